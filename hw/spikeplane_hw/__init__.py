@@ -1,0 +1,1 @@
+"""Gateware of the Spikeplane core: parameters, references and Amaranth components."""

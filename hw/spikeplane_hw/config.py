@@ -1,0 +1,158 @@
+"""Configuration of a core: how many lanes, banks and updates, and how deep its memories are."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from amaranth.utils import ceil_log2
+
+__all__ = ["CONFIGS", "LARGE", "SMALL", "TINY", "CoreConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfig:
+    """Essential parameters of a core; everything else is derived from these.
+
+    A *slot* is ``banks`` bits: one input channel for each bank. A *chunk* is ``updates`` lanes.
+    """
+
+    name: str
+    lanes: int
+    """P: output channels accumulated at once."""
+    banks: int
+    """E: weight SRAMs, each delivering one event a cycle to every lane."""
+    clusters: int = 1
+    """Q: output pixels at once. Only 1 is built."""
+    updates: int
+    """U: neuron updates a cycle."""
+    word_slots: int
+    """Slots in a word of the spike memory."""
+    accumulator_width: int = 16
+    """Bits of a lane's unsigned accumulator."""
+    weight_depth: int
+    """Slots a weight bank holds; slot 0 is the all-zero row."""
+    spike_depth: int
+    """Words of the spike memory."""
+    parameter_depth: int
+    """Chunks of (multiplier, offset) pairs."""
+    state_depth: int
+    """Chunks of stored membrane potentials."""
+    table_count: int
+    """Quantizer tables held at once."""
+    layer_count: int = 16
+    """Layers a program may have."""
+    pass_count: int = 64
+    """Plane passes a program may have, over all layers."""
+    logit_count: int = 256
+    """Classifier outputs."""
+    row_flag_count: int = 2048
+    """Map rows (time step, y) whose silence is tracked, over all maps."""
+    queue_depth: int = 16
+    """Entries of a bank's spike queue."""
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if name != "name" and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        for name in ("banks", "word_slots", "lanes", "updates"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ValueError(f"{name} must be a power of two, not {value!r}")
+        if self.clusters != 1:
+            raise ValueError(f"clusters must be 1, not {self.clusters!r}: more are not built yet")
+        if self.lanes % self.updates or self.lanes % self.banks:
+            raise ValueError(
+                f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
+                f"{self.updates!r} updates, {self.banks!r} banks"
+            )
+        if self.word_slots < self.chunk_slots:
+            raise ValueError(
+                f"word_slots must be at least updates / banks = {self.chunk_slots}, "
+                f"not {self.word_slots!r}"
+            )
+
+    @property
+    def word_width(self) -> int:
+        """Bits in a word of the spike memory."""
+        return self.banks * self.word_slots
+
+    @property
+    def slot_width(self) -> int:
+        """Bits of a slot address in the spike memory."""
+        return ceil_log2(self.spike_depth * self.word_slots)
+
+    @property
+    def weight_address_width(self) -> int:
+        """Bits of a slot address in a weight bank."""
+        return ceil_log2(self.weight_depth)
+
+    @property
+    def chunk_slots(self) -> int:
+        """Slots that hold a chunk's spikes: an output pixel is padded to a multiple of this."""
+        return max(1, self.updates // self.banks)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks in a channel group."""
+        return self.lanes // self.updates
+
+    @property
+    def sum_width(self) -> int:
+        """Bits of a signed weighted sum."""
+        return self.accumulator_width + 1
+
+    @property
+    def peak_operations(self) -> int:
+        """One-bit synaptic operations a cycle."""
+        return self.lanes * self.banks * self.clusters
+
+    @property
+    def hash(self) -> int:
+        """32-bit identity of this configuration; an image for another one is refused."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+TINY = CoreConfig(
+    name="tiny",
+    lanes=16,
+    banks=4,
+    updates=1,
+    word_slots=8,
+    accumulator_width=16,
+    weight_depth=16384,
+    spike_depth=1024,
+    parameter_depth=512,
+    state_depth=1024,
+    table_count=2,
+    layer_count=8,
+    pass_count=64,
+    logit_count=256,
+    row_flag_count=1024,
+    queue_depth=4,
+)
+SMALL = CoreConfig(
+    name="small",
+    lanes=64,
+    banks=8,
+    updates=8,
+    word_slots=16,
+    weight_depth=512,
+    spike_depth=2048,
+    parameter_depth=128,
+    state_depth=1024,
+    table_count=2,
+)
+LARGE = CoreConfig(
+    name="large",
+    lanes=128,
+    banks=8,
+    updates=32,
+    word_slots=16,
+    weight_depth=1024,
+    spike_depth=4096,
+    parameter_depth=128,
+    state_depth=512,
+    table_count=2,
+)
+CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}

@@ -1,0 +1,86 @@
+"""Layer descriptors and plane passes: the program of a core, one layout for compiler and gateware."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .neuron import SHIFTS, STATE_WIDTH, Reset
+
+__all__ = ["PROGRAM_WIDTH", "descriptor_layout", "descriptor_words", "event_layout", "pass_layout"]
+
+PROGRAM_WIDTH = 16
+"""Bits of a word of the program memory."""
+
+
+def descriptor_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
+    slot = unsigned(config.slot_width)
+    # Sums of slot addresses wrap modulo 2**slot_width, so negative starts (padding) are exact.
+    weight = unsigned(config.weight_address_width)
+    flag = unsigned(ceil_log2(config.row_flag_count))
+    return data.StructLayout({
+        # Window walk over the input map.
+        "input_base": slot,          # first slot of the input map
+        "input_step": slot,          # slots of one time step of the input map
+        "input_row": slot,           # slots of a row of the input map: width * slots per pixel
+        "input_rows": 10,            # height of the input map
+        "row_stride": slot,          # slots between the windows of two output rows
+        "column_stride": slot,       # slots between the windows of two output columns
+        "pad_slots": slot,           # slots left of column 0 where the first window starts
+        "pad_rows": 3,               # rows above row 0 where the first window starts
+        "stride": 2,                 # rows between the windows of two output rows: 1 or 2
+        "kernel_rows": 3,            # rows of a window, 1 to 7
+        "kernel_slots": slot,        # slots of a row of a window
+        "input_flags": flag,         # first row flag of the input map
+        "skip_silent": 1,            # input rows have valid flags: leave silent ones out
+        "streamed": 1,               # input map advances by input_step each outer step
+        "output_rows": 10,           # height of the output map
+        "output_columns": 10,        # width of the output map
+        "steps": 8,                  # time steps of this layer in one run: T_inner
+        "replay": 1,                 # accumulate once, update `steps` times (direct coding)
+        "groups": 8,                 # output-channel groups of P lanes
+        "pass_base": ceil_log2(config.pass_count),   # first pass of the layer
+        # Weights.
+        "weight_base": weight,       # first slot of the layer in every weight bank
+        "weight_group": weight,      # slots of one channel group, all planes
+        # Neuron update.
+        "logits": 1,                 # add sums to the logits instead of updating neurons
+        "doubled": 1,                # weights are odd integers: signed sum = 2 * sum - reference
+        "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
+        "parameter_base": ceil_log2(config.parameter_depth),  # first chunk of the layer
+        "shift": range(len(SHIFTS)),  # index into SHIFTS
+        "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
+        "reset": Reset,
+        "decode_scale": STATE_WIDTH - 1,
+        "quantized": 1,              # the stored state goes through a quantizer table
+        "table": ceil_log2(max(2, config.table_count)),
+        "stored": 1,                 # each neuron has its own state word; else a chunk has one
+        "state_base": ceil_log2(config.state_depth),  # first state chunk of the layer
+        # Spike output.
+        "output_base": slot,         # first slot of the output map
+        "output_step": slot,         # slots of one time step of the output map
+        "output_pixel": slot,        # slots of an output pixel
+        "output_flags": flag,        # first row flag of the output map
+    })
+
+
+def descriptor_words(config: CoreConfig) -> int:
+    """Return how many program words a descriptor takes."""
+    return -(-descriptor_layout(config).size // PROGRAM_WIDTH)
+
+
+def pass_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a plane pass: one walk over the active inputs with one weight plane."""
+    return data.StructLayout({
+        "input_offset": config.slot_width,  # first slot of the input plane, from input_base
+        "weight_offset": config.weight_address_width,  # first slot of the weight plane
+        "reference": 1,  # this weight plane counts in the reference sum
+        "double": 1,     # double the accumulators after this pass
+        "last": 1,       # last pass of the layer
+    })
+
+
+def event_layout() -> data.StructLayout:
+    """Layout of an AER event on the link: 32 bits."""
+    return data.StructLayout({"polarity": 1, "x": 9, "y": 9, "step": 13})

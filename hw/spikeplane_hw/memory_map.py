@@ -1,0 +1,125 @@
+"""What the host can read and write in a core: memories by space, registers by name.
+
+The gateware, the driver, the compiler and docs/registers.md are all derived from these tables.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from amaranth.lib import enum
+
+from .config import CoreConfig
+from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
+from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
+
+__all__ = ["IDENTITY", "LOGIT_WIDTH", "Counter", "Memory", "Register", "Space", "memory_map",
+           "register_map_hash"]
+
+IDENTITY = int.from_bytes(b"SPK1", "little")
+LOGIT_WIDTH = 32
+COUNTER_WIDTH = 32
+
+
+class Space(enum.Enum, shape=4):
+    """Address spaces of the host bus. Addresses count words; words travel little-endian."""
+
+    REGISTERS = 0
+    PROGRAM = 1
+    """Layer descriptors, ``descriptor_words`` words each."""
+    PASSES = 2
+    WEIGHTS = 3
+    """Word ``slot * banks + bank``: one bit for each lane, lane 0 in bit 0."""
+    PARAMETERS = 4
+    """Word ``chunk * updates + lane % updates``: M in the low bits, then B."""
+    TABLES = 5
+    """Word ``table << TABLE_INDEX_WIDTH | index``."""
+    SPIKES = 6
+    """Words of the spike memory: bit ``slot % word_slots * banks + bank``."""
+    STATES = 7
+    """Word ``chunk * updates + lane % updates``."""
+    LOGITS = 8
+    COUNTERS = 9
+    """Word ``layer * len(Counter) + counter``."""
+
+
+class Register(enum.Enum, shape=5):
+    """Registers of 32 bits each, in address order."""
+
+    IDENTITY = 0
+    """Reads as the constant IDENTITY."""
+    CONFIGURATION = 1
+    """Hash of the core's configuration."""
+    REGISTER_MAP = 2
+    """Hash of this memory map."""
+    CONTROL = 3
+    """Write 1 to run the program, 2 to clear the input map and the event counts."""
+    STATUS = 4
+    """Bit 0: running or clearing. Bits 31..1: runs completed."""
+    LAYERS = 5
+    """Layers in the program."""
+    OUTER_STEPS = 6
+    """Times a run walks through the layers; states are kept in between."""
+    INPUT_BASE = 7
+    """First slot of the input map."""
+    INPUT_WORDS = 8
+    """Words of the spike memory that the input map covers."""
+    INPUT_WIDTH = 9
+    INPUT_HEIGHT = 10
+    INPUT_STEPS = 11
+    """Events with x, y or step from these on are rejected."""
+    EVENTS_ACCEPTED = 12
+    EVENTS_REJECTED = 13
+
+
+class Counter(enum.Enum, shape=3):
+    """Counters of a layer, over all steps of a run."""
+
+    CYCLES = 0
+    """Clock cycles the layer took."""
+    EVENTS = 1
+    """Active inputs read from the queues, once for each channel group and plane pass."""
+    IDLE = 2
+    """Bank cycles lost to imbalance: over all passes, sum over banks of (longest - own) queue."""
+    SATURATIONS = 3
+    """Neuron updates in which x or u saturated."""
+    SPIKES = 4
+    """Spikes fired."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One space of the host bus."""
+
+    width: int
+    depth: int
+    writable: bool = True
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes a word takes on the link."""
+        return -(-self.width // 8)
+
+
+def memory_map(config: CoreConfig) -> dict[Space, Memory]:
+    """Return every space of a core with this configuration."""
+    return {
+        Space.REGISTERS: Memory(32, len(Register)),
+        Space.PROGRAM: Memory(PROGRAM_WIDTH, config.layer_count * descriptor_words(config)),
+        Space.PASSES: Memory(pass_layout(config).size, config.pass_count),
+        Space.WEIGHTS: Memory(config.lanes, config.weight_depth * config.banks),
+        Space.PARAMETERS: Memory(
+            MULTIPLIER_WIDTH + OFFSET_WIDTH, config.parameter_depth * config.updates
+        ),
+        Space.TABLES: Memory(TABLE_CODE_WIDTH, config.table_count << TABLE_INDEX_WIDTH),
+        Space.SPIKES: Memory(config.word_width, config.spike_depth),
+        Space.STATES: Memory(STATE_WIDTH, config.state_depth * config.updates, writable=False),
+        Space.LOGITS: Memory(LOGIT_WIDTH, config.logit_count, writable=False),
+        Space.COUNTERS: Memory(COUNTER_WIDTH, config.layer_count * len(Counter), writable=False),
+    }
+
+
+def register_map_hash(config: CoreConfig) -> int:
+    """Return the 32-bit hash of names, widths and depths of everything the host can address."""
+    text = repr([(space.name, memory) for space, memory in memory_map(config).items()])
+    text += repr([(r.name, r.value) for r in Register] + [(c.name, c.value) for c in Counter])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

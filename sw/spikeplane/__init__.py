@@ -1,0 +1,1 @@
+"""Spikeplane: train quantized spiking neural networks and run them on open FPGA boards."""
