@@ -1,0 +1,142 @@
+"""The device image: everything a host needs to load, run, read and test one network on a core."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import event_layout
+from spikeplane_hw.memory_map import Register, Space
+from spikeplane_hw.neuron import STATE_WIDTH
+
+from .network import InputFormat, Schedule
+from .spike_map import SpikeMap
+
+__all__ = ["Image", "ImageError", "LayerInfo", "Vector"]
+
+
+class ImageError(ValueError):
+    """An image is unusable; the message names the file, or the value and its limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInfo:
+    """What a host can read of a layer after a run."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    spikes: SpikeMap | None
+    """Where its spikes are after a run; None: overwritten by a later layer, or a classifier.
+    With the schedule STORED it holds the last time step only."""
+    state_base: int | None
+    """First chunk of its final potentials; None: not stored."""
+    state_bits: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Vector:
+    """One input and what the device must answer."""
+
+    sample: np.ndarray
+    """uint8, of shape ``InputFormat.shape``."""
+    logits: np.ndarray
+    """int64 (classes,): the device's sums, without ``logit_offset``."""
+    counters: np.ndarray
+    """int64 (layers, len(Counter)). CYCLES is 0: it is not predicted bit for bit."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """A compiled network. Words are uint8 (words, word_bytes), little-endian, as on the link."""
+
+    config: CoreConfig
+    """The core it was compiled for; ``config.hash`` is what the device must report."""
+    schedule: Schedule
+    contents: dict[Space, tuple[int, np.ndarray]]
+    """First address and words of every memory to write, SPIKES apart."""
+    registers: dict[Register, int]
+    """To write after the contents."""
+    input: InputFormat
+    input_map: SpikeMap
+    layers: list[LayerInfo]
+    logit_offset: np.ndarray
+    """int64 (classes,), to add to the device's sums."""
+    logit_scale: float = 1.0
+    vectors: list[Vector] = field(default_factory=list)
+    """Self-test."""
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether the input is sent as events; if not, as words of the spike memory."""
+        return not self.input.direct and self.input.channels <= 2
+
+    def check_sample(self, sample: np.ndarray) -> np.ndarray:
+        """Return ``sample`` as uint8; raise an ImageError if shape, type or values are wrong."""
+        sample = np.asarray(sample)
+        if sample.shape != self.input.shape:
+            raise ImageError(f"an input of shape {self.input.shape} was expected, "
+                             f"not {sample.shape}")
+        if sample.dtype.kind not in "bui":
+            raise ImageError(f"an input of integers or booleans was expected, not {sample.dtype}")
+        low, high = int(sample.min()), int(sample.max())
+        if low < 0 or high >> self.input.bits:
+            raise ImageError(f"the input has the value {low if low < 0 else high}, "
+                             f"limit 0..{(1 << self.input.bits) - 1}")
+        return sample.astype(np.uint8)
+
+    def encode_input(self, sample: np.ndarray) -> tuple[int, np.ndarray]:
+        """Return (first word, words) of the input map that holds ``sample``.
+
+        ``sample`` has the shape ``self.input.shape``. Row flags are not set by writing words:
+        write them only if ``takes_events`` is false.
+        """
+        sample = self.check_sample(sample)
+        values = sample[None] if self.input.direct else sample
+        return self.input_map.first_word(self.config), self.input_map.pack(values, self.config)
+
+    def encode_events(self, sample: np.ndarray) -> np.ndarray:
+        """Return ``sample``, spikes (steps, channels, height, width), as uint32 event words.
+
+        They are in order of (step, y, x, polarity); channel c is polarity c.
+        """
+        if not self.takes_events:
+            raise ImageError("this image's input is written as words, not sent as events")
+        step, y, x, channel = np.nonzero(np.moveaxis(self.check_sample(sample), 1, 3))
+        fields = {"step": step, "y": y, "x": x, "polarity": channel}
+        words = np.zeros(len(step), np.uint32)
+        for name, member in event_layout():
+            words |= fields[name].astype(np.uint32) << member.offset
+        return words
+
+    def map_place(self, layer: int) -> tuple[int, int]:
+        """Return (first word, word count) in Space.SPIKES of a layer's output spikes."""
+        spikes = self._spikes(layer)
+        return spikes.first_word(self.config), spikes.words(self.config)
+
+    def decode_map(self, layer: int, words: np.ndarray) -> np.ndarray:
+        """Return the spikes, uint8 (steps, channels, height, width), from words of SPIKES."""
+        return self._spikes(layer).unpack(words, self.config)
+
+    def state_place(self, layer: int) -> tuple[int, int]:
+        """Return (first word, word count) in Space.STATES of a layer's final potentials."""
+        info = self.layers[layer]
+        if info.state_base is None:
+            raise ImageError(f"layer {info.name!r}: its potentials are not kept by this image")
+        groups = -(-info.channels // self.config.lanes)
+        return (info.state_base * self.config.updates,
+                info.height * info.width * groups * self.config.lanes)
+
+    def decode_states(self, layer: int, words: np.ndarray) -> np.ndarray:
+        """Return the codes, int64 (channels, height, width), from words of STATES."""
+        info = self.layers[layer]
+        codes = np.ascontiguousarray(words).view(f"<i{STATE_WIDTH // 8}").astype(np.int64)
+        pixels = codes.reshape(info.height, info.width, -1)[..., :info.channels]
+        return np.moveaxis(pixels, 2, 0)
+
+    def _spikes(self, layer: int) -> SpikeMap:
+        info = self.layers[layer]
+        if info.spikes is None:
+            raise ImageError(f"layer {info.name!r}: its spikes are not kept by this image")
+        return info.spikes

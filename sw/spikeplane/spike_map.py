@@ -1,0 +1,87 @@
+"""Spike maps: how spikes and direct-coded images lie in the words of the spike memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+
+__all__ = ["SpikeMap", "to_words"]
+
+
+def to_words(bits: np.ndarray, width: int) -> np.ndarray:
+    """Return words of the link, uint8 (words, bytes of a word), of ``bits``: (words, width)."""
+    padded = np.zeros((len(bits), -(-width // 8) * 8), np.uint8)
+    padded[:, :width] = bits
+    return np.packbits(padded, axis=1, bitorder="little")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikeMap:
+    """Place and shape of one map: slots in the order (plane, step, y, x, slot of pixel)."""
+
+    base: int
+    """First slot; always the first of a word."""
+    steps: int
+    channels: int
+    height: int
+    width: int
+    pixel_slots: int
+    planes: int = 1
+    """Bits of a direct-coded image; plane i has the weight ``2**i``."""
+    flags: int = 0
+    """First row flag."""
+
+    @property
+    def row_slots(self) -> int:
+        return self.width * self.pixel_slots
+
+    @property
+    def step_slots(self) -> int:
+        return self.height * self.row_slots
+
+    @property
+    def plane_slots(self) -> int:
+        return self.steps * self.step_slots
+
+    @property
+    def slots(self) -> int:
+        return self.planes * self.plane_slots
+
+    @property
+    def rows(self) -> int:
+        """Row flags of the map."""
+        return self.steps * self.height
+
+    def first_word(self, config: CoreConfig) -> int:
+        return self.base // config.word_slots
+
+    def words(self, config: CoreConfig) -> int:
+        """Return how many words of the spike memory the map covers."""
+        return -(-self.slots // config.word_slots)
+
+    def pack(self, values: np.ndarray, config: CoreConfig) -> np.ndarray:
+        """Return the words, uint8 (words, word_bytes), of spikes or of an image.
+
+        ``values`` is an unsigned integer or boolean array (steps, channels, height, width).
+        """
+        shape = (self.steps, self.channels, self.height, self.width)
+        if values.shape != shape:
+            raise ValueError(f"a map of shape {shape} was expected, not {values.shape}")
+        if values.size and int(values.max()) >> self.planes:
+            raise ValueError(f"value {int(values.max())} does not fit {self.planes} bits")
+        planes = values[None] >> np.arange(self.planes).reshape(-1, 1, 1, 1, 1) & 1
+        slots = np.zeros((self.slots // self.pixel_slots, self.pixel_slots * config.banks), np.uint8)
+        slots[:, :self.channels] = np.moveaxis(planes, 2, 4).reshape(-1, self.channels)
+        bits = np.zeros(self.words(config) * config.word_width, np.uint8)
+        bits[:slots.size] = slots.ravel()
+        return to_words(bits.reshape(-1, config.word_width), config.word_width)
+
+    def unpack(self, words: np.ndarray, config: CoreConfig) -> np.ndarray:
+        """Return spikes or the image, uint8 (steps, channels, height, width), of words."""
+        bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width].ravel()
+        pixels = bits[:self.slots * config.banks].reshape(
+            self.planes, self.steps, self.height, self.width, -1
+        )
+        planes = np.moveaxis(pixels[..., :self.channels], 4, 2)
+        weights = (1 << np.arange(self.planes)).astype(np.uint8).reshape(-1, 1, 1, 1, 1)
+        return (planes * weights).sum(axis=0, dtype=np.uint8)
