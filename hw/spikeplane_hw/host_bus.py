@@ -18,7 +18,8 @@ class HostBus(wiring.Signature):
        the word in ``read_data``; the link starts no other access before.
     3. While the core is busy (STATUS bit 0) only REGISTERS may be accessed; reads of other spaces
        return unspecified words and writes are ignored.
-    4. Words are right-aligned; addresses beyond a memory's depth are the link's to refuse.
+    4. ``busy`` is STATUS bit 0.
+    5. Words are right-aligned; addresses beyond a memory's depth are the link's to refuse.
     """
 
     def __init__(self, config: CoreConfig):
@@ -32,4 +33,5 @@ class HostBus(wiring.Signature):
             "read": Out(1),
             "read_valid": In(1),
             "read_data": In(width),
+            "busy": In(1),
         })

@@ -12,7 +12,7 @@ from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
-__all__ = ["IDENTITY", "LOGIT_WIDTH", "Counter", "Memory", "Register", "Space", "memory_map",
+__all__ = ["IDENTITY", "LOGIT_WIDTH", "Control", "Counter", "Memory", "Register", "Space", "memory_map",
            "register_map_hash"]
 
 IDENTITY = int.from_bytes(b"SPK1", "little")
@@ -52,9 +52,9 @@ class Register(enum.Enum, shape=5):
     REGISTER_MAP = 2
     """Hash of this memory map."""
     CONTROL = 3
-    """Write 1 to run the program, 2 to clear the input map and the event counts."""
+    """Write a :class:`Control`; ignored while STATUS says busy."""
     STATUS = 4
-    """Bit 0: running or clearing. Bits 31..1: runs completed."""
+    """Bit 0: busy, that is running, about to run, or clearing. Bits 31..1: runs completed."""
     LAYERS = 5
     """Layers in the program."""
     OUTER_STEPS = 6
@@ -69,6 +69,17 @@ class Register(enum.Enum, shape=5):
     """Events with x, y or step from these on are rejected."""
     EVENTS_ACCEPTED = 12
     EVENTS_REJECTED = 13
+
+
+class Control(enum.Flag, shape=3):
+    """What a write to Register.CONTROL starts."""
+
+    RUN = 1
+    """Run the program once the events sent so far are in the input map."""
+    CLEAR = 2
+    """Clear the input map and the event counts."""
+    RESUME = 4
+    """With RUN: keep states, logits and counters, as if the run before went on."""
 
 
 class Counter(enum.Enum, shape=3):

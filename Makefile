@@ -1,0 +1,49 @@
+# Thin: each target makes sure the virtual environment is there and calls one command.
+PYTHON ?= python3
+VENV ?= .venv
+BOARD ?= ulx3s-85f
+CONFIG ?= small
+SEED ?= 1
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Waveforms of `make sim`: WAVES=1.
+WAVES ?=
+
+.PHONY: help demo test sim bitstream program check bench clean
+
+help: ## show this help
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spikeplane needs Python 3.11 or newer; set PYTHON=")'
+	@for tool in g++ make perl; do command -v $$tool >/dev/null || { echo "Spikeplane needs $$tool: install it with the system package manager"; exit 1; }; done
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,report,simulate,bitstream]" --group test --group check
+	@touch $@
+
+demo: $(INSTALLED) ## train, compile and run the digits network on the simulated board; report in build/demo/
+	$(BIN)/spikeplane demo
+
+test: $(INSTALLED) ## the whole test suite
+	$(BIN)/python -m pytest
+
+sim: $(INSTALLED) ## cocotb testbenches on the generated Verilog (WAVES=1, SEED=, CONFIG=)
+	$(BIN)/python sim/run.py --seed $(SEED) $(if $(WAVES),--waves)
+
+bitstream: $(INSTALLED) ## build build/BOARD/ with open tools only (BOARD=ulx3s-85f or icebreaker)
+	$(BIN)/spikeplane bitstream $(BOARD)
+
+program: $(INSTALLED) ## load the bitstream of BOARD with openFPGALoader
+	$(BIN)/spikeplane program $(BOARD)
+
+check: $(INSTALLED) ## ruff, pyright and the tests
+	$(BIN)/ruff check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables
+	$(BIN)/python bench/run.py
+
+clean: ## remove what was built (the virtual environment stays)
+	rm -rf build

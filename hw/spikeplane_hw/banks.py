@@ -1,0 +1,188 @@
+"""Bank queues: each bank pops one active input a cycle, and all wait for each other after a pass."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from .config import CoreConfig
+from .lanes import beat_layout
+
+__all__ = ["Banks", "pass_info_layout", "word_layout"]
+
+
+def word_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a spike-memory word on its way to the banks."""
+    return data.StructLayout({
+        "masks": data.ArrayLayout(config.word_slots, config.banks),  # active inputs of each bank
+        "weight": config.weight_address_width,  # weight slot of mask bit 0, modulo the bank's depth
+        "last": 1,  # last word of a pass
+    })
+
+
+def pass_info_layout() -> data.StructLayout:
+    """Layout of what the lanes must know of a pass."""
+    return data.StructLayout({
+        "reference": 1,  # active inputs count in the reference sum
+        "double": 1,     # double the accumulators afterwards
+        "end": 1,        # last pass of a segment
+    })
+
+
+def lowest_bit(mask):
+    """Return the position of the lowest set bit of ``mask``, whose width is a power of two."""
+    if len(mask) == 1:
+        return mask[:0]
+    half = len(mask) // 2
+    low, high = mask[:half], mask[half:]
+    return Cat(Mux(low.any(), lowest_bit(low), lowest_bit(high)), ~low.any())
+
+
+class Banks(wiring.Component):
+    """Queues and event pickers of all banks.
+
+    A bank runs ahead of the others up to the end of a pass. Between two passes no cycle is lost:
+    the cycle in which the slowest bank pops its last event moves every bank on.
+
+    Members
+    -------
+    words : ``In(stream.Signature(word_layout(config)))``
+        Words; a bank whose mask is zero stores nothing, but for the last word of a pass.
+    passes : ``In(stream.Signature(pass_info_layout()))``
+        One entry for each pass, not later than its first word.
+    free : ``In(1)``
+        ``update`` is done with a snapshot: one more segment may end.
+    beat : ``Out(beat_layout(config))``
+        To the lanes, see docs/core.md.
+    events : ``Out(range(banks + 1))``
+        Active inputs popped in this cycle.
+    longest, longest_valid : ``Out``
+        Longest queue of a pass, once for each pass.
+    room : ``Out(1)``
+        The queues take two more words after those already on their way.
+    empty : ``Out(1)``
+        No bank holds anything.
+    """
+
+    IN_FLIGHT = 2
+    """Words that may still come after ``room`` falls."""
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "words": In(stream.Signature(word_layout(config), always_ready=True)),
+            "passes": In(stream.Signature(pass_info_layout())),
+            "free": In(1),
+            "beat": Out(beat_layout(config)),
+            "events": Out(range(config.banks + 1)),
+            "longest": Out(config.weight_address_width + 1),
+            "longest_valid": Out(1),
+            "room": Out(1),
+            "empty": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        entry_layout = data.StructLayout({
+            "mask": config.word_slots, "weight": config.weight_address_width, "last": 1,
+        })
+
+        advance = Signal()
+        finished = Signal(config.banks)
+        occupied = Signal(config.banks)
+        rooms = Signal(config.banks)
+        pops = Signal(config.banks)
+        counts = []
+
+        stage = Signal(beat_layout(config))
+        positions = Signal(data.ArrayLayout(range(config.word_slots), config.banks))
+        bases = Signal(data.ArrayLayout(config.weight_address_width, config.banks))
+
+        for e in range(config.banks):
+            queue = SyncFIFO(width=entry_layout.size, depth=config.queue_depth)
+            m.submodules[f"queue_{e}"] = queue
+            written = Signal(entry_layout, name=f"written_{e}")
+            head = Signal(entry_layout, name=f"head_{e}")
+            current = Signal(entry_layout, name=f"current_{e}")
+            valid = Signal(name=f"valid_{e}")
+            rest = Signal(config.word_slots, name=f"rest_{e}")
+            count = Signal(config.weight_address_width + 1, name=f"count_{e}")
+            load = Signal(name=f"load_{e}")
+            m.d.comb += [
+                written.mask.eq(self.words.p.masks[e]),
+                written.weight.eq(self.words.p.weight),
+                written.last.eq(self.words.p.last),
+                queue.w_data.eq(written),
+                queue.w_en.eq(self.words.valid & (self.words.p.masks[e].any() | self.words.p.last)),
+                rooms[e].eq(queue.level < config.queue_depth - self.IN_FLIGHT),
+                occupied[e].eq(queue.r_rdy | valid),
+                head.eq(queue.r_data),
+                rest.eq(current.mask & (current.mask - 1)),
+                pops[e].eq(valid & current.mask.any()),
+                finished[e].eq(valid & current.last & ~rest.any()),
+                load.eq(~valid | (~rest.any() & (~current.last | advance))),
+                queue.r_en.eq(load),
+            ]
+            m.d.sync += current.mask.eq(rest)
+            with m.If(load):
+                m.d.sync += [current.eq(head), valid.eq(queue.r_rdy)]
+            # `count` is what the pass popped before this cycle.
+            m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
+            counts.append(count + pops[e])
+            m.d.sync += [
+                positions[e].eq(lowest_bit(current.mask)),
+                bases[e].eq(current.weight),
+            ]
+
+        m.d.comb += [self.room.eq(rooms.all()), self.empty.eq(~occupied.any())]
+
+        # One snapshot: taken when a segment's last beat leaves, given back by `free`.
+        snapshot_free = Signal(init=1)
+        info = self.passes.p
+        m.d.comb += [
+            advance.eq(
+                finished.all() & self.passes.valid & (~info.end | snapshot_free | self.free)
+            ),
+            self.passes.ready.eq(advance),
+        ]
+        with m.If(advance & info.end):
+            m.d.sync += snapshot_free.eq(0)
+        with m.Elif(self.free):
+            m.d.sync += snapshot_free.eq(1)
+
+        # `double` and `clear` act before the first beat after a pass, active or not.
+        double = Signal()
+        clear = Signal(init=1)
+        m.d.sync += [
+            double.eq(advance & info.double & ~info.end),
+            clear.eq(advance & info.end),
+            stage.active.eq(pops),
+            stage.double.eq(double),
+            stage.clear.eq(clear),
+            stage.reference.eq(info.reference),
+            stage.end.eq(advance & info.end),
+        ]
+        m.d.comb += self.beat.eq(stage)
+        for e in range(config.banks):
+            m.d.comb += self.beat.address[e].eq(
+                Mux(stage.active[e], (bases[e] + positions[e])[: config.weight_address_width], 0)
+            )
+        m.d.sync += self.events.eq(sum(pops[e] for e in range(config.banks)))
+
+        # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.
+        level = counts
+        delayed = advance
+        while len(level) > 1:
+            merged = [
+                Signal(config.weight_address_width + 1, name=f"longest_{len(level)}_{i}")
+                for i in range(len(level) // 2)
+            ]
+            for i, value in enumerate(merged):
+                a, b = level[2 * i], level[2 * i + 1]
+                m.d.sync += value.eq(Mux(a > b, a, b))
+            following = Signal(name=f"longest_valid_{len(level)}")
+            m.d.sync += following.eq(delayed)
+            level, delayed = merged, following
+        m.d.comb += [self.longest.eq(level[0]), self.longest_valid.eq(delayed)]
+        return m

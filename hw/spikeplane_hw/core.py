@@ -1,0 +1,235 @@
+"""The core: sequencer, walker, fetch, banks, lanes and update around the spike memory."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, connect, flipped
+from amaranth.utils import ceil_log2
+
+from .banks import Banks
+from .config import CoreConfig
+from .descriptor import event_layout
+from .events import EventWriter
+from .fetch import Fetch
+from .host_bus import HostBus
+from .lanes import Lanes
+from .memory_map import Space, memory_map
+from .queue import Queue
+from .registers import Registers
+from .sequencer import Sequencer
+from .update import Update
+from .walker import Walker
+
+__all__ = ["Core"]
+
+ROW_QUEUE_DEPTH = 8
+SEGMENT_QUEUE_DEPTH = 4
+
+
+class Core(wiring.Component):
+    """A whole core. It runs programs on its memories; the host fills and reads them when it is idle.
+
+    Members
+    -------
+    bus : ``In(HostBus(config))``
+        Host access, see :class:`HostBus`.
+    events : ``In(stream.Signature(event_layout()))``
+        AER events of the next run; they wait while the core is busy.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "bus": In(HostBus(config)),
+            "events": In(stream.Signature(event_layout())),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        bus = self.bus
+        map_of = memory_map(config)
+
+        m.submodules.registers = registers = Registers(config)
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.walker = walker = Walker(config)
+        m.submodules.rows = rows = Queue(walker.rows.payload.shape(), ROW_QUEUE_DEPTH)
+        m.submodules.segments = segments = Queue(
+            walker.segments.payload.shape(), SEGMENT_QUEUE_DEPTH
+        )
+        m.submodules.fetch = fetch = Fetch(config)
+        m.submodules.passes = passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
+        m.submodules.banks = banks = Banks(config)
+        m.submodules.lanes = lanes = Lanes(config)
+        m.submodules.update = update = Update(config)
+        m.submodules.events = writer = EventWriter(config)
+
+        # The data path, in order.
+        connect(m, walker.rows, rows.i)
+        connect(m, rows.o, fetch.rows)
+        connect(m, fetch.passes, passes.i)
+        connect(m, passes.o, banks.passes)
+        connect(m, fetch.words, banks.words)
+        connect(m, walker.segments, segments.i)
+        connect(m, segments.o, update.segment)
+        connect(m, flipped(self.events), writer.events)
+        m.d.comb += [
+            fetch.room.eq(banks.room),
+            lanes.beat.eq(banks.beat),
+            update.done.eq(lanes.done),
+            update.sums.eq(lanes.sums),
+            update.reference_sum.eq(lanes.reference_sum),
+            banks.free.eq(update.free),
+            walker.descriptor.eq(sequencer.descriptor),
+            update.descriptor.eq(sequencer.descriptor),
+            walker.start.eq(sequencer.start),
+            walker.initial.eq(sequencer.initial),
+            walker.stream_offset.eq(sequencer.stream_offset),
+            walker.stream_flags.eq(sequencer.stream_flags),
+            # A segment request waits until its snapshot is taken, so an empty queue means that
+            # nothing is on its way through fetch, banks and lanes either.
+            sequencer.drained.eq(walker.idle & ~segments.o.valid & update.idle),
+            sequencer.events.eq(banks.events),
+            sequencer.longest.eq(banks.longest),
+            sequencer.longest_valid.eq(banks.longest_valid),
+            sequencer.saturations.eq(update.saturations),
+            sequencer.spikes.eq(update.spikes),
+            sequencer.run.eq(registers.run),
+            sequencer.resume.eq(registers.resume),
+            sequencer.layers.eq(registers.layers),
+            sequencer.outer_steps.eq(registers.outer_steps),
+        ]
+
+        busy = Signal()
+        m.d.comb += [
+            busy.eq(sequencer.busy | registers.clearing),
+            registers.busy.eq(sequencer.busy),
+            registers.events_idle.eq(writer.idle),
+            writer.enable.eq(~busy),
+            writer.base.eq(registers.input_base),
+            writer.width.eq(registers.input_width),
+            writer.height.eq(registers.input_height),
+            writer.steps.eq(registers.input_steps),
+            writer.clear.eq(registers.clear_counts),
+            registers.accepted.eq(writer.accepted),
+            registers.rejected.eq(writer.rejected),
+        ]
+
+        # Host accesses by space; only REGISTERS answers while the core is busy.
+        write = Signal(len(Space))
+        for space in Space:
+            m.d.comb += write[space.value].eq(
+                bus.write & (bus.space == space) & (~busy | (space is Space.REGISTERS))
+            )
+        read = Signal()
+        m.d.comb += read.eq(bus.read)
+
+        def memory(space: Space, name: str, width: int, depth: int, **ports):
+            block = Memory(shape=width, depth=depth, init=[])
+            m.submodules[name] = block
+            return block
+
+        program_map = map_of[Space.PROGRAM]
+        program = memory(Space.PROGRAM, "program", program_map.width, program_map.depth)
+        program_read = program.read_port()
+        program_write = program.write_port()
+        passes_map = map_of[Space.PASSES]
+        pass_memory = memory(Space.PASSES, "pass_memory", passes_map.width, passes_map.depth)
+        pass_read = pass_memory.read_port()
+        pass_write = pass_memory.write_port()
+        counters_map = map_of[Space.COUNTERS]
+        counters = memory(Space.COUNTERS, "counters", counters_map.width, counters_map.depth)
+        counter_read = counters.read_port()
+        counter_write = counters.write_port()
+        flags = memory(Space.SPIKES, "row_flags", 1, config.row_flag_count)
+        flag_read = flags.read_port()
+        flag_write = flags.write_port()
+        spikes = memory(Space.SPIKES, "spikes", config.word_width, config.spike_depth)
+        spike_read = spikes.read_port()
+        spike_write = spikes.write_port(granularity=config.banks)
+
+        m.d.comb += [
+            program_read.addr.eq(Mux(busy, sequencer.program_address, bus.address)),
+            sequencer.program_data.eq(program_read.data),
+            program_write.addr.eq(bus.address),
+            program_write.data.eq(bus.write_data),
+            program_write.en.eq(write[Space.PROGRAM.value]),
+            pass_read.addr.eq(Mux(busy, walker.pass_address, bus.address)),
+            walker.pass_data.eq(pass_read.data),
+            pass_write.addr.eq(bus.address),
+            pass_write.data.eq(bus.write_data),
+            pass_write.en.eq(write[Space.PASSES.value]),
+            counter_read.addr.eq(Mux(busy, sequencer.counter_address, bus.address)),
+            sequencer.counter_read.eq(counter_read.data),
+            counter_write.addr.eq(sequencer.counter_address),
+            counter_write.data.eq(sequencer.counter_data),
+            counter_write.en.eq(sequencer.counter_write),
+            # Row flags: set by layers and events, cleared before a layer and with the input map.
+            flag_read.addr.eq(walker.flag_address),
+            flag_read.en.eq(walker.flag_enable),
+            walker.flag_data.eq(flag_read.data),
+        ]
+        with m.If(registers.clearing):
+            m.d.comb += [flag_write.addr.eq(registers.clear_flag), flag_write.en.eq(1)]
+        with m.Elif(sequencer.flag_clear):
+            m.d.comb += [flag_write.addr.eq(sequencer.flag_address), flag_write.en.eq(1)]
+        with m.Elif(sequencer.busy):
+            m.d.comb += [
+                flag_write.addr.eq(update.flag_write.address),
+                flag_write.en.eq(update.flag_write.enable),
+                flag_write.data.eq(1),
+            ]
+        with m.Else():
+            m.d.comb += [
+                flag_write.addr.eq(writer.flag_address),
+                flag_write.en.eq(writer.flag),
+                flag_write.data.eq(1),
+            ]
+
+        # The spike memory: read by fetch, events and host; written a chunk or a slot at a time.
+        offset_width = ceil_log2(config.word_slots)
+        copies = config.word_slots // config.chunk_slots
+        chunk = Signal(config.chunk_slots * config.banks)
+        chunk_slot = Signal(config.slot_width)
+        chunk_enable = Signal()
+        slot_enable = Signal(config.word_slots)
+        with m.If(sequencer.busy):
+            m.d.comb += [
+                spike_read.addr.eq(fetch.address),
+                spike_read.en.eq(fetch.enable),
+                chunk.eq(update.spike_write.data),
+                chunk_slot.eq(update.spike_write.slot),
+                chunk_enable.eq(update.spike_write.enable),
+            ]
+        with m.Else():
+            m.d.comb += [
+                spike_read.addr.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
+                spike_read.en.eq(writer.read_enable | bus.read),
+                chunk.eq(writer.write_data.replicate(config.chunk_slots)),
+                chunk_slot.eq(writer.write_slot),
+                chunk_enable.eq(writer.write),
+            ]
+        # A chunk never straddles words: layers' pixels are padded to chunks. Events write a slot.
+        chunk_mask = Mux(sequencer.busy, (1 << config.chunk_slots) - 1, 1)
+        m.d.comb += [
+            slot_enable.eq(Mux(chunk_enable, chunk_mask << chunk_slot[:offset_width], 0)),
+            fetch.data.eq(spike_read.data),
+            writer.read_data.eq(spike_read.data),
+            spike_write.addr.eq(chunk_slot[offset_width:]),
+            spike_write.data.eq(chunk.replicate(copies)),
+            spike_write.en.eq(slot_enable),
+        ]
+        with m.If(registers.clearing):
+            m.d.comb += [
+                spike_write.addr.eq(registers.clear_word),
+                spike_write.data.eq(0),
+                spike_write.en.eq(~0),
+            ]
+        with m.Elif(write[Space.SPIKES.value]):
+            m.d.comb += [
+                spike_write.addr.eq(bus.address),
+                spike_write.data.eq(bus.write_data),
+                spike_write.en.eq(~0),
+            ]
+
+        return m

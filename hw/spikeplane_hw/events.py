@@ -1,0 +1,123 @@
+"""Event intake: AER events become bits of the input map."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .descriptor import event_layout
+
+__all__ = ["EventWriter"]
+
+
+class EventWriter(wiring.Component):
+    """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
+
+    One event takes five cycles. An event outside the frame is counted and dropped. The input map
+    of events has one slot a pixel, and its row flags start at 0.
+
+    Members
+    -------
+    events : ``In(stream.Signature(event_layout()))``
+    enable : ``In(1)``
+        Take events; while low they wait.
+    base, width, height, steps : ``In``
+        Geometry of the input map.
+    clear : ``In(1)``
+        Reset the counts.
+    accepted, rejected : ``Out(32)``
+        Events since ``clear``.
+    idle : ``Out(1)``
+    read_address, read_enable, read_data
+        Read port of the spike memory, one cycle latency.
+    write, write_slot, write_data : ``Out``
+        Write of one slot.
+    flag, flag_address : ``Out``
+        Set a row flag.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        event = event_layout()
+        super().__init__({
+            "events": In(stream.Signature(event)),
+            "enable": In(1),
+            "base": In(config.slot_width),
+            "width": In(event["x"].shape + 1),
+            "height": In(event["y"].shape + 1),
+            "steps": In(event["step"].shape + 1),
+            "clear": In(1),
+            "accepted": Out(32),
+            "rejected": Out(32),
+            "idle": Out(1),
+            "read_address": Out(ceil_log2(config.spike_depth)),
+            "read_enable": Out(1),
+            "read_data": In(config.word_width),
+            "write": Out(1),
+            "write_slot": Out(config.slot_width),
+            "write_data": Out(config.banks),
+            "flag": Out(1),
+            "flag_address": Out(ceil_log2(config.row_flag_count)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        offset_width = ceil_log2(config.word_slots)
+
+        event = Signal(event_layout())
+        flag_width = len(self.flag_address)
+        row = Signal(flag_width)
+        slot = Signal(config.slot_width)
+        # One multiplier serves both `step * height + y` and `row * width + x`.
+        factor = Signal(max(flag_width, len(self.steps)))
+        size = Signal(max(len(self.width), len(self.height)))
+        rest = Signal(config.slot_width)
+        total = Signal(max(flag_width, config.slot_width))
+        m.d.comb += [
+            total.eq(factor * size + rest),
+            factor.eq(event.step),
+            size.eq(self.height),
+            rest.eq(event.y),
+            self.read_address.eq(slot[offset_width:]),
+            self.write_slot.eq(slot),
+            self.write_data.eq(
+                self.read_data.word_select(slot[:offset_width], config.banks)
+                | (1 << event.polarity)
+            ),
+            self.flag_address.eq(row),
+        ]
+        with m.If(self.clear):
+            m.d.sync += [self.accepted.eq(0), self.rejected.eq(0)]
+
+        with m.FSM():
+            with m.State("TAKE"):
+                m.d.comb += [
+                    self.events.ready.eq(self.enable),
+                    self.idle.eq(~(self.events.valid & self.enable)),
+                ]
+                with m.If(self.events.valid & self.enable):
+                    m.d.sync += event.eq(self.events.p)
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += row.eq(total)
+                with m.If(
+                    (event.x < self.width) & (event.y < self.height) & (event.step < self.steps)
+                ):
+                    m.d.sync += self.accepted.eq(self.accepted + 1)
+                    m.next = "LOCATE"
+                with m.Else():
+                    m.d.sync += self.rejected.eq(self.rejected + 1)
+                    m.next = "TAKE"
+            with m.State("LOCATE"):
+                m.d.comb += [factor.eq(row), size.eq(self.width), rest.eq(event.x + self.base)]
+                m.d.sync += slot.eq(total)
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += self.read_enable.eq(1)
+                m.next = "WRITE"
+            with m.State("WRITE"):
+                m.d.comb += [self.write.eq(1), self.flag.eq(1)]
+                m.next = "TAKE"
+        return m

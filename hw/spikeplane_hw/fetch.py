@@ -1,0 +1,136 @@
+"""Row fetch: a row of a receptive field is a contiguous run of slots, read a word a cycle."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .banks import pass_info_layout, word_layout
+from .config import CoreConfig
+
+__all__ = ["Fetch", "row_layout"]
+
+
+def row_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a row request: ``count`` slots of the spike memory from ``slot`` on."""
+    return data.StructLayout({
+        "slot": config.slot_width,
+        "count": config.slot_width,  # 0: nothing to read, only the end of a pass
+        "weight": config.weight_address_width,  # weight slot of the first slot
+        "last": 1,                   # last row of a pass
+        "info": pass_info_layout(),
+    })
+
+
+class Fetch(wiring.Component):
+    """Turns row requests into masked words. Throughput one word a cycle, also between rows.
+
+    Members
+    -------
+    rows : ``In(stream.Signature(row_layout(config)))``
+        Row requests; at least the last one of every pass, in order.
+    address, enable, data
+        Read port of the spike memory; ``data`` follows one cycle after ``enable``.
+    words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
+        Two cycles after the read.
+    passes : ``Out(stream.Signature(pass_info_layout()))``
+        One entry for each pass, ahead of its words.
+    room : ``In(1)``
+        From :class:`Banks`: another word may be started.
+    idle : ``Out(1)``
+        Nothing in flight.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "rows": In(stream.Signature(row_layout(config))),
+            "address": Out(ceil_log2(config.spike_depth)),
+            "enable": Out(1),
+            "data": In(config.word_width),
+            "words": Out(stream.Signature(word_layout(config), always_ready=True)),
+            "passes": Out(stream.Signature(pass_info_layout())),
+            "room": In(1),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        slots = config.word_slots
+        offset_width = ceil_log2(slots)
+
+        # The row being read: `offset` is its first slot in the current word.
+        busy = Signal()
+        word = Signal(ceil_log2(config.spike_depth))
+        offset = Signal(offset_width)
+        count = Signal(config.slot_width)
+        weight = Signal(config.weight_address_width)
+        last = Signal()
+
+        issue = Signal()
+        end = Signal(config.slot_width + 1)
+        row_done = Signal()
+        m.d.comb += [
+            issue.eq(busy & self.room),
+            end.eq(offset + count),
+            row_done.eq(end <= slots),
+            self.address.eq(word),
+            self.enable.eq(issue),
+        ]
+        with m.If(issue):
+            m.d.sync += [
+                word.eq(word + 1),
+                offset.eq(0),
+                count.eq(end - slots),
+                weight.eq(weight + slots),
+                busy.eq(~row_done),
+            ]
+
+        # A pass is announced with its first row.
+        announced = Signal()
+        row = self.rows.p
+        take = Signal()
+        m.d.comb += [
+            self.passes.p.eq(row.info),
+            self.passes.valid.eq(self.rows.valid & ~announced),
+            take.eq((~busy | (issue & row_done)) & (announced | self.passes.ready)),
+            self.rows.ready.eq(take),
+        ]
+        with m.If(self.passes.valid & self.passes.ready):
+            m.d.sync += announced.eq(1)
+        with m.If(self.rows.valid & take):
+            m.d.sync += [
+                busy.eq(1),
+                word.eq(row.slot[offset_width:]),
+                offset.eq(row.slot[:offset_width]),
+                count.eq(row.count),
+                # Mask bit 0 stands for the slot `offset` before the row; addresses wrap.
+                weight.eq(row.weight - row.slot[:offset_width]),
+                last.eq(row.last),
+                announced.eq(~row.last),
+            ]
+
+        # One cycle later the word arrives; the cycle after, its masks are registered.
+        valid_slots = Signal(slots)
+        reading = Signal()
+        reading_weight = Signal.like(weight)
+        reading_last = Signal()
+        m.d.sync += reading.eq(issue)
+        with m.If(issue):
+            m.d.sync += [
+                valid_slots.eq(Cat((offset <= j) & (j < end) for j in range(slots))),
+                reading_weight.eq(weight),
+                reading_last.eq(last & row_done),
+            ]
+        m.d.sync += self.words.valid.eq(reading)
+        m.d.sync += [
+            self.words.p.weight.eq(reading_weight),
+            self.words.p.last.eq(reading_last),
+        ]
+        for e in range(config.banks):
+            m.d.sync += self.words.p.masks[e].eq(
+                Cat(self.data[j * config.banks + e] & valid_slots[j] for j in range(slots))
+            )
+        m.d.comb += self.idle.eq(~(busy | reading | self.words.valid | self.rows.valid))
+        return m

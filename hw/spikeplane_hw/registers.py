@@ -1,0 +1,147 @@
+"""The register bank, and the clearing of the input map that a register write starts."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .memory_map import IDENTITY, Control, Register, register_map_hash
+
+__all__ = ["Registers"]
+
+
+class Registers(wiring.Component):
+    """Holds what the host sets and shows what the core reports, see :class:`Register`.
+
+    Members
+    -------
+    address, write, write_data, read_data
+        Host access; ``read_data`` follows ``address`` by one cycle.
+    run, resume : ``Out(1)``
+        The host asks for a run (one cycle).
+    busy : ``In(1)``
+        A run is under way.
+    events_idle : ``In(1)``
+        No event is waiting or being written: a run starts only then.
+    clearing : ``Out(1)``
+        The input map is being cleared: each cycle word ``clear_word`` and row flag ``clear_flag``.
+    clear_counts : ``Out(1)``
+        Reset the event counts.
+    layers, outer_steps, input_base, input_width, input_height, input_steps : ``Out``
+        What the host has set.
+    accepted, rejected : ``In(32)``
+        Event counts.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "address": In(Register),
+            "write": In(1),
+            "write_data": In(32),
+            "read_data": Out(32),
+            "run": Out(1),
+            "resume": Out(1),
+            "busy": In(1),
+            "events_idle": In(1),
+            "clearing": Out(1),
+            "clear_word": Out(ceil_log2(config.spike_depth)),
+            "clear_flag": Out(ceil_log2(config.row_flag_count)),
+            "clear_counts": Out(1),
+            "layers": Out(ceil_log2(config.layer_count + 1)),
+            "outer_steps": Out(16),
+            "input_base": Out(config.slot_width),
+            "input_width": Out(10),
+            "input_height": Out(10),
+            "input_steps": Out(14),
+            "accepted": In(32),
+            "rejected": In(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        input_words = Signal(ceil_log2(config.spike_depth + 1))
+        runs = Signal(31)
+        wanted = Signal()  # a run was asked for and has not begun
+        clear_left = Signal.like(input_words)
+        flags_left = Signal(ceil_log2(config.row_flag_count + 1))
+        started = Signal()
+
+        values = {
+            Register.IDENTITY: IDENTITY,
+            Register.CONFIGURATION: config.hash,
+            Register.REGISTER_MAP: register_map_hash(config),
+            Register.STATUS: (runs << 1) | self.busy | wanted | self.clearing,
+            Register.LAYERS: self.layers,
+            Register.OUTER_STEPS: self.outer_steps,
+            Register.INPUT_BASE: self.input_base,
+            Register.INPUT_WORDS: input_words,
+            Register.INPUT_WIDTH: self.input_width,
+            Register.INPUT_HEIGHT: self.input_height,
+            Register.INPUT_STEPS: self.input_steps,
+            Register.EVENTS_ACCEPTED: self.accepted,
+            Register.EVENTS_REJECTED: self.rejected,
+        }
+        settable = {
+            Register.LAYERS: self.layers,
+            Register.OUTER_STEPS: self.outer_steps,
+            Register.INPUT_BASE: self.input_base,
+            Register.INPUT_WORDS: input_words,
+            Register.INPUT_WIDTH: self.input_width,
+            Register.INPUT_HEIGHT: self.input_height,
+            Register.INPUT_STEPS: self.input_steps,
+        }
+        with m.Switch(self.address):
+            for register, value in values.items():
+                with m.Case(register):
+                    m.d.sync += self.read_data.eq(value)
+            with m.Default():
+                m.d.sync += self.read_data.eq(0)
+        with m.If(self.write & ~self.busy):
+            with m.Switch(self.address):
+                for register, signal in settable.items():
+                    with m.Case(register):
+                        m.d.sync += signal.eq(self.write_data)
+
+        # A run waits for the events before it; a clearing run or map is never interrupted.
+        control = Signal(Control)
+        asked = Signal()
+        m.d.comb += [
+            control.eq(self.write_data),
+            asked.eq(
+                self.write & (self.address == Register.CONTROL)
+                & ~(self.busy | wanted | self.clearing)
+            ),
+            self.run.eq(wanted & self.events_idle),
+            self.clear_counts.eq(asked & (control & Control.CLEAR).as_value().any()),
+            self.clearing.eq((clear_left != 0) | (flags_left != 0)),
+        ]
+        with m.If(asked & (control & Control.RUN).as_value().any()):
+            m.d.sync += [
+                wanted.eq(1),
+                self.resume.eq((control & Control.RESUME).as_value().any()),
+            ]
+        with m.If(self.run):
+            m.d.sync += wanted.eq(0)
+        m.d.sync += started.eq(self.busy)
+        with m.If(started & ~self.busy):
+            m.d.sync += runs.eq(runs + 1)
+
+        # One word and one row flag a cycle; the last ones are repeated until both are through.
+        with m.If(self.clear_counts):
+            m.d.sync += [
+                clear_left.eq(input_words),
+                flags_left.eq(self.input_height * self.input_steps),
+            ]
+        with m.If(clear_left != 0):
+            m.d.sync += clear_left.eq(clear_left - 1)
+        with m.If(flags_left != 0):
+            m.d.sync += flags_left.eq(flags_left - 1)
+        first_word = self.input_base[ceil_log2(config.word_slots) :]
+        m.d.comb += [
+            self.clear_word.eq(first_word + clear_left - (clear_left != 0)),
+            self.clear_flag.eq(flags_left - (flags_left != 0)),
+        ]
+        return m

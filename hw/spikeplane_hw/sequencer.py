@@ -1,0 +1,205 @@
+"""The sequencer: walks through the layers of a program, once for each outer step of a run."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
+from .memory_map import COUNTER_WIDTH, Counter
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Loads a layer's descriptor, clears its output's row flags, starts the walk, stores counters.
+
+    Members
+    -------
+    run, resume : ``In(1)``
+        Run the program; with ``resume`` as if the run before went on: states, logits and counters
+        are kept.
+    busy : ``Out(1)``
+        A run is under way.
+    layers, outer_steps : ``In``
+        How many layers the program has, and how often a run walks through them.
+    program_address, program_data
+        Read port of the program memory, one cycle latency.
+    descriptor : ``Out(descriptor_layout(config))``
+        Of the current layer.
+    start, initial, stream_offset, stream_flags
+        To :class:`Walker`.
+    drained : ``In(1)``
+        Nothing of the layer is in flight any more.
+    flag_clear, flag_address : ``Out``
+        Clear a row flag.
+    events, longest, longest_valid, saturations, spikes : ``In``
+        What to count, see :class:`Counter`.
+    counter_address, counter_read, counter_write, counter_data
+        Ports of the counter memory; reads have one cycle latency.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        flag_width = ceil_log2(config.row_flag_count)
+        super().__init__({
+            "run": In(1),
+            "resume": In(1),
+            "busy": Out(1),
+            "layers": In(ceil_log2(config.layer_count + 1)),
+            "outer_steps": In(16),
+            "program_address": Out(ceil_log2(config.layer_count * descriptor_words(config))),
+            "program_data": In(PROGRAM_WIDTH),
+            "descriptor": Out(descriptor_layout(config)),
+            "start": Out(1),
+            "initial": Out(1),
+            "stream_offset": Out(config.slot_width),
+            "stream_flags": Out(flag_width),
+            "drained": In(1),
+            "flag_clear": Out(1),
+            "flag_address": Out(flag_width),
+            "events": In(range(config.banks + 1)),
+            "longest": In(config.weight_address_width + 1),
+            "longest_valid": In(1),
+            "saturations": In(range(config.updates + 1)),
+            "spikes": In(range(config.updates + 1)),
+            "counter_address": Out(ceil_log2(config.layer_count * len(Counter))),
+            "counter_read": In(COUNTER_WIDTH),
+            "counter_write": Out(1),
+            "counter_data": Out(COUNTER_WIDTH),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        words = descriptor_words(config)
+        shifted = Signal(words * PROGRAM_WIDTH)
+        d = self.descriptor
+        m.d.comb += d.eq(shifted[: len(d.as_value())])
+
+        layer = Signal.like(self.layers)
+        outer = Signal.like(self.outer_steps)
+        resumed = Signal()
+        word = Signal(range(words + 1))
+        m.d.comb += self.initial.eq((outer == 0) & ~resumed)
+
+        # Counters of the layer at hand; storing them takes two cycles each, counted beforehand.
+        totals = {
+            counter: Signal(
+                COUNTER_WIDTH,
+                name=counter.name.lower(),
+                init=2 * len(Counter) if counter is Counter.CYCLES else 0,
+            )
+            for counter in Counter
+        }
+        counting = Signal()
+        increments = {
+            Counter.CYCLES: counting,
+            Counter.EVENTS: self.events,
+            Counter.IDLE: Mux(self.longest_valid, self.longest * config.banks, 0) - self.events,
+            Counter.SATURATIONS: self.saturations,
+            Counter.SPIKES: self.spikes,
+        }
+        for counter, total in totals.items():
+            m.d.sync += total.eq(total + increments[counter])
+
+        step = Signal.like(d.steps)
+        row = Signal.like(d.output_rows)
+        step_slots = Signal.like(self.stream_offset)
+        step_rows = Signal.like(self.stream_flags)
+        counter_index = Signal(range(len(Counter)))
+
+        m.d.comb += self.busy.eq(1)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.busy.eq(self.run)
+                m.d.sync += [
+                    layer.eq(0),
+                    outer.eq(0),
+                    word.eq(0),
+                    self.program_address.eq(0),
+                    self.counter_address.eq(0),
+                    self.stream_offset.eq(0),
+                    self.stream_flags.eq(0),
+                ]
+                with m.If(self.run):
+                    m.d.sync += resumed.eq(self.resume)
+                    m.next = "LOAD"
+
+            with m.State("LOAD"):
+                # The word addressed in one cycle is shifted in in the next.
+                m.d.comb += counting.eq(1)
+                m.d.sync += [
+                    word.eq(word + 1),
+                    self.program_address.eq(self.program_address + (word != words)),
+                    step.eq(0),
+                    row.eq(0),
+                ]
+                with m.If(word != 0):
+                    m.d.sync += shifted.eq(Cat(shifted[PROGRAM_WIDTH:], self.program_data))
+                with m.If(word == words):
+                    m.d.sync += word.eq(0)
+                    m.next = "FLAGS"
+
+            with m.State("FLAGS"):
+                m.d.comb += counting.eq(1)
+                m.d.sync += self.flag_address.eq(d.output_flags)
+                m.next = "START"
+                with m.If(~d.logits):
+                    m.next = "CLEAR"
+
+            with m.State("CLEAR"):
+                m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]
+                m.d.sync += [self.flag_address.eq(self.flag_address + 1), row.eq(row + 1)]
+                with m.If(row == d.output_rows - 1):
+                    m.d.sync += [row.eq(0), step.eq(step + 1)]
+                    with m.If(step == d.steps - 1):
+                        m.next = "START"
+
+            with m.State("START"):
+                m.d.comb += [counting.eq(1), self.start.eq(1)]
+                m.next = "WALK"
+
+            with m.State("WALK"):
+                m.d.comb += counting.eq(1)
+                with m.If(d.streamed):
+                    m.d.sync += [step_slots.eq(d.input_step), step_rows.eq(d.input_rows)]
+                with m.If(self.drained):
+                    m.d.sync += counter_index.eq(0)
+                    m.next = "READ"
+
+            with m.State("READ"):
+                m.next = "COUNT"
+
+            with m.State("COUNT"):
+                selected = Signal(COUNTER_WIDTH)
+                with m.Switch(counter_index):
+                    for counter, total in totals.items():
+                        with m.Case(counter.value):
+                            m.d.comb += selected.eq(total)
+                m.d.comb += [
+                    self.counter_write.eq(1),
+                    self.counter_data.eq(selected + Mux(self.initial, 0, self.counter_read)),
+                ]
+                m.d.sync += [
+                    counter_index.eq(counter_index + 1),
+                    self.counter_address.eq(self.counter_address + 1),
+                ]
+                m.next = "READ"
+                with m.If(counter_index == len(Counter) - 1):
+                    m.d.sync += [total.eq(total.init) for total in totals.values()]
+                    m.d.sync += layer.eq(layer + 1)
+                    m.next = "LOAD"
+                    with m.If(layer == self.layers - 1):
+                        m.d.sync += [
+                            layer.eq(0),
+                            outer.eq(outer + 1),
+                            self.program_address.eq(0),
+                            self.counter_address.eq(0),
+                            self.stream_offset.eq(self.stream_offset + step_slots),
+                            self.stream_flags.eq(self.stream_flags + step_rows),
+                        ]
+                        with m.If(outer == self.outer_steps - 1):
+                            m.next = "IDLE"
+        return m

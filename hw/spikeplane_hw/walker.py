@@ -1,0 +1,303 @@
+"""The window walk: which rows of the input map a layer reads, in the order of docs/core.md."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .descriptor import descriptor_layout, pass_layout
+from .fetch import row_layout
+from .update import segment_layout
+
+__all__ = ["Walker"]
+
+
+class Walker(wiring.Component):
+    """Walks a layer: one candidate row a cycle, and a cycle more for each output pixel.
+
+    Everything is in slots, so a window's clipping at the left edge is the same distance in the
+    input map and in the weights. Addresses are running sums; there is no multiplier.
+
+    Members
+    -------
+    descriptor : ``In(descriptor_layout(config))``
+        The layer; static from ``start`` until ``idle``.
+    start : ``In(1)``
+        Walk the layer.
+    initial : ``In(1)``
+        This is the first outer step: states and logits start at zero.
+    stream_offset : ``In(slot_width)``
+        Added to the input map's base if the descriptor says ``streamed``.
+    stream_flags : ``In``
+        Added to the input map's first row flag if the descriptor says ``streamed``.
+    pass_address, pass_data
+        Read port of the pass memory, one cycle latency, always enabled.
+    flag_address, flag_enable, flag_data
+        Read port of the row flags, one cycle latency.
+    rows : ``Out(stream.Signature(row_layout(config)))``
+        To :class:`Fetch`.
+    segments : ``Out(stream.Signature(segment_layout(config)))``
+        To :class:`Update`.
+    idle : ``Out(1)``
+        The walk is over.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        flag_width = ceil_log2(config.row_flag_count)
+        super().__init__({
+            "descriptor": In(descriptor_layout(config)),
+            "start": In(1),
+            "initial": In(1),
+            "stream_offset": In(config.slot_width),
+            "stream_flags": In(flag_width),
+            "pass_address": Out(ceil_log2(config.pass_count)),
+            "pass_data": In(pass_layout(config)),
+            "flag_address": Out(flag_width),
+            "flag_enable": Out(1),
+            "flag_data": In(1),
+            "rows": Out(stream.Signature(row_layout(config))),
+            "segments": Out(stream.Signature(segment_layout(config))),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        d = self.descriptor
+        slot = config.slot_width
+        flag_width = ceil_log2(config.row_flag_count)
+
+        # Loop counters.
+        group = Signal.like(d.groups)
+        y = Signal.like(d.output_rows)
+        x = Signal.like(d.output_columns)
+        step = Signal.like(d.steps)
+        kernel_row = Signal.like(d.kernel_rows)
+        pass_index = Signal(ceil_log2(config.pass_count))
+        next_pass = Signal.like(pass_index)
+        m.d.sync += pass_index.eq(next_pass)
+        m.d.comb += [next_pass.eq(pass_index), self.pass_address.eq(next_pass)]
+        plane = self.pass_data
+
+        # Running addresses, each restarted from the one outside it.
+        first_row = Signal(signed(len(d.input_rows) + 1))      # input row of the first window
+        first_slot = Signal(slot)                              # its first slot at step 0
+        first_flag = Signal(flag_width)
+        row_index = Signal.like(first_row)                     # of the output row: window's top
+        row_slot = Signal(slot)
+        row_flag = Signal(flag_width)
+        column = Signal(signed(slot + 1))                      # window's left edge, in slots
+        step_slot = Signal(slot)                               # window's top at this step
+        step_flag = Signal(flag_width)
+        line_index = Signal.like(first_row)                    # the candidate row itself
+        line_slot = Signal(slot)
+        line_flag = Signal(flag_width)
+        line_weight = Signal(config.weight_address_width)
+        group_weight = Signal(config.weight_address_width)
+
+        # The part of the window that lies inside the map.
+        start_slot = Signal(slot)
+        skipped = Signal(slot)
+        count = Signal(slot)
+        right = Signal(signed(slot + 2))
+
+        # Where the segment's results go.
+        parameter = Signal.like(d.parameter_base)
+        group_state = Signal.like(d.state_base)
+        pixel_state = Signal.like(d.state_base)
+        group_output = Signal(slot)
+        pixel_output = Signal(slot)
+        step_output = Signal(slot)
+        step_output_flag = Signal(flag_width)
+
+        last_group = Signal()
+        last_kernel_row = Signal()
+        last_step = Signal()
+        last_x = Signal()
+        last_y = Signal()
+        m.d.comb += [
+            last_group.eq(group == d.groups - 1),
+            last_kernel_row.eq(kernel_row == d.kernel_rows - 1),
+            last_step.eq((step == d.steps - 1) | d.replay),
+            last_x.eq(x == d.output_columns - 1),
+            last_y.eq(y == d.output_rows - 1),
+        ]
+
+        # The candidate of the cycle before, whose row flag arrives now.
+        pending = Signal()
+        in_map = Signal()
+        present = Signal()
+        row = Signal(row_layout(config))
+        move = Signal()  # the pending candidate leaves
+        m.d.comb += [
+            present.eq(in_map & (self.flag_data | ~d.skip_silent)),
+            self.rows.p.eq(row),
+            self.rows.p.count.eq(Mux(present, row.count, 0)),
+            self.rows.valid.eq(pending & (present | row.last)),
+            move.eq(~self.rows.valid | self.rows.ready),
+        ]
+
+        segment_first = Signal()
+        segment = self.segments.p
+        m.d.comb += [
+            segment.parameter.eq(parameter),
+            segment.state.eq(Mux(d.stored, pixel_state, d.state_base)),
+            segment.lanes.eq(Mux(last_group, d.last_lanes, config.lanes)),
+            segment.output.eq(step_output),
+            segment.flag.eq(step_output_flag),
+            segment.logit.eq(group * config.lanes),
+            segment.initial.eq(
+                self.initial & (step == 0) & (~d.logits | ((x == 0) & (y == 0)))
+            ),
+        ]
+
+        advance = Signal()  # a new candidate is taken
+        m.d.comb += [
+            self.flag_address.eq(line_flag),
+            self.flag_enable.eq(advance),
+        ]
+        with m.If(move):
+            m.d.sync += pending.eq(advance)
+
+        padding = Signal.like(d.pad_rows)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.idle.eq(~pending & ~self.start)
+                m.d.sync += [
+                    padding.eq(d.pad_rows),
+                    first_row.eq(0),
+                    first_slot.eq(d.input_base + Mux(d.streamed, self.stream_offset, 0)),
+                    first_flag.eq(d.input_flags + Mux(d.streamed, self.stream_flags, 0)),
+                    group.eq(0),
+                    group_weight.eq(d.weight_base),
+                    parameter.eq(d.parameter_base),
+                    group_state.eq(d.state_base),
+                    group_output.eq(d.output_base),
+                ]
+                with m.If(self.start):
+                    m.next = "PAD"
+
+            with m.State("PAD"):
+                # The first window starts `pad_rows` rows above the map.
+                m.d.sync += padding.eq(padding - 1)
+                with m.If(padding == 0):
+                    m.next = "GROUP"
+                with m.Else():
+                    m.d.sync += [
+                        first_row.eq(first_row - 1),
+                        first_slot.eq(first_slot - d.input_row),
+                        first_flag.eq(first_flag - 1),
+                    ]
+
+            with m.State("GROUP"):
+                m.d.comb += next_pass.eq(d.pass_base)
+                m.d.sync += [
+                    y.eq(0),
+                    x.eq(0),
+                    row_index.eq(first_row),
+                    row_slot.eq(first_slot),
+                    row_flag.eq(first_flag),
+                    column.eq(-d.pad_slots),
+                    pixel_state.eq(group_state),
+                    pixel_output.eq(group_output),
+                ]
+                m.next = "PIXEL"
+
+            with m.State("PIXEL"):
+                m.d.comb += right.eq(column + d.kernel_slots)
+                m.d.sync += [
+                    start_slot.eq(Mux(column < 0, 0, column)),
+                    skipped.eq(Mux(column < 0, -column, 0)),
+                    count.eq(
+                        Mux(right > d.input_row, d.input_row, right) - Mux(column < 0, 0, column)
+                    ),
+                    step.eq(0),
+                    kernel_row.eq(0),
+                    segment_first.eq(1),
+                    step_slot.eq(row_slot),
+                    step_flag.eq(row_flag),
+                    line_index.eq(row_index),
+                    line_slot.eq(row_slot),
+                    line_flag.eq(row_flag),
+                    line_weight.eq(group_weight),
+                    step_output.eq(pixel_output),
+                    step_output_flag.eq(d.output_flags + y),
+                ]
+                m.next = "ROWS"
+
+            with m.State("ROWS"):
+                m.d.comb += [
+                    self.segments.valid.eq(segment_first & move),
+                    advance.eq(move & (~segment_first | self.segments.ready)),
+                ]
+                with m.If(advance):
+                    m.d.sync += [
+                        segment_first.eq(0),
+                        in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
+                        row.slot.eq(line_slot + start_slot + plane.input_offset),
+                        row.count.eq(count),
+                        row.weight.eq(line_weight + skipped + plane.weight_offset),
+                        row.last.eq(last_kernel_row),
+                        row.info.reference.eq(plane.reference),
+                        row.info.double.eq(plane.double),
+                        row.info.end.eq(plane.last),
+                        # The next kernel row, unless something below says otherwise.
+                        kernel_row.eq(kernel_row + 1),
+                        line_index.eq(line_index + 1),
+                        line_slot.eq(line_slot + d.input_row),
+                        line_flag.eq(line_flag + 1),
+                        line_weight.eq(line_weight + d.kernel_slots),
+                    ]
+                    with m.If(last_kernel_row):
+                        m.d.comb += next_pass.eq(Mux(plane.last, d.pass_base, pass_index + 1))
+                        m.d.sync += [
+                            kernel_row.eq(0),
+                            line_index.eq(row_index),
+                            line_slot.eq(step_slot),
+                            line_flag.eq(step_flag),
+                            line_weight.eq(group_weight),
+                        ]
+                        with m.If(plane.last):
+                            m.d.sync += [
+                                segment_first.eq(1),
+                                step.eq(step + 1),
+                                step_slot.eq(step_slot + d.input_step),
+                                step_flag.eq(step_flag + d.input_rows),
+                                line_slot.eq(step_slot + d.input_step),
+                                line_flag.eq(step_flag + d.input_rows),
+                                step_output.eq(step_output + d.output_step),
+                                step_output_flag.eq(step_output_flag + d.output_rows),
+                            ]
+                            with m.If(last_step):
+                                m.d.sync += [
+                                    x.eq(x + 1),
+                                    column.eq(column + d.column_stride),
+                                    pixel_state.eq(pixel_state + d.groups * config.chunks),
+                                    pixel_output.eq(pixel_output + d.output_pixel),
+                                ]
+                                m.next = "PIXEL"
+                                with m.If(last_x):
+                                    m.d.sync += [
+                                        x.eq(0),
+                                        y.eq(y + 1),
+                                        column.eq(-d.pad_slots),
+                                        row_index.eq(row_index + d.stride),
+                                        row_slot.eq(row_slot + d.row_stride),
+                                        row_flag.eq(row_flag + d.stride),
+                                    ]
+                                with m.If(last_x & last_y):
+                                    m.d.sync += [
+                                        group.eq(group + 1),
+                                        group_weight.eq(group_weight + d.weight_group),
+                                        parameter.eq(parameter + config.chunks),
+                                        group_state.eq(group_state + config.chunks),
+                                        group_output.eq(
+                                            group_output + config.lanes // config.banks
+                                        ),
+                                    ]
+                                    m.next = "GROUP"
+                                    with m.If(last_group):
+                                        m.next = "IDLE"
+        return m

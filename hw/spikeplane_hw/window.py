@@ -1,0 +1,93 @@
+"""Reference of the window walk: the rows and segments of a layer in the order of docs/core.md."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .config import CoreConfig
+
+__all__ = ["PassRows", "Segment", "walk"]
+
+
+@dataclass
+class PassRows:
+    """One plane pass of a segment: its flags and the (slot, count, weight slot) rows it reads."""
+
+    reference: int
+    double: int
+    end: int
+    rows: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Segment:
+    """One (group, output y, output x, time step): where its results go, and its passes."""
+
+    parameter: int
+    state: int
+    lanes: int
+    output: int
+    flag: int
+    logit: int
+    initial: bool
+    passes: list[PassRows] = field(default_factory=list)
+
+
+def walk(
+    config: CoreConfig,
+    descriptor: Mapping[str, int],
+    passes: Sequence[Mapping[str, int]],
+    *,
+    initial: bool = True,
+    stream_offset: int = 0,
+) -> Iterator[Segment]:
+    """Yield the segments of a layer, in order, with every row that lies in the input map.
+
+    Whether a row is silent is not looked at; the gateware leaves silent ones out if the descriptor
+    says ``skip_silent``. Slots and weight slots are modulo their address width.
+    """
+    d = descriptor
+    slot_modulus = 1 << config.slot_width
+    weight_modulus = 1 << config.weight_address_width
+    base = d["input_base"] + (stream_offset if d["streamed"] else 0)
+    for group in range(d["groups"]):
+        for y in range(d["output_rows"]):
+            for x in range(d["output_columns"]):
+                pixel = y * d["output_columns"] + x
+                left = x * d["column_stride"] - d["pad_slots"]
+                start, right = max(left, 0), min(left + d["kernel_slots"], d["input_row"])
+                state = d["state_base"]
+                if d["stored"]:
+                    state += (pixel * d["groups"] + group) * config.chunks
+                for step in range(1 if d["replay"] else d["steps"]):
+                    segment = Segment(
+                        parameter=d["parameter_base"] + group * config.chunks,
+                        state=state,
+                        lanes=d["last_lanes"] if group == d["groups"] - 1 else config.lanes,
+                        output=(
+                            d["output_base"] + step * d["output_step"] + pixel * d["output_pixel"]
+                            + group * (config.lanes // config.banks)
+                        ) % slot_modulus,
+                        flag=d["output_flags"] + step * d["output_rows"] + y,
+                        logit=group * config.lanes,
+                        initial=initial and step == 0 and (not d["logits"] or pixel == 0),
+                    )
+                    for plane in passes:
+                        rows = []
+                        for kernel_row in range(d["kernel_rows"]):
+                            row = y * d["stride"] - d["pad_rows"] + kernel_row
+                            if not 0 <= row < d["input_rows"]:
+                                continue
+                            slot = base + step * d["input_step"] + row * d["input_row"] + start
+                            weight = (
+                                d["weight_base"] + group * d["weight_group"]
+                                + kernel_row * d["kernel_slots"] + start - left
+                            )
+                            rows.append((
+                                (slot + plane["input_offset"]) % slot_modulus,
+                                right - start,
+                                (weight + plane["weight_offset"]) % weight_modulus,
+                            ))
+                        segment.passes.append(
+                            PassRows(plane["reference"], plane["double"], plane["last"], rows)
+                        )
+                    yield segment
