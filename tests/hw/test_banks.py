@@ -1,0 +1,110 @@
+import random
+
+import pytest
+from configs import NARROW, WIDE
+from spikeplane_hw.banks import Banks
+from spikeplane_hw.testing import simulate
+
+
+def passes_of(config, count, generator):
+    """Return random passes: flags and words of (masks, weight slot)."""
+    passes = []
+    for index in range(count):
+        words = []
+        for _ in range(generator.randint(1, 5)):
+            density = generator.choice([0.0, 0.2, 0.9])
+            masks = [
+                sum((generator.random() < density) << j for j in range(config.word_slots))
+                for _ in range(config.banks)
+            ]
+            words.append((masks, generator.randrange(config.weight_depth)))
+        end = index == count - 1 or generator.random() < 0.5
+        info = {"reference": generator.randint(0, 1), "double": generator.randint(0, 1), "end": int(end)}
+        passes.append((info, words))
+    return passes
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+@pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+def test_beats_follow_the_words(config, pause):
+    generator = random.Random(1)
+    passes = passes_of(config, 60, generator)
+    dut = Banks(config)
+    seen = []  # one list of events a bank and pass
+    longest = []
+
+    async def words(ctx):
+        for _, entries in passes:
+            for index, (masks, weight) in enumerate(entries):
+                while generator.random() < pause or not ctx.get(dut.room):
+                    await ctx.tick()
+                last = index == len(entries) - 1
+                ctx.set(dut.words.p, {"masks": masks, "weight": weight, "last": last})
+                ctx.set(dut.words.valid, 1)
+                await ctx.tick()
+                ctx.set(dut.words.valid, 0)
+                await ctx.tick().repeat(dut.IN_FLIGHT)
+
+    async def infos(ctx):
+        for info, _ in passes:
+            ctx.set(dut.passes.p, info)
+            ctx.set(dut.passes.valid, 1)
+            await ctx.tick().until(dut.passes.ready)
+            ctx.set(dut.passes.valid, 0)
+
+    async def frees(ctx):
+        while True:
+            await ctx.tick().until(dut.beat.end)
+            for _ in range(generator.randint(0, 4) if pause else 0):
+                await ctx.tick()
+            ctx.set(dut.free, 1)
+            await ctx.tick()
+            ctx.set(dut.free, 0)
+
+    async def beats(ctx):
+        """Cut the beats into segments; within one, doubling separates significances."""
+        events, doubles = [], 0
+        ends = 0
+        clear = True
+        await ctx.tick()  # after reset the pipeline register holds no beat yet
+        while ends < sum(info["end"] for info, _ in passes):
+            _, _, beat, count = await ctx.tick().sample(dut.beat, dut.events)
+            assert count == bin(beat.active).count("1")
+            assert beat.clear == clear
+            clear = bool(beat.end)
+            doubles += beat.double
+            for bank in range(config.banks):
+                if beat.active >> bank & 1:
+                    events.append((doubles, bank, beat.address[bank], beat.reference))
+                else:
+                    assert beat.address[bank] == 0
+            if beat.end:
+                seen.append(events)
+                events, doubles = [], 0
+                ends += 1
+        await ctx.tick().repeat(8)
+
+    async def longest_queues(ctx):
+        async for _, _, value, valid in ctx.tick().sample(dut.longest, dut.longest_valid):
+            if valid:
+                longest.append(value)
+
+    simulate(dut, words, infos, beats, background=[frees, longest_queues])
+
+    expected, events, doubles, expected_longest = [], [], 0, []
+    for info, entries in passes:
+        counts = [0] * config.banks
+        for masks, weight in entries:
+            for bank, mask in enumerate(masks):
+                for j in range(config.word_slots):
+                    if mask >> j & 1:
+                        slot = (weight + j) % config.weight_depth
+                        events.append((doubles, bank, slot, info["reference"]))
+                        counts[bank] += 1
+        expected_longest.append(max(counts))
+        doubles += info["double"]
+        if info["end"]:
+            expected.append(events)
+            events, doubles = [], 0
+    assert [sorted(e) for e in seen] == [sorted(e) for e in expected]
+    assert longest == expected_longest
