@@ -1,0 +1,83 @@
+from configs import NARROW
+from spikeplane_hw.memory_map import IDENTITY, Control, Register, register_map_hash
+from spikeplane_hw.registers import Registers
+from spikeplane_hw.testing import simulate
+
+
+async def write(ctx, dut, register, value):
+    ctx.set(dut.address, register)
+    ctx.set(dut.write_data, int(value) if isinstance(value, int) else value.value)
+    ctx.set(dut.write, 1)
+    await ctx.tick()
+    ctx.set(dut.write, 0)
+
+
+async def read(ctx, dut, register):
+    ctx.set(dut.address, register)
+    await ctx.tick()
+    return ctx.get(dut.read_data)
+
+
+def test_identity_and_settings():
+    dut = Registers(NARROW)
+
+    async def testbench(ctx):
+        assert await read(ctx, dut, Register.IDENTITY) == IDENTITY
+        assert await read(ctx, dut, Register.CONFIGURATION) == NARROW.hash
+        assert await read(ctx, dut, Register.REGISTER_MAP) == register_map_hash(NARROW)
+        settings = {Register.LAYERS: 3, Register.OUTER_STEPS: 300, Register.INPUT_BASE: 200,
+                    Register.INPUT_WORDS: 64, Register.INPUT_WIDTH: 512,
+                    Register.INPUT_HEIGHT: 511, Register.INPUT_STEPS: 8000}
+        for register, value in settings.items():
+            await write(ctx, dut, register, value)
+        for register, value in settings.items():
+            assert await read(ctx, dut, register) == value, register
+        ctx.set(dut.busy, 1)
+        await write(ctx, dut, Register.LAYERS, 1)
+        assert await read(ctx, dut, Register.LAYERS) == 3
+
+    simulate(dut, testbench)
+
+
+def test_run_waits_for_events_and_is_counted():
+    dut = Registers(NARROW)
+
+    async def testbench(ctx):
+        await write(ctx, dut, Register.CONTROL, Control.RUN | Control.RESUME)
+        await ctx.tick().repeat(3)
+        assert ctx.get(dut.run) == 0
+        assert await read(ctx, dut, Register.STATUS) == 1
+        ctx.set(dut.events_idle, 1)
+        assert ctx.get(dut.run) == 1
+        assert ctx.get(dut.resume) == 1
+        await ctx.tick()
+        ctx.set(dut.busy, 1)
+        assert ctx.get(dut.run) == 0
+        await write(ctx, dut, Register.CONTROL, Control.RUN)  # ignored: a run is under way
+        await ctx.tick().repeat(3)
+        ctx.set(dut.busy, 0)
+        await ctx.tick().repeat(2)
+        assert await read(ctx, dut, Register.STATUS) == 1 << 1
+
+    simulate(dut, testbench)
+
+
+def test_clear_covers_map_and_flags():
+    dut = Registers(NARROW)
+    words, flags = set(), set()
+
+    async def testbench(ctx):
+        ctx.set(dut.events_idle, 1)
+        await write(ctx, dut, Register.INPUT_BASE, 3 * NARROW.word_slots)
+        await write(ctx, dut, Register.INPUT_WORDS, 7)
+        await write(ctx, dut, Register.INPUT_HEIGHT, 5)
+        await write(ctx, dut, Register.INPUT_STEPS, 2)
+        await write(ctx, dut, Register.CONTROL, Control.CLEAR)
+        while ctx.get(dut.clearing):
+            words.add(ctx.get(dut.clear_word))
+            flags.add(ctx.get(dut.clear_flag))
+            await ctx.tick()
+
+    simulate(dut, testbench)
+    assert words == set(range(3, 10))
+    assert flags == set(range(10))

@@ -1,0 +1,127 @@
+import random
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from configs import NARROW, WIDE
+from geometry import random_layer
+from pytest import mark
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.testing import simulate
+
+
+class SequencerWithMemories(wiring.Component):
+    def __init__(self, config, program):
+        super().__init__({})
+        self.sequencer = Sequencer(config)
+        self.program = program
+        self.counters = Memory(shape=32, depth=config.layer_count * len(Counter), init=[])
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.sequencer = sequencer = self.sequencer
+        m.submodules.program = program = Memory(
+            shape=PROGRAM_WIDTH, depth=len(self.program), init=self.program
+        )
+        m.submodules.counters = counters = self.counters
+        read, count_read, count_write = program.read_port(), counters.read_port(), counters.write_port()
+        m.d.comb += [
+            read.addr.eq(sequencer.program_address),
+            sequencer.program_data.eq(read.data),
+            count_read.addr.eq(sequencer.counter_address),
+            sequencer.counter_read.eq(count_read.data),
+            count_write.addr.eq(sequencer.counter_address),
+            count_write.data.eq(sequencer.counter_data),
+            count_write.en.eq(sequencer.counter_write),
+        ]
+        return m
+
+
+@mark.parametrize("resumed", [False, True])
+@mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+def test_layers_run_in_order_and_are_counted(config, resumed):
+    generator = random.Random(6)
+    layers, outer_steps = 3, 2
+    descriptors = [random_layer(config, generator)[0] for _ in range(layers)]
+    descriptors[0] |= {"streamed": 1, "logits": 0}
+    descriptors[1] |= {"streamed": 0, "logits": 0}
+    descriptors[2] |= {"streamed": 0, "logits": 1}
+    program = []
+    for descriptor in descriptors:
+        bits = descriptor_layout(config).const(descriptor).as_bits()
+        program += [
+            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1)
+            for i in range(descriptor_words(config))
+        ]
+    dut = SequencerWithMemories(config, program)
+    sequencer = dut.sequencer
+    runs = 2 if resumed else 1
+    totals = [dict.fromkeys(Counter, 0) for _ in range(layers)]
+
+    async def one_layer(ctx, index, outer, run):
+        cleared = []
+        cycles = 0
+        while not ctx.get(sequencer.start):
+            if ctx.get(sequencer.flag_clear):
+                cleared.append(ctx.get(sequencer.flag_address))
+            await ctx.tick()
+        d = descriptors[index]
+        got = ctx.get(sequencer.descriptor)
+        for name in got.shape().members:
+            assert getattr(got, name) == d[name], name
+        rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
+        assert cleared == [
+            (d["output_flags"] + row) % config.row_flag_count for row in rows
+        ]
+        assert ctx.get(sequencer.initial) == (outer == 0 and (run == 0))
+        assert ctx.get(sequencer.stream_offset) == (
+            outer * descriptors[0]["input_step"] % (1 << config.slot_width)
+        )
+        await ctx.tick()
+        for _ in range(generator.randint(1, 20)):
+            events = generator.randint(0, config.banks)
+            longest = generator.randint(0, 9)
+            valid = generator.randint(0, 1)
+            saturations, spikes = (generator.randint(0, config.updates) for _ in range(2))
+            ctx.set(sequencer.events, events)
+            ctx.set(sequencer.longest, longest)
+            ctx.set(sequencer.longest_valid, valid)
+            ctx.set(sequencer.saturations, saturations)
+            ctx.set(sequencer.spikes, spikes)
+            totals[index][Counter.EVENTS] += events
+            totals[index][Counter.IDLE] += valid * longest * config.banks - events
+            totals[index][Counter.SATURATIONS] += saturations
+            totals[index][Counter.SPIKES] += spikes
+            cycles += 1
+            await ctx.tick()
+        for port in (sequencer.events, sequencer.longest_valid, sequencer.saturations,
+                     sequencer.spikes):
+            ctx.set(port, 0)
+        ctx.set(sequencer.drained, 1)
+        await ctx.tick()
+        ctx.set(sequencer.drained, 0)
+        # Loading, one cycle to look at the flags, clearing, starting, walking, storing.
+        totals[index][Counter.CYCLES] += (
+            descriptor_words(config) + 1 + 1 + len(rows) + 1 + cycles + 1 + 2 * len(Counter)
+        )
+
+    async def testbench(ctx):
+        ctx.set(sequencer.layers, layers)
+        ctx.set(sequencer.outer_steps, outer_steps)
+        for run in range(runs):
+            ctx.set(sequencer.resume, run > 0)
+            ctx.set(sequencer.run, 1)
+            await ctx.tick()
+            ctx.set(sequencer.run, 0)
+            for outer in range(outer_steps):
+                for index in range(layers):
+                    await one_layer(ctx, index, outer, run)
+            await ctx.tick().until(~sequencer.busy)
+        for index, counters in enumerate(totals):
+            for counter, value in counters.items():
+                address = index * len(Counter) + counter.value
+                assert ctx.get(dut.counters.data[address]) == value % 2**32, (index, counter)
+
+    simulate(dut, testbench)
