@@ -1,0 +1,151 @@
+"""The lanes: one-bit weights of up to E active inputs a cycle are counted and accumulated."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .memories import HostPort, weight_ram
+
+__all__ = ["Lanes", "beat_layout"]
+
+
+def beat_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of what the banks give out in a cycle; docs/core.md has the meaning."""
+    return data.StructLayout({
+        "address": data.ArrayLayout(config.weight_address_width, config.banks),
+        "active": config.banks,
+        "double": 1,
+        "clear": 1,
+        "reference": 1,
+        "end": 1,
+    })
+
+
+def add_without_carry_chain(a, b):
+    """Return ``a + b`` of two equally wide values, in gates: short sums are smaller this way."""
+    total, carry = [], 0
+    for x, y in zip(a, b, strict=True):
+        total.append(x ^ y ^ carry)
+        carry = (x & y) | (carry & (x ^ y))
+    return Cat(*total, carry)
+
+
+def popcount(bits):
+    """Return the number of ones in ``bits``; each four of them are counted by three LUT4."""
+    if len(bits) == 1:
+        return bits
+    if len(bits) == 2:
+        return Cat(bits[0] ^ bits[1], bits[0] & bits[1])
+    if len(bits) == 4:
+        a, b, c, d = bits
+        return Cat(
+            a ^ b ^ c ^ d,
+            (a & b) ^ (c & d) ^ ((a ^ b) & (c ^ d)),
+            a & b & c & d,
+        )
+    half = len(bits) // 2
+    return add_without_carry_chain(popcount(bits[:half]), popcount(bits[half:]))
+
+
+class Lanes(wiring.Component):
+    """Weight memories and P accumulators. Latency LATENCY cycles, throughput one beat a cycle.
+
+    The sums of a segment are right if they are less than ``2**accumulator_width``.
+
+    Members
+    -------
+    beat : ``In(beat_layout(config))``
+        Weight slots to add in this cycle.
+    done : ``Out(1)``
+        A snapshot is there for the first time: LATENCY cycles after a beat with ``end``.
+    sums : ``Out(ArrayLayout(accumulator_width, lanes))``
+        The snapshot: unsigned sums of the last finished segment.
+    reference_sum : ``Out(accumulator_width)``
+        The snapshot's reference sum.
+    weights : ``In(HostPort(lanes, weight_depth * banks))``
+        Host access; word ``slot * banks + bank``.
+    """
+
+    LATENCY = 4
+    """Cycles from a beat with ``end`` to ``done``."""
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "beat": In(beat_layout(config)),
+            "done": Out(1),
+            "sums": Out(data.ArrayLayout(config.accumulator_width, config.lanes)),
+            "reference_sum": Out(config.accumulator_width),
+            "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        host = self.weights
+        bank_width = ceil_log2(config.banks)
+        host_bank = host.address[:bank_width]
+        host_slot = host.address[bank_width:]
+
+        control = Signal(data.StructLayout({"double": 1, "clear": 1, "reference": 1, "end": 1}))
+        m.d.comb += [
+            control[name].eq(self.beat[name]) for name in ("double", "clear", "reference", "end")
+        ]
+        controls = [control]
+        for cycle in range(1, self.LATENCY):
+            following = Signal.like(control, name=f"control_{cycle}")
+            m.d.sync += following.eq(controls[-1])
+            controls.append(following)
+
+        # Cycle 0: weight SRAMs are addressed. A host read is a beat of one bank without control.
+        active = Signal(config.banks)
+        m.d.comb += active.eq(Mux(host.read, 1 << host_bank, self.beat.active))
+        active_1 = Signal.like(active)
+        active_2 = Signal.like(active)
+        m.d.sync += [active_1.eq(active), active_2.eq(active_1)]
+
+        # Cycle 1: the SRAMs answer. An idle bank's row is cleared, whatever its SRAM holds.
+        rows = []
+        for e in range(config.banks):
+            m.submodules[f"weights_{e}"] = ram = weight_ram(
+                config.lanes, config.weight_depth, platform
+            )
+            row = Signal(config.lanes, name=f"row_{e}")
+            m.d.comb += [
+                ram.ports.read_address.eq(Mux(host.read, host_slot, self.beat.address[e])),
+                ram.ports.read_enable.eq(active[e]),
+                ram.ports.write_address.eq(host_slot),
+                ram.ports.write_enable.eq(host.write & (host_bank == e)),
+                ram.ports.write_data.eq(host.write_data),
+            ]
+            m.d.sync += row.eq(Mux(active_1[e], ram.ports.read_data, 0))
+            rows.append(row)
+
+        # Cycle 2: active weights are counted, a column of the rows for each lane.
+        columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
+        columns.append(active_2 & controls[2].reference.replicate(config.banks))
+        # Cycle 3: counts are accumulated; the last sum of a segment goes to the snapshot as well.
+        for lane, column in enumerate(columns):
+            if lane == config.lanes:
+                name, snapshot = "reference", self.reference_sum
+            else:
+                name, snapshot = f"lane_{lane}", self.sums[lane]
+            count = Signal(range(config.banks + 1), name=f"count_{name}")
+            accumulator = Signal(config.accumulator_width, name=f"accumulator_{name}")
+            base = Signal.like(accumulator, name=f"base_{name}")
+            total = Signal.like(accumulator, name=f"total_{name}")
+            m.d.comb += [
+                base.eq(Mux(controls[3].double, accumulator << 1, accumulator)
+                        & ~controls[3].clear.replicate(config.accumulator_width)),
+                total.eq(base + count),
+            ]
+            m.d.sync += [count.eq(popcount(column)), accumulator.eq(total)]
+            with m.If(controls[3].end):
+                m.d.sync += snapshot.eq(total)
+            if lane != config.lanes:
+                # The only active bank's bit is the lowest bit of the count.
+                m.d.comb += host.read_data[lane].eq(count[0])
+        m.d.sync += self.done.eq(controls[3].end)
+        return m
