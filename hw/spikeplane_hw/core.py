@@ -13,6 +13,7 @@ from .events import EventWriter
 from .fetch import Fetch
 from .host_bus import HostBus
 from .lanes import Lanes
+from .memories import HOST_READ_LATENCY
 from .memory_map import Space, memory_map
 from .queue import Queue
 from .registers import Registers
@@ -115,50 +116,39 @@ class Core(wiring.Component):
             registers.rejected.eq(writer.rejected),
         ]
 
-        # Host accesses by space; only REGISTERS answers while the core is busy.
-        write = Signal(len(Space))
-        for space in Space:
-            m.d.comb += write[space.value].eq(
+        # Host writes by space; only REGISTERS takes them while the core is busy.
+        write = {space: Signal(name=f"write_{space.name.lower()}") for space in Space}
+        for space, enable in write.items():
+            m.d.comb += enable.eq(
                 bus.write & (bus.space == space) & (~busy | (space is Space.REGISTERS))
             )
-        read = Signal()
-        m.d.comb += read.eq(bus.read)
 
-        def memory(space: Space, name: str, width: int, depth: int, **ports):
-            block = Memory(shape=width, depth=depth, init=[])
-            m.submodules[name] = block
+        def memory(name: str, width: int, depth: int) -> Memory:
+            m.submodules[name] = block = Memory(shape=width, depth=depth, init=[])
             return block
 
-        program_map = map_of[Space.PROGRAM]
-        program = memory(Space.PROGRAM, "program", program_map.width, program_map.depth)
-        program_read = program.read_port()
-        program_write = program.write_port()
-        passes_map = map_of[Space.PASSES]
-        pass_memory = memory(Space.PASSES, "pass_memory", passes_map.width, passes_map.depth)
-        pass_read = pass_memory.read_port()
-        pass_write = pass_memory.write_port()
-        counters_map = map_of[Space.COUNTERS]
-        counters = memory(Space.COUNTERS, "counters", counters_map.width, counters_map.depth)
-        counter_read = counters.read_port()
-        counter_write = counters.write_port()
-        flags = memory(Space.SPIKES, "row_flags", 1, config.row_flag_count)
-        flag_read = flags.read_port()
-        flag_write = flags.write_port()
-        spikes = memory(Space.SPIKES, "spikes", config.word_width, config.spike_depth)
-        spike_read = spikes.read_port()
-        spike_write = spikes.write_port(granularity=config.banks)
+        program = memory("program", map_of[Space.PROGRAM].width, map_of[Space.PROGRAM].depth)
+        program_read, program_write = program.read_port(), program.write_port()
+        planes = memory("planes", map_of[Space.PASSES].width, map_of[Space.PASSES].depth)
+        plane_read, plane_write = planes.read_port(), planes.write_port()
+        counters = memory("counters", map_of[Space.COUNTERS].width, map_of[Space.COUNTERS].depth)
+        counter_read, counter_write = counters.read_port(), counters.write_port()
+        flags = memory("row_flags", 1, config.row_flag_count)
+        flag_read, flag_write = flags.read_port(), flags.write_port()
+        spikes = memory("spikes", config.word_width, config.spike_depth)
+        spike_read, spike_write = spikes.read_port(), spikes.write_port(granularity=config.banks)
 
         m.d.comb += [
             program_read.addr.eq(Mux(busy, sequencer.program_address, bus.address)),
             sequencer.program_data.eq(program_read.data),
             program_write.addr.eq(bus.address),
             program_write.data.eq(bus.write_data),
-            program_write.en.eq(write[Space.PROGRAM.value]),
-            pass_read.addr.eq(Mux(busy, walker.pass_address, bus.address)),
-            walker.pass_data.eq(pass_read.data),
-            pass_write.addr.eq(bus.address),
-            pass_write.data.eq(bus.write_data),
-            pass_write.en.eq(write[Space.PASSES.value]),
+            program_write.en.eq(write[Space.PROGRAM]),
+            plane_read.addr.eq(Mux(busy, walker.pass_address, bus.address)),
+            walker.pass_data.eq(plane_read.data),
+            plane_write.addr.eq(bus.address),
+            plane_write.data.eq(bus.write_data),
+            plane_write.en.eq(write[Space.PASSES]),
             counter_read.addr.eq(Mux(busy, sequencer.counter_address, bus.address)),
             sequencer.counter_read.eq(counter_read.data),
             counter_write.addr.eq(sequencer.counter_address),
@@ -225,11 +215,53 @@ class Core(wiring.Component):
                 spike_write.data.eq(0),
                 spike_write.en.eq(~0),
             ]
-        with m.Elif(write[Space.SPIKES.value]):
+        with m.Elif(write[Space.SPIKES]):
             m.d.comb += [
                 spike_write.addr.eq(bus.address),
                 spike_write.data.eq(bus.write_data),
                 spike_write.en.eq(~0),
             ]
 
+        # Memories inside of blocks, through their host ports.
+        ports = {
+            Space.WEIGHTS: lanes.weights,
+            Space.PARAMETERS: update.parameters,
+            Space.TABLES: update.tables,
+            Space.STATES: update.states,
+            Space.LOGITS: update.logits,
+        }
+        for space, port in ports.items():
+            m.d.comb += [
+                port.address.eq(bus.address),
+                port.read.eq(bus.read & (bus.space == space) & ~busy),
+            ]
+            if map_of[space].writable:
+                m.d.comb += [port.write.eq(write[space]), port.write_data.eq(bus.write_data)]
+
+        # Reads: one cycle for what lies here, HOST_READ_LATENCY for what lies in a block.
+        m.d.comb += [
+            bus.busy.eq(busy),
+            registers.address.eq(bus.address),
+            registers.write.eq(write[Space.REGISTERS]),
+            registers.write_data.eq(bus.write_data),
+        ]
+        reading = Signal(HOST_READ_LATENCY)
+        space_read = Signal(Space)
+        m.d.sync += reading.eq(Cat(bus.read, reading))
+        with m.If(bus.read):
+            m.d.sync += space_read.eq(bus.space)
+        local = {
+            Space.REGISTERS: registers.read_data,
+            Space.PROGRAM: program_read.data,
+            Space.PASSES: plane_read.data,
+            Space.SPIKES: spike_read.data,
+            Space.COUNTERS: counter_read.data,
+        }
+        with m.Switch(space_read):
+            for space, data in local.items():
+                with m.Case(space):
+                    m.d.comb += [bus.read_data.eq(data), bus.read_valid.eq(reading[0])]
+            for space, port in ports.items():
+                with m.Case(space):
+                    m.d.comb += [bus.read_data.eq(port.read_data), bus.read_valid.eq(reading[-1])]
         return m

