@@ -1,6 +1,6 @@
 """The lanes: one-bit weights of up to E active inputs a cycle are counted and accumulated."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from .config import CoreConfig
 from .memories import HostPort, weight_ram
 
-__all__ = ["Lanes", "beat_layout"]
+__all__ = ["Lanes", "beat_layout", "popcount"]
 
 
 def beat_layout(config: CoreConfig) -> data.StructLayout:
@@ -23,30 +23,37 @@ def beat_layout(config: CoreConfig) -> data.StructLayout:
     })
 
 
-def add_without_carry_chain(a, b):
-    """Return ``a + b`` of two equally wide values, in gates: short sums are smaller this way."""
-    total, carry = [], 0
-    for x, y in zip(a, b, strict=True):
-        total.append(x ^ y ^ carry)
-        carry = (x & y) | (carry & (x ^ y))
-    return Cat(*total, carry)
+def popcount(m: Module, bits):
+    """Return the number of ones in ``bits``, a power of two of them; intermediate values go to ``m``.
 
-
-def popcount(bits):
-    """Return the number of ones in ``bits``; each four of them are counted by three LUT4."""
+    It is made of gates instead of adders, since short sums are smaller without a carry chain: four
+    bits are counted by three LUT4, eight by eleven.
+    """
     if len(bits) == 1:
         return bits
+    count = Signal(range(len(bits) + 1), name="ones")
     if len(bits) == 2:
-        return Cat(bits[0] ^ bits[1], bits[0] & bits[1])
+        m.d.comb += count.eq(Cat(bits[0] ^ bits[1], bits[0] & bits[1]))
+        return count
     if len(bits) == 4:
         a, b, c, d = bits
-        return Cat(
+        m.d.comb += count.eq(Cat(
             a ^ b ^ c ^ d,
             (a & b) ^ (c & d) ^ ((a ^ b) & (c ^ d)),
             a & b & c & d,
-        )
+        ))
+        return count
     half = len(bits) // 2
-    return add_without_carry_chain(popcount(bits[:half]), popcount(bits[half:]))
+    carry = Const(0)
+    for i, (x, y) in enumerate(zip(popcount(m, bits[:half]), popcount(m, bits[half:]), strict=True)):
+        following = Signal(name="carry")
+        m.d.comb += [
+            count[i].eq(x ^ y ^ carry),
+            following.eq((x & y) | (carry & (x ^ y))),
+        ]
+        carry = following
+    m.d.comb += count[-1].eq(carry)
+    return count
 
 
 class Lanes(wiring.Component):
@@ -141,7 +148,7 @@ class Lanes(wiring.Component):
                         & ~controls[3].clear.replicate(config.accumulator_width)),
                 total.eq(base + count),
             ]
-            m.d.sync += [count.eq(popcount(column)), accumulator.eq(total)]
+            m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
             with m.If(controls[3].end):
                 m.d.sync += snapshot.eq(total)
             if lane != config.lanes:

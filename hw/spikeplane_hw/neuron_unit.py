@@ -1,0 +1,187 @@
+"""The arithmetic of one neuron update, a pipeline for :class:`spikeplane_hw.neuron.Neuron`."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import CoreConfig
+from .neuron import (
+    DECODE_SHIFT,
+    FRACTION_BITS,
+    MULTIPLIER_WIDTH,
+    OFFSET_WIDTH,
+    SHIFTS,
+    STATE_WIDTH,
+    TABLE_CODE_WIDTH,
+    TABLE_INDEX_SHIFT,
+    TABLE_INDEX_WIDTH,
+    Reset,
+)
+
+__all__ = ["NeuronUnit", "parameter_layout"]
+
+
+def parameter_layout() -> data.StructLayout:
+    """Layout of a neuron's parameters in the parameter memory."""
+    return data.StructLayout({
+        "multiplier": signed(MULTIPLIER_WIDTH), "offset": signed(OFFSET_WIDTH),
+    })
+
+
+class NeuronUnit(wiring.Component):
+    """One neuron update a cycle. Names end in the cycle in which a value is there.
+
+    The leaked potential is within 16 bits: so it is for every :class:`Neuron`.
+
+    Members
+    -------
+    sum_0, reference_1 : ``In``
+        Unsigned sums of the lane and of the reference.
+    doubled : ``In(1)``
+        The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
+    signed_sum_2 : ``Out(signed(sum_width))``
+        The signed sum.
+    parameter_1 : ``In(parameter_layout())``
+        From the parameter memory.
+    parameter_2 : ``Out(parameter_layout())``
+        The same, for the host.
+    shift, fire_above, can_fire, reset, decode_scale, quantized : ``In``
+        Of the layer; static. ``can_fire`` is low if no potential is above ``fire_above``.
+    state_4 : ``In(signed(16))``
+        From the state memory.
+    initial_4 : ``In(1)``
+        The state is 0 instead.
+    state_5 : ``Out(signed(16))``
+        The state, for the host.
+    spike_7, saturated_7 : ``Out(1)``
+        The neuron fires; x or u saturated.
+    table_index_7 : ``Out(10)``
+        Address in a quantizer table, for one cycle of latency.
+    table_code_8 : ``In(signed(8))``
+        From the table.
+    state_8 : ``Out(signed(16))``
+        To the state memory.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "sum_0": In(config.accumulator_width),
+            "reference_1": In(config.accumulator_width),
+            "doubled": In(1),
+            "signed_sum_2": Out(signed(config.sum_width)),
+            "parameter_1": In(parameter_layout()),
+            "parameter_2": Out(parameter_layout()),
+            "shift": In(range(len(SHIFTS))),
+            "fire_above": In(signed(STATE_WIDTH)),
+            "can_fire": In(1),
+            "reset": In(Reset),
+            "decode_scale": In(STATE_WIDTH - 1),
+            "quantized": In(1),
+            "state_4": In(signed(STATE_WIDTH)),
+            "initial_4": In(1),
+            "state_5": Out(signed(STATE_WIDTH)),
+            "spike_7": Out(1),
+            "saturated_7": Out(1),
+            "table_index_7": Out(TABLE_INDEX_WIDTH),
+            "table_code_8": In(signed(TABLE_CODE_WIDTH)),
+            "state_8": Out(signed(STATE_WIDTH)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        x_6, saturated_6 = self.elaborate_affine(m)
+        self.elaborate_step(m, x_6, saturated_6)
+        return m
+
+    def elaborate_affine(self, m: Module):
+        """Add the pipeline of :meth:`Neuron.affine` to ``m``; return x and whether it saturated."""
+        sum_width = self.config.sum_width
+        sum_1 = Signal.like(self.sum_0)
+        m.d.sync += [
+            sum_1.eq(self.sum_0),
+            self.signed_sum_2.eq(Mux(self.doubled, sum_1 << 1, sum_1) - self.reference_1),
+            self.parameter_2.eq(self.parameter_1),
+        ]
+
+        product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
+        offset_3 = Signal(signed(OFFSET_WIDTH))
+        exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1))
+        m.d.sync += [
+            product_3.eq(self.signed_sum_2 * self.parameter_2.multiplier),
+            offset_3.eq(self.parameter_2.offset),
+            exact_4.eq(product_3 + offset_3),
+        ]
+
+        # Saturated if any bit above the result differs from the sign, whatever the shift drops.
+        sign_4 = exact_4[-1]
+        low_5 = Signal(STATE_WIDTH)
+        over_5 = Signal()
+        sign_5 = Signal()
+        m.d.sync += sign_5.eq(sign_4)
+        over = Const(0)
+        stop = len(exact_4) - 1
+        for index, shift in reversed(list(enumerate(SHIFTS))):
+            start = shift + STATE_WIDTH - 1
+            over = over | (exact_4[start:stop] ^ sign_4.replicate(stop - start)).any()
+            stop = start
+            with m.If(self.shift == index):
+                m.d.sync += [low_5.eq(exact_4[shift:]), over_5.eq(over)]
+
+        x_6 = Signal(signed(STATE_WIDTH))
+        saturated_6 = Signal()
+        m.d.sync += [x_6.eq(clip_state(low_5, over_5, sign_5)), saturated_6.eq(over_5)]
+        return x_6, saturated_6
+
+    def elaborate_step(self, m: Module, x_6, saturated_6):
+        """Add the pipeline of :meth:`Neuron.step` to ``m``.
+
+        States go round in it, read in cycle 3 and written in cycle 8.
+        """
+        m.d.sync += self.state_5.eq(Mux(self.initial_4, 0, self.state_4))
+        # Rounding at the decode shift is a carry into the sum: floor(p / 16 + 1 / 2).
+        rounding_bit = DECODE_SHIFT - 1
+        leaked_6 = Signal(signed(STATE_WIDTH + 1))  # in halves
+        scale = Cat(self.decode_scale, Const(0, 1)).as_signed()
+        m.d.sync += leaked_6.eq((self.state_5 * scale) >> rounding_bit)
+
+        # In halves again: both bits below the point are 1 if there is a carry.
+        exact_7 = Signal(signed(STATE_WIDTH + 1))
+        saturated_7 = Signal()
+        m.d.sync += [
+            exact_7.eq((leaked_6 + Cat(leaked_6[0], x_6).as_signed()) >> 1),
+            saturated_7.eq(saturated_6),
+        ]
+
+        sign = exact_7[STATE_WIDTH]
+        over = Signal()
+        u = Signal(STATE_WIDTH)
+        v = Signal(STATE_WIDTH)
+        spike = self.spike_7
+        m.d.comb += [
+            over.eq(sign ^ exact_7[STATE_WIDTH - 1]),
+            u.eq(clip_state(exact_7[:STATE_WIDTH], over, sign)),
+            spike.eq(self.can_fire & (exact_7 > self.fire_above)),
+            self.saturated_7.eq(saturated_7 | over),
+            v.eq(u),
+        ]
+        with m.If(spike & (self.reset == Reset.HARD)):
+            m.d.comb += v.eq(0)
+        with m.If(spike & (self.reset == Reset.SOFT)):
+            m.d.comb += v[FRACTION_BITS:].eq(u[FRACTION_BITS:] - 1)
+
+        # Table entry i stands for potentials from (i - 512) << TABLE_INDEX_SHIFT on.
+        covered = TABLE_INDEX_SHIFT + TABLE_INDEX_WIDTH
+        outside = (v[covered - 1 : -1] ^ v[-1].replicate(STATE_WIDTH - covered)).any()
+        index = v[TABLE_INDEX_SHIFT : covered - 1]
+        m.d.comb += self.table_index_7.eq(
+            Cat(Mux(outside, (~v[-1]).replicate(len(index)), index), ~v[-1])
+        )
+        v_8 = Signal(signed(STATE_WIDTH))
+        m.d.sync += v_8.eq(v)
+        m.d.comb += self.state_8.eq(Mux(self.quantized, self.table_code_8, v_8))
+
+
+def clip_state(low, over, sign):
+    """Return ``low``, or if ``over`` the largest state of this ``sign``."""
+    return Mux(over, Cat((~sign).replicate(STATE_WIDTH - 1), sign), low)

@@ -1,0 +1,264 @@
+"""The neuron update: U neurons a cycle, from the lanes' sums to spikes, states and logits."""
+
+from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .descriptor import descriptor_layout
+from .lanes import Lanes, popcount
+from .memories import BlockRam, HostPort
+from .memory_map import LOGIT_WIDTH, Space, memory_map
+from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
+from .neuron_unit import NeuronUnit, parameter_layout
+from .update_issue import UpdateIssue, segment_layout
+
+__all__ = ["Update", "segment_layout"]
+
+
+class Update(wiring.Component):
+    """Neuron update. Throughput one chunk a cycle, or one logit.
+
+    Members
+    -------
+    descriptor : ``In(descriptor_layout(config))``
+        The layer; static while not ``idle``.
+    segment : ``In(stream.Signature(segment_layout(config)))``
+        One request for each snapshot, in order; it waits until its snapshot is taken.
+    done, sums, reference_sum : ``In``
+        The snapshot, from :class:`Lanes`.
+    free : ``Out(1)``
+        High for one cycle for each snapshot: a beat that ends the next segment may follow from the
+        next cycle on.
+    spike_write : ``Out``
+        ``data`` is chunk_slots slots to be stored from ``slot`` on, in a cycle with ``enable``.
+    flag_write : ``Out``
+        Row flag ``address`` is to be set, in a cycle with ``enable``.
+    saturations, spikes : ``Out(range(updates + 1))``
+        To count in this cycle.
+    idle : ``Out(1)``
+        No request waits and nothing is in flight.
+    parameters, tables, states, logits : ``In(HostPort(...))``
+        Host access; addresses are those of :class:`Space`. Only while ``idle``.
+    """
+
+    LOOP = 6
+    """Cycles from one update of a neuron to the next: what a step takes at least."""
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        spaces = memory_map(config)
+        members = {
+            "descriptor": In(descriptor_layout(config)),
+            "segment": In(stream.Signature(segment_layout(config))),
+            "done": In(1),
+            "sums": In(data.ArrayLayout(config.accumulator_width, config.lanes)),
+            "reference_sum": In(config.accumulator_width),
+            "free": Out(1),
+            "spike_write": Out(wiring.Signature({
+                "enable": Out(1),
+                "slot": Out(config.slot_width),
+                "data": Out(config.chunk_slots * config.banks),
+            })),
+            "flag_write": Out(wiring.Signature({
+                "enable": Out(1),
+                "address": Out(ceil_log2(config.row_flag_count)),
+            })),
+            "saturations": Out(range(config.updates + 1)),
+            "spikes": Out(range(config.updates + 1)),
+            "idle": Out(1),
+        }
+        for name in ("parameters", "tables", "states", "logits"):
+            space = spaces[Space[name.upper()]]
+            members[name] = In(HostPort(space.width, space.depth, writable=space.writable))
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        d = self.descriptor
+
+        m.submodules.issue = issue = UpdateIssue(
+            config, loop=self.LOOP, free_chunks=Lanes.LATENCY + 2
+        )
+        m.d.comb += [
+            issue.descriptor.eq(d),
+            issue.done.eq(self.done),
+            issue.segment.valid.eq(self.segment.valid),
+            issue.segment.p.eq(self.segment.p),
+            self.segment.ready.eq(issue.segment.ready),
+            self.free.eq(issue.free),
+        ]
+        # chunk[i] is what was issued i cycles ago; `valid` for logits and neurons apart.
+        chunk = [issue.chunk]
+        for cycle in range(1, 9):
+            following = Signal.like(issue.chunk, name=f"chunk_{cycle}")
+            m.d.sync += following.eq(chunk[-1])
+            chunk.append(following)
+        m.d.comb += self.idle.eq(
+            issue.idle & ~Cat(c.valid for c in chunk).any() & ~self.spike_write.enable
+        )
+
+        # Neurons. The issuer picks a chunk's sums in the cycle before it issues the chunk.
+        can_fire = Signal()
+        m.d.sync += can_fire.eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1)
+        reference = [self.reference_sum]
+        for cycle in range(2):
+            following = Signal.like(self.reference_sum, name=f"reference_{cycle}")
+            m.d.sync += following.eq(reference[-1])
+            reference.append(following)
+        units = []
+        for k in range(config.updates):
+            m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
+            lanes = Array(self.sums[j * config.updates + k] for j in range(config.chunks))
+            sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
+            m.d.sync += sum_0.eq(lanes[issue.pick])
+            m.d.comb += [
+                unit.sum_0.eq(sum_0),
+                unit.reference_1.eq(reference[2]),
+                unit.initial_4.eq(chunk[4].initial & chunk[4].valid),
+                unit.can_fire.eq(can_fire),
+                *(
+                    getattr(unit, name).eq(d[name])
+                    for name in (
+                        "doubled", "shift", "fire_above", "reset", "decode_scale", "quantized"
+                    )
+                ),
+            ]
+            units.append(unit)
+
+        self.elaborate_parameters(m, chunk, units)
+        self.elaborate_states(m, chunk, units)
+        self.elaborate_tables(m, units)
+        self.elaborate_logits(m, chunk, units)
+        self.elaborate_spikes(m, chunk, units)
+        return m
+
+    def host_unit(self, m: Module, port) -> tuple:
+        """Return (chunk address, unit of this address, unit of the last read) of a host port."""
+        width = ceil_log2(self.config.updates)
+        unit = port.address[:width]
+        selected = Signal.like(unit)
+        with m.If(port.read):
+            m.d.sync += selected.eq(unit)
+        return port.address[width:], unit, selected
+
+    def elaborate_parameters(self, m: Module, chunk, units):
+        """Add the parameter memory: addressed in cycle 0."""
+        config = self.config
+        layout = parameter_layout()
+        m.submodules.parameters = ram = BlockRam(
+            layout.size * config.updates, config.parameter_depth, granularity=layout.size
+        )
+        host = self.parameters
+        address, unit, selected = self.host_unit(m, host)
+        m.d.comb += [
+            ram.ports.read_address.eq(Mux(host.read, address, chunk[0].parameter)),
+            ram.ports.read_enable.eq(1),
+            ram.ports.write_address.eq(address),
+            ram.ports.write_data.eq(host.write_data.replicate(config.updates)),
+            ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0)),
+        ]
+        for k, neuron in enumerate(units):
+            m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
+        m.d.sync += host.read_data.eq(Array(n.parameter_2.as_value() for n in units)[selected])
+
+    def elaborate_states(self, m: Module, chunk, units):
+        """Add the state memory: read in cycle 3, written in cycle 8."""
+        config = self.config
+        m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
+        host = self.states
+        address, _, selected = self.host_unit(m, host)
+        m.d.comb += [
+            ram.ports.read_address.eq(Mux(host.read, address, chunk[3].state)),
+            ram.ports.read_enable.eq(1),
+            ram.ports.write_address.eq(chunk[8].state),
+            ram.ports.write_data.eq(Cat(n.state_8 for n in units)),
+            ram.ports.write_enable.eq(chunk[8].valid & ~self.descriptor.logits),
+        ]
+        for k, neuron in enumerate(units):
+            m.d.comb += neuron.state_4.eq(ram.ports.read_data.word_select(k, STATE_WIDTH))
+        m.d.sync += host.read_data.eq(Array(n.state_5.as_unsigned() for n in units)[selected])
+
+    def elaborate_tables(self, m: Module, units):
+        """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
+        host = self.tables
+        read_data = Signal(TABLE_CODE_WIDTH)
+        for k, neuron in enumerate(units):
+            m.submodules[f"table_{k}"] = ram = BlockRam(
+                TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH
+            )
+            index = Cat(neuron.table_index_7, self.descriptor.table)
+            m.d.comb += [
+                ram.ports.read_address.eq(index),
+                ram.ports.read_enable.eq(1),
+                ram.ports.write_address.eq(host.address),
+                ram.ports.write_data.eq(host.write_data),
+                ram.ports.write_enable.eq(host.write),
+                neuron.table_code_8.eq(ram.ports.read_data),
+            ]
+            if k == 0:
+                m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
+                m.d.sync += read_data.eq(ram.ports.read_data)
+        m.d.sync += host.read_data.eq(read_data)
+
+    def elaborate_logits(self, m: Module, chunk, units):
+        """Add the logit memory: read in cycle 1, written in cycle 4."""
+        m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, self.config.logit_count)
+        host = self.logits
+        sum_3 = Signal(signed(self.config.sum_width))
+        logit_3 = Signal(LOGIT_WIDTH)
+        logit_4 = Signal(LOGIT_WIDTH)
+        m.d.sync += [
+            sum_3.eq(Array(n.signed_sum_2 for n in units)[chunk[2].unit]),
+            logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
+            logit_4.eq(logit_3 + sum_3),
+            host.read_data.eq(logit_3),
+        ]
+        m.d.comb += [
+            ram.ports.read_address.eq(Mux(host.read, host.address, chunk[1].logit)),
+            ram.ports.read_enable.eq(1),
+            ram.ports.write_address.eq(chunk[4].logit),
+            ram.ports.write_data.eq(logit_4),
+            ram.ports.write_enable.eq(chunk[4].valid & self.descriptor.logits),
+        ]
+
+    def elaborate_spikes(self, m: Module, chunk, units):
+        """Add the spike, flag and counter outputs: registered after cycle 8."""
+        config = self.config
+        neurons_7 = chunk[7].valid & ~self.descriptor.logits
+        spikes_8 = Signal(config.updates)
+        saturated_8 = Signal(config.updates)
+        for k, neuron in enumerate(units):
+            used = neurons_7 & (chunk[7].full | (chunk[7].used > k))
+            m.d.sync += [
+                spikes_8[k].eq(neuron.spike_7 & used),
+                saturated_8[k].eq(neuron.saturated_7 & used),
+            ]
+        m.d.sync += [
+            self.spikes.eq(popcount(m, spikes_8)),
+            self.saturations.eq(popcount(m, saturated_8)),
+        ]
+
+        slots_data = spikes_8
+        complete = 1
+        if config.updates < config.banks:
+            # Several chunks make up a slot; the first one starts it from zero.
+            gathered = Signal(config.banks)
+            position = chunk[8].position
+            merged = Mux(position == 0, 0, gathered) | (
+                spikes_8 << (position * config.updates)
+            )[: config.banks]
+            with m.If(chunk[8].valid):
+                m.d.sync += gathered.eq(merged)
+            slots_data = merged
+            complete = position.all() | chunk[8].last
+        write = chunk[8].valid & ~self.descriptor.logits & complete
+        m.d.sync += [
+            self.spike_write.enable.eq(write),
+            self.spike_write.slot.eq(chunk[8].output),
+            self.spike_write.data.eq(slots_data),
+            self.flag_write.enable.eq(write & slots_data.any()),
+            self.flag_write.address.eq(chunk[8].flag),
+        ]

@@ -1,0 +1,183 @@
+"""Order of the neuron updates: which chunk of which segment enters the pipeline in a cycle."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import CoreConfig
+from .descriptor import descriptor_layout
+
+__all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
+
+
+def segment_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a segment request; docs/core.md has the meaning."""
+    return data.StructLayout({
+        "parameter": ceil_log2(config.parameter_depth),  # first parameter chunk
+        "state": ceil_log2(config.state_depth),  # first state chunk
+        "lanes": range(1, config.lanes + 1),  # lanes used
+        "output": config.slot_width,  # first slot of the pixel and group in the step's map
+        "flag": ceil_log2(config.row_flag_count),  # row flag to set
+        "initial": 1,  # read states as 0; overwrite logits
+        "logit": ceil_log2(config.logit_count),  # first logit
+    })
+
+
+def chunk_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of an issued chunk."""
+    return data.StructLayout({
+        "valid": 1,
+        "parameter": ceil_log2(config.parameter_depth),
+        "state": ceil_log2(config.state_depth),
+        "initial": 1,
+        "output": config.slot_width,
+        "flag": ceil_log2(config.row_flag_count),
+        "full": 1,  # all lanes of the chunk are used
+        "used": ceil_log2(config.updates),  # lanes used if not full
+        "last": 1,  # last chunk of the step
+        "position": ceil_log2(max(1, config.banks // config.updates)),  # of the chunk in its slot
+        "unit": ceil_log2(config.updates),  # for logits: lane of the chunk
+        "logit": ceil_log2(config.logit_count),
+    })
+
+
+class UpdateIssue(wiring.Component):
+    """Issues a chunk a cycle, for logits a lane a cycle; a segment starts in the cycle after ``done``.
+
+    A step starts at least ``loop`` cycles after the one before it if it reads what that one writes:
+    chunks of a step come in the same order, so that is the distance of each chunk to itself.
+
+    Members
+    -------
+    descriptor, segment, done, free
+        As in :class:`Update`. ``free`` is raised when no more than ``free_chunks`` are to be issued.
+    pick : ``Out``
+        Chunk of the snapshot to be read: one cycle ahead of ``chunk``.
+    chunk : ``Out(chunk_layout(config))``
+        What is issued in this cycle.
+    idle : ``Out(1)``
+        No request waits and nothing is being issued.
+    """
+
+    def __init__(self, config: CoreConfig, *, loop: int, free_chunks: int):
+        self.config = config
+        self.loop = loop
+        self.free_chunks = free_chunks
+        super().__init__({
+            "descriptor": In(descriptor_layout(config)),
+            "segment": In(stream.Signature(segment_layout(config))),
+            "done": In(1),
+            "free": Out(1),
+            "pick": Out(ceil_log2(config.chunks)),
+            "chunk": Out(chunk_layout(config)),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        d = self.descriptor
+        unit_width = ceil_log2(config.updates)
+        stride = Mux(d.logits, 1, config.updates)
+        count_width = ceil_log2(config.lanes + 1)
+
+        current = Signal(segment_layout(config))
+        count = Signal(count_width)  # chunks of a step
+        steps = Signal.like(d.steps)  # steps not yet begun, and this one
+        lane = Signal(ceil_log2(config.lanes))
+        ahead = Signal.like(lane)  # the lane after this one; 0 at rest and at the last chunk
+        left = Signal(count_width)  # chunks to be issued, this one included
+        issuing = Signal()
+        pending = Signal()  # a step waits for the states of the one before
+        waiting = Signal()  # a snapshot waits for its request or the end of the one before
+        cooldown = Signal(range(self.loop))
+        freed = Signal()
+
+        dependent = Signal()
+        m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
+
+        finishing = Signal()
+        again = Signal()
+        load = Signal()
+        begin = Signal()
+        m.d.comb += [
+            finishing.eq(issuing & (left == 1)),
+            again.eq(finishing & (steps != 1)),
+            load.eq(
+                self.segment.valid & (self.done | waiting)
+                & ~pending & (~issuing | (finishing & (steps == 1)))
+            ),
+            begin.eq((pending | again | load) & ((cooldown == 0) | ~dependent)),
+            self.segment.ready.eq(load),
+            self.free.eq(issuing & (steps == 1) & ~freed & (left <= self.free_chunks)),
+            self.idle.eq(~self.segment.valid & ~issuing & ~pending),
+        ]
+        m.d.sync += [
+            waiting.eq((waiting | self.done) & ~load),
+            pending.eq((pending | again | load) & ~begin),
+        ]
+        with m.If(self.free):
+            m.d.sync += freed.eq(1)
+        with m.If(begin):
+            m.d.sync += cooldown.eq(self.loop - 1)
+        with m.Elif(cooldown != 0):
+            m.d.sync += cooldown.eq(cooldown - 1)
+
+        next_count = Signal(count_width)
+        m.d.comb += next_count.eq(count)
+        with m.If(again):
+            m.d.sync += [
+                steps.eq(steps - 1),
+                current.output.eq(current.output + d.output_step),
+                current.flag.eq(current.flag + d.output_rows),
+                current.initial.eq(0),
+            ]
+        with m.If(load):
+            request = self.segment.p
+            m.d.comb += next_count.eq(
+                Mux(d.logits, request.lanes, (request.lanes + config.updates - 1) >> unit_width)
+            )
+            m.d.sync += [
+                current.eq(request),
+                count.eq(next_count),
+                steps.eq(Mux(d.replay, d.steps, 1)),
+                freed.eq(0),
+            ]
+
+        with m.If(begin):
+            m.d.sync += [
+                issuing.eq(1),
+                lane.eq(0),
+                left.eq(next_count),
+                ahead.eq(Mux(next_count == 1, 0, stride)),
+            ]
+        with m.Elif(issuing):
+            m.d.sync += [
+                issuing.eq(left != 1),
+                lane.eq(ahead),
+                left.eq(left - 1),
+                ahead.eq(Mux(left == 2, 0, ahead + stride)),
+            ]
+            with m.If(left == 1):
+                m.d.sync += ahead.eq(0)
+
+        chunk = self.chunk
+        remaining = Signal(count_width)
+        m.d.comb += [
+            remaining.eq(current.lanes - lane),
+            self.pick.eq(ahead >> unit_width),
+            chunk.valid.eq(issuing),
+            chunk.parameter.eq(current.parameter + (lane >> unit_width)),
+            chunk.state.eq(current.state + (lane >> unit_width)),
+            chunk.initial.eq(current.initial),
+            chunk.output.eq(current.output + (lane >> ceil_log2(config.banks))),
+            chunk.flag.eq(current.flag),
+            chunk.full.eq(remaining >= config.updates),
+            chunk.used.eq(remaining),
+            chunk.last.eq(left == 1),
+            chunk.position.eq(lane >> unit_width),
+            chunk.unit.eq(lane),
+            chunk.logit.eq(current.logit + lane),
+        ]
+        return m
