@@ -174,8 +174,8 @@ class IntegerNetwork:
         for index, layer in enumerate(self.layers):
             last = index == len(self.layers) - 1
             if last != (layer.neuron is None):
-                rule = "the last layer must be a classifier" if last else "only the last layer may be"
-                raise NetworkError(f"layer {layer.name!r}: {rule} (neuron=None)")
+                rule = "the last layer must be" if last else "only the last layer may be"
+                raise NetworkError(f"layer {layer.name!r}: {rule} a classifier (neuron=None)")
             _verify_layer(layer, shape)
             shape = self.shapes()[index + 1]
             if min(shape) < 1:
@@ -219,8 +219,8 @@ def _verify_layer(layer: Layer, shape: tuple[int, int, int]) -> None:
         raise NetworkError(f"{where}: stride is {layer.stride!r}, must be 1 or 2")
     kernel = weight.shape[2:]
     if max(kernel) > KERNEL_LIMIT and not layer.fills(height, width):
-        raise NetworkError(f"{where}: kernel is {kernel[0]}x{kernel[1]}, limit {KERNEL_LIMIT} a side "
-                           f"or the whole {height}x{width} input without padding")
+        raise NetworkError(f"{where}: kernel is {kernel[0]}x{kernel[1]}, limit {KERNEL_LIMIT} a "
+                           f"side or the whole {height}x{width} input without padding")
     if not 0 <= layer.padding < min(*kernel, PADDING_LIMIT + 1):
         raise NetworkError(f"{where}: padding is {layer.padding!r}, must be from 0 to less than "
                            f"the {kernel[0]}x{kernel[1]} kernel")
@@ -243,8 +243,9 @@ def _verify_weights(layer: Layer) -> None:
         place = np.argwhere(wrong)[0]
         kind = layer.weight_kind.value
         raise NetworkError(
-            f"{where}: weight {place.tolist()} is {layer.weight[tuple(place)]}; {layer.weight_bits}-bit "
-            f"{kind} weights are {'odd ' if kind == 'odd' else ''}integers in {low}..{high}"
+            f"{where}: weight {place.tolist()} is {layer.weight[tuple(place)]}; "
+            f"{layer.weight_bits}-bit {kind} weights are "
+            f"{'odd ' if kind == 'odd' else ''}integers in {low}..{high}"
         )
     if layer.pool:
         pool = or_pool(layer.name, layer.weight.shape[0], 1)
@@ -262,4 +263,6 @@ def _verify_integers(what: str, values: np.ndarray | None, shape: tuple, bits: i
     wrong = (values < -(1 << (bits - 1))) | (values >= 1 << (bits - 1))
     if wrong.any():
         index = int(np.argmax(wrong))
-        raise NetworkError(f"{what} of channel {index} is {values[index]}, limit {bits} signed bits")
+        raise NetworkError(
+            f"{what} of channel {index} is {values[index]}, limit {bits} signed bits"
+        )

@@ -70,10 +70,10 @@ class SpikeMap:
         if values.size and int(values.max()) >> self.planes:
             raise ValueError(f"value {int(values.max())} does not fit {self.planes} bits")
         planes = values[None] >> np.arange(self.planes).reshape(-1, 1, 1, 1, 1) & 1
-        slots = np.zeros((self.slots // self.pixel_slots, self.pixel_slots * config.banks), np.uint8)
-        slots[:, :self.channels] = np.moveaxis(planes, 2, 4).reshape(-1, self.channels)
+        pixels = np.zeros((self.slots // self.pixel_slots, self.pixel_slots * config.banks), "u1")
+        pixels[:, :self.channels] = np.moveaxis(planes, 2, 4).reshape(-1, self.channels)
         bits = np.zeros(self.words(config) * config.word_width, np.uint8)
-        bits[:slots.size] = slots.ravel()
+        bits[:pixels.size] = pixels.ravel()
         return to_words(bits.reshape(-1, config.word_width), config.word_width)
 
     def unpack(self, words: np.ndarray, config: CoreConfig) -> np.ndarray:
