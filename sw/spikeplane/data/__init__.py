@@ -1,0 +1,1 @@
+"""Recordings, the event camera model, and data sets."""
