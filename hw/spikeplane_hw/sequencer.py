@@ -113,7 +113,7 @@ class Sequencer(wiring.Component):
         m.d.comb += self.busy.eq(1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.busy.eq(self.run)
+                m.d.comb += self.busy.eq(0)
                 m.d.sync += [
                     layer.eq(0),
                     outer.eq(0),
