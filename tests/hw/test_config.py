@@ -1,0 +1,41 @@
+from dataclasses import asdict, replace
+
+import pytest
+from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY, CoreConfig
+
+
+def test_peak_operations():
+    assert {name: config.peak_operations for name, config in CONFIGS.items()} == {
+        "tiny": 64, "small": 512, "large": 1024,
+    }
+
+
+def test_hash_depends_on_every_parameter():
+    hashes = {SMALL.hash}
+    for name, value in asdict(SMALL).items():
+        if name == "clusters":
+            continue
+        changed = value + "x" if name == "name" else value * 2
+        hashes.add(replace(SMALL, **{name: changed}).hash)
+    assert len(hashes) == len(asdict(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lanes": 0}, "lanes must be a positive integer, not 0"),
+        ({"banks": 3}, "banks must be a power of two, not 3"),
+        ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),
+        ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "
+                           "128 updates, 8 banks"),
+        ({"updates": 64, "word_slots": 4}, "word_slots must be at least updates / banks = 8, not 4"),
+    ],
+)
+def test_contradictions_are_named(change, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        replace(SMALL, **change)
+
+
+def test_pixels_are_padded_to_chunks():
+    assert (TINY.chunk_slots, SMALL.chunk_slots, LARGE.chunk_slots) == (1, 1, 4)
+    assert isinstance(TINY, CoreConfig)
