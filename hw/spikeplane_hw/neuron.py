@@ -107,6 +107,12 @@ class Neuron:
             raise ValueError(f"leak must be in 0..1, not {self.leak!r}")
         if not -(1 << (STATE_WIDTH - 1)) <= self.fire_above < 1 << (STATE_WIDTH - 1):
             raise ValueError(f"fire_above must fit {STATE_WIDTH} bits, not {self.fire_above!r}")
+        lowest = (1 << FRACTION_BITS) - (1 << (STATE_WIDTH - 1)) - 1
+        if self.reset is Reset.SOFT and self.fire_above < lowest:
+            # A spike takes 1.0 from the potential, which must not leave the range of a state.
+            raise ValueError(
+                f"fire_above must be at least {lowest} with a soft reset, not {self.fire_above!r}"
+            )
 
     @property
     def quantized(self) -> bool:

@@ -1,0 +1,326 @@
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from configs import NARROW, WIDE
+from spikeplane_hw.config import SMALL
+from spikeplane_hw.descriptor import descriptor_layout
+from spikeplane_hw.lanes import Lanes
+from spikeplane_hw.memories import HOST_READ_LATENCY
+from spikeplane_hw.neuron import (
+    MULTIPLIER_WIDTH,
+    OFFSET_WIDTH,
+    SHIFTS,
+    TABLE_INDEX_WIDTH,
+    Levels,
+    Neuron,
+    Reset,
+)
+from spikeplane_hw.neuron_unit import parameter_layout
+from spikeplane_hw.testing import simulate
+from spikeplane_hw.update import Update
+
+CONFIGS = {
+    "narrow": NARROW,  # U < E: two chunks make up a slot
+    "one_bank": replace(NARROW, name="one_bank", banks=1, updates=2),
+    "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
+    "wide": WIDE,
+    "small": replace(SMALL, state_depth=64, parameter_depth=16, spike_depth=256),
+}
+STATE_BITS = (0, 2, 4, 8, 16)
+
+
+async def host_write(ctx, port, address: int, word: int) -> None:
+    ctx.set(port.address, address)
+    ctx.set(port.write_data, word)
+    ctx.set(port.write, 1)
+    await ctx.tick()
+    ctx.set(port.write, 0)
+
+
+async def host_read(ctx, port, address: int) -> int:
+    ctx.set(port.address, address)
+    ctx.set(port.read, 1)
+    await ctx.tick()
+    ctx.set(port.read, 0)
+    ctx.set(port.address, 0)
+    await ctx.tick().repeat(HOST_READ_LATENCY - 1)
+    return ctx.get(port.read_data)
+
+
+def random_neuron(generator, state_bits: int, levels: Levels, reset: Reset) -> Neuron:
+    return Neuron(
+        shift=generator.choice(SHIFTS),
+        fire_above=generator.choice(
+            [4096, 4095, 0, 32767, 32766, generator.randrange(-28673, 32768)]
+            + ([-32768] if reset is not Reset.SOFT else [])
+        ),
+        reset=reset,
+        state_bits=state_bits,
+        levels=levels,
+        leak=generator.choice([0.0, 0.5, 0.75, 0.9375, 1.0]),
+    )
+
+
+def random_parameters(config, generator):
+    """Return random (multipliers, offsets) of all magnitudes for a whole parameter memory."""
+    return tuple(
+        np.array([
+            generator.randrange(-(1 << width - 1), 1 << width - 1)
+            for width in generator.choices(widths, k=config.parameter_depth * config.updates)
+        ])
+        for widths in ((4, 8, 14, MULTIPLIER_WIDTH), (8, 16, 24, OFFSET_WIDTH))
+    )
+
+
+class Layer:
+    """A random layer: its descriptor, its segment requests, sums, and what they must lead to."""
+
+    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False):
+        self.config, self.neuron = config, neuron
+        self.steps = generator.randint(1, 4)
+        self.logits, self.stored, self.replay = logits, stored, replay
+        self.doubled = generator.randint(0, 1)
+        self.table = config.table_count - 1
+        self.output_step, self.output_rows = generator.randint(8, 20), generator.randint(1, 5)
+        self.pixels = generator.randint(1, 4)
+        self.generator = generator
+        self.multiplier, self.offset = parameters
+        self.states: dict[int, np.ndarray] = {}
+        self.total: dict[int, int] = {}
+        self.writes: list[tuple[int, int]] = []
+        self.flags: list[int] = []
+        self.spikes = self.saturations = 0
+
+    @property
+    def descriptor(self) -> dict:
+        neuron = self.neuron
+        return dict.fromkeys(descriptor_layout(self.config).members, 0) | {
+            "logits": self.logits, "doubled": self.doubled, "shift": SHIFTS.index(neuron.shift),
+            "fire_above": neuron.fire_above, "reset": neuron.reset,
+            "decode_scale": neuron.decode_scale, "quantized": neuron.quantized,
+            "table": self.table, "stored": self.stored, "replay": self.replay,
+            "steps": self.steps, "output_step": self.output_step, "output_rows": self.output_rows,
+        }
+
+    def segments(self, first: bool):
+        """Return requests and (sums, reference) of one pass over the layer's pixels."""
+        config, generator = self.config, self.generator
+        requests = []
+        for pixel in range(self.pixels):
+            # The second walk over stored pixels finds the lanes of the first; logits the first ones'.
+            lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
+            if pixel == 0:
+                lanes = min(config.lanes, config.logit_count - 1)
+            parameter = generator.randrange(config.parameter_depth - config.chunks + 1)
+            for step in range(1 if self.replay else self.steps):
+                request = {
+                    "parameter": parameter, "lanes": lanes,
+                    "state": 1 + pixel * config.chunks if self.stored else 3,
+                    "output": generator.randrange(100) // config.chunk_slots * config.chunk_slots,
+                    "flag": generator.randrange(20), "logit": 1,
+                    "initial": int(
+                        step == 0 and (first if self.stored or self.logits else True)
+                        and not (self.logits and pixel)
+                    ),
+                }
+                limit = 1 << generator.choice([1, 6, 12, config.accumulator_width])
+                reference = generator.randrange(limit)
+                # Odd weights: a sum of codes is at most the reference sum.
+                most = reference + 1 if self.doubled else limit
+                sums = [generator.randrange(most) for _ in range(config.lanes)]
+                requests.append((request, sums, reference))
+        for request in requests:
+            self.expect(*request)
+        return requests
+
+    def expect(self, request, sums, reference):
+        lanes = request["lanes"]
+        signed = (np.array(sums) << self.doubled)[:lanes] - reference
+        output, flag, initial = request["output"], request["flag"], request["initial"]
+        for _ in range(self.steps if self.replay else 1):
+            if self.logits:
+                for lane, value in enumerate(signed):
+                    logit = request["logit"] + lane
+                    self.total[logit] = int(value) + (0 if initial else self.total[logit])
+            else:
+                self.expect_step(request, signed, output, flag, initial)
+            output, flag, initial = output + self.output_step, flag + self.output_rows, 0
+
+    def expect_step(self, request, signed, output, flag, initial):
+        config, lanes = self.config, request["lanes"]
+        start = request["parameter"] * config.updates
+        x, over_x = self.neuron.affine(
+            signed, self.multiplier[start:start + lanes], self.offset[start:start + lanes]
+        )
+        before = np.zeros(lanes, np.int64) if initial else self.states[request["state"]]
+        spike, after, over_u = self.neuron.step(x, before[:lanes])
+        self.states[request["state"]] = after
+        self.spikes += int(spike.sum())
+        self.saturations += int((over_x | over_u).sum())
+        width = config.chunk_slots * config.banks
+        padded = [*spike.tolist(), *[False] * width]
+        for first in range(0, lanes, width):
+            bits = padded[first:first + width]
+            word = sum(bit << i for i, bit in enumerate(bits))
+            self.writes.append((output + first // config.banks, word))
+            if word:
+                self.flags.append(flag)
+
+
+async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
+    """Play walker, banks and lanes; return the cycles of the snapshots.
+
+    A snapshot changes as early as `free` allows, and holds until then.
+    """
+    config = dut.config
+    times: list[int] = []
+    earliest, free = 0, True
+    queue = list(requests)
+    sent = 0
+    wait_request = 0
+    for cycle in range(100_000):
+        done = free and cycle >= earliest and len(times) < len(requests)
+        ctx.set(dut.done, done)
+        if done:
+            _, sums, reference = requests[len(times)]
+            ctx.set(dut.sums, sums)
+            ctx.set(dut.reference_sum, reference)
+            times.append(cycle)
+            free = False
+        valid = sent < len(queue) and cycle >= wait_request
+        ctx.set(dut.segment.valid, valid)
+        if valid:
+            ctx.set(dut.segment.p, queue[sent][0])
+        if len(times) == len(requests) and sent == len(queue) and ctx.get(dut.idle):
+            return times
+        _, _, ready, freed = await ctx.tick().sample(dut.segment.ready, dut.free)
+        if valid and ready:
+            sent += 1
+            wait_request = cycle + 1 + generator.randint(0, longest_pause)
+        if freed:
+            assert not free, "two `free` for one snapshot"
+            free = True
+            earliest = cycle + 1 + Lanes.LATENCY + generator.randint(0, longest_pause)
+    raise TimeoutError(f"update of {config.name} hangs")
+
+
+def run(config, layers, longest_pause: int, seed: int = 1) -> list[list[int]]:
+    """Run layers one after another on one update and compare everything; return snapshot cycles."""
+    dut = Update(config)
+    writes, flags, counts, times = [], [], [0, 0], []
+
+    async def monitor(ctx):
+        spike, flag = dut.spike_write, dut.flag_write
+        async for _, _, spike_enable, slot, word, flag_enable, row, spikes, saturations in (
+            ctx.tick().sample(spike.enable, spike.slot, spike.data, flag.enable, flag.address,
+                              dut.spikes, dut.saturations)
+        ):
+            if spike_enable:
+                writes.append((slot, word))
+            if flag_enable:
+                flags.append(row)
+            counts[0] += spikes
+            counts[1] += saturations
+
+    async def testbench(ctx):
+        generator = random.Random(seed)
+        first = layers[0]
+        for address, (multiplier, offset) in enumerate(
+            zip(first.multiplier, first.offset, strict=True)
+        ):
+            word = parameter_layout().const({"multiplier": int(multiplier), "offset": int(offset)})
+            await host_write(ctx, dut.parameters, address, word.as_value().value)
+        if first.neuron.quantized:
+            for index, code in enumerate(first.neuron.table):
+                address = first.table << TABLE_INDEX_WIDTH | index
+                await host_write(ctx, dut.tables, address, int(code) & 0xFF)
+        for layer in layers:
+            ctx.set(dut.descriptor, layer.descriptor)
+            await ctx.tick().repeat(2)
+            for outer in range(2 if layer.stored else 1):
+                requests = layer.segments(first=outer == 0)
+                times.append(await play(ctx, dut, requests, longest_pause, generator))
+            await ctx.tick().repeat(2)
+            assert writes == layer.writes
+            assert flags == layer.flags
+            assert counts == [layer.spikes, layer.saturations]
+            for address, value in layer.total.items():
+                assert await host_read(ctx, dut.logits, address) == value % (1 << 32)
+            for chunk, values in layer.states.items():
+                for lane, value in enumerate(values):
+                    if layer.neuron.state_bits:
+                        word = await host_read(ctx, dut.states, chunk * config.updates + lane)
+                        assert word == value % (1 << 16), (chunk, lane)
+            writes.clear()
+            flags.clear()
+            counts[:] = [0, 0]
+
+    simulate(dut, testbench, background=[monitor], limit=200_000)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("name", "state_bits"),
+    [("small", 4), *((name, bits) for name in CONFIGS if name != "small" for bits in STATE_BITS)],
+)
+def test_matches_neuron(name, state_bits):
+    config = CONFIGS[name]
+    generator = random.Random(f"{name} {state_bits}")
+    parameters = random_parameters(config, generator)
+    levels = generator.choice(list(Levels))
+    for longest_pause in (0, 12):
+        layers = [
+            Layer(config, generator, random_neuron(generator, state_bits, levels, reset),
+                  parameters, stored=stored, replay=replay)
+            for reset in Reset
+            for stored, replay in ((False, False), (False, True), (True, False), (True, True))
+        ]
+        run(config, layers, longest_pause)
+        assert sum(layer.spikes for layer in layers)
+        assert sum(layer.saturations for layer in layers)
+
+
+@pytest.mark.parametrize("longest_pause", [0, 12])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_logits(name, longest_pause):
+    config = CONFIGS[name]
+    generator = random.Random(name)
+    parameters = random_parameters(config, generator)
+    run(config, [
+        Layer(config, generator, Neuron(shift=1), parameters, logits=True, stored=stored, replay=replay)
+        for stored in (False, True) for replay in (False, True)
+    ], longest_pause)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_cycle_is_lost(name):
+    """Silent segments follow each other as fast as chunks or the loop through the state allow."""
+    config = CONFIGS[name]
+    generator = random.Random(name)
+    layer = Layer(config, generator, Neuron(shift=1), random_parameters(config, generator))
+    layer.steps, layer.pixels = 10, 1
+    (times,) = run(config, [layer], 0)
+    period = max(config.chunks, Update.LOOP)
+    assert [b - a for a, b in pairwise(times)] == [period] * 9
+
+
+def test_host_reads_back():
+    config = CONFIGS["wide"]
+    dut = Update(config)
+    generator = random.Random(1)
+
+    async def testbench(ctx):
+        for port in (dut.parameters, dut.tables):
+            words = {
+                address: generator.randrange(1 << len(port.write_data))
+                for address in (0, 1, config.updates, 1023 % (1 << len(port.address)))
+            }
+            for address, word in words.items():
+                await host_write(ctx, port, address, word)
+            for address, word in words.items():
+                assert await host_read(ctx, port, address) == word
+
+    simulate(dut, testbench)
