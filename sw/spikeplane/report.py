@@ -1,0 +1,128 @@
+"""Reports: one self-contained HTML page of tables and pictures."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+__all__ = ["Report", "bars", "event_picture", "raster"]
+
+TEMPLATE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2330 }
+h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #dde3ec }
+td.number { text-align: right; font-variant-numeric: tabular-nums } img { max-width: 100% } p.note { color: #56607a }
+</style></head><body>
+<h1>{{ report.title }}</h1>
+<p>{{ report.summary }}</p>
+{% for section in report.sections %}
+<h2>{{ section.title }}</h2>
+{% if section.note %}<p class="note">{{ section.note }}</p>{% endif %}
+{% if section.rows %}<table><tr>{% for head in section.heads %}<th>{{ head }}</th>{% endfor %}</tr>
+{% for row in section.rows %}<tr>{% for cell in row %}
+<td{% if cell is number %} class="number"{% endif %}>{{ cell | show }}</td>{% endfor %}</tr>
+{% endfor %}</table>{% endif %}
+{% if section.picture %}<img alt="{{ section.title }}" src="data:image/png;base64,{{ section.picture }}">{% endif %}
+{% endfor %}
+</body></html>
+"""
+
+
+@dataclass
+class Section:
+    """A part of a report: a table, a picture, or both."""
+
+    title: str
+    note: str = ""
+    heads: list[str] = field(default_factory=list)
+    rows: list[list] = field(default_factory=list)
+    picture: str = ""
+
+
+@dataclass
+class Report:
+    """A page that is written once all its sections are there."""
+
+    title: str
+    summary: str = ""
+    sections: list[Section] = field(default_factory=list)
+
+    def table(self, title: str, heads: list[str], rows: list[list], note: str = "") -> None:
+        """Add a table; numbers are right-aligned."""
+        self.sections.append(Section(title, note, heads, rows))
+
+    def picture(self, title: str, figure: Figure, note: str = "") -> None:
+        """Add a matplotlib figure, embedded as PNG, and close it."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+        plt.close(figure)
+        picture = base64.b64encode(buffer.getvalue()).decode()
+        self.sections.append(Section(title, note, picture=picture))
+
+    def write(self, path: Path) -> Path:
+        """Write the page to ``path`` and return it."""
+        environment = jinja2.Environment(autoescape=True)
+        environment.filters["show"] = show
+        path.write_text(environment.from_string(TEMPLATE).render(report=self))
+        return path
+
+
+def show(value) -> str:
+    """Return a cell's text: four significant digits for a fraction, thousands separated."""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def event_picture(spikes: np.ndarray) -> Figure:
+    """Return a picture of an input, uint8 (steps, 2, height, width): off blue, on red."""
+    figure, axes = plt.subplots(1, len(spikes), figsize=(2.2 * len(spikes), 2.4), squeeze=False)
+    for step, axis in enumerate(axes[0]):
+        picture = np.ones((*spikes.shape[2:], 3))
+        picture[spikes[step, 0] > 0] = (0.16, 0.38, 0.75)
+        picture[spikes[step, -1] > 0] = (0.85, 0.25, 0.2)
+        axis.imshow(picture, interpolation="nearest")
+        axis.set_title(f"time step {step}", fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    return figure
+
+
+def raster(spikes: dict[str, np.ndarray]) -> Figure:
+    """Return a raster of the spikes of each layer, uint8 (steps, channels, height, width)."""
+    figure, axes = plt.subplots(
+        1, len(spikes), figsize=(2.6 * len(spikes), 3), squeeze=False, layout="constrained"
+    )
+    for axis, (name, layer) in zip(axes[0], spikes.items(), strict=True):
+        step, neuron = np.nonzero(layer.reshape(len(layer), -1))
+        axis.plot(step, neuron, "|", markersize=2, color="#1c4f9c")
+        axis.set_xlim(-0.5, len(layer) - 0.5)
+        axis.set_xticks(range(len(layer)))
+        axis.set_title(f"{name}\n{layer.mean():.1%} firing", fontsize=9)
+        axis.set_xlabel("time step", fontsize=8)
+        axis.tick_params(labelsize=7)
+    axes[0][0].set_ylabel("neuron", fontsize=8)
+    return figure
+
+
+def bars(values: dict[str, float], unit: str, limits: tuple[float, float] | None = None) -> Figure:
+    """Return a bar chart with the value written at each bar."""
+    figure, axis = plt.subplots(figsize=(6.5, 0.5 + 0.42 * len(values)))
+    drawn = axis.barh(list(values), list(values.values()), color="#3b6fb6")
+    axis.bar_label(drawn, labels=[show(float(v)) for v in values.values()], padding=4, fontsize=9)
+    axis.invert_yaxis()
+    axis.set_xlabel(unit)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xlim(limits or (0, 1.18 * max(*values.values(), 1e-9)))
+    return figure
