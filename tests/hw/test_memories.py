@@ -62,14 +62,15 @@ def test_single_port_ram(blocks):
     simulate(dut, testbench)
 
 
-def test_spram_is_used_where_it_fits():
-    assert isinstance(weight_ram(16, 16384, UP5K()), SinglePortRam)
-    assert isinstance(weight_ram(16, 8192, UP5K()), BlockRam)
-    assert isinstance(weight_ram(16, 16384, None), BlockRam)
-    text = rtlil.convert(SinglePortRam(16, 2 * 16384), platform=UP5K())
-    assert text.count("cell \\SB_SPRAM256KA") == 2
+@pytest.mark.parametrize(
+    ("width", "depth", "platform", "sprams"),
+    [(16, 16384, UP5K(), 1), (16, 32768, UP5K(), 2), (16, 8192, UP5K(), 0), (16, 16384, None, 0)],
+)
+def test_spram_is_used_where_it_fits(width, depth, platform, sprams):
+    text = rtlil.convert(weight_ram(width, depth, platform), platform=platform)
+    assert text.count("cell \\SB_SPRAM256KA") == sprams
 
 
 def test_error():
-    with pytest.raises(ValueError, match="^SPRAM must be 16 bits by a multiple of 16384, not 8 by 16384$"):
+    with pytest.raises(ValueError, match=r"^SPRAM must be 16 bits by a multiple of 16384, not 8 by 16384$"):
         SinglePortRam(8, 16384)
