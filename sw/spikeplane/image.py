@@ -70,7 +70,7 @@ class Image:
     @property
     def takes_events(self) -> bool:
         """Whether the input is sent as events; if not, as words of the spike memory."""
-        return not self.input.direct and self.input.channels <= 2
+        return self.input_map.flagged
 
     def check_sample(self, sample: np.ndarray) -> np.ndarray:
         """Return ``sample`` as uint8; raise an ImageError if shape, type or values are wrong."""

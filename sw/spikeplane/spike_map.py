@@ -30,6 +30,8 @@ class SpikeMap:
     """Bits of a direct-coded image; plane i has the weight ``2**i``."""
     flags: int = 0
     """First row flag."""
+    flagged: bool = True
+    """Whether its rows have flags; those of maps that the host writes as words have not."""
 
     @property
     def row_slots(self) -> int:
@@ -50,7 +52,7 @@ class SpikeMap:
     @property
     def rows(self) -> int:
         """Row flags of the map."""
-        return self.steps * self.height
+        return self.steps * self.height if self.flagged else 0
 
     def first_word(self, config: CoreConfig) -> int:
         return self.base // config.word_slots

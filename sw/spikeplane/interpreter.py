@@ -1,0 +1,211 @@
+"""Reference interpreter: runs the words of an image slot for slot, as docs/core.md says.
+
+It knows nothing of the network: descriptors, passes, weights, parameters and tables are read back
+from the image's memory words. It is slow and meant for small networks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.descriptor import descriptor_layout, descriptor_words, pass_layout
+from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
+from spikeplane_hw.neuron import (
+    DECODE_SHIFT,
+    FRACTION_BITS,
+    MULTIPLIER_WIDTH,
+    OFFSET_WIDTH,
+    SHIFTS,
+    TABLE_CODE_WIDTH,
+    TABLE_INDEX_SHIFT,
+    TABLE_INDEX_WIDTH,
+    Reset,
+    saturate,
+)
+
+from .image import Image
+from .program import decode_fields
+
+__all__ = ["Outcome", "interpret"]
+
+
+@dataclass
+class Outcome:
+    """What one input gives, as a host would read it back."""
+
+    logits: np.ndarray
+    """int64 (classes,)."""
+    counters: np.ndarray
+    """int64 (layers, len(Counter)); CYCLES is 0."""
+    spikes: np.ndarray
+    """Words of Space.SPIKES, see ``Image.decode_map``."""
+    states: np.ndarray
+    """Words of Space.STATES, see ``Image.decode_states``."""
+
+
+def interpret(image: Image, sample: np.ndarray) -> Outcome:
+    """Run one input, of shape ``InputFormat.shape``, on the words of ``image``."""
+    return _Machine(image).run(sample)
+
+
+def _integers(words: np.ndarray) -> list[int]:
+    return [int.from_bytes(bytes(word), "little") for word in words]
+
+
+def _signed(value: int, width: int) -> int:
+    return value - (value >> (width - 1) << width)
+
+
+class _Machine:
+    def __init__(self, image: Image):
+        self.image = image
+        config = self.config = image.config
+        count = descriptor_words(config)
+        program = image.contents[Space.PROGRAM][1].reshape(
+            -1, count * memory_map(config)[Space.PROGRAM].word_bytes
+        )
+        self.descriptors = [
+            decode_fields(descriptor_layout(config), value) for value in _integers(program)
+        ]
+        self.passes = [
+            decode_fields(pass_layout(config), value)
+            for value in _integers(image.contents[Space.PASSES][1])
+        ]
+        bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
+        self.weights = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
+        self.parameters = [
+            (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
+             _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
+            for value in _integers(image.contents.get(Space.PARAMETERS, (0, []))[1])
+        ]
+        self.tables = [
+            _signed(value, TABLE_CODE_WIDTH)
+            for value in _integers(image.contents.get(Space.TABLES, (0, []))[1])
+        ]
+
+    def run(self, sample: np.ndarray) -> Outcome:
+        config = self.config
+        slots = config.spike_depth * config.word_slots
+        self.spikes = np.zeros((slots, config.banks), np.int64)
+        self.flags = np.zeros(config.row_flag_count, bool)
+        self.states = np.zeros(config.state_depth * config.updates, np.int64)
+        self.logits = np.zeros(config.logit_count, np.int64)
+        self.counters = np.zeros((len(self.descriptors), len(Counter)), np.int64)
+        first, words = self.image.encode_input(sample)
+        bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width]
+        start = first * config.word_slots
+        self.spikes[start:start + len(words) * config.word_slots] = bits.reshape(-1, config.banks)
+        if self.image.takes_events:
+            rows = np.asarray(sample).any((1, 3)).ravel()
+            self.flags[:len(rows)] = rows
+        for outer in range(self.image.registers[Register.OUTER_STEPS]):
+            for index in range(self.image.registers[Register.LAYERS]):
+                self.layer(index, outer)
+        return self.outcome()
+
+    def layer(self, index: int, outer: int) -> None:
+        config, d = self.config, self.descriptors[index]
+        base = d["input_base"] + d["streamed"] * outer * d["input_step"]
+        flags = d["input_flags"] + d["streamed"] * outer * d["input_rows"]
+        if not d["logits"]:
+            first = d["output_flags"]
+            self.flags[first:first + d["steps"] * d["output_rows"]] = False
+        for group in range(d["groups"]):
+            last = group == d["groups"] - 1
+            lanes = d["last_lanes"] if last else config.lanes
+            for pixel in range(d["output_rows"] * d["output_columns"]):
+                y, x = divmod(pixel, d["output_columns"])
+                for step in range(1 if d["replay"] else d["steps"]):
+                    total = self.segment(
+                        index, base + step * d["input_step"], flags + step * d["input_rows"],
+                        d["weight_base"] + group * d["weight_group"], y, x,
+                    )[:lanes]
+                    if d["logits"]:
+                        at = group * config.lanes
+                        self.logits[at:at + lanes] += total
+                        continue
+                    for inner in range(step, d["steps"] if d["replay"] else step + 1):
+                        self.update(index, total, group, pixel, inner, outer == inner == 0)
+
+    def segment(self, index, base, flags, weight, y, x) -> np.ndarray:
+        """Return the signed sums of all lanes of one window at one step."""
+        config, d = self.config, self.descriptors[index]
+        sums, reference = np.zeros(config.lanes, np.int64), 0
+        left = x * d["column_stride"] - d["pad_slots"]
+        number = d["pass_base"]
+        while True:
+            plane = self.passes[number]
+            queues = np.zeros(config.banks, np.int64)
+            for kernel_row in range(d["kernel_rows"]):
+                row = y * d["stride"] + kernel_row - d["pad_rows"]
+                if not 0 <= row < d["input_rows"]:
+                    continue
+                if d["skip_silent"] and not self.flags[flags + row]:
+                    continue
+                for column in range(max(left, 0), min(left + d["kernel_slots"], d["input_row"])):
+                    slot = base + plane["input_offset"] + row * d["input_row"] + column
+                    active = self.spikes[slot]
+                    at = (weight + plane["weight_offset"] + kernel_row * d["kernel_slots"]
+                          + column - left)
+                    sums += active @ self.weights[at]
+                    reference += plane["reference"] * active.sum()
+                    queues += active
+            assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"
+            self.count(index, Counter.EVENTS, queues.sum())
+            self.count(index, Counter.IDLE, (queues.max() - queues).sum())
+            if plane["double"]:
+                sums, reference = 2 * sums, 2 * reference
+            if plane["last"]:
+                return (2 * sums if d["doubled"] else sums) - reference
+            number += 1
+
+    def update(self, index, total, group, pixel, step, initial) -> None:
+        """Update a group of neurons of one pixel at one step and store their spikes."""
+        config, d = self.config, self.descriptors[index]
+        unit = config.updates
+        first = (d["parameter_base"] + group * config.chunks) * unit
+        multiplier, offset = np.array(self.parameters[first:first + len(total)], np.int64).T
+        chunk = d["state_base"]
+        if d["stored"]:
+            chunk += (pixel * d["groups"] + group) * config.chunks
+        place = slice(chunk * unit, chunk * unit + len(total))
+        state = self.states[place] * (not initial)
+        exact = (total * multiplier + offset) >> SHIFTS[d["shift"]]
+        x = saturate(exact)
+        leaked = (state * d["decode_scale"] + (1 << (DECODE_SHIFT - 1))) >> DECODE_SHIFT
+        u = saturate(leaked + x)
+        self.count(index, Counter.SATURATIONS, ((x != exact) | (u != leaked + x)).sum())
+        spike = u > d["fire_above"]
+        if d["reset"] == Reset.HARD.value:
+            u = np.where(spike, 0, u)
+        elif d["reset"] == Reset.SOFT.value:
+            u = u - spike * (1 << FRACTION_BITS)
+        if d["quantized"]:
+            half = 1 << (TABLE_INDEX_WIDTH - 1)
+            entry = (u >> TABLE_INDEX_SHIFT).clip(-half, half - 1) + half
+            u = np.array(self.tables)[(d["table"] << TABLE_INDEX_WIDTH) + entry]
+        self.states[place] = u
+        slots = -(-len(total) // config.banks)
+        slots = -(-slots // config.chunk_slots) * config.chunk_slots
+        bits = np.zeros(slots * config.banks, np.int64)
+        bits[:len(total)] = spike
+        slot = (d["output_base"] + step * d["output_step"] + pixel * d["output_pixel"]
+                + group * (config.lanes // config.banks))
+        self.spikes[slot:slot + slots] = bits.reshape(slots, config.banks)
+        row = pixel // d["output_columns"]
+        if spike.any():
+            self.flags[d["output_flags"] + step * d["output_rows"] + row] = True
+        self.count(index, Counter.SPIKES, spike.sum())
+
+    def count(self, index: int, counter: Counter, amount) -> None:
+        self.counters[index, counter.value] += int(amount)
+
+    def outcome(self) -> Outcome:
+        config = self.config
+        bits = self.spikes.reshape(config.spike_depth, config.word_width).astype(np.uint8)
+        state_bytes = memory_map(config)[Space.STATES].word_bytes
+        return Outcome(
+            logits=self.logits[:len(self.image.logit_offset)],
+            counters=self.counters,
+            spikes=np.packbits(bits, axis=1, bitorder="little"),
+            states=self.states.astype(f"<i{state_bytes}").view(np.uint8).reshape(-1, state_bytes),
+        )

@@ -1,0 +1,258 @@
+"""Placement: where the maps, weights, parameters and states of a network lie in a core."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import event_layout
+from spikeplane_hw.memory_map import LOGIT_WIDTH
+from spikeplane_hw.neuron import MULTIPLIER_WIDTH, Levels
+
+from .network import IntegerNetwork, Layer, Schedule
+from .spike_map import SpikeMap
+
+__all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
+
+
+class CompileError(ValueError):
+    """A network does not fit a core; the message names the layer, what it needs and the limit."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedLayer:
+    """A layer and the places of what it reads and writes."""
+
+    layer: Layer
+    source: SpikeMap
+    target: SpikeMap | None
+    """None for the classifier."""
+    output_height: int
+    output_width: int
+    groups: int
+    last_lanes: int
+    full: bool
+    """Fully connected: the window is one row, the whole time step of the source."""
+    replay: bool
+    streamed: bool
+    first_pass: int
+    pass_count: int
+    weight_base: int
+    weight_group: int
+    """Slots of one channel group."""
+    parameter_base: int
+    state_base: int
+    stored: bool
+    table: int
+
+    @property
+    def weight_plane(self) -> int:
+        """Slots of one weight plane of one channel group."""
+        return self.weight_group // self.layer.weight_bits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """A network placed on a core."""
+
+    network: IntegerNetwork
+    config: CoreConfig
+    schedule: Schedule
+    input_map: SpikeMap
+    layers: list[PlacedLayer]
+    tables: list[tuple[int, Levels]]
+    """(bits, levels) of each quantizer table."""
+    kept: list[bool]
+    """Whether a layer's spikes are still there after the run."""
+
+    def verify(self) -> None:
+        """Raise a CompileError naming the layer, the need and the limit if a memory overflows."""
+        config = self.config
+        _limit("", "layers", len(self.layers), config.layer_count)
+        _limit("", "quantizer tables", len(self.tables), config.table_count)
+        _verify_map("input", self.input_map, config)
+        if self.input_map.flagged:
+            _verify_events(self.input_map)
+        for placed in self.layers:
+            where = f"layer {placed.layer.name!r}"
+            if placed.target is not None:
+                _verify_map(where, placed.target, config)
+            end = placed.weight_base + placed.groups * placed.weight_group
+            _limit(where, "weight slots a bank, all layers to here", end, config.weight_depth)
+            passes = placed.first_pass + placed.pass_count
+            _limit(where, "passes, all layers to here", passes, config.pass_count)
+            if placed.layer.neuron is None:
+                _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
+                continue
+            chunks = placed.parameter_base + _parameter_chunks(placed, config)
+            _limit(where, "parameter chunks, all layers to here", chunks, config.parameter_depth)
+            pixels = placed.output_height * placed.output_width * placed.groups
+            states = placed.state_base + config.chunks * (pixels if placed.stored else 1)
+            _limit(where, "state chunks, all layers to here", states, config.state_depth)
+        for placed in self.layers:
+            _verify_sums(placed, self)
+
+
+def place(
+    network: IntegerNetwork,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    *,
+    keep_maps: bool = True,
+    keep_states: bool = False,
+) -> Placement:
+    """Return ``network`` placed on a core.
+
+    ``keep_maps`` gives every map its own memory, so that all spikes can be read after a run;
+    without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
+    potentials of every layer that has a state also with the schedule REGISTERS.
+    """
+    network.verify()
+    form = network.input
+    stored_schedule = schedule is Schedule.STORED
+    shapes = network.shapes()
+    steps = 1 if stored_schedule else form.steps
+    slots = -(-form.channels // config.banks)
+    polarities = 1 << event_layout()["polarity"].width
+    input_map = SpikeMap(
+        base=0, steps=1 if form.direct else form.steps, channels=form.channels, height=form.height,
+        width=form.width, pixel_slots=slots, planes=form.bits,
+        # Events set flags; an image, or more channels than polarities, is written as words.
+        flagged=not form.direct and form.channels <= polarities and slots == 1,
+    )
+    maps = _place_maps(shapes[1:-1], input_map, steps, config, stored_schedule, keep_maps)
+    tables: list[tuple[int, Levels]] = []
+    layers: list[PlacedLayer] = []
+    weight, parameter, passes = 1, 0, 0  # weight slot 0 of every bank is the zero row
+    state = config.chunks  # all layers without stored states share the first chunks
+    for index, layer in enumerate(network.layers):
+        neuron = layer.neuron
+        source = maps[index]
+        channels, height, width = shapes[index + 1]
+        groups = -(-channels // config.lanes)
+        stored = (
+            neuron is not None and neuron.state_bits > 0 and (stored_schedule or keep_states)
+        )
+        if neuron is not None and neuron.quantized:
+            key = (neuron.state_bits, neuron.levels)
+            if key not in tables:
+                tables.append(key)
+        kernel = layer.weight.shape[2] * layer.weight.shape[3]
+        placed = PlacedLayer(
+            layer=layer,
+            source=source,
+            target=maps[index + 1] if neuron is not None else None,
+            output_height=height,
+            output_width=width,
+            groups=groups,
+            last_lanes=channels - (groups - 1) * config.lanes,
+            full=layer.fills(source.height, source.width),
+            replay=index == 0 and form.direct,
+            streamed=index == 0 and stored_schedule and not form.direct,
+            first_pass=passes,
+            pass_count=source.planes * layer.weight_bits,
+            weight_base=weight,
+            weight_group=layer.weight_bits * kernel * source.pixel_slots,
+            parameter_base=parameter if neuron is not None else 0,
+            state_base=state if stored else 0,
+            stored=stored,
+            table=tables.index(key) if neuron is not None and neuron.quantized else 0,
+        )
+        layers.append(placed)
+        weight += groups * placed.weight_group
+        passes += placed.pass_count
+        if neuron is not None:
+            parameter += _parameter_chunks(placed, config)
+        if stored:
+            state += height * width * groups * config.chunks
+    kept = [keep_maps or index >= len(layers) - 2 for index in range(len(layers))]
+    kept[-1] = False
+    placement = Placement(
+        network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
+        tables=tables, kept=kept,
+    )
+    placement.verify()
+    return placement
+
+
+def _place_maps(shapes, input_map, steps, config, stored, keep_maps) -> list[SpikeMap]:
+    """Return the input map and the output map of every layer but the classifier."""
+    maps = [input_map]
+    for channels, height, width in shapes:
+        slots = -(-channels // config.banks)
+        live = maps if keep_maps else maps[-1:]
+        if stored and not keep_maps:
+            live = [input_map, *live]  # read again in the next outer step
+        shape = SpikeMap(
+            base=0, steps=steps, channels=channels, height=height, width=width,
+            pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
+        )
+        word = _first_fit(
+            [(m.first_word(config), m.words(config)) for m in live], shape.words(config)
+        )
+        flag = _first_fit([(m.flags, m.rows) for m in live], shape.rows)
+        maps.append(SpikeMap(**vars(shape) | {"base": word * config.word_slots, "flags": flag}))
+    return maps
+
+
+def _first_fit(taken: list[tuple[int, int]], size: int) -> int:
+    """Return the lowest start of ``size`` free places beside the (start, size) ``taken``."""
+    start = 0
+    for other, length in sorted(taken):
+        if start + size <= other:
+            break
+        start = max(start, other + length)
+    return start
+
+
+def _parameter_chunks(placed: PlacedLayer, config: CoreConfig) -> int:
+    # The last group has only as many chunks as it has lanes.
+    return (placed.groups - 1) * config.chunks + -(-placed.last_lanes // config.updates)
+
+
+def _limit(where: str, what: str, need: int, limit: int) -> None:
+    if need > limit:
+        prefix = f"{where}: " if where else ""
+        raise CompileError(f"{prefix}{what}: {need} needed, limit {limit}")
+
+
+def _verify_map(where: str, spikes: SpikeMap, config: CoreConfig) -> None:
+    words = spikes.first_word(config) + spikes.words(config)
+    _limit(where, "spike memory words up to its map's end", words, config.spike_depth)
+    _limit(where, "row flags up to its map's end", spikes.flags + spikes.rows,
+           config.row_flag_count)
+
+
+def _verify_sums(placed: PlacedLayer, placement: Placement) -> None:
+    """Prove that no sum of the layer overflows, whatever its input."""
+    config, layer = placement.config, placed.layer
+    where = f"layer {layer.name!r}"
+    largest = (1 << placed.source.planes) - 1
+    weight = layer.weight.astype(np.int64)
+    codes = layer.weight_kind.codes(weight, layer.weight_bits).sum((1, 2, 3)) * largest
+    limit = (1 << config.accumulator_width) - 1
+    _limit(where, f"largest sum of channel {int(codes.argmax())}", int(codes.max()), limit)
+    reference = layer.weight_kind.reference(layer.weight_bits) * weight[0].size * largest
+    _limit(where, "largest reference sum", reference, limit)
+    high = np.maximum(weight, 0).sum((1, 2, 3)) * largest
+    low = np.maximum(-weight, 0).sum((1, 2, 3)) * largest
+    reach = np.maximum(high, low)
+    if layer.neuron is None:
+        segments = placed.output_height * placed.output_width * placement.network.input.steps
+        _limit(where, "largest logit, all pixels and steps", int(reach.max()) * segments,
+               (1 << (LOGIT_WIDTH - 1)) - 1)
+        return
+    product = reach * np.abs(layer.multiplier.astype(np.int64)) + np.abs(
+        layer.offset.astype(np.int64)
+    )
+    width = config.sum_width + MULTIPLIER_WIDTH + 1
+    _limit(where, f"largest |sum * M| + |B|, channel {int(product.argmax())}", int(product.max()),
+           (1 << (width - 1)) - 1)
+
+
+def _verify_events(input_map: SpikeMap) -> None:
+    """Raise a CompileError if an event cannot name every pixel and step of the input map."""
+    layout = event_layout()
+    for name, size in (
+        ("x", input_map.width), ("y", input_map.height), ("step", input_map.steps)
+    ):
+        _limit("input", f"values of an event's {name}", size, 1 << layout[name].width)
