@@ -128,24 +128,14 @@ class Spram(wiring.Component):
 
 
 class SinglePortRam(wiring.Component):
-    """Ports of :class:`BlockRam` on SPRAM, 16 bits by a multiple of 16384.
+    """Ports of :class:`BlockRam` on ``blocks`` SPRAMs, 16 bits by 16384 each.
 
     Reads and writes share the RAM's port: in a cycle that writes, nothing is read.
     """
 
-    def __init__(self, width: int, depth: int):
-        if not self.fits(width, depth):
-            raise ValueError(
-                f"SPRAM must be {SPRAM_WIDTH} bits by a multiple of {SPRAM_DEPTH}, "
-                f"not {width!r} by {depth!r}"
-            )
-        self.depth = depth
-        super().__init__({"ports": In(RamPorts(width, depth, width))})
-
-    @staticmethod
-    def fits(width: int, depth: int) -> bool:
-        """Return whether a memory of this shape can be built of whole SPRAMs."""
-        return width == SPRAM_WIDTH and depth % SPRAM_DEPTH == 0
+    def __init__(self, blocks: int):
+        self.blocks = blocks
+        super().__init__({"ports": In(RamPorts(SPRAM_WIDTH, blocks * SPRAM_DEPTH, SPRAM_WIDTH))})
 
     def elaborate(self, platform):
         m = Module()
@@ -158,7 +148,7 @@ class SinglePortRam(wiring.Component):
         with m.If(ports.read_enable & ~ports.write_enable):
             m.d.sync += selected.eq(block)
         outputs = []
-        for index in range(self.depth // SPRAM_DEPTH):
+        for index in range(self.blocks):
             m.submodules[f"spram_{index}"] = ram = Spram()
             m.d.comb += [
                 ram.address.eq(address),
@@ -173,6 +163,6 @@ class SinglePortRam(wiring.Component):
 
 def weight_ram(width: int, depth: int, platform) -> BlockRam | SinglePortRam:
     """Return the best memory for a weight bank, whose reads and writes never coincide."""
-    if has_spram(platform) and SinglePortRam.fits(width, depth):
-        return SinglePortRam(width, depth)
+    if has_spram(platform) and width == SPRAM_WIDTH and depth % SPRAM_DEPTH == 0:
+        return SinglePortRam(depth // SPRAM_DEPTH)
     return BlockRam(width, depth)

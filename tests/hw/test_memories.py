@@ -36,7 +36,7 @@ def test_block_ram():
 
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_single_port_ram(blocks):
-    dut = SinglePortRam(16, blocks * 16384)
+    dut = SinglePortRam(blocks)
     generator = random.Random(1)
     addresses = [generator.randrange(blocks * 16384) for _ in range(20)]
 
@@ -69,8 +69,3 @@ def test_single_port_ram(blocks):
 def test_spram_is_used_where_it_fits(width, depth, platform, sprams):
     text = rtlil.convert(weight_ram(width, depth, platform), platform=platform)
     assert text.count("cell \\SB_SPRAM256KA") == sprams
-
-
-def test_error():
-    with pytest.raises(ValueError, match=r"^SPRAM must be 16 bits by a multiple of 16384, not 8 by 16384$"):
-        SinglePortRam(8, 16384)
