@@ -72,7 +72,7 @@ class TimeBins:
                 raise ValueError(f"{name} must be an integer of {least} or more, not {value!r}")
 
     def step_events(self, recording: Recording) -> np.ndarray:
-        """Return what is sent to a core: STEP_EVENT array, each (step, y, x, polarity) once, sorted.
+        """Return what a core is sent: STEP_EVENT array, each (step, y, x, polarity) once, sorted.
 
         Events outside the bins are left out; a recording without any inside is an error.
         """

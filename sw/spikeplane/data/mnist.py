@@ -24,7 +24,7 @@ def read_idx(path: Path) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a complete gzip file: {error}") from error
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise DataError(f"{path}: expected an IDX file of bytes (magic 000008), found {raw[:3].hex()}")
+        raise DataError(f"{path}: expected IDX bytes (magic 000008), found {raw[:3].hex()}")
     header = 4 + 4 * raw[3]
     shape = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, header, 4)]
     expected = header + int(np.prod(shape, dtype=object))

@@ -1,0 +1,177 @@
+"""Checkpoints: weights, optimizer and everything that led to them, in one safetensors file.
+
+The header's metadata holds one JSON text: format, recipe, versions, seed, checksums of the data,
+epochs done and their history. Nothing in a file is executed.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..network import InputFormat
+from .networks import SpikingNetwork
+from .recipes import Recipe
+
+__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint", "versions"]
+
+FORMAT = "spikeplane-checkpoint-1"
+NETWORK = "network."
+OPTIMIZER = "optimizer."
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message names the file and what is wrong with it."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Checkpoint:
+    """A training at the end of an epoch."""
+
+    recipe: Recipe
+    network: SpikingNetwork
+    classes: int = 10
+    epoch: int = 0
+    """Epochs done."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Loss and accuracy (0 to 1) of each epoch on the training data."""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the training data's arrays by part."""
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    """State of the optimizer: "parameter name/key"; empty when the training is finished."""
+    versions: dict[str, str] = field(default_factory=lambda: versions())
+    """Of everything that computed it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has come to its end."""
+        return self.epoch >= self.recipe.training.epochs
+
+    @classmethod
+    def start(cls, recipe: Recipe, form: InputFormat, classes: int) -> "Checkpoint":
+        """Return an untrained network, with weights drawn from the recipe's seed."""
+        return cls(recipe=recipe, network=_network(recipe, form, classes), classes=classes)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a training depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("spikeplane", "torch", "numpy", "scikit-learn"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def _network(recipe: Recipe, form: InputFormat, classes: int) -> SpikingNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return SpikingNetwork(form, recipe.layers, recipe.neuron, classes)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; the file is replaced at once or not at all."""
+    form = checkpoint.network.form
+    header = {
+        "format": FORMAT,
+        "recipe": checkpoint.recipe.to_dict(),
+        "input": dict(vars(form)),
+        "classes": checkpoint.classes,
+        "epoch": checkpoint.epoch,
+        "history": checkpoint.history,
+        "seed": checkpoint.recipe.seed,
+        "checksums": checkpoint.checksums,
+        "versions": checkpoint.versions,
+    }
+    tensors = {NETWORK + name: value for name, value in checkpoint.network.state_dict().items()}
+    tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
+    data = save(
+        {name: value.detach().contiguous() for name, value in tensors.items()},
+        {"spikeplane": json.dumps(header)},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint in a file, its network in evaluation mode."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
+    header = _header(path, metadata)
+    try:
+        recipe = Recipe.from_dict(header["recipe"], f"{path}: recipe")
+        form = InputFormat(**header["input"])
+        checkpoint = Checkpoint(
+            recipe=recipe,
+            network=_network(recipe, form, int(header["classes"])),
+            classes=int(header["classes"]),
+            epoch=int(header["epoch"]),
+            history=list(header["history"]),
+            checksums=dict(header["checksums"]),
+            versions=dict(header["versions"]),
+            optimizer={
+                name.removeprefix(OPTIMIZER): value
+                for name, value in tensors.items() if name.startswith(OPTIMIZER)
+            },
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{path}: the metadata has no {error}") from error
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    _fill(path, checkpoint.network, {
+        name.removeprefix(NETWORK): value
+        for name, value in tensors.items() if name.startswith(NETWORK)
+    })
+    checkpoint.network.set_progress(checkpoint.epoch / recipe.training.epochs)
+    checkpoint.network.eval()
+    return checkpoint
+
+
+def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        header = json.loads(metadata["spikeplane"])
+    except KeyError as error:
+        raise CheckpointError(f"{path}: no Spikeplane checkpoint: no metadata {error}") from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path}: the metadata is no JSON: {error}") from error
+    found = header.get("format") if isinstance(header, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: format is {found!r}, expected {FORMAT!r}")
+    return header
+
+
+def _fill(path: Path, network: SpikingNetwork, tensors: dict[str, Tensor]) -> None:
+    expected = network.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            raise CheckpointError(f"{path}: tensor {name} is missing")
+        if name not in expected:
+            raise CheckpointError(f"{path}: tensor {name} belongs to no layer of the recipe")
+        if tensors[name].shape != expected[name].shape:
+            raise CheckpointError(
+                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}, "
+                f"the recipe's is {tuple(expected[name].shape)}"
+            )
+    network.load_state_dict(tensors)

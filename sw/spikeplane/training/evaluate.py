@@ -1,0 +1,112 @@
+"""Evaluation: accuracy of a network in floats and in integers, and where they differ."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import model
+from ..data.datasets import Dataset, load_dataset
+from ..network import IntegerNetwork
+from .checkpoint import Checkpoint, load_checkpoint
+from .export import export_network
+from .networks import SpikingNetwork
+
+__all__ = ["Agreement", "Evaluation", "compare", "evaluate", "predict", "predict_integer"]
+
+BATCH = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How a trained network and its export compare on the same inputs."""
+
+    spikes: dict[str, float]
+    """For each layer with neurons or a pool, the share of (step, pixel, channel) that agree."""
+    rates: dict[str, float]
+    """The share that spike, in integers."""
+    predictions: float
+    """The share of inputs with the same prediction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Accuracies, 0 to 1, on one part of a data set."""
+
+    dataset: str
+    samples: int
+    trained: float
+    """Of the network as trained: quantized weights and potentials, float arithmetic."""
+    integer: float | None
+    """Of the integer model, which boards match bit for bit; None for a float32 twin."""
+    agreement: Agreement | None
+    wrong: list[int]
+    """Samples that the integer model (else the network) gets wrong."""
+
+
+def predict(network: SpikingNetwork, inputs: np.ndarray, batch: int = BATCH) -> np.ndarray:
+    """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
+    network.eval()
+    with torch.no_grad():
+        return np.concatenate([
+            network(torch.from_numpy(inputs[start : start + batch]))[0].mean(0).argmax(1).numpy()
+            for start in range(0, len(inputs), batch)
+        ])
+
+
+def predict_integer(
+    network: IntegerNetwork, inputs: np.ndarray, batch: int = BATCH
+) -> np.ndarray:
+    """Return the classes, int64 (count,), that the integer model predicts."""
+    return np.concatenate([
+        model.run(network, inputs[start : start + batch], counters=False).predictions.numpy()
+        for start in range(0, len(inputs), batch)
+    ])
+
+
+def compare(
+    network: SpikingNetwork, integers: IntegerNetwork, inputs: np.ndarray
+) -> Agreement:
+    """Return how the spikes and predictions of a network and its export agree on ``inputs``."""
+    network.eval()
+    with torch.no_grad():
+        logits, spikes = network(torch.from_numpy(inputs))
+    result = model.run(integers, inputs, counters=False, trace=True)
+    assert result.spikes is not None
+    traced = dict(zip(
+        (layer.name for layer in integers.layers), result.spikes, strict=True
+    ))
+    agree, rates = {}, {}
+    for name, maps in spikes.items():
+        agree[name] = (maps.transpose(0, 1) == traced[name]).double().mean().item()
+        rates[name] = traced[name].double().mean().item()
+    same = (logits.mean(0).argmax(1) == result.predictions).double().mean().item()
+    return Agreement(spikes=agree, rates=rates, predictions=same)
+
+
+def evaluate(
+    checkpoint: Checkpoint | Path,
+    dataset: Dataset | None = None,
+    *,
+    data_root: Path | None = None,
+    agreement_samples: int = BATCH,
+) -> Evaluation:
+    """Return accuracies of a checkpoint, on the test part of its own data set unless given."""
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = load_checkpoint(checkpoint)
+    if dataset is None:
+        dataset = load_dataset(checkpoint.recipe.data, "test", data_root)
+    network = checkpoint.network
+    right = predict(network, dataset.inputs) == dataset.labels
+    trained = float(right.mean())
+    integer, agreement = None, None
+    if all(layer.weights != "float" for layer in checkpoint.recipe.layers if layer.kind != "pool"):
+        integers = export_network(network)
+        right = predict_integer(integers, dataset.inputs) == dataset.labels
+        integer = float(right.mean())
+        agreement = compare(network, integers, dataset.inputs[:agreement_samples])
+    return Evaluation(
+        dataset=dataset.name, samples=len(right), trained=trained, integer=integer,
+        agreement=agreement, wrong=np.flatnonzero(~right).tolist(),
+    )

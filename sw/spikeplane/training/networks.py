@@ -1,0 +1,171 @@
+"""Networks from their description: the same description gives the float32 twin."""
+
+from dataclasses import dataclass, field
+
+import torch
+from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
+from torch import Tensor, nn
+
+from ..network import InputFormat
+from .layers import Classifier, OrPool, SpikingConv
+from .neurons import LIF
+from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
+
+__all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork"]
+
+KINDS = ("conv", "dense", "pool", "classifier")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronRecipe:
+    """Neurons of every layer; see :class:`spikeplane_hw.neuron.Neuron`."""
+
+    state_bits: int = 4
+    levels: str = "tanh"
+    leak: float = 0.5
+    reset: str = "hard"
+
+    def create(self) -> Neuron:
+        """Return the neuron; its shift is chosen when the network is exported."""
+        for name, value, choices in (
+            ("levels", self.levels, [level.value for level in Levels]),
+            ("reset", self.reset, [reset.name.lower() for reset in Reset]),
+        ):
+            if value not in choices:
+                raise ValueError(f"neuron.{name} must be one of {choices}, not {value!r}")
+        return Neuron(
+            shift=SHIFTS[0], state_bits=self.state_bits, levels=Levels(self.levels),
+            leak=self.leak, reset=Reset[self.reset.upper()],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecipe:
+    """One layer."""
+
+    name: str
+    kind: str
+    """One of KINDS."""
+    channels: int = 0
+    """Output channels of a convolution or dense layer."""
+    kernel: int = 3
+    stride: int = 1
+    """Of a convolution; a pool has its kernel as stride."""
+    padding: int = -1
+    """Of a convolution; -1 is half the kernel, so that stride 1 keeps the map's size."""
+    weights: str = "binary"
+    """A name in WEIGHT_QUANTIZERS."""
+    weight_bits: int = 1
+    pooled: bool = True
+    """Whether a classifier averages over pixels, instead of being fully connected."""
+    options: dict = field(default_factory=dict)
+    """Further arguments of the weight quantizer."""
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
+        if self.kind in ("conv", "dense") and self.channels < 1:
+            raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
+        if self.kernel < 1 or self.stride < 1:
+            raise ValueError(
+                f"layer {self.name!r}: kernel and stride must be positive, "
+                f"not {self.kernel} and {self.stride}"
+            )
+
+    def create_quantizer(self) -> WeightQuantizer:
+        """Return the weight quantizer."""
+        if self.weights not in WEIGHT_QUANTIZERS:
+            raise ValueError(
+                f"layer {self.name!r}: weights must be one of {', '.join(WEIGHT_QUANTIZERS)}, "
+                f"not {self.weights!r}"
+            )
+        try:
+            return WEIGHT_QUANTIZERS[self.weights](bits=self.weight_bits, **self.options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from error
+
+
+class SpikingNetwork(nn.Module):
+    """A stack of layers that ends in a classifier."""
+
+    def __init__(
+        self,
+        form: InputFormat,
+        layers: list[LayerRecipe],
+        neuron: NeuronRecipe,
+        classes: int,
+    ):
+        super().__init__()
+        kinds = [layer.kind for layer in layers]
+        if kinds.count("classifier") != 1 or kinds[-1] != "classifier":
+            raise ValueError(f"layers must end in their only classifier; kinds are {kinds}")
+        self.form = form
+        self.layers = nn.ModuleDict()
+        shape = (form.channels, form.height, form.width)
+        for layer in layers:
+            if layer.name in self.layers:
+                raise ValueError(f"layer {layer.name!r}: two layers have this name")
+            self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (steps, batch, classes) and the spikes of each layer by its name.
+
+        ``inputs`` are integers, (batch, steps, channels, height, width), or an image
+        (batch, channels, height, width) if direct-coded, which stands for image / (2**bits - 1).
+        """
+        if tuple(inputs.shape[1:]) != self.form.shape:
+            raise ValueError(
+                f"inputs have shape {tuple(inputs.shape)}, must be (batch, *{self.form.shape})"
+            )
+        maps = inputs[None] if self.form.direct else inputs.transpose(0, 1)
+        maps = maps.to(torch.float32) / self.input_levels
+        spikes = {}
+        for name, layer in self.layers.items():
+            maps = layer(maps, self.form.steps)
+            spikes[name] = maps
+        return spikes.popitem()[1], spikes
+
+    @property
+    def input_levels(self) -> int:
+        """The input integer that stands for 1.0."""
+        return (1 << self.form.bits) - 1
+
+    def set_progress(self, progress: float) -> None:
+        """Pass on how much of the training is done, 0 to 1, to quantizers that anneal."""
+        for module in self.modules():
+            if isinstance(module, WeightQuantizer):
+                module.set_progress(progress)
+
+
+def _create(
+    layer: LayerRecipe, shape: tuple[int, int, int], neuron: NeuronRecipe, classes: int
+) -> tuple[nn.Module, tuple[int, int, int]]:
+    """Return a layer's module and the (channels, height, width) of its output."""
+    channels, height, width = shape
+    if layer.kind == "classifier":
+        quantizer = layer.create_quantizer()
+        module = Classifier(shape, classes, pooled=layer.pooled, quantizer=quantizer)
+        return module, (classes, 1, 1)
+    if layer.kind == "pool":
+        kernel, stride, padding = (layer.kernel, layer.kernel), layer.kernel, 0
+        channels_out, module = channels, OrPool(layer.kernel, layer.kernel)
+    else:
+        if layer.kind == "dense":
+            kernel, stride, padding = (height, width), 1, 0
+        else:
+            kernel, stride = (layer.kernel, layer.kernel), layer.stride
+            padding = layer.kernel // 2 if layer.padding < 0 else layer.padding
+        channels_out = layer.channels
+        module = SpikingConv(
+            channels, channels_out, kernel, stride=stride, padding=padding,
+            quantizer=layer.create_quantizer(), neurons=LIF(neuron.create()),
+        )
+    size = [
+        (length + 2 * padding - reach) // stride + 1
+        for length, reach in zip((height, width), kernel, strict=True)
+    ]
+    if min(size) < 1:
+        raise ValueError(
+            f"layer {layer.name!r}: kernel {kernel} exceeds its {height}x{width} input"
+        )
+    return module, (channels_out, *size)
