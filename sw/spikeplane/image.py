@@ -1,17 +1,22 @@
 """The device image: everything a host needs to load, run, read and test one network on a core."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import event_layout
-from spikeplane_hw.memory_map import Register, Space
+from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import STATE_WIDTH
 
+from .container import ContainerError, read_container, write_container
 from .network import InputFormat, Schedule
 from .spike_map import SpikeMap
 
-__all__ = ["Image", "ImageError", "LayerInfo", "Vector"]
+__all__ = ["Image", "ImageError", "LayerInfo", "Vector", "load_image", "save_image"]
+
+FILE_KIND = "image"
+FILE_VERSION = 1
 
 
 class ImageError(ValueError):
@@ -73,7 +78,7 @@ class Image:
         return self.input_map.flagged
 
     def check_sample(self, sample: np.ndarray) -> np.ndarray:
-        """Return ``sample`` as uint8; raise an ImageError if shape, type or values are wrong."""
+        """Return ``sample`` as uint8; an ImageError says what of shape, type, values is wrong."""
         sample = np.asarray(sample)
         if sample.shape != self.input.shape:
             raise ImageError(f"an input of shape {self.input.shape} was expected, "
@@ -85,6 +90,28 @@ class Image:
             raise ImageError(f"the input has the value {low if low < 0 else high}, "
                              f"limit 0..{(1 << self.input.bits) - 1}")
         return sample.astype(np.uint8)
+
+    def verify(self) -> None:
+        """Raise an ImageError naming the memory and the limit if contents do not fit the core."""
+        for space, (address, words) in self.contents.items():
+            memory = memory_map(self.config)[space]
+            if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != memory.word_bytes:
+                raise ImageError(
+                    f"{space.name}: words of {memory.word_bytes} bytes were expected, not "
+                    f"{words.dtype} {words.shape}"
+                )
+            if address < 0 or address + len(words) > memory.depth or not memory.writable:
+                raise ImageError(f"{space.name}: words {address}..{address + len(words) - 1} do "
+                                 f"not fit {memory.depth} writable words")
+        if self.logit_offset.shape != (self.layers[-1].channels,):
+            raise ImageError(f"logit_offset has shape {self.logit_offset.shape}, must be "
+                             f"({self.layers[-1].channels},)")
+        for index, vector in enumerate(self.vectors):
+            self.check_sample(vector.sample)
+            shapes = vector.logits.shape, vector.counters.shape
+            if shapes != (self.logit_offset.shape, (len(self.layers), len(Counter))):
+                raise ImageError(f"self-test vector {index}: logits and counters have the "
+                                 f"shapes {shapes}")
 
     def encode_input(self, sample: np.ndarray) -> tuple[int, np.ndarray]:
         """Return (first word, words) of the input map that holds ``sample``.
@@ -140,3 +167,77 @@ class Image:
         if info.spikes is None:
             raise ImageError(f"layer {info.name!r}: its spikes are not kept by this image")
         return info.spikes
+
+
+def save_image(image: Image, path: Path | str) -> None:
+    """Write ``image`` to a file, usually named ``.spk``."""
+    image.verify()
+    tensors = {f"memory.{space.name}": words for space, (_, words) in image.contents.items()}
+    tensors["logit_offset"] = image.logit_offset
+    for index, vector in enumerate(image.vectors):
+        for name in ("sample", "logits", "counters"):
+            tensors[f"vector.{index}.{name}"] = getattr(vector, name)
+    header = {
+        "config": asdict(image.config),
+        "config_hash": image.config.hash,
+        "schedule": image.schedule.value,
+        "addresses": {space.name: address for space, (address, _) in image.contents.items()},
+        "registers": {register.name: int(value) for register, value in image.registers.items()},
+        "input": asdict(image.input),
+        "input_map": asdict(image.input_map),
+        "layers": [asdict(layer) for layer in image.layers],
+        "logit_scale": image.logit_scale,
+        "vectors": len(image.vectors),
+        "metadata": image.metadata,
+    }
+    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+
+
+def load_image(path: Path | str) -> Image:
+    """Return the image in a file.
+
+    Raises an ImageError naming the file and the reason if it is missing, truncated, altered, of
+    another kind or version, or does not fit the core it names.
+    """
+    try:
+        header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    except ContainerError as error:
+        raise ImageError(str(error)) from error
+    try:
+        image = _image(header, tensors)
+        if image.config.hash != header["config_hash"]:
+            raise ImageError("the core's configuration means something else in this version")
+        image.verify()
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ImageError(f"{path}: the header is not that of an image: {error!r}") from error
+    return image
+
+
+def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
+    return Image(
+        config=CoreConfig(**header["config"]),
+        schedule=Schedule(header["schedule"]),
+        contents={
+            Space[name]: (address, tensors[f"memory.{name}"])
+            for name, address in header["addresses"].items()
+        },
+        registers={Register[name]: value for name, value in header["registers"].items()},
+        input=InputFormat(**header["input"]),
+        input_map=SpikeMap(**header["input_map"]),
+        layers=[
+            LayerInfo(**entry | {"spikes": entry["spikes"] and SpikeMap(**entry["spikes"])})
+            for entry in header["layers"]
+        ],
+        logit_offset=tensors["logit_offset"],
+        logit_scale=header["logit_scale"],
+        vectors=[
+            Vector(**{
+                name: tensors[f"vector.{index}.{name}"]
+                for name in ("sample", "logits", "counters")
+            })
+            for index in range(header["vectors"])
+        ],
+        metadata=header["metadata"],
+    )

@@ -2,55 +2,23 @@
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
-from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, Neuron, Reset
+from spikeplane_hw.neuron import Levels, Neuron, Reset
+
+from .container import ContainerError, read_container, write_container
+from .layer import Layer, NetworkError, WeightKind, or_pool, verify_integers, verify_layer
 
 __all__ = [
-    "InputFormat", "IntegerNetwork", "Layer", "NetworkError", "Schedule", "WeightKind", "or_pool",
+    "InputFormat", "IntegerNetwork", "Layer", "NetworkError", "Schedule", "WeightKind",
+    "load_network", "or_pool", "save_network",
 ]
 
-WEIGHT_BITS = (1, 2, 4, 8)
-POOL_NEURON = Neuron(shift=1, fire_above=0, reset=Reset.HARD, state_bits=0)
-KERNEL_LIMIT = 7
-PADDING_LIMIT = 7
 INPUT_BITS_LIMIT = 8
-
-
-class NetworkError(ValueError):
-    """A network breaks a rule; the message names the layer, the value and the limit."""
-
-
-class WeightKind(enum.Enum):
-    """Which integers b-bit weights stand for."""
-
-    ODD = "odd"
-    """Odd integers -(2**b - 1) ... 2**b - 1: 1-bit weights are -1 and 1."""
-    TWOS = "twos"
-    """Two's complement integers -2**(b-1) ... 2**(b-1) - 1."""
-    UNIT = "unit"
-    """0 ... 2**b - 1."""
-
-    def codes(self, weights: np.ndarray, bits: int) -> np.ndarray:
-        """Return the unsigned codes, 0 to 2**bits - 1, that the lanes add."""
-        if self is WeightKind.ODD:
-            return (weights + (1 << bits) - 1) >> 1
-        if self is WeightKind.TWOS:
-            return weights + (1 << (bits - 1))
-        return weights
-
-    def reference(self, bits: int) -> int:
-        """Return k in ``sum = a * code sum - k * active inputs``."""
-        return {WeightKind.ODD: (1 << bits) - 1, WeightKind.TWOS: 1 << (bits - 1)}.get(self, 0)
-
-    def limits(self, bits: int) -> tuple[int, int]:
-        """Return the least and the greatest weight."""
-        if self is WeightKind.ODD:
-            return 1 - (1 << bits), (1 << bits) - 1
-        if self is WeightKind.TWOS:
-            return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-        return 0, (1 << bits) - 1
+FILE_KIND = "network"
+FILE_VERSION = 1
 
 
 class Schedule(enum.Enum):
@@ -80,60 +48,6 @@ class InputFormat:
         """Shape of one input: (steps, channels, height, width), without steps if direct."""
         image = (self.channels, self.height, self.width)
         return image if self.direct else (self.steps, *image)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """One layer: a convolution and its neurons, an OR-pool, or a classifier.
-
-    A fully connected layer is a convolution whose kernel covers its whole input. A pooled
-    classifier is a 1x1 convolution with ``neuron=None``: logits add up over pixels and steps.
-    An OR-pool is a convolution with {0,1} identity weights: see ``pool``.
-    """
-
-    name: str
-    weight: np.ndarray
-    """int64 (output channels, input channels, kernel height, kernel width)."""
-    weight_bits: int
-    weight_kind: WeightKind
-    stride: int = 1
-    padding: int = 0
-    multiplier: np.ndarray | None = None
-    """M, int64 (output channels,). None with ``neuron=None``."""
-    offset: np.ndarray | None = None
-    """B, int64 (output channels,), the rounding half included."""
-    neuron: Neuron | None = None
-    """None: a classifier, whose sums are added to the logits."""
-    pool: bool = False
-    """An OR-pool: weights are implied by kernel size, not stored in checkpoints."""
-
-    def fills(self, height: int, width: int) -> bool:
-        """Return whether the layer is fully connected: its kernel is the whole input map."""
-        return self.weight.shape[2:] == (height, width) and self.padding == 0
-
-
-def or_pool(
-    name: str, channels: int, kernel: int, stride: int | None = None, padding: int = 0
-) -> Layer:
-    """Return the layer that fires where any spike of its own channel is in the window.
-
-    ``stride`` is ``kernel`` unless given. The neuron has no state: x is the number of spikes in
-    the window, and it fires above 0.
-    """
-    weight = np.zeros((channels, channels, kernel, kernel), np.int64)
-    weight[np.arange(channels), np.arange(channels)] = 1
-    return Layer(
-        name=name,
-        weight=weight,
-        weight_bits=1,
-        weight_kind=WeightKind.UNIT,
-        stride=kernel if stride is None else stride,
-        padding=padding,
-        multiplier=np.full(channels, 1 << POOL_NEURON.shift, np.int64),
-        offset=np.zeros(channels, np.int64),
-        neuron=POOL_NEURON,
-        pool=True,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,7 +90,7 @@ class IntegerNetwork:
             if last != (layer.neuron is None):
                 rule = "the last layer must be" if last else "only the last layer may be"
                 raise NetworkError(f"layer {layer.name!r}: {rule} a classifier (neuron=None)")
-            _verify_layer(layer, shape)
+            verify_layer(layer, shape)
             shape = self.shapes()[index + 1]
             if min(shape) < 1:
                 raise NetworkError(f"layer {layer.name!r}: its output map is empty: {shape}")
@@ -184,7 +98,7 @@ class IntegerNetwork:
             raise NetworkError(
                 f"layer {names[0]!r}: a classifier cannot read a direct-coded image, only spikes"
             )
-        _verify_integers("logit_offset", self.logit_offset, shape[:1], 32)
+        verify_integers("logit_offset", self.logit_offset, shape[:1], 32)
         if not math.isfinite(self.logit_scale) or self.logit_scale <= 0:
             raise NetworkError(f"logit_scale must be finite and positive, not {self.logit_scale!r}")
 
@@ -201,68 +115,74 @@ class IntegerNetwork:
             )
 
 
-def _verify_layer(layer: Layer, shape: tuple[int, int, int]) -> None:
-    where = f"layer {layer.name!r}"
-    channels, height, width = shape
-    weight = layer.weight
-    if layer.weight_bits not in WEIGHT_BITS:
-        raise NetworkError(f"{where}: weight_bits is {layer.weight_bits!r}, must be 1, 2, 4 or 8")
-    if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "iu":
-        raise NetworkError(f"{where}: weight must be an integer array, not "
-                           f"{getattr(weight, 'dtype', type(weight).__name__)}")
-    if weight.ndim != 4 or weight.size == 0:
-        raise NetworkError(f"{where}: weight must have 4 dimensions, none 0, not {weight.shape}")
-    if weight.shape[1] != channels:
-        raise NetworkError(f"{where}: weight has {weight.shape[1]} input channels, "
-                           f"the map before it {channels}")
-    if layer.stride not in (1, 2) and not layer.fills(height, width):
-        raise NetworkError(f"{where}: stride is {layer.stride!r}, must be 1 or 2")
-    kernel = weight.shape[2:]
-    if max(kernel) > KERNEL_LIMIT and not layer.fills(height, width):
-        raise NetworkError(f"{where}: kernel is {kernel[0]}x{kernel[1]}, limit {KERNEL_LIMIT} a "
-                           f"side or the whole {height}x{width} input without padding")
-    if not 0 <= layer.padding < min(*kernel, PADDING_LIMIT + 1):
-        raise NetworkError(f"{where}: padding is {layer.padding!r}, must be from 0 to less than "
-                           f"the {kernel[0]}x{kernel[1]} kernel")
-    _verify_weights(layer)
-    if layer.neuron is None:
-        if layer.multiplier is not None or layer.offset is not None:
-            raise NetworkError(f"{where}: a classifier has no multiplier and no offset")
-    else:
-        for name, bits in (("multiplier", MULTIPLIER_WIDTH), ("offset", OFFSET_WIDTH)):
-            _verify_integers(f"{where}: {name}", getattr(layer, name), weight.shape[:1], bits)
+def save_network(network: IntegerNetwork, path: Path | str) -> None:
+    """Write ``network`` to a safetensors file; it must pass ``verify()``."""
+    network.verify()
+    tensors = {"logit_offset": network.logit_offset.astype(np.int32)}
+    layers = []
+    for layer in network.layers:
+        entry: dict = {"name": layer.name, "stride": layer.stride, "padding": layer.padding}
+        if layer.pool:
+            # A pool's weights are implied by its shape.
+            entry["pool"] = layer.weight.shape[1:]
+        else:
+            entry |= {"bits": layer.weight_bits, "kind": layer.weight_kind.value}
+            tensors[f"{layer.name}.weight"] = layer.weight.astype(np.int16)
+            if layer.neuron is not None:
+                entry["neuron"] = asdict(layer.neuron) | {
+                    "reset": layer.neuron.reset.name, "levels": layer.neuron.levels.value,
+                }
+                tensors[f"{layer.name}.multiplier"] = layer.multiplier.astype(np.int32)
+                tensors[f"{layer.name}.offset"] = layer.offset.astype(np.int32)
+        layers.append(entry)
+    header = {
+        "input": asdict(network.input), "layers": layers, "logit_scale": network.logit_scale,
+        "metadata": network.metadata,
+    }
+    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
 
 
-def _verify_weights(layer: Layer) -> None:
-    where = f"layer {layer.name!r}"
-    low, high = layer.weight_kind.limits(layer.weight_bits)
-    wrong = (layer.weight < low) | (layer.weight > high)
-    if layer.weight_kind is WeightKind.ODD:
-        wrong |= layer.weight % 2 == 0
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        kind = layer.weight_kind.value
-        raise NetworkError(
-            f"{where}: weight {place.tolist()} is {layer.weight[tuple(place)]}; "
-            f"{layer.weight_bits}-bit {kind} weights are "
-            f"{'odd ' if kind == 'odd' else ''}integers in {low}..{high}"
+def load_network(path: Path | str) -> IntegerNetwork:
+    """Return the verified network in a file.
+
+    Raises a NetworkError naming the file and the reason if it is missing, truncated, altered, of
+    another kind or version, or breaks a rule of networks.
+    """
+    try:
+        header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    except ContainerError as error:
+        raise NetworkError(str(error)) from error
+    try:
+        network = IntegerNetwork(
+            input=InputFormat(**header["input"]),
+            layers=[_layer(entry, tensors) for entry in header["layers"]],
+            logit_offset=tensors["logit_offset"].astype(np.int64),
+            logit_scale=float(header["logit_scale"]),
+            metadata=header["metadata"],
         )
-    if layer.pool:
-        pool = or_pool(layer.name, layer.weight.shape[0], 1)
-        identity = pool.weight * np.ones(layer.weight.shape[2:], np.int64)
-        if not np.array_equal(layer.weight, identity) or layer.neuron != pool.neuron:
-            raise NetworkError(f"{where}: a pool must be as or_pool makes it")
+        network.verify()
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NetworkError(f"{path}: the header is not that of a network: {error!r}") from error
+    return network
 
 
-def _verify_integers(what: str, values: np.ndarray | None, shape: tuple, bits: int) -> None:
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
-        raise NetworkError(f"{what} must be an integer array, not "
-                           f"{getattr(values, 'dtype', type(values).__name__)}")
-    if values.shape != tuple(shape):
-        raise NetworkError(f"{what} has shape {values.shape}, must be {tuple(shape)}")
-    wrong = (values < -(1 << (bits - 1))) | (values >= 1 << (bits - 1))
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise NetworkError(
-            f"{what} of channel {index} is {values[index]}, limit {bits} signed bits"
-        )
+def _layer(entry: dict, tensors: dict[str, np.ndarray]) -> Layer:
+    name, stride, padding = entry["name"], entry["stride"], entry["padding"]
+    if "pool" in entry:
+        channels, height, width = entry["pool"]
+        return or_pool(name, channels, (height, width), stride, padding)
+    values = {"weight": tensors[f"{name}.weight"].astype(np.int64)}
+    neuron = None
+    if "neuron" in entry:
+        fields = entry["neuron"]
+        neuron = Neuron(**fields | {
+            "reset": Reset[fields["reset"]], "levels": Levels(fields["levels"]),
+        })
+        for key in ("multiplier", "offset"):
+            values[key] = tensors[f"{name}.{key}"].astype(np.int64)
+    return Layer(
+        name=name, weight_bits=entry["bits"], weight_kind=WeightKind(entry["kind"]),
+        stride=stride, padding=padding, neuron=neuron, **values,
+    )

@@ -8,7 +8,7 @@ from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
 __all__ = ["CORES", "layer", "network", "samples"]
 
 DEPTHS = {
-    "weight_depth": 8192, "spike_depth": 4096, "parameter_depth": 256, "state_depth": 8192,
+    "weight_depth": 16384, "spike_depth": 4096, "parameter_depth": 256, "state_depth": 8192,
     "table_count": 4, "pass_count": 128, "accumulator_width": 20,
 }
 CORES = [
