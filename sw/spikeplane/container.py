@@ -54,7 +54,7 @@ def read_container(path: Path | str, kind: str, version: int) -> tuple[dict, dic
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ContainerError(f"{path}: the header is not readable: {error!r}") from error
     if found[0] != kind:
-        raise ContainerError(f"{path}: a Spikeplane {found[0]} where a {kind} was expected")
+        raise ContainerError(f"{path}: a Spikeplane file of kind {found[0]!r}, not {kind!r}")
     if found[1] != version:
         raise ContainerError(
             f"{path}: {kind} format version {found[1]!r}; this program reads version {version}"
