@@ -67,7 +67,7 @@ def build_library(
                 *(["--trace-vcd"] if waves else []),
                 "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
                 "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
-                "-MAKEFLAGS", "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O3",
+                "-MAKEFLAGS", "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O3 CFG_CXXFLAGS_PCH_I=-include",
                 "-LDFLAGS", "-shared", "device.v", str(SHIM),
             ],
             directory=work,
