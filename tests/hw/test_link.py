@@ -3,13 +3,12 @@ import random
 import pytest
 from configs import NARROW, WIDE
 from mock_device import MockDevice, Tally
+from spikeplane.frames import FrameReader, Reply, Request
 from spikeplane_hw.frame import PAYLOAD_LIMIT, Command, Status
 from spikeplane_hw.link import Link
 from spikeplane_hw.memory_map import Space, memory_map
 from spikeplane_hw.slip import END
 from spikeplane_hw.testing import Pauses, receive, send, simulate, watch
-
-from spikeplane.frames import FrameReader, Reply, Request
 
 
 def converse(config, conversation, longest_pause=0):

@@ -1,10 +1,9 @@
 import random
 
 import pytest
+from spikeplane.frames import stuff, unstuff
 from spikeplane_hw.slip import END, ESC, SlipDecoder, SlipEncoder
 from spikeplane_hw.testing import Pauses, receive, send, simulate, watch
-
-from spikeplane.frames import stuff, unstuff
 
 COMMON = [END, ESC, 0xDC, 0xDD, 0, 0xFF]
 
