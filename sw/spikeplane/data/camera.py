@@ -42,11 +42,11 @@ class EventCamera:
 
     width: int = 16
     height: int = 16
-    threshold: float = 0.35
+    threshold: float = 0.5
     """Change of the natural logarithm of intensity that makes an event."""
     mismatch: float = 0.05
     """Standard deviation of a pixel's threshold, relative."""
-    dark_level: float = 0.15
+    dark_level: float = 0.3
     """Intensity where the image is black; white adds 1."""
     noise_rate: float = 0.2
     """Events a second that a pixel emits for no reason."""
@@ -82,7 +82,8 @@ class EventCamera:
                 # The reference may have been crossed at the end of the last sample already.
                 part = (reference[index] - previous[index]) / (level[index] - previous[index])
                 time = end - self.sample_time * (1 - np.clip(part, 0, 1))
-                found.append((*index, time.astype(np.int64), polarity))
+                time = np.minimum(time.astype(np.int64), end - 1)
+                found.append((*index, time, polarity))
             previous = level
         recording, y, x, time, polarity = (
             np.concatenate([f[i] for f in found]) if found else np.zeros(0, np.int64)

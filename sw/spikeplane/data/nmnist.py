@@ -47,12 +47,13 @@ def read_packed_events(path: Path) -> list[Recording]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in FIELDS if name not in archive]
-            if missing:
-                raise DataError(f"{path}: expected arrays {', '.join(FIELDS)}; {missing} missing")
-            offsets, low, high, x, y, packed, labels = (archive[name] for name in FIELDS)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+            arrays = {name: archive[name] for name in FIELDS if name in archive}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path}: not a readable npz file: {error}") from error
+    missing = [name for name in FIELDS if name not in arrays]
+    if missing:
+        raise DataError(f"{path}: expected arrays {', '.join(FIELDS)}; {missing} missing")
+    offsets, low, high, x, y, packed, labels = (arrays[name] for name in FIELDS)
     bounds = offsets.astype(np.int64)
     count = int(bounds[-1])
     for name, array, expected in (
