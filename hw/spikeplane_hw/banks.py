@@ -52,6 +52,8 @@ class Banks(wiring.Component):
         One entry for each pass, not later than its first word.
     free : ``In(1)``
         ``update`` is done with a snapshot: one more segment may end.
+    start : ``In(1)``
+        A layer starts: clear the accumulators, which host reads of weights disturb.
     beat : ``Out(beat_layout(config))``
         To the lanes, see docs/core.md.
     events : ``Out(range(banks + 1))``
@@ -73,6 +75,7 @@ class Banks(wiring.Component):
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
             "passes": In(stream.Signature(pass_info_layout())),
             "free": In(1),
+            "start": In(1),
             "beat": Out(beat_layout(config)),
             "events": Out(range(config.banks + 1)),
             "longest": Out(config.weight_address_width + 1),
@@ -153,10 +156,10 @@ class Banks(wiring.Component):
 
         # `double` and `clear` act before the first beat after a pass, active or not.
         double = Signal()
-        clear = Signal(init=1)
+        clear = Signal()
         m.d.sync += [
             double.eq(advance & info.double & ~info.end),
-            clear.eq(advance & info.end),
+            clear.eq((advance & info.end) | self.start),
             stage.active.eq(pops),
             stage.double.eq(double),
             stage.clear.eq(clear),

@@ -81,6 +81,7 @@ class Core(wiring.Component):
             update.sums.eq(lanes.sums),
             update.reference_sum.eq(lanes.reference_sum),
             banks.free.eq(update.free),
+            banks.start.eq(sequencer.start),
             walker.descriptor.eq(sequencer.descriptor),
             update.descriptor.eq(sequencer.descriptor),
             walker.start.eq(sequencer.start),
@@ -247,7 +248,7 @@ class Core(wiring.Component):
         ]
         reading = Signal(HOST_READ_LATENCY)
         space_read = Signal(Space)
-        m.d.sync += reading.eq(Cat(bus.read, reading))
+        m.d.sync += reading.eq(Cat(bus.read, Mux(bus.read_valid, 0, reading)))
         with m.If(bus.read):
             m.d.sync += space_read.eq(bus.space)
         local = {

@@ -34,6 +34,7 @@ def test_beats_follow_the_words(config, pause):
     longest = []
 
     async def words(ctx):
+        await ctx.tick().repeat(2)
         for _, entries in passes:
             for index, (masks, weight) in enumerate(entries):
                 while generator.random() < pause or not ctx.get(dut.room):
@@ -66,7 +67,10 @@ def test_beats_follow_the_words(config, pause):
         events, doubles = [], 0
         ends = 0
         clear = True
-        await ctx.tick()  # after reset the pipeline register holds no beat yet
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        await ctx.tick()
         while ends < sum(info["end"] for info, _ in passes):
             _, _, beat, count = await ctx.tick().sample(dut.beat, dut.events)
             assert count == bin(beat.active).count("1")
