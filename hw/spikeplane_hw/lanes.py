@@ -119,7 +119,7 @@ class Lanes(wiring.Component):
             m.submodules[f"weights_{e}"] = ram = weight_ram(
                 config.lanes, config.weight_depth, platform
             )
-            row = Signal(config.lanes, name=f"row_{e}")
+            row = Signal(config.lanes, name=f"row_{e}", reset_less=True)
             m.d.comb += [
                 ram.ports.read_address.eq(Mux(host.read, host_slot, self.beat.address[e])),
                 ram.ports.read_enable.eq(active[e]),
@@ -139,8 +139,10 @@ class Lanes(wiring.Component):
                 name, snapshot = "reference", self.reference_sum
             else:
                 name, snapshot = f"lane_{lane}", self.sums[lane]
-            count = Signal(range(config.banks + 1), name=f"count_{name}")
-            accumulator = Signal(config.accumulator_width, name=f"accumulator_{name}")
+            count = Signal(range(config.banks + 1), name=f"count_{name}", reset_less=True)
+            accumulator = Signal(
+                config.accumulator_width, name=f"accumulator_{name}", reset_less=True
+            )
             base = Signal.like(accumulator, name=f"base_{name}")
             total = Signal.like(accumulator, name=f"total_{name}")
             m.d.comb += [

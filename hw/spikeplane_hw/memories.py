@@ -6,10 +6,18 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
+__all__ = ["HOST_READ_LATENCY", "IGNORE_COLLISIONS", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
 
 HOST_READ_LATENCY = 3
 """Cycles from ``HostPort.read`` to the word in ``HostPort.read_data``."""
+COLLISIONS_UNDEFINED = "spikeplane_collisions_undefined"
+"""Attribute of memories that need no logic around a block RAM to define a read of a word that is
+being written; Amaranth cannot say so, but synthesis can, see IGNORE_COLLISIONS."""
+IGNORE_COLLISIONS = f"""
+select -set undefined a:{COLLISIONS_UNDEFINED} %m
+setparam -set COLLISION_X_MASK 1'1 @undefined t:$memrd_v2 %i
+"""
+"""Yosys commands to be run on the RTLIL before synthesis."""
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
 
@@ -50,8 +58,9 @@ class BlockRam(wiring.Component):
     """Memory with a read port and a write port.
 
     A read has one cycle latency; ``read_data`` holds while ``read_enable`` is low. A word written
-    in one cycle is read from the next one on. There is one write enable for each ``granularity``
-    bits, by default one for the word. Starts as zeros.
+    in one cycle is read from the next one on; what is read of it in the same cycle is undefined.
+    There is one write enable for each ``granularity`` bits, by default one for the word. Starts as
+    zeros.
     """
 
     def __init__(self, width: int, depth: int, *, granularity: int | None = None):
@@ -62,7 +71,9 @@ class BlockRam(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=self.width, depth=self.depth, init=[], attrs={COLLISIONS_UNDEFINED: 1}
+        )
         read = memory.read_port()
         write = memory.write_port(granularity=self.granularity)
         m.d.comb += [
