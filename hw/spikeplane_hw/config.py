@@ -140,7 +140,7 @@ SMALL = CoreConfig(
     weight_depth=512,
     spike_depth=2048,
     parameter_depth=128,
-    state_depth=1024,
+    state_depth=2048,
     table_count=2,
 )
 LARGE = CoreConfig(

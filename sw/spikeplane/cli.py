@@ -1,0 +1,250 @@
+"""The command `spikeplane`. Each command is a thin call of a documented Python function."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from spikeplane_hw.config import CONFIGS, CoreConfig
+
+from .network import Schedule
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Train quantized spiking neural networks and run them, bit for bit, on open FPGA boards.",
+)
+console = Console()
+
+EXPECTED = (ValueError, OSError, RuntimeError)
+"""What bad input and absent devices raise: shown as a message, not as a traceback."""
+
+Data = Annotated[Path | None, typer.Option(
+    envvar="SPIKEPLANE_DATA", help="Root folder of data sets that Spikeplane does not ship."
+)]
+Config = Annotated[str, typer.Option(help=f"Core configuration: {', '.join(CONFIGS)}.")]
+Overrides = Annotated[list[str] | None, typer.Option(
+    "--set", help="Replace a value of the recipe, as training.epochs=5; may be repeated."
+)]
+
+
+def config_named(name: str) -> CoreConfig:
+    """Return a named configuration; a BadParameter error lists the names."""
+    if name not in CONFIGS:
+        raise typer.BadParameter(f"no configuration {name!r}; known are {', '.join(CONFIGS)}")
+    return CONFIGS[name]
+
+
+@app.command(epilog="Example: spikeplane demo")
+def demo(
+    directory: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("build/demo"),
+    config: Config = "small",
+    overrides: Overrides = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first recordings.")] = None,
+) -> None:
+    """Train, export, compile and run the digits network on the simulated board."""
+    from .demo import run_demo
+
+    results = run_demo(
+        directory, config_named(config), overrides=tuple(overrides or ()), samples=samples
+    )
+    if results["mismatches"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: spikeplane train digits --out build/digits --set training.epochs=10")
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint; a stopped training resumes.")],
+    overrides: Overrides = None,
+    data: Data = None,
+    float32: Annotated[bool, typer.Option(help="Train the twin without quantization.")] = False,
+) -> None:
+    """Train a network by a recipe."""
+    from .training.recipes import load_recipe
+    from .training.train import train as run_training
+
+    chosen = load_recipe(recipe, overrides or ())
+    path = run_training(chosen.float32() if float32 else chosen, out, data)
+    console.print(f"checkpoint: {path}", highlight=False)
+
+
+@app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
+    network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
+) -> None:
+    """Export a checkpoint to an integer network."""
+    from .network import save_network
+    from .training.checkpoint import load_checkpoint
+    from .training.export import export_network
+
+    save_network(export_network(load_checkpoint(checkpoint).network), network)
+    console.print(f"integer network: {network}", highlight=False)
+
+
+@app.command("compile", epilog="Example: spikeplane compile digits.network.safetensors digits.spk --config tiny")
+def compile_command(
+    network: Annotated[Path, typer.Argument(help="What `spikeplane export` wrote.")],
+    image: Annotated[Path, typer.Argument(help="Where to write the image (.spk).")],
+    config: Config = "small",
+    schedule: Annotated[Schedule, typer.Option(
+        help="registers: all steps of a pixel at once; stored: step by step, potentials stored."
+    )] = Schedule.REGISTERS,
+    reuse_maps: Annotated[bool, typer.Option(help="Let later layers overwrite spike maps.")] = False,
+    keep_states: Annotated[bool, typer.Option(help="Keep final potentials readable.")] = False,
+) -> None:
+    """Compile an integer network to a device image."""
+    from .compiler import compile_network
+    from .image import save_image
+    from .network import load_network
+
+    compiled = compile_network(
+        load_network(network), config_named(config), schedule,
+        keep_maps=not reuse_maps, keep_states=keep_states,
+    )
+    save_image(compiled, image)
+    console.print(f"image: {image}", highlight=False)
+
+
+@app.command(epilog="Example: spikeplane evaluate build/digits/checkpoint.safetensors")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
+    data: Data = None,
+) -> None:
+    """Show a checkpoint's test accuracy as trained and in the integer model."""
+    from .training.evaluate import evaluate as run_evaluation
+
+    result = run_evaluation(checkpoint, data_root=data)
+    table = Table("figure", "value")
+    table.add_row("data", f"{result.dataset}, {result.samples} samples")
+    table.add_row("as trained", f"{result.trained:.2%}")
+    if result.integer is not None and result.agreement is not None:
+        table.add_row("integer model", f"{result.integer:.2%}")
+        table.add_row("same predictions", f"{result.agreement.predictions:.2%}")
+        for layer, share in result.agreement.spikes.items():
+            rate = result.agreement.rates[layer]
+            table.add_row(f"{layer}: same spikes, firing rate", f"{share:.3%}, {rate:.1%}")
+    console.print(table)
+
+
+@app.command(epilog="Example: spikeplane simulate digits.spk --network digits.network.safetensors --recipe digits --samples 20")
+def simulate(
+    image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
+    network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose test data to use.")] = "digits",
+    samples: Annotated[int, typer.Option(help="How many test samples.")] = 20,
+    data: Data = None,
+    waves: Annotated[Path | None, typer.Option(help="Write a waveform (VCD) of all signals.")] = None,
+) -> None:
+    """Run test samples on the simulated board and compare every value with the integer model."""
+    from .driver import Board
+    from .image import load_image
+    from .simulated import SimulatedBoard
+
+    loaded = load_image(image)
+    board = Board(SimulatedBoard(loaded.config, waves=waves), loaded.config)
+    run_comparison(board, loaded, network, recipe, samples, data)
+
+
+@app.command(epilog="Example: spikeplane stream digits.spk --port /dev/ttyUSB0 --network digits.network.safetensors")
+def stream(
+    image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
+    port: Annotated[str, typer.Option(help="Serial port of the board.")],
+    network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose test data to stream.")] = "digits",
+    samples: Annotated[int, typer.Option(help="How many test samples.")] = 360,
+    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+    data: Data = None,
+) -> None:
+    """Stream test samples to a board and compare what it answers with the integer model."""
+    from .driver import Board
+    from .image import load_image
+    from .transport import SerialTransport
+
+    loaded = load_image(image)
+    board = Board(SerialTransport(port, baud), loaded.config)
+    run_comparison(board, loaded, network, recipe, samples, data)
+
+
+def run_comparison(board, image, network: Path, recipe: str, samples: int, data: Path | None) -> None:
+    """Load ``image``, run test samples, and print accuracy, cycles and mismatches."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from .comparison import compare_with_model
+    from .data.datasets import load_dataset
+    from .network import load_network
+    from .training.recipes import load_recipe
+
+    test = load_dataset(load_recipe(recipe).data, "test", data)
+    inputs, labels = test.inputs[:samples], test.labels[:samples]
+    with board, tqdm(total=len(inputs), unit="sample") as bar:
+        board.load(image)
+        board.self_test()
+        result = compare_with_model(
+            board, load_network(network), inputs, progress=lambda done: bar.update(done - bar.n)
+        )
+    table = Table("figure", "value")
+    table.add_row("accuracy on the device", f"{(np.array(result.predictions) == labels).mean():.2%}")
+    table.add_row("cycles a sample", f"{result.cycles.sum(1).mean():,.0f}")
+    for kind, mismatches in result.mismatches.items():
+        table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")
+    console.print(table)
+    if result.total:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: spikeplane bitstream icebreaker")
+def bitstream(
+    board: Annotated[str, typer.Argument(help="Board to build for, see `spikeplane info boards`.")],
+    directory: Annotated[Path | None, typer.Option(help="Default: build/BOARD.")] = None,
+) -> None:
+    """Build a board's bitstream with open tools and report resources and clocks."""
+    from spikeplane_boards.build import build
+
+    build(board, directory or Path("build") / board)
+
+
+@app.command(epilog="Example: spikeplane program icebreaker")
+def program(
+    board: Annotated[str, typer.Argument(help="Board whose bitstream to load.")],
+    directory: Annotated[Path | None, typer.Option(help="Default: build/BOARD.")] = None,
+) -> None:
+    """Load a bitstream with openFPGALoader."""
+    from spikeplane_boards.build import program as load_bitstream
+
+    load_bitstream(board, directory or Path("build") / board)
+
+
+@app.command(epilog="Example: spikeplane info digits.spk")
+def info(
+    file: Annotated[str, typer.Argument(help="An image, a network, a checkpoint, or `boards`.")],
+) -> None:
+    """Show what a file holds, or which boards there are."""
+    from .information import describe
+
+    table = Table("what", "value")
+    for name, value in describe(file):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on standard error and exit status 1."""
+    try:
+        app()
+    except EXPECTED as error:
+        Console(stderr=True).print(f"spikeplane: {error}", style="red", highlight=False, markup=False)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("spikeplane: interrupted", style="yellow")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The demo: from handwritten digits to a network that runs, bit for bit, on the simulated board."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from spikeplane_boards import BOARDS
+from spikeplane_hw.config import SMALL, CoreConfig
+from spikeplane_hw.memory_map import Counter
+from tqdm import tqdm
+
+from . import model
+from .comparison import Comparison, compare_with_model
+from .compiler import compile_network
+from .cycles import predict_cycles
+from .data.datasets import Dataset, load_dataset
+from .driver import Board
+from .image import Image, load_image, save_image
+from .network import IntegerNetwork, save_network
+from .report import Report, bars, event_picture, raster
+from .simulated import SimulatedBoard
+from .training.checkpoint import load_checkpoint
+from .training.evaluate import predict, predict_integer
+from .training.export import export_network
+from .training.recipes import Recipe, load_recipe
+from .training.train import train
+
+__all__ = ["run_demo"]
+
+PREDICTED_SAMPLES = 20
+"""Recordings whose cycles are predicted for the boards' configurations."""
+
+
+def run_demo(
+    directory: Path = Path("build/demo"),
+    config: CoreConfig = SMALL,
+    *,
+    overrides: tuple[str, ...] = (),
+    samples: int | None = None,
+    progress: bool = True,
+) -> dict:
+    """Train, export, compile and run the digits network; return what ``report.json`` holds.
+
+    Trained networks and the compiled board are kept in ``directory`` and used again if recipe and
+    core are the same. ``overrides`` change the recipe, ``samples`` takes only the first test
+    recordings. Raises an error of the step that fails.
+    """
+    console = Console(quiet=not progress)
+    directory.mkdir(parents=True, exist_ok=True)
+    recipe = load_recipe("digits", overrides)
+    test = load_dataset(recipe.data, "test")
+    inputs, labels = test.inputs[:samples], test.labels[:samples]
+
+    console.print("[bold]1/5[/] train the network in float32, then with 1-bit inner weights")
+    twin = _train(recipe.float32(), directory, progress)
+    quantized = _train(recipe, directory, progress)
+    console.print("[bold]2/5[/] export it to integers and compile it")
+    network = export_network(quantized)
+    save_network(network, directory / "digits.network.safetensors")
+    image = compile_network(network, config, keep_states=True, samples=test.inputs[:2])
+    path = directory / "digits.spk"
+    save_image(image, path)
+    image = load_image(path)
+    console.print(f"[bold]3/5[/] build the simulated board ({config.name}) and load the image")
+    with Board(SimulatedBoard(config), config) as board:
+        board.load(image)
+        board.self_test()
+        console.print(f"[bold]4/5[/] stream {len(inputs)} recordings through the driver")
+        started, first_cycle = time.monotonic(), board.transport.cycles
+        with tqdm(total=len(inputs), disable=not progress, unit="recording") as bar:
+            comparison = compare_with_model(
+                board, network, inputs, progress=lambda done: bar.update(done - bar.n)
+            )
+        seconds = time.monotonic() - started
+        simulated = board.transport.cycles - first_cycle
+    accuracy = {
+        "float32": float((predict(twin, inputs) == labels).mean()),
+        "quantized": float((predict(quantized, inputs) == labels).mean()),
+        "integer": float((predict_integer(network, inputs) == labels).mean()),
+        "device": float((np.array(comparison.predictions) == labels).mean()),
+    }
+    results = _results(accuracy, comparison, image, network, path)
+    results["recordings_per_second"] = len(inputs) / seconds
+    results["simulated_cycles_per_second"] = simulated / seconds
+    results["boards"] = _boards(network, inputs[:PREDICTED_SAMPLES])
+    console.print(f"[bold]5/5[/] write {directory}/report.json and report.html")
+    (directory / "report.json").write_text(json.dumps(results, indent=2) + "\n")
+    _page(results, test, network).write(directory / "report.html")
+    _print(console, results)
+    return results
+
+
+def _train(recipe: Recipe, directory: Path, progress: bool):
+    key = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+    path = train(recipe, directory / f"{recipe.name}-{key}", progress=progress)
+    return load_checkpoint(path).network
+
+
+def _results(
+    accuracy: dict[str, float],
+    comparison: Comparison,
+    image: Image,
+    network: IntegerNetwork,
+    path: Path,
+) -> dict:
+    names = [layer.name for layer in image.layers]
+    cycles, operations = comparison.cycles.mean(0), comparison.operations.mean(0)
+    peak = image.config.peak_operations
+    neurons = [
+        (layer.neuron.state_bits if layer.neuron else 0) * int(np.prod(shape))
+        for layer, shape in zip(network.layers, network.shapes()[1:], strict=True)
+    ]
+    return {
+        "accuracy": accuracy,
+        "mismatches": comparison.total,
+        "mismatches_by_kind": comparison.mismatches,
+        "compared": comparison.compared,
+        "samples": comparison.samples,
+        "configuration": image.config.name,
+        "cycles_per_sample": float(cycles.sum()),
+        "cycles_by_layer": dict(zip(names, cycles.tolist(), strict=True)),
+        "synaptic_operations_per_sample": float(operations.sum()),
+        "utilization": {
+            "overall": float(operations.sum() / (cycles.sum() * peak)),
+            "layers": dict(zip(names, (operations / (cycles * peak)).tolist(), strict=True)),
+        },
+        "image_bytes": path.stat().st_size,
+        "weight_bits": sum(
+            layer.weight.size * layer.weight_bits for layer in network.layers if not layer.pool
+        ),
+        "state_bits": sum(neurons),
+    }
+
+
+def _boards(network: IntegerNetwork, inputs: np.ndarray) -> dict:
+    boards = {}
+    for name, board in BOARDS.items():
+        cycles = predict_cycles(network, inputs, board.config).sum(1).mean()
+        boards[name] = {
+            "configuration": board.config.name,
+            "clock_mhz": board.clock / 1e6,
+            "predicted_cycles_per_sample": float(cycles),
+            "milliseconds_per_sample": float(cycles / board.clock * 1e3),
+        }
+    return boards
+
+
+def _rows(results: dict) -> list[list]:
+    rows = [[f"accuracy, {stage}", f"{value:.2%}"] for stage, value in results["accuracy"].items()]
+    rows += [
+        ["mismatches, device against integer model", results["mismatches"]],
+        ["recordings", results["samples"]],
+        ["cycles a recording", round(results["cycles_per_sample"])],
+        ["synaptic operations a recording", round(results["synaptic_operations_per_sample"])],
+        ["lane utilization", f"{results['utilization']['overall']:.1%}"],
+        ["weights", f"{results['weight_bits'] / 8 / 1024:.1f} KiB"],
+        ["membrane potentials", f"{results['state_bits'] / 8 / 1024:.1f} KiB"],
+    ]
+    for name, board in results["boards"].items():
+        rows.append([
+            f"a recording on {name} ({board['configuration']}, {board['clock_mhz']:g} MHz), predicted",
+            f"{board['milliseconds_per_sample']:.3f} ms",
+        ])
+    return rows
+
+
+def _print(console: Console, results: dict) -> None:
+    table = Table(title="Digits on the simulated board")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in _rows(results):
+        table.add_row(name, str(value))
+    console.print(table)
+
+
+def _page(results: dict, test: Dataset, network: IntegerNetwork) -> Report:
+    sample = test.inputs[:1]
+    traced = model.run(network, sample, counters=False, trace=True)
+    report = Report(
+        title="Spikeplane: digits on the simulated board",
+        summary=(
+            f"{results['samples']} recordings of handwritten digits, streamed as events through the "
+            f"host driver to the core ({results['configuration']}) in Verilog. Every value below "
+            f"\"device\" was compared with the integer model: {results['mismatches']} mismatches."
+        ),
+    )
+    report.table("Results", ["figure", "value"], _rows(results))
+    report.picture(
+        "An input", event_picture(sample[0]),
+        f"Events of the first test recording, a {test.labels[0]}: off events blue, on events red.",
+    )
+    report.picture("Spikes of this input", raster({
+        layer.name: spikes[0].numpy()
+        for layer, spikes in zip(network.layers, traced.spikes, strict=True) if layer.neuron
+    }))
+    report.picture("Accuracy at each stage", bars(
+        {stage: 100 * value for stage, value in results["accuracy"].items()}, "%", (0, 112)
+    ))
+    report.picture("Cycles by layer", bars(results["cycles_by_layer"], "cycles a recording"))
+    report.picture("Lane utilization", bars(
+        {name: 100 * value for name, value in results["utilization"]["layers"].items()},
+        "% of the peak synaptic operations",
+    ))
+    report.table(
+        "What was compared", ["kind", "values", "mismatches"],
+        [[kind, results["compared"][kind], results["mismatches_by_kind"][kind]]
+         for kind in results["compared"]],
+        f"Counters: {', '.join(c.name for c in Counter if c is not Counter.CYCLES)}, each layer.",
+    )
+    return report
