@@ -1,0 +1,182 @@
+"""Cycle model: how long each layer takes on a core, from its input spikes.
+
+Four stages work on successive segments at the same time: the walker (a candidate row a cycle),
+fetch (a word a cycle), the banks (the longest queue of every pass) and the neuron update. The work
+of each stage is computed exactly from spikes and layout; what follows is how the stages wait for
+each other, as recurrences over the segments. Only the latencies between the stages are fitted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import descriptor_words
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.update import Update
+
+from . import model
+from .network import IntegerNetwork, Schedule
+from .placement import PlacedLayer, place
+
+__all__ = ["predict_cycles"]
+
+FETCH_LATENCY = 4
+"""Cycles from a row request to its first word at the banks."""
+BANK_LATENCY = 3
+"""Cycles from a word at the banks to its beat."""
+UPDATE_LATENCY = 7
+"""Cycles from a segment's last beat to its first neuron."""
+DRAIN_LATENCY = 12
+"""Cycles from a layer's last neuron to the layer's end."""
+SEGMENTS_AHEAD = 5
+"""Segments the walker may be ahead of the update."""
+ROWS_AHEAD = 8
+"""Rows the walker may be ahead of fetch."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Cycles each stage needs for each segment, int64 (inputs, steps, height, width)."""
+
+    fetch: np.ndarray
+    banks: np.ndarray
+
+
+def predict_cycles(
+    network: IntegerNetwork,
+    inputs: np.ndarray,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    *,
+    keep_maps: bool = True,
+) -> np.ndarray:
+    """Return the predicted cycles of every layer, int64 (inputs, layers).
+
+    ``inputs`` are what :func:`.model.run` takes. The result is meant to be within 10 % of
+    ``Counter.CYCLES``.
+    """
+    placement = place(network, config, schedule, keep_maps=keep_maps)
+    inputs = np.asarray(inputs)
+    trace = model.run(network, inputs, schedule=schedule, counters=False, trace=True)
+    values = inputs[:, None] if network.input.direct else inputs
+    cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
+    steps = network.input.steps
+    for index, placed in enumerate(placement.layers):
+        if schedule is Schedule.REGISTERS:
+            cycles[:, index] = _layer(placed, values, 0, steps, config)
+        else:
+            for step in range(steps):
+                now = values if placed.replay else values[:, step:step + 1]
+                first = step if placed.streamed else 0
+                cycles[:, index] += _layer(placed, now, first, 1, config)
+        values = trace.spikes[index].numpy()
+    return cycles
+
+
+def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: CoreConfig):
+    """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps."""
+    height, width, layer = placed.output_height, placed.output_width, placed.layer
+    work = _work(placed, values, first_step, config)
+    setup = descriptor_words(config) + 4 + layer.padding + 2 * len(Counter)
+    if layer.neuron is not None:
+        setup += steps * height
+    rows = placed.pass_count * (1 if placed.full else layer.weight.shape[2])
+    # In the order of the walk: pixel by pixel, all steps of each.
+    count = len(values)
+    fetch, banks = (
+        stage.transpose(2, 3, 1, 0).reshape(-1, count) for stage in (work.fetch, work.banks)
+    )
+    segments = len(fetch)
+    per_pixel = segments // (height * width)
+    walk = np.full(segments, rows)
+    walk[::per_pixel] += 1
+    back = max(1, ROWS_AHEAD // rows)
+    zero = np.zeros(count, np.int64)
+    walked = fetched = summed = updated = zero
+    fetches, starts = [zero] * back, [zero] * SEGMENTS_AHEAD
+    for group in range(placed.groups):
+        last = group == placed.groups - 1
+        update = _update_cycles(
+            placed, placed.last_lanes if last else config.lanes, steps, config
+        )
+        for index in range(segments):
+            ready = np.maximum(fetches[-back], starts[-SEGMENTS_AHEAD])
+            walked = np.maximum(walked, ready) + walk[index]
+            fetched = np.maximum(
+                np.maximum(fetched, walked - rows + 1) + fetch[index], walked + 1
+            )
+            summed = np.maximum(
+                np.maximum(summed + banks[index], fetched + FETCH_LATENCY + BANK_LATENCY),
+                updated - UPDATE_LATENCY,
+            )
+            start = np.maximum(updated, summed + UPDATE_LATENCY)
+            updated = start + update
+            fetches = [*fetches[1:], fetched]
+            starts = [*starts[1:], start]
+        walked = walked + 1
+    return setup + updated + DRAIN_LATENCY
+
+
+def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig) -> int:
+    if placed.layer.neuron is None:
+        return max(lanes, Update.LOOP)
+    chunks = -(-lanes // config.updates)
+    # A neuron that is updated again at once waits for its own state.
+    dependent = placed.replay or not placed.stored or steps > 1
+    each = max(chunks, Update.LOOP) if dependent else chunks
+    return each * (steps if placed.replay else 1)
+
+
+def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _Work:
+    """Return what fetch and banks have to do for each segment of one channel group."""
+    source, layer = placed.source, placed.layer
+    slots = _slots(placed, values, config)  # (inputs, planes, steps, rows, row slots, banks)
+    count, planes, steps, rows, row_slots, _ = slots.shape
+    sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
+    np.cumsum(slots, axis=4, out=sums[..., 1:, :])
+    silent_read = not source.flagged or (placed.full and source.height > 1)
+    busy = np.ones(slots.shape[:4], bool) if silent_read else slots.any((4, 5))
+    stride = layer.stride * source.pixel_slots
+    left = np.arange(placed.output_width) * stride - layer.padding * source.pixel_slots
+    kernel_rows = 1 if placed.full else layer.weight.shape[2]
+    kernel_slots = row_slots if placed.full else layer.weight.shape[3] * source.pixel_slots
+    low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
+    step = first_step + np.arange(steps)[:, None, None]
+    shape = (count, steps, placed.output_height, placed.output_width)
+    fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for plane in range(planes):
+        reads = np.zeros((*shape, config.banks), np.int32)
+        rest = reads
+        for kernel_row in range(kernel_rows):
+            row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
+            inside = (row >= 0) & (row < rows)
+            row = row.clip(0, rows - 1)
+            present = (busy[:, plane, :, row].transpose(1, 2, 0) & inside)[..., None]
+            origin = (source.base + plane * source.plane_slots + step * source.step_slots
+                      + row[:, None] * row_slots)
+            end_word = (origin + high - 1) // config.word_slots
+            words = end_word - (origin + low) // config.word_slots + 1
+            fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
+            table = sums[:, plane][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
+            upto = table[:, :, :, high]
+            reads = reads + (upto - table[:, :, :, low]) * present[..., None]
+            if kernel_row == kernel_rows - 1:
+                # A bank without an event in the pass's last word takes a cycle for its end.
+                cut = np.maximum(end_word * config.word_slots - origin, low)
+                step_index, row_index = np.indices(cut.shape)[:2]
+                rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
+        banks += (reads + (rest == 0)).max(-1)
+    return _Work(fetch * layer.weight_bits, banks * layer.weight_bits)
+
+
+def _slots(placed: PlacedLayer, values: np.ndarray, config: CoreConfig) -> np.ndarray:
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks)."""
+    source = placed.source
+    count, steps, channels, height, width = values.shape
+    bits = np.zeros(
+        (count, source.planes, steps, height, width, source.pixel_slots * config.banks), np.uint8
+    )
+    planes = values[:, None] >> np.arange(source.planes).reshape(-1, 1, 1, 1, 1) & 1
+    bits[..., :channels] = np.moveaxis(planes, 3, 5)
+    rows = 1 if placed.full else height
+    return bits.reshape(count, source.planes, steps, rows, -1, config.banks)
