@@ -13,7 +13,7 @@ PAGE = BENCH.parent / "docs" / "figures.md"
 
 def scripts() -> list[Path]:
     """Return the benches in alphabetical order."""
-    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py"))
+    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py", "layers.py"))
 
 
 def main() -> None:

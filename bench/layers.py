@@ -1,0 +1,100 @@
+"""One inner convolution on the simulated board: cycles and operations at a given firing rate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from spikeplane import model
+from spikeplane.compiler import compile_network
+from spikeplane.driver import Board
+from spikeplane.network import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
+from spikeplane.simulated import SimulatedBoard
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.neuron import FRACTION_BITS, Neuron
+
+__all__ = ["Shape", "measure", "open_board"]
+
+STEPS = 2
+LAYER = 1
+"""The measured layer; the one before it copies the input, so that it comes from the core."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A 3x3 convolution with padding 1 on a square map."""
+
+    inputs: int
+    outputs: int
+    size: int
+    stride: int = 1
+    weight_bits: int = 1
+
+    def __str__(self) -> str:
+        return (f"{self.inputs} to {self.outputs} channels, {self.size}x{self.size}, stride {self.stride}, "
+                f"{self.weight_bits}-bit")
+
+
+def network_of(shape: Shape) -> IntegerNetwork:
+    """Return a network around the layer: random weights, thresholds that a few neurons pass."""
+    generator = np.random.default_rng(1)
+    kind = WeightKind.ODD if shape.weight_bits < 8 else WeightKind.TWOS
+    codes = generator.integers(0, 1 << shape.weight_bits, (shape.outputs, shape.inputs, 3, 3))
+    weight = 2 * codes - ((1 << shape.weight_bits) - 1)
+    spread = np.sqrt((weight**2).sum((1, 2, 3)).mean() * 0.15)
+    neuron = Neuron(shift=5, state_bits=4)
+    gain = round(2.0 ** (FRACTION_BITS + neuron.shift) / spread)
+    convolution = Layer(
+        name="convolution", weight=weight, weight_bits=shape.weight_bits, weight_kind=kind,
+        stride=shape.stride, padding=1, neuron=neuron,
+        multiplier=np.full(shape.outputs, min(gain, (1 << 15) - 1), np.int64),
+        offset=np.full(shape.outputs, 1 << (neuron.shift - 1), np.int64),
+    )
+    classifier = Layer(
+        name="classifier", weight=generator.choice([-1, 1], (2, shape.outputs, 1, 1)),
+        weight_bits=1, weight_kind=WeightKind.ODD,
+    )
+    return IntegerNetwork(
+        input=InputFormat(channels=shape.inputs, height=shape.size, width=shape.size, steps=STEPS),
+        layers=[or_pool("copy", shape.inputs, 1, 1), convolution, classifier],
+        logit_offset=np.zeros(2, np.int64),
+    )
+
+
+def open_board(config: CoreConfig) -> Board:
+    """Return an open simulated board; the caller closes it."""
+    board = Board(SimulatedBoard(config, Path("build") / "boards"), config)
+    board.open()
+    return board
+
+
+def measure(board: Board, shape: Shape, rate: float) -> dict:
+    """Run one uniformly random input at ``rate``; raise if the device differs from the model.
+
+    Returns cycles, synaptic operations, the ideal cycles (every bank busy in every cycle) and the
+    lane utilization of the measured layer.
+    """
+    config = board.config
+    network = network_of(shape)
+    if board.image is None or board.image.metadata.get("shape") != str(shape):
+        image = compile_network(network, config, samples=np.zeros((1, *network.input.shape), np.uint8))
+        image.metadata["shape"] = str(shape)
+        board.load(image, verify=False)
+    generator = np.random.default_rng(2)
+    sample = (generator.random(network.input.shape) < rate).astype(np.uint8)
+    expected = model.run(network, sample[None], config=config)
+    answer = board.run(sample)
+    events = int(expected.counters[LAYER][Counter.EVENTS][0])
+    if not (answer.sums == expected.logits[0].numpy()).all() or (
+        answer.counters[LAYER, Counter.EVENTS.value] != events
+    ):
+        raise RuntimeError(f"{shape} at {rate:.0%}: the device differs from the integer model")
+    cycles = int(answer.counters[LAYER, Counter.CYCLES.value])
+    operations = int(expected.synaptic_operations[LAYER][0])
+    return {
+        "rate": rate,
+        "cycles": cycles,
+        "operations": operations,
+        "ideal_cycles": events / config.banks,
+        "utilization": operations / (cycles * config.peak_operations),
+    }
