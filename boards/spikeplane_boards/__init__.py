@@ -1,0 +1,9 @@
+"""Boards that the core runs on, and how to build and load their bitstreams."""
+
+from .board import Board
+from .icebreaker import ICEBREAKER
+from .ulx3s_85f import ULX3S_85F
+
+__all__ = ["BOARDS", "Board"]
+
+BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F, ICEBREAKER)}

@@ -1,0 +1,98 @@
+"""What a board is: its platform, configuration and clock, and the design that goes onto it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
+from amaranth.build import Platform
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.vendor import LatticeECP5Platform
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.device import Device
+from spikeplane_hw.uart import Uart, divisor
+
+from .plls import EcpPll, Ice40Pll
+
+__all__ = ["Board", "Top"]
+
+START_DELAY = 20e-6
+"""Seconds in reset after the clock is stable: iCE40 block RAM reads as zeros in the first 3 us."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A supported board."""
+
+    name: str
+    title: str
+    platform: Callable[[], Platform]
+    """Creates the platform from amaranth-boards."""
+    config: CoreConfig
+    clock: float
+    """Frequency of the core, Hz, made by the PLL of the board's oscillator."""
+    baud: int
+    programmer: str
+    """Name of the board in openFPGALoader."""
+    synthesis: str
+    """Options of the synthesis command."""
+
+
+class Top(Elaboratable):
+    """A device behind a serial port, with the board's PLL and reset.
+
+    ``device`` is any component with the byte streams of :class:`Device`.
+    """
+
+    def __init__(self, board: Board, device: wiring.Component | None = None):
+        self.board = board
+        self.device = device or Device(board.config)
+
+    def elaborate(self, platform):
+        m = Module()
+        clock = self.elaborate_clock(m, platform)
+        m.submodules.device = device = self.device
+        m.submodules.uart = uart = Uart(divisor(clock, self.board.baud))
+        wiring.connect(m, uart.rx, device.rx)
+        wiring.connect(m, device.tx, uart.tx)
+
+        pins = platform.request("uart", dir="-")
+        m.submodules.rx_buffer = rx_buffer = io.Buffer("i", pins.rx)
+        m.submodules.tx_buffer = tx_buffer = io.Buffer("o", pins.tx)
+        m.d.comb += [uart.rx_line.eq(rx_buffer.i), tx_buffer.o.eq(uart.tx_line)]
+        return m
+
+    def elaborate_clock(self, m: Module, platform) -> float:
+        """Add PLL, clock and reset; return the clock's frequency."""
+        pad = platform.request(platform.default_clk, dir="-")
+        source = platform.default_clk_frequency
+        clock = Signal()
+        locked = Signal()
+        if isinstance(platform, LatticeECP5Platform):
+            pll = EcpPll.create(source, self.board.clock)
+            m.submodules.clock_buffer = buffer = io.Buffer("i", pad)
+            m.submodules.pll = pll.instance(buffer.i, clock, locked)
+        else:
+            pll = Ice40Pll.create(source, self.board.clock)
+            m.submodules.pll = pll.instance(pad.io, clock, locked)
+        platform.add_clock_constraint(clock, pll.output)
+
+        # `start` is the core's clock without its reset.
+        m.domains.start = ClockDomain(reset_less=True, local=True)
+        m.domains.sync = ClockDomain()
+        locked_in_start = Signal()
+        m.submodules.locked = FFSynchronizer(locked, locked_in_start, o_domain="start")
+        delay = Signal(range(int(START_DELAY * pll.output) + 1))
+        started = Signal()
+        m.d.comb += [
+            ClockSignal("start").eq(clock),
+            ClockSignal("sync").eq(clock),
+            ResetSignal("sync").eq(~started),
+        ]
+        with m.If(~locked_in_start):
+            m.d.start += [delay.eq(delay.init), started.eq(0)]
+        with m.Elif(delay == int(START_DELAY * pll.output)):
+            m.d.start += started.eq(1)
+        with m.Else():
+            m.d.start += delay.eq(delay + 1)
+        return pll.output

@@ -1,0 +1,153 @@
+"""From a board to its bitstream and a report, with tools that come as Python packages."""
+
+import hashlib
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from amaranth.build.run import BuildPlan
+from amaranth.vendor import LatticeECP5Platform
+from spikeplane_hw.memories import IGNORE_COLLISIONS
+from spikeplane_hw.memory_map import register_map_hash
+
+from .board import Board, Top
+from .tools import BuildError, environment, versions
+
+__all__ = ["BuildError", "build", "format_report"]
+
+NAME = "top"
+STAGES = {"json": "synthesis", "config": "placing and routing", "asc": "placing and routing"}
+BLOCK_RAMS = ("DP16KD", "ICESTORM_RAM")
+RESOURCES = {
+    "lut": ("TRELLIS_COMB", "ICESTORM_LC"),
+    "ff": ("TRELLIS_FF",),
+    "block_ram": BLOCK_RAMS,
+    "spram": ("ICESTORM_SPRAM",),
+    "dsp": ("MULT18X18D", "ICESTORM_DSP"),
+}
+"""Names in the report by those of nextpnr. An iCE40 logic cell holds a LUT and a flip-flop."""
+
+
+def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=print) -> dict:
+    """Build the bitstream of ``board`` in ``directory``; return the report that is beside it.
+
+    Nothing is built if RTLIL, scripts and tools are those of the last build. ``device`` replaces
+    the board's device, see :class:`Top`. ``echo`` takes a line of progress at a time. Raises
+    BuildError if a tool fails or the design misses its clock; the report is written all the same.
+    """
+    platform = board.platform()
+    tools = versions(platform)
+    directory.mkdir(parents=True, exist_ok=True)
+    echo(f"{board.name}: elaborating {board.config.name}")
+    plan = platform.prepare(
+        Top(board, device),
+        NAME,
+        script_after_read=IGNORE_COLLISIONS,
+        synth_opts=board.synthesis,
+        nextpnr_opts=f"--seed {seed} --report {NAME}.pnr.json --timing-allow-fail",
+    )
+    key = hashlib.sha256(plan.digest() + json.dumps(tools).encode()).hexdigest()
+    bitstream = directory / f"{NAME}.{'bit' if isinstance(platform, LatticeECP5Platform) else 'bin'}"
+    report_path = directory / "report.json"
+    report = cached(report_path, bitstream, key)
+    if report is None:
+        run(plan, directory, echo)
+        report = {
+            "board": board.name,
+            "configuration": board.config.name,
+            "configuration_hash": f"{board.config.hash:08x}",
+            "register_map_hash": f"{register_map_hash(board.config):08x}",
+            **summarize(json.loads((directory / f"{NAME}.pnr.json").read_text())),
+            "tools": tools,
+            "seed": seed,
+            "bitstream": bitstream.name,
+            "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
+            "build_key": key,
+        }
+        report_path.write_text(json.dumps(report, indent=2) + "\n")
+    for line in format_report(report):
+        echo(line)
+    missed = [
+        f"{name} reaches {clock['achieved_mhz']:.1f} MHz of {clock['required_mhz']:.1f} MHz"
+        for name, clock in report["clocks"].items()
+        if clock["achieved_mhz"] < clock["required_mhz"]
+    ]
+    if missed:
+        raise BuildError(f"{board.name} misses its clock: {'; '.join(missed)}")
+    return report
+
+
+def cached(report_path: Path, bitstream: Path, key: str) -> dict | None:
+    """Return the report of an earlier build with the same key whose bitstream is unharmed."""
+    try:
+        report = json.loads(report_path.read_text())
+        same = report["build_key"] == key
+        sha256 = hashlib.sha256(bitstream.read_bytes()).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report if same and report.get("bitstream_sha256") == sha256 else None
+
+
+def run(plan: BuildPlan, directory: Path, echo) -> None:
+    """Run the tools, and say which stage has ended after how many seconds."""
+    root = plan.extract(directory)
+    for suffix in (*STAGES, "bit", "bin"):
+        (root / f"{NAME}.{suffix}").unlink(missing_ok=True)
+    log = root / "build.log"
+    start = time.monotonic()
+    done = set()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["sh", f"{plan.script}.sh"], cwd=root, env=environment(directory),
+            stdout=output, stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                for suffix, stage in STAGES.items():
+                    if suffix not in done and (root / f"{NAME}.{suffix}").exists():
+                        done.add(suffix)
+                        echo(f"{stage} done after {time.monotonic() - start:.0f} s")
+                time.sleep(0.2)
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise BuildError(f"a tool failed with exit code {process.returncode}, see {log}:\n{tail}")
+
+
+def summarize(pnr: dict) -> dict:
+    """Return resources and clocks of nextpnr's report."""
+    resources = {}
+    for name, cells in RESOURCES.items():
+        for cell in cells:
+            if pnr["utilization"].get(cell, {}).get("available"):
+                resources[name] = {
+                    key: pnr["utilization"][cell][key] for key in ("used", "available")
+                } | {"cell": cell}
+    clocks = {
+        name: {
+            "achieved_mhz": round(clock["achieved"], 2),
+            "required_mhz": round(clock["constraint"], 2),
+        }
+        for name, clock in pnr["fmax"].items()
+    }
+    return {"resources": resources, "clocks": clocks}
+
+
+def format_report(report: dict) -> list[str]:
+    """Return the lines of a report for people."""
+    lines = [f"{report['board']}: configuration {report['configuration']}"]
+    for name, resource in report["resources"].items():
+        share = resource["used"] / resource["available"]
+        lines.append(
+            f"  {name:<10} {resource['used']:>6} of {resource['available']:>6} "
+            f"{resource['cell']} ({share:.0%})"
+        )
+    for name, clock in report["clocks"].items():
+        lines.append(
+            f"  clock      {clock['achieved_mhz']:.1f} MHz, {clock['required_mhz']:.1f} MHz required "
+            f"({name})"
+        )
+    return [*lines, f"  {report['bitstream']} sha256 {report['bitstream_sha256']}"]

@@ -1,0 +1,162 @@
+"""Clock generators: dividers computed from frequencies, and the primitives that take them."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import ClassVar
+
+from amaranth import Const, Instance
+
+__all__ = ["EcpPll", "Ice40Pll"]
+
+TOLERANCE = 0.01
+"""Largest deviation from the frequency asked for."""
+
+
+def nearest(settings, target: float, source: float):
+    """Return the setting whose ``output`` is nearest to ``target``, Hz.
+
+    Of several, it is the one whose oscillator is nearest to the middle of its range.
+    """
+    best = min(
+        settings,
+        key=lambda pll: (abs(pll.output - target), abs(pll.oscillator - sum(pll.RANGE) / 2)),
+        default=None,
+    )
+    if best is None or abs(best.output / target - 1) > TOLERANCE:
+        raise ValueError(
+            f"target must be within {TOLERANCE:.0%} of a frequency that the PLL makes of "
+            f"{source / 1e6:g} MHz, not {target / 1e6:g} MHz"
+        )
+    return best
+
+
+@dataclass(frozen=True, kw_only=True)
+class EcpPll:
+    """Dividers of an ECP5's EHXPLLL with feedback from its primary output.
+
+    Its phase detector runs at 10 to 400 MHz.
+    """
+
+    RANGE: ClassVar = (400e6, 800e6)
+    """Frequencies of its oscillator, Hz."""
+    source: float
+    """Input frequency, Hz."""
+    input_divisor: int
+    feedback_divisor: int
+    output_divisor: int
+
+    @classmethod
+    def create(cls, source: float, target: float) -> "EcpPll":
+        """Return the dividers for ``target``, both in Hz."""
+        settings = (
+            cls(source=source, input_divisor=i, feedback_divisor=f, output_divisor=o)
+            for i, f, o in product(range(1, 9), range(1, 41), range(1, 81))
+            if source / i >= 10e6 and cls.RANGE[0] <= source / i * f * o <= cls.RANGE[1]
+        )
+        return nearest(settings, target, source)
+
+    @property
+    def output(self) -> float:
+        """Output frequency, Hz."""
+        return self.source / self.input_divisor * self.feedback_divisor
+
+    @property
+    def oscillator(self) -> float:
+        """Frequency of the oscillator, Hz."""
+        return self.output * self.output_divisor
+
+    def instance(self, source, clock, locked) -> Instance:
+        """Return the primitive from the net ``source`` to ``clock`` and ``locked``."""
+        return Instance(
+            "EHXPLLL",
+            a_FREQUENCY_PIN_CLKI=f"{self.source / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOP=f"{self.output / 1e6:g}",
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
+            p_CLKI_DIV=self.input_divisor,
+            p_CLKFB_DIV=self.feedback_divisor,
+            p_CLKOP_DIV=self.output_divisor,
+            p_CLKOP_CPHASE=self.output_divisor - 1,
+            p_CLKOP_FPHASE=0,
+            p_CLKOP_ENABLE="ENABLED",
+            p_FEEDBK_PATH="CLKOP",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            i_CLKI=source,
+            i_CLKFB=clock,
+            i_RST=Const(0),
+            i_STDBY=Const(0),
+            i_PHASESEL0=Const(0),
+            i_PHASESEL1=Const(0),
+            i_PHASEDIR=Const(1),
+            i_PHASESTEP=Const(1),
+            i_PHASELOADREG=Const(1),
+            i_PLLWAKESYNC=Const(0),
+            i_ENCLKOP=Const(0),
+            o_CLKOP=clock,
+            o_LOCK=locked,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ice40Pll:
+    """Dividers of an iCE40's PLL with simple feedback.
+
+    Its phase detector runs at 10 to 133 MHz.
+    """
+
+    RANGE: ClassVar = (533e6, 1066e6)
+    """Frequencies of its oscillator, Hz."""
+    source: float
+    """Input frequency, Hz."""
+    reference_divisor: int
+    feedback_divisor: int
+    output_shift: int
+
+    @classmethod
+    def create(cls, source: float, target: float) -> "Ice40Pll":
+        """Return the dividers for ``target``, both in Hz."""
+        settings = (
+            cls(source=source, reference_divisor=r, feedback_divisor=f, output_shift=q)
+            for r, f, q in product(range(1, 17), range(1, 129), range(1, 7))
+            if 10e6 <= source / r <= 133e6 and cls.RANGE[0] <= source / r * f <= cls.RANGE[1]
+        )
+        return nearest(settings, target, source)
+
+    @property
+    def output(self) -> float:
+        """Output frequency, Hz."""
+        return self.oscillator / 2**self.output_shift
+
+    @property
+    def oscillator(self) -> float:
+        """Frequency of the oscillator, Hz."""
+        return self.source / self.reference_divisor * self.feedback_divisor
+
+    @property
+    def filter_range(self) -> int:
+        """Loop filter setting for the frequency of the phase detector."""
+        limits = (17e6, 26e6, 44e6, 66e6, 101e6)
+        return 1 + sum(self.source / self.reference_divisor >= limit for limit in limits)
+
+    def instance(self, source, clock, locked) -> Instance:
+        """Return the primitive from the pad ``source`` to ``clock`` and ``locked``."""
+        return Instance(
+            "SB_PLL40_PAD",
+            p_FEEDBACK_PATH="SIMPLE",
+            p_PLLOUT_SELECT="GENCLK",
+            p_DIVR=Const(self.reference_divisor - 1, 4),
+            p_DIVF=Const(self.feedback_divisor - 1, 7),
+            p_DIVQ=Const(self.output_shift, 3),
+            p_FILTER_RANGE=Const(self.filter_range, 3),
+            i_PACKAGEPIN=source,
+            i_RESETB=Const(1),
+            i_BYPASS=Const(0),
+            o_PLLOUTGLOBAL=clock,
+            o_LOCK=locked,
+        )
