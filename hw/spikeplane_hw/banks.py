@@ -87,8 +87,10 @@ class Banks(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        # `few`: at most one bit of the mask is set. It is kept beside the mask because the decision
+        # to move on is taken by all banks together, the longest path of the core.
         entry_layout = data.StructLayout({
-            "mask": config.word_slots, "weight": config.weight_address_width, "last": 1,
+            "mask": config.word_slots, "few": 1, "weight": config.weight_address_width, "last": 1,
         })
 
         advance = Signal()
@@ -110,10 +112,12 @@ class Banks(wiring.Component):
             current = Signal(entry_layout, name=f"current_{e}")
             valid = Signal(name=f"valid_{e}")
             rest = Signal(config.word_slots, name=f"rest_{e}")
+            rest_few = Signal(name=f"rest_few_{e}")
             count = Signal(config.weight_address_width + 1, name=f"count_{e}")
             load = Signal(name=f"load_{e}")
             m.d.comb += [
                 written.mask.eq(self.words.p.masks[e]),
+                written.few.eq(~(written.mask & (written.mask - 1)).any()),
                 written.weight.eq(self.words.p.weight),
                 written.last.eq(self.words.p.last),
                 queue.w_data.eq(written),
@@ -122,12 +126,13 @@ class Banks(wiring.Component):
                 occupied[e].eq(queue.r_rdy | valid),
                 head.eq(queue.r_data),
                 rest.eq(current.mask & (current.mask - 1)),
+                rest_few.eq(~(rest & (rest - 1)).any()),
                 pops[e].eq(valid & current.mask.any()),
-                finished[e].eq(valid & current.last & ~rest.any()),
-                load.eq(~valid | (~rest.any() & (~current.last | advance))),
+                finished[e].eq(valid & current.last & current.few),
+                load.eq(~valid | (current.few & (~current.last | advance))),
                 queue.r_en.eq(load),
             ]
-            m.d.sync += current.mask.eq(rest)
+            m.d.sync += [current.mask.eq(rest), current.few.eq(rest_few)]
             with m.If(load):
                 m.d.sync += [current.eq(head), valid.eq(queue.r_rdy)]
             # `count` is what the pass popped before this cycle.

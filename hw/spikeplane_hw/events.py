@@ -14,7 +14,7 @@ __all__ = ["EventWriter"]
 class EventWriter(wiring.Component):
     """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
 
-    One event takes five cycles. An event outside the frame is counted and dropped. The input map
+    One event takes seven cycles. An event outside the frame is counted and dropped. The input map
     of events has one slot a pixel, and its row flags start at 0.
 
     Members
@@ -74,9 +74,11 @@ class EventWriter(wiring.Component):
         factor = Signal(max(flag_width, len(self.steps)))
         size = Signal(max(len(self.width), len(self.height)))
         rest = Signal(config.slot_width)
-        total = Signal(max(flag_width, config.slot_width))
+        product = Signal(max(flag_width, config.slot_width))
+        total = Signal.like(product)
+        m.d.sync += product.eq(factor * size)
         m.d.comb += [
-            total.eq(factor * size + rest),
+            total.eq(product + rest),
             factor.eq(event.step),
             size.eq(self.height),
             rest.eq(event.y),
@@ -101,17 +103,22 @@ class EventWriter(wiring.Component):
                     m.d.sync += event.eq(self.events.p)
                     m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += row.eq(total)
                 with m.If(
                     (event.x < self.width) & (event.y < self.height) & (event.step < self.steps)
                 ):
                     m.d.sync += self.accepted.eq(self.accepted + 1)
-                    m.next = "LOCATE"
+                    m.next = "ROW"
                 with m.Else():
                     m.d.sync += self.rejected.eq(self.rejected + 1)
                     m.next = "TAKE"
+            with m.State("ROW"):
+                m.d.sync += row.eq(total)
+                m.next = "LOCATE"
             with m.State("LOCATE"):
-                m.d.comb += [factor.eq(row), size.eq(self.width), rest.eq(event.x + self.base)]
+                m.d.comb += [factor.eq(row), size.eq(self.width)]
+                m.next = "SLOT"
+            with m.State("SLOT"):
+                m.d.comb += rest.eq(event.x + self.base)
                 m.d.sync += slot.eq(total)
                 m.next = "READ"
             with m.State("READ"):

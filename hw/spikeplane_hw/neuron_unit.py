@@ -1,6 +1,6 @@
 """The arithmetic of one neuron update, a pipeline for :class:`spikeplane_hw.neuron.Neuron`."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,8 +45,12 @@ class NeuronUnit(wiring.Component):
         From the parameter memory.
     parameter_2 : ``Out(parameter_layout())``
         The same, for the host.
-    shift, fire_above, can_fire, reset, decode_scale, quantized : ``In``
-        Of the layer; static. ``can_fire`` is low if no potential is above ``fire_above``.
+    shift, reset, decode_scale, quantized : ``In``
+        Of the layer; static.
+    below_limit : ``In(signed(17))``
+        -1 - ``fire_above``: a neuron fires if its potential and this add up to at least 0.
+    can_fire : ``In(1)``
+        Low if no potential is above ``fire_above``, since u saturates there.
     state_4 : ``In(signed(16))``
         From the state memory.
     initial_4 : ``In(1)``
@@ -73,7 +77,7 @@ class NeuronUnit(wiring.Component):
             "parameter_1": In(parameter_layout()),
             "parameter_2": Out(parameter_layout()),
             "shift": In(range(len(SHIFTS))),
-            "fire_above": In(signed(STATE_WIDTH)),
+            "below_limit": In(signed(STATE_WIDTH + 1)),
             "can_fire": In(1),
             "reset": In(Reset),
             "decode_scale": In(STATE_WIDTH - 1),
@@ -119,14 +123,18 @@ class NeuronUnit(wiring.Component):
         over_5 = Signal()
         sign_5 = Signal()
         m.d.sync += sign_5.eq(sign_4)
+        overs = []
         over = Const(0)
         stop = len(exact_4) - 1
-        for index, shift in reversed(list(enumerate(SHIFTS))):
+        for shift in reversed(SHIFTS):
             start = shift + STATE_WIDTH - 1
             over = over | (exact_4[start:stop] ^ sign_4.replicate(stop - start)).any()
             stop = start
-            with m.If(self.shift == index):
-                m.d.sync += [low_5.eq(exact_4[shift:]), over_5.eq(over)]
+            overs.insert(0, over)
+        m.d.sync += [
+            low_5.eq(Array(exact_4[shift : shift + STATE_WIDTH] for shift in SHIFTS)[self.shift]),
+            over_5.eq(Array(overs)[self.shift]),
+        ]
 
         x_6 = Signal(signed(STATE_WIDTH))
         saturated_6 = Signal()
@@ -155,20 +163,20 @@ class NeuronUnit(wiring.Component):
 
         sign = exact_7[STATE_WIDTH]
         over = Signal()
-        u = Signal(STATE_WIDTH)
+        zero = Signal()
+        soft = Signal()
+        high = Signal(STATE_WIDTH - FRACTION_BITS)
         v = Signal(STATE_WIDTH)
-        spike = self.spike_7
+        u = clip_state(exact_7[:STATE_WIDTH], over, sign)
         m.d.comb += [
             over.eq(sign ^ exact_7[STATE_WIDTH - 1]),
-            u.eq(clip_state(exact_7[:STATE_WIDTH], over, sign)),
-            spike.eq(self.can_fire & (exact_7 > self.fire_above)),
+            self.spike_7.eq(self.can_fire & (exact_7 + self.below_limit >= 0)),
             self.saturated_7.eq(saturated_7 | over),
-            v.eq(u),
+            zero.eq(self.spike_7 & (self.reset == Reset.HARD)),
+            soft.eq(self.spike_7 & (self.reset == Reset.SOFT)),
+            high.eq(u[FRACTION_BITS:]),
+            v.eq(Mux(zero, 0, Cat(u[:FRACTION_BITS], Mux(soft, high - 1, high)[: len(high)]))),
         ]
-        with m.If(spike & (self.reset == Reset.HARD)):
-            m.d.comb += v.eq(0)
-        with m.If(spike & (self.reset == Reset.SOFT)):
-            m.d.comb += v[FRACTION_BITS:].eq(u[FRACTION_BITS:] - 1)
 
         # Table entry i stands for potentials from (i - 512) << TABLE_INDEX_SHIFT on.
         covered = TABLE_INDEX_SHIFT + TABLE_INDEX_WIDTH

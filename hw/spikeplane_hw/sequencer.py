@@ -9,7 +9,10 @@ from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
 from .memory_map import COUNTER_WIDTH, Counter
 
-__all__ = ["Sequencer"]
+__all__ = ["COUNTER_CYCLES", "Sequencer"]
+
+COUNTER_CYCLES = 3
+"""Cycles to store one counter."""
 
 
 class Sequencer(wiring.Component):
@@ -84,12 +87,12 @@ class Sequencer(wiring.Component):
         word = Signal(range(words + 1))
         m.d.comb += self.initial.eq((outer == 0) & ~resumed)
 
-        # Counters of the layer at hand; storing them takes two cycles each, counted beforehand.
+        # Counters of the layer at hand; storing them is counted beforehand.
         totals = {
             counter: Signal(
                 COUNTER_WIDTH,
                 name=counter.name.lower(),
-                init=2 * len(Counter) if counter is Counter.CYCLES else 0,
+                init=COUNTER_CYCLES * len(Counter) if counter is Counter.CYCLES else 0,
             )
             for counter in Counter
         }
@@ -109,6 +112,7 @@ class Sequencer(wiring.Component):
         step_slots = Signal.like(self.stream_offset)
         step_rows = Signal.like(self.stream_flags)
         counter_index = Signal(range(len(Counter)))
+        before = Signal(COUNTER_WIDTH)  # what the runs and steps before counted
 
         m.d.comb += self.busy.eq(1)
         with m.FSM():
@@ -170,6 +174,10 @@ class Sequencer(wiring.Component):
                     m.next = "READ"
 
             with m.State("READ"):
+                m.next = "LATCH"
+
+            with m.State("LATCH"):
+                m.d.sync += before.eq(Mux(self.initial, 0, self.counter_read))
                 m.next = "COUNT"
 
             with m.State("COUNT"):
@@ -180,7 +188,7 @@ class Sequencer(wiring.Component):
                             m.d.comb += selected.eq(total)
                 m.d.comb += [
                     self.counter_write.eq(1),
-                    self.counter_data.eq(selected + Mux(self.initial, 0, self.counter_read)),
+                    self.counter_data.eq(selected + before),
                 ]
                 m.d.sync += [
                     counter_index.eq(counter_index + 1),

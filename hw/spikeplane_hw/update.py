@@ -101,8 +101,12 @@ class Update(wiring.Component):
         )
 
         # Neurons. The issuer picks a chunk's sums in the cycle before it issues the chunk.
+        below_limit = Signal(signed(STATE_WIDTH + 1))
         can_fire = Signal()
-        m.d.sync += can_fire.eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1)
+        m.d.sync += [
+            below_limit.eq(-1 - d.fire_above),
+            can_fire.eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
+        ]
         reference = [self.reference_sum]
         for cycle in range(2):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle}")
@@ -118,11 +122,12 @@ class Update(wiring.Component):
                 unit.sum_0.eq(sum_0),
                 unit.reference_1.eq(reference[2]),
                 unit.initial_4.eq(chunk[4].initial & chunk[4].valid),
+                unit.below_limit.eq(below_limit),
                 unit.can_fire.eq(can_fire),
                 *(
                     getattr(unit, name).eq(d[name])
                     for name in (
-                        "doubled", "shift", "fire_above", "reset", "decode_scale", "quantized"
+                        "doubled", "shift", "reset", "decode_scale", "quantized"
                     )
                 ),
             ]

@@ -1,10 +1,11 @@
 """The window walk: which rows of the input map a layer reads, in the order of docs/core.md."""
 
 from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .banks import pass_info_layout
 from .config import CoreConfig
 from .descriptor import descriptor_layout, pass_layout
 from .fetch import row_layout
@@ -14,7 +15,7 @@ __all__ = ["Walker"]
 
 
 class Walker(wiring.Component):
-    """Walks a layer: one candidate row a cycle, and a cycle more for each output pixel.
+    """Walks a layer: one candidate row a cycle, and three cycles more for each output pixel.
 
     Everything is in slots, so a window's clipping at the left edge is the same distance in the
     input map and in the weights. Addresses are running sums; there is no multiplier.
@@ -102,6 +103,7 @@ class Walker(wiring.Component):
         skipped = Signal(slot)
         count = Signal(slot)
         right = Signal(signed(slot + 2))
+        left = Signal(slot)                                    # column, 0 where it is negative
 
         # Where the segment's results go.
         parameter = Signal.like(d.parameter_base)
@@ -112,32 +114,55 @@ class Walker(wiring.Component):
         step_output = Signal(slot)
         step_output_flag = Signal(flag_width)
 
+        # Ends of the loops; the descriptor is static, so its sums are registered.
+        def ends(counter, count):
+            end = Signal.like(counter)
+            m.d.sync += end.eq(count - 1)
+            return counter == end
+
         last_group = Signal()
         last_kernel_row = Signal()
         last_step = Signal()
         last_x = Signal()
         last_y = Signal()
         m.d.comb += [
-            last_group.eq(group == d.groups - 1),
-            last_kernel_row.eq(kernel_row == d.kernel_rows - 1),
-            last_step.eq((step == d.steps - 1) | d.replay),
-            last_x.eq(x == d.output_columns - 1),
-            last_y.eq(y == d.output_rows - 1),
+            last_group.eq(ends(group, d.groups)),
+            last_kernel_row.eq(ends(kernel_row, d.kernel_rows)),
+            last_step.eq(ends(step, d.steps) | d.replay),
+            last_x.eq(ends(x, d.output_columns)),
+            last_y.eq(ends(y, d.output_rows)),
         ]
 
-        # The candidate of the cycle before, whose row flag arrives now.
-        pending = Signal()
+        # Two cycles behind the walk: `looked` waits for its row flag, `row` is ready to leave.
+        candidate = data.StructLayout({
+            "line": slot, "offset": slot, "count": slot, "weight": config.weight_address_width,
+            "weight_offset": config.weight_address_width, "last": 1, "info": pass_info_layout(),
+        })
+        looked = Signal(candidate)
+        looked_valid = Signal()
         in_map = Signal()
         present = Signal()
-        row = Signal(row_layout(config))
-        move = Signal()  # the pending candidate leaves
+        row = Signal(candidate)
+        row_valid = Signal()
+        row_move = Signal()
+        move = Signal()
         m.d.comb += [
             present.eq(in_map & (self.flag_data | ~d.skip_silent)),
-            self.rows.p.eq(row),
-            self.rows.p.count.eq(Mux(present, row.count, 0)),
-            self.rows.valid.eq(pending & (present | row.last)),
-            move.eq(~self.rows.valid | self.rows.ready),
+            self.rows.valid.eq(row_valid),
+            self.rows.p.slot.eq(row.line + row.offset),
+            self.rows.p.count.eq(row.count),
+            self.rows.p.weight.eq(row.weight + row.weight_offset),
+            self.rows.p.last.eq(row.last),
+            self.rows.p.info.eq(row.info),
+            row_move.eq(~row_valid | self.rows.ready),
+            move.eq(~looked_valid | row_move),
         ]
+        with m.If(row_move):
+            m.d.sync += [
+                row.eq(looked),
+                row.count.eq(Mux(present, looked.count, 0)),
+                row_valid.eq(looked_valid & (present | looked.last)),
+            ]
 
         segment_first = Signal()
         segment = self.segments.p
@@ -159,12 +184,12 @@ class Walker(wiring.Component):
             self.flag_enable.eq(advance),
         ]
         with m.If(move):
-            m.d.sync += pending.eq(advance)
+            m.d.sync += looked_valid.eq(advance)
 
         padding = Signal.like(d.pad_rows)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(~pending & ~self.start)
+                m.d.comb += self.idle.eq(~looked_valid & ~row_valid & ~self.start)
                 m.d.sync += [
                     padding.eq(d.pad_rows),
                     first_row.eq(0),
@@ -206,13 +231,23 @@ class Walker(wiring.Component):
                 m.next = "PIXEL"
 
             with m.State("PIXEL"):
-                m.d.comb += right.eq(column + d.kernel_slots)
                 m.d.sync += [
-                    start_slot.eq(Mux(column < 0, 0, column)),
+                    right.eq(column + d.kernel_slots),
+                    left.eq(Mux(column < 0, 0, column)),
                     skipped.eq(Mux(column < 0, -column, 0)),
-                    count.eq(
-                        Mux(right > d.input_row, d.input_row, right) - Mux(column < 0, 0, column)
-                    ),
+                ]
+                m.next = "CLIP"
+
+            with m.State("CLIP"):
+                m.d.sync += [
+                    right.eq(Mux(right > d.input_row, d.input_row, right)),
+                    start_slot.eq(left),
+                ]
+                m.next = "SEGMENTS"
+
+            with m.State("SEGMENTS"):
+                m.d.sync += [
+                    count.eq(right - left),
                     step.eq(0),
                     kernel_row.eq(0),
                     segment_first.eq(1),
@@ -236,13 +271,15 @@ class Walker(wiring.Component):
                     m.d.sync += [
                         segment_first.eq(0),
                         in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
-                        row.slot.eq(line_slot + start_slot + plane.input_offset),
-                        row.count.eq(count),
-                        row.weight.eq(line_weight + skipped + plane.weight_offset),
-                        row.last.eq(last_kernel_row),
-                        row.info.reference.eq(plane.reference),
-                        row.info.double.eq(plane.double),
-                        row.info.end.eq(plane.last),
+                        looked.line.eq(line_slot + start_slot),
+                        looked.offset.eq(plane.input_offset),
+                        looked.count.eq(count),
+                        looked.weight.eq(line_weight + skipped),
+                        looked.weight_offset.eq(plane.weight_offset),
+                        looked.last.eq(last_kernel_row),
+                        looked.info.reference.eq(plane.reference),
+                        looked.info.double.eq(plane.double),
+                        looked.info.end.eq(plane.last),
                         # The next kernel row, unless something below says otherwise.
                         kernel_row.eq(kernel_row + 1),
                         line_index.eq(line_index + 1),

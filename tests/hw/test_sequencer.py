@@ -8,7 +8,7 @@ from geometry import random_layer
 from pytest import mark
 from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
 from spikeplane_hw.testing import simulate
 
 
@@ -104,7 +104,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         ctx.set(sequencer.drained, 0)
         # Loading, one cycle to look at the flags, clearing, starting, walking, storing.
         totals[index][Counter.CYCLES] += (
-            descriptor_words(config) + 1 + 1 + len(rows) + 1 + cycles + 1 + 2 * len(Counter)
+            descriptor_words(config) + 1 + 1 + len(rows) + 1 + cycles + 1 + COUNTER_CYCLES * len(Counter)
         )
 
     async def testbench(ctx):
