@@ -39,6 +39,15 @@ def config_named(name: str) -> CoreConfig:
     return CONFIGS[name]
 
 
+def board_named(name: str):
+    """Return a board; a BadParameter error lists the names."""
+    from spikeplane_boards import BOARDS
+
+    if name not in BOARDS:
+        raise typer.BadParameter(f"no board {name!r}; known are {', '.join(BOARDS)}")
+    return BOARDS[name]
+
+
 @app.command(epilog="Example: spikeplane demo")
 def demo(
     directory: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("build/demo"),
@@ -207,7 +216,7 @@ def bitstream(
     """Build a board's bitstream with open tools and report resources and clocks."""
     from spikeplane_boards.build import build
 
-    build(board, directory or Path("build") / board)
+    build(board_named(board), directory or Path("build") / board, echo=console.print)
 
 
 @app.command(epilog="Example: spikeplane program icebreaker")
@@ -216,9 +225,16 @@ def program(
     directory: Annotated[Path | None, typer.Option(help="Default: build/BOARD.")] = None,
 ) -> None:
     """Load a bitstream with openFPGALoader."""
-    from spikeplane_boards.build import program as load_bitstream
+    import json
 
-    load_bitstream(board, directory or Path("build") / board)
+    from spikeplane_boards.program import program as load_bitstream
+
+    chosen = board_named(board)
+    folder = directory or Path("build") / board
+    report = folder / "report.json"
+    if not report.is_file():
+        raise ValueError(f"{report} does not exist: run `spikeplane bitstream {board}` first")
+    load_bitstream(chosen, folder / json.loads(report.read_text())["bitstream"])
 
 
 @app.command(epilog="Example: spikeplane info digits.spk")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from safetensors import safe_open
 from spikeplane_hw.config import CoreConfig
 
 from .image import Image, load_image
@@ -80,10 +79,7 @@ def network_rows(network: IntegerNetwork) -> Rows:
 
 
 def read_checkpoint(path: Path):
-    """Return a checkpoint; training libraries are needed only here."""
-    with safe_open(path, "numpy") as file:
-        if "spikeplane" not in (file.metadata() or {}):
-            raise ValueError(f"{path}: not a checkpoint of Spikeplane")
+    """Return a checkpoint; the training library is needed only here."""
     from .training.checkpoint import load_checkpoint
 
     return load_checkpoint(path)
