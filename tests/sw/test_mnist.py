@@ -64,7 +64,7 @@ def test_broken_files_are_refused(tmp_path, content, message):
 
 def test_missing_and_wrong_files_are_named(small):
     root, _, _ = small
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is missing: expected"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is missing: expected"):
         load_mnist(root, "train")
     with pytest.raises(DataError, match="name the root folder"):
         load_mnist(None, "test")

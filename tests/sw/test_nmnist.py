@@ -83,7 +83,7 @@ def test_inconsistent_archives_are_refused(tmp_path, change, message):
 def test_foreign_archives_are_refused(tmp_path):
     path = tmp_path / "bad.npz"
     np.savez(path, x=np.zeros(3))
-    with pytest.raises(DataError, match="'offsets'.* missing"):
+    with pytest.raises(DataError, match=r"'offsets'.* missing"):
         read_packed_events(path)
     path.write_bytes(b"no zip")
     with pytest.raises(DataError, match="not a readable npz file"):

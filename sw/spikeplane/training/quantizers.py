@@ -180,7 +180,8 @@ class _TableLookup(torch.autograd.Function):
         half = 1 << (TABLE_INDEX_WIDTH - 1)
         scaled = value * 2.0 ** (FRACTION_BITS - TABLE_INDEX_SHIFT)
         index = scaled.floor().clamp(-half, half - 1).to(torch.int32) + half
-        return table[index]
+        # A NaN has no index; the training notices it in the weights.
+        return table[index.clamp(min=0)]
 
     @staticmethod
     def backward(ctx, gradient: Tensor):

@@ -111,16 +111,16 @@ def _epoch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if not all(parameter.isfinite().all() for parameter in network.parameters()):
+            raise ValueError(
+                f"recipe {recipe.name}: weights are infinite or NaN in epoch {epoch + 1}; "
+                f"training.learning_rate {training.learning_rate} may be too high"
+            )
         total += loss.item() * len(part)
         right += int((logits.detach().mean(0).argmax(1) == labels).sum())
         seen += len(part)
         bar.update()
         bar.set_postfix(epoch=epoch + 1, loss=f"{total / seen:.3f}", accuracy=f"{right / seen:.1%}")
-    if not math.isfinite(total):
-        raise ValueError(
-            f"recipe {recipe.name}: the loss of epoch {epoch + 1} is {total}; "
-            f"training.learning_rate {training.learning_rate} may be too high"
-        )
     return {"loss": total / seen, "accuracy": right / seen}
 
 

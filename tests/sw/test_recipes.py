@@ -1,0 +1,63 @@
+"""Recipes."""
+
+import pytest
+from spikeplane.training.recipes import Recipe, RecipeError, load_recipe, recipe_names
+from training_samples import recipe
+
+
+def test_shipped_recipes_are_valid():
+    assert {"digits", "mnist", "mnist_tiny", "nmnist"} <= set(recipe_names())
+    for name in recipe_names():
+        found = load_recipe(name)
+        assert found.name == name
+        assert Recipe.from_dict(found.to_dict()) == found
+
+
+def test_overrides():
+    found = load_recipe("digits", [
+        "training.epochs=5", "layers.conv2.channels=48", "neuron.levels=uniform",
+        "training.learning_rate=1", "training.regularizers.spike_regulation.weight=0",
+    ])
+    assert found.training.epochs == 5 and found.neuron.levels == "uniform"
+    assert [layer.channels for layer in found.layers if layer.name == "conv2"] == [48]
+    assert found.training.learning_rate == 1.0
+    assert found.training.regularizers["spike_regulation"]["weight"] == 0
+
+
+@pytest.mark.parametrize(("override", "message"), [
+    ("training.epochs", "override 'training.epochs': expected key=value"),
+    ("training.epoch=5", "unknown key training.epoch; known are epochs, "),
+    ("training.epochs=many", 'training.epochs must be int, not "many"'),
+    ("training.epochs=0", "training.epochs must be positive, not 0"),
+    ("training.loss=hinge", "training.loss must be one of .* not 'hinge'"),
+    ("training.regularizers.lasso.weight=1", "training.regularizers must be one of"),
+    ("layers.conv9.channels=1", "no layer is named 'conv9'"),
+    ("layers.conv1=1", "name the layer and the key"),
+    ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
+    ("seed.x=1", "'seed' is a value, not a table"),
+    ("data=3", "data must be a table, not 3"),
+])
+def test_bad_overrides_are_refused(override, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("digits", [override])
+
+
+def test_bad_files_are_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"recipe 'cifar': expected a .toml file or one of "):
+        load_recipe("cifar")
+    path = tmp_path / "mine.toml"
+    with pytest.raises(RecipeError, match="No such file"):
+        load_recipe(path)
+    path.write_text("seed = ")
+    with pytest.raises(RecipeError, match=r"mine\.toml: Invalid value"):
+        load_recipe(path)
+    path.write_text("seed = 1")
+    with pytest.raises(RecipeError, match=r"mine\.toml: data is missing"):
+        load_recipe(path)
+
+
+def test_float32_twin_has_no_quantization():
+    twin = recipe().float32()
+    assert {layer.weights for layer in twin.layers} == {"float"}
+    assert twin.neuron.state_bits == 16
+    assert twin.training == recipe().training

@@ -1,0 +1,161 @@
+"""Training and checkpoints."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, safe_open, save_file
+from spikeplane.data import datasets
+from spikeplane.network import save_network
+from spikeplane.training import train as training
+from spikeplane.training.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
+from spikeplane.training.evaluate import evaluate
+from spikeplane.training.export import export_network
+from spikeplane.training.train import CHECKPOINT, shifted, train
+from training_samples import recipe, samples
+
+
+@pytest.fixture(autouse=True)
+def sample_data(monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setitem(
+        datasets.DATASETS, "sample",
+        lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
+    )
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 0.01), ("sgd", 0.1)])
+def test_training_learns_and_is_reproducible(tmp_path, optimizer, rate):
+    chosen = recipe(epochs=12, optimizer=optimizer, learning_rate=rate, shift=0)
+    paths = [train(chosen, tmp_path / name, progress=False) for name in "ab"]
+    assert paths[0] == tmp_path / "a" / CHECKPOINT
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    result = evaluate(paths[0])
+    assert result.trained > 0.8 and result.integer is not None and result.integer > 0.8
+    assert result.samples == 96 and len(result.wrong) == round(96 * (1 - result.integer))
+    history = load_checkpoint(paths[0]).history
+    assert len(history) == 12 and history[-1]["loss"] < history[0]["loss"]
+
+
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, optimizer):
+    chosen = recipe(optimizer=optimizer)
+    whole = train(chosen, tmp_path / "whole", progress=False)
+    calls = []
+    epoch = training._epoch
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise Interrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(training, "_epoch", failing)
+    with pytest.raises(Interrupt):
+        train(chosen, tmp_path / "cut", progress=False)
+    path = tmp_path / "cut" / CHECKPOINT
+    assert load_checkpoint(path).epoch == 2
+    torch.manual_seed(99)
+    assert train(chosen, tmp_path / "cut", progress=False) == path
+    assert path.read_bytes() == whole.read_bytes()
+    assert len(calls) == 5
+
+
+def test_a_finished_training_is_left_alone(tmp_path):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    stamp = path.stat().st_mtime_ns
+    assert train(recipe(epochs=1), tmp_path, progress=False) == path
+    assert path.stat().st_mtime_ns == stamp
+    with pytest.raises(CheckpointError, match="the checkpoint is of another recipe"):
+        train(recipe(epochs=2), tmp_path, progress=False)
+
+
+def test_other_data_are_refused(tmp_path, monkeypatch):
+    train(recipe(epochs=1), tmp_path, progress=False)
+    monkeypatch.setitem(datasets.DATASETS, "sample", lambda *_: samples(seed=5))
+    with pytest.raises(CheckpointError, match="trained on other data"):
+        train(recipe(epochs=1), tmp_path, progress=False)
+
+
+def test_a_diverging_training_stops(tmp_path):
+    chosen = recipe(optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"training\.learning_rate 1e\+30 may be too high"):
+        train(chosen, tmp_path, progress=False)
+
+
+def test_float32_twin(tmp_path):
+    result = evaluate(train(recipe(epochs=12, shift=0).float32(), tmp_path, progress=False))
+    assert result.trained > 0.8 and result.integer is None
+
+
+def test_checkpoints_return_what_was_saved(tmp_path):
+    path = train(recipe(epochs=2), tmp_path, progress=False)
+    first = load_checkpoint(path)
+    save_checkpoint(first, tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    assert first.recipe == recipe(epochs=2) and first.finished and not first.optimizer
+    assert first.checksums == {"train": samples().checksum}
+    save_network(export_network(first.network), tmp_path / "network.safetensors")
+
+
+def change(path, header=None, tensors=None):
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    values = load_file(path)
+    found = json.loads(metadata["spikeplane"])
+    (header or (lambda h: None))(found)
+    (tensors or (lambda t: None))(values)
+    save_file(values, path, {"spikeplane": json.dumps(found)})
+
+
+@pytest.mark.parametrize(("kind", "edit", "message"), [
+    ("header", lambda h: h.update(format="other-1"), "format is 'other-1', expected"),
+    ("header", lambda h: h.pop("epoch"), "the metadata has no 'epoch'"),
+    ("header", lambda h: h["recipe"].update(speed=3), "unknown key speed"),
+    ("header", lambda h: h["input"].update(depth=3), "depth"),
+    ("tensors", lambda t: t.pop("network.layers.inner.weight"),
+     "tensor layers.inner.weight is missing"),
+    ("tensors", lambda t: t.update({"network.layers.x": torch.zeros(2)}),
+     "tensor layers.x belongs to no layer of the recipe"),
+    ("tensors", lambda t: t.update({"network.layers.inner.weight": torch.zeros(2)}),
+     r"tensor layers.inner.weight has shape \(2,\), the recipe's is \(10, 6, 3, 3\)"),
+])
+def test_altered_checkpoints_are_refused(tmp_path, kind, edit, message):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    change(path, **{kind: edit})
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "file.safetensors"
+    with pytest.raises(CheckpointError, match="there is no such file"):
+        load_checkpoint(path)
+    path.write_bytes(b"\x80\x04 a pickle")
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load_checkpoint(path)
+    save_file({"x": torch.zeros(2)}, path)
+    with pytest.raises(CheckpointError, match="no Spikeplane checkpoint"):
+        load_checkpoint(path)
+
+
+def test_shifts_move_whole_samples():
+    inputs = np.zeros((500, 3, 1, 5, 5), np.uint8)
+    inputs[..., 2, 2] = 1
+    moved = shifted(inputs, 1, np.random.RandomState(0))
+    places = {tuple(np.argwhere(sample[0, 0])[0].tolist()) for sample in moved}
+    assert places == {(y, x) for y in (1, 2, 3) for x in (1, 2, 3)}
+    assert (moved[:, 0] == moved[:, 2]).all() and moved.sum() == 1500
+    assert shifted(inputs, 0, np.random.RandomState(0)) is inputs
