@@ -37,6 +37,9 @@ class Board:
     synthesis: str
     """Options of the synthesis command."""
 
+    def __post_init__(self):
+        divisor(self.clock, self.baud)
+
 
 class Top(Elaboratable):
     """A device behind a serial port, with the board's PLL and reset.

@@ -13,7 +13,7 @@ def platform():
 
 
 ULX3S_85F = Board(
-    name="ulx3s_85f",
+    name="ulx3s-85f",
     title="ULX3S (ECP5-85F)",
     platform=platform,
     config=LARGE,

@@ -1,0 +1,115 @@
+import json
+from dataclasses import replace
+
+import pytest
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from spikeplane_boards import BOARDS
+from spikeplane_boards.board import Top
+from spikeplane_boards.build import BuildError, build, cached, format_report, summarize
+from spikeplane_boards.program import ProgramError, program
+
+pytest.importorskip("amaranth_boards", reason="the boards' pins come from amaranth-boards")
+
+
+class Echo(wiring.Component):
+    """A device that sends back every byte plus one."""
+
+    def __init__(self):
+        super().__init__({"rx": In(stream.Signature(8)), "tx": Out(stream.Signature(8))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [
+            self.tx.payload.eq(self.rx.payload + 1),
+            self.tx.valid.eq(self.rx.valid),
+            self.rx.ready.eq(self.tx.ready),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_top_elaborates(board):
+    """The clock that reaches the tools is the one that the serial port is divided from."""
+    plan = board.platform().prepare(Top(board, Echo()), "top")
+    constraints = plan.files["top.lpf" if "top.lpf" in plan.files else "top.pcf"]
+    frequency = f"{board.clock / 1e6:g}"
+    assert frequency in constraints.replace("00000.0 HZ", "").replace("00000 HZ", "")
+
+
+@pytest.mark.parametrize("name", ["ulx3s-85f"])
+def test_real_build(name, tmp_path):
+    lines = []
+    board = BOARDS[name]
+    report = build(board, tmp_path, device=Echo(), echo=lines.append)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert (tmp_path / report["bitstream"]).stat().st_size > 10_000
+    assert all(clock["achieved_mhz"] >= clock["required_mhz"] for clock in report["clocks"].values())
+    assert max(clock["required_mhz"] for clock in report["clocks"].values()) == board.clock / 1e6
+    assert any("done after" in line for line in lines)
+
+    # Nothing is built again, unless the bitstream is harmed.
+    lines.clear()
+    assert build(board, tmp_path, device=Echo(), echo=lines.append) == report
+    assert not any("done after" in line for line in lines)
+    bitstream = tmp_path / report["bitstream"]
+    bitstream.write_bytes(bitstream.read_bytes()[:-1])
+    assert cached(tmp_path / "report.json", bitstream, report["build_key"]) is None
+
+    # A missed clock is an error, even from the cache.
+    report["clocks"]["clock"] = {"achieved_mhz": 99.5, "required_mhz": 100.0}
+    bitstream.write_bytes(b"")
+    report["bitstream_sha256"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    with pytest.raises(BuildError, match=rf"^{name} misses its clock: clock reaches 99\.5 MHz of 100\.0 MHz$"
+                       ):
+        build(board, tmp_path, device=Echo(), echo=lines.append)
+
+
+def test_summary():
+    report = summarize({
+        "utilization": {
+            "ICESTORM_LC": {"used": 4000, "available": 5280},
+            "ICESTORM_RAM": {"used": 30, "available": 30},
+        },
+        "fmax": {"clk": {"achieved": 21.456, "constraint": 20.25}},
+    })
+    assert report["resources"]["lut"] == {"used": 4000, "available": 5280, "cell": "ICESTORM_LC"}
+    assert "dsp" not in report["resources"]
+    report |= {"board": "b", "configuration": "tiny", "bitstream": "top.bin", "bitstream_sha256": "00"}
+    assert format_report(report) == [
+        "b: configuration tiny",
+        "  lut          4000 of   5280 ICESTORM_LC (76%)",
+        "  block_ram      30 of     30 ICESTORM_RAM (100%)",
+        "  clock      21.5 MHz, 20.2 MHz required (clk)",
+        "  top.bin sha256 00",
+    ]
+
+
+def test_broken_report_is_not_trusted(tmp_path):
+    report = tmp_path / "report.json"
+    for text in ("", "[]", "{}", '{"build_key": 1}'):
+        report.write_text(text)
+        assert cached(report, tmp_path / "top.bit", "key") is None
+
+
+def test_program_errors(tmp_path, monkeypatch):
+    board = next(iter(BOARDS.values()))
+    with pytest.raises(ProgramError, match=r"top\.bit does not exist: build it first$"):
+        program(board, tmp_path / "top.bit")
+    (tmp_path / "top.bit").write_bytes(b"x")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ProgramError, match=r"^openFPGALoader is not on the PATH: install"):
+        program(board, tmp_path / "top.bit")
+    loader = tmp_path / "openFPGALoader"
+    loader.write_text("#!/bin/sh\necho no device found >&2\nexit 3\n")
+    loader.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ProgramError, match=r"exit code 3 on board .*: no device found$"):
+        program(board, tmp_path / "top.bit")
+
+
+def test_serial_rate_must_fit_the_clock():
+    with pytest.raises(ValueError, match=r"^baud must be at most"):
+        replace(next(iter(BOARDS.values())), baud=90_000_000)

@@ -1,0 +1,24 @@
+import pytest
+from spikeplane_boards.plls import EcpPll, Ice40Pll
+
+
+@pytest.mark.parametrize("target", [50e6, 75e6, 87.5e6, 100e6, 125e6])
+def test_ecp5(target):
+    pll = EcpPll.create(25e6, target)
+    assert pll.source / pll.input_divisor * pll.feedback_divisor == pytest.approx(target, rel=0.01)
+    assert 400e6 <= target * pll.output_divisor <= 800e6
+    assert pll.source / pll.input_divisor >= 10e6
+
+
+@pytest.mark.parametrize(("target", "divf", "divq"), [(24e6, 63, 5), (20.25e6, 53, 5), (48e6, 63, 4)])
+def test_ice40(target, divf, divq):
+    pll = Ice40Pll.create(12e6, target)
+    assert 12e6 * (divf + 1) / 2**divq == target
+    assert (pll.reference_divisor, pll.feedback_divisor, pll.output_shift) == (1, divf + 1, divq)
+    assert pll.filter_range == 1
+
+
+def test_out_of_reach():
+    with pytest.raises(ValueError, match=r"^target must be within 1% of a frequency that the PLL makes "
+                       r"of 12 MHz, not 2 MHz$"):
+        Ice40Pll.create(12e6, 2e6)
