@@ -23,15 +23,16 @@ def digit_recordings(part: str) -> list[Recording]:
         raise ValueError(f'part must be "train" or "test", not {part!r}')
     from sklearn.datasets import load_digits  # Slow to import, and only needed here.
 
-    digits = load_digits()
+    pixels, target = load_digits(return_X_y=True)
+    images = pixels.reshape(-1, 8, 8) / 16
     # RandomState, unlike Generator, promises the same stream in every release of NumPy.
     order = np.random.RandomState(SPLIT_SEED).permutation(TRAIN_COUNT + TEST_COUNT)
     chosen = order[:TRAIN_COUNT] if part == "train" else order[TRAIN_COUNT:]
-    events = CAMERA.record(digits.images[chosen] / 16, PATH, [int(index) for index in chosen])
+    events = CAMERA.record(images[chosen], PATH, [int(index) for index in chosen])
     return [
         Recording(
             name=f"digit {index}", events=array, width=CAMERA.width, height=CAMERA.height,
-            label=int(digits.target[index]),
+            label=int(target[index]),
         )
         for index, array in zip(chosen, events, strict=True)
     ]

@@ -33,7 +33,7 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
-def load_mnist(root: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+def load_mnist(root: Path | None, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images uint8 (count, 28, 28) and labels int64 of ``part``, from ``root`` or
     ``root/mnist``."""
     image_name, label_name, count = FILES[part]

@@ -77,7 +77,10 @@ def _convolution(name: str, module: SpikingConv, input_scale: float) -> Layer:
     norm = module.norm
     gamma, beta, mean, variance = (
         value.detach().to(torch.float64).numpy()
-        for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        for value in (
+            norm.weight, norm.bias,
+            norm.get_buffer("running_mean"), norm.get_buffer("running_var"),
+        )
     )
     slope = gamma / np.sqrt(variance + norm.eps)
     shift, multiplier, offset = fixed_point(name, slope * scale * input_scale, beta - mean * slope)

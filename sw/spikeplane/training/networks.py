@@ -160,12 +160,12 @@ def _create(
             channels, channels_out, kernel, stride=stride, padding=padding,
             quantizer=layer.create_quantizer(), neurons=LIF(neuron.create()),
         )
-    size = [
+    rows, columns = (
         (length + 2 * padding - reach) // stride + 1
         for length, reach in zip((height, width), kernel, strict=True)
-    ]
-    if min(size) < 1:
+    )
+    if min(rows, columns) < 1:
         raise ValueError(
             f"layer {layer.name!r}: kernel {kernel} exceeds its {height}x{width} input"
         )
-    return module, (channels_out, *size)
+    return module, (channels_out, rows, columns)

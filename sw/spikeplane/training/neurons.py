@@ -19,7 +19,8 @@ class _Fire(torch.autograd.Function):
         return (potential > threshold).to(potential.dtype)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx, *gradients: Tensor):
+        (gradient,) = gradients
         (potential,) = ctx.saved_tensors
         return gradient * (1 - (potential - 1).abs()).clamp(min=0), None
 

@@ -24,8 +24,8 @@ class _StraightThrough(torch.autograd.Function):
         return exact.clone()
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
-        return gradient, None
+    def backward(ctx, *gradients: Tensor):
+        return *gradients, None
 
 
 def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
@@ -184,7 +184,8 @@ class _TableLookup(torch.autograd.Function):
         return table[index.clamp(min=0)]
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx, *gradients: Tensor):
+        (gradient,) = gradients
         (value,) = ctx.saved_tensors
         if ctx.levels is Levels.TANH:
             slope = 1 - torch.tanh(value).square()
