@@ -3,7 +3,7 @@
 Four stages work on successive segments at the same time: the walker (a candidate row a cycle),
 fetch (a word a cycle), the banks (the longest queue of every pass) and the neuron update. The work
 of each stage is computed exactly from spikes and layout; what follows is how the stages wait for
-each other, as recurrences over the segments. Only the latencies between the stages are fitted.
+each other, as recurrences over the segments. Only the constants below are fitted.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,14 @@ FETCH_LATENCY = 4
 """Cycles from a row request to its first word at the banks."""
 BANK_LATENCY = 3
 """Cycles from a word at the banks to its beat."""
-UPDATE_LATENCY = 7
-"""Cycles from a segment's last beat to its first neuron."""
-DRAIN_LATENCY = 12
+UPDATE_LATENCY = 6
+"""Cycles from a segment's last beat to its first neuron, and of the way back: the snapshot is free
+for the next segment that long before the last neuron, but not before the first one."""
+DRAIN_LATENCY = 16
 """Cycles from a layer's last neuron to the layer's end."""
+QUEUE_STALL = 0.5
+"""Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
+their work, divided by the queue's depth."""
 SEGMENTS_AHEAD = 5
 """Segments the walker may be ahead of the update."""
 ROWS_AHEAD = 8
@@ -107,7 +111,7 @@ def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: Cor
             )
             summed = np.maximum(
                 np.maximum(summed + banks[index], fetched + FETCH_LATENCY + BANK_LATENCY),
-                updated - UPDATE_LATENCY,
+                np.maximum(updated - UPDATE_LATENCY, starts[-1]),
             )
             start = np.maximum(updated, summed + UPDATE_LATENCY)
             updated = start + update
@@ -166,7 +170,8 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
         banks += (reads + (rest == 0)).max(-1)
-    return _Work(fetch * layer.weight_bits, banks * layer.weight_bits)
+    stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
+    return _Work(fetch * layer.weight_bits, np.rint((banks + stall) * layer.weight_bits).astype(int))
 
 
 def _slots(placed: PlacedLayer, values: np.ndarray, config: CoreConfig) -> np.ndarray:
