@@ -1,0 +1,72 @@
+"""Training on real data: accuracy of the integer model, and the simulated board's mismatches.
+
+Needs the data sets under SPIKEPLANE_DATA. A finished training is used again.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, save
+from spikeplane.comparison import compare_with_model
+from spikeplane.compiler import compile_network
+from spikeplane.data.datasets import load_dataset
+from spikeplane.driver import Board
+from spikeplane.simulated import SimulatedBoard
+from spikeplane.training.checkpoint import load_checkpoint
+from spikeplane.training.evaluate import predict_integer
+from spikeplane.training.export import export_network
+from spikeplane.training.recipes import load_recipe
+from spikeplane.training.train import train
+from spikeplane_hw.config import SMALL, TINY, CoreConfig
+from tqdm import tqdm
+
+BENCH = Path("build") / "bench"
+ICEBREAKER_CLOCK_MHZ = 18.0
+"""What the tiny configuration is to reach; the board's own figures are in `boards`."""
+
+
+def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
+    """Train a recipe, evaluate its export on all test data, and run ``samples`` on the board."""
+    recipe = load_recipe(name)
+    network = export_network(load_checkpoint(train(recipe, BENCH / name, root)).network)
+    test = load_dataset(recipe.data, "test", root)
+    accuracy = float((predict_integer(network, test.inputs) == test.labels).mean())
+    inputs = test.inputs[:samples]
+    with Board(SimulatedBoard(config), config) as board, tqdm(total=len(inputs), desc=name) as bar:
+        board.load(compile_network(network, config, samples=inputs[:1]), verify=False)
+        result = compare_with_model(
+            board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
+        )
+    return {
+        "accuracy": 100 * accuracy,
+        "tests": len(test.labels),
+        "device": 100 * float((np.array(result.predictions) == test.labels[:samples]).mean()),
+        "mismatches": result.total,
+        "cycles": float(result.cycles.sum(1).mean()),
+    }
+
+
+def main() -> None:
+    if "SPIKEPLANE_DATA" not in os.environ:
+        sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
+    root = Path(os.environ["SPIKEPLANE_DATA"])
+    mnist = measure("mnist", SMALL, 500, root)
+    nmnist = measure("nmnist", SMALL, 100, root)
+    tiny = measure("mnist_tiny", TINY, 100, root)
+    save("accuracy", [
+        Figure.at_least("MNIST, integer model, 1-bit inner weights, 4-bit potentials", mnist["accuracy"], "%", 98.8),
+        Figure.at_most("MNIST, 500 images on the simulated board: mismatches", mnist["mismatches"], "values", 0),
+        Figure("MNIST, cycles an image, small", mnist["cycles"], "cycles"),
+        Figure(f"N-MNIST part, {nmnist['tests']} test recordings, integer model", nmnist["accuracy"], "%"),
+        Figure.at_most("N-MNIST part, all on the simulated board: mismatches", nmnist["mismatches"], "values", 0),
+        Figure("N-MNIST part, cycles a recording, small", nmnist["cycles"], "cycles"),
+        Figure.at_least("MNIST for tiny, integer model", tiny["accuracy"], "%", 97.5),
+        Figure.at_most("MNIST for tiny, mismatches of 100 images", tiny["mismatches"], "values", 0),
+        Figure.at_most("MNIST for tiny, an image at 18 MHz", tiny["cycles"] / ICEBREAKER_CLOCK_MHZ / 1e3, "ms", 1),
+    ])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Bitstreams of all boards: resources, clocks, and operations a second for each LUT."""
+
+from pathlib import Path
+
+from figures import Figure, save
+from layers import Shape, measure, open_board
+from spikeplane_boards import BOARDS
+from spikeplane_boards.build import BuildError, build
+
+TARGETS = {"ulx3s-85f": (90.0, 60.0), "icebreaker": (18.0, 100.0)}
+"""Least clock in MHz, most LUTs in percent."""
+PEERS = {"tinyODIN, 4-bit weights": 0.021, "Spiker+, 4-bit weights, dense": 0.514}
+"""Million operations a second for each LUT, same tools and part: docs/figures.md cites them."""
+RATE = 0.15
+PEER_DENSE = 1e6 * PEERS["Spiker+, 4-bit weights, dense"]
+
+
+def main() -> None:
+    figures = []
+    for name, board in BOARDS.items():
+        clock_target, lut_target = TARGETS[name]
+        try:
+            report = build(board, Path("build") / name)
+        except BuildError as error:
+            figures.append(Figure(f"{name}: built", str(error).splitlines()[0], "", "builds", False))
+            continue
+        for resource, numbers in report["resources"].items():
+            figures.append(Figure(f"{name}: {resource}", numbers["used"], f"of {numbers['available']}"))
+        luts = report["resources"]["lut"]
+        figures.append(Figure.at_most(
+            f"{name}: LUTs", 100 * luts["used"] / luts["available"], "%", lut_target
+        ))
+        clock = min(clock["achieved_mhz"] for clock in report["clocks"].values())
+        figures.append(Figure.at_least(f"{name}: clock", clock, "MHz", clock_target))
+        if name != "ulx3s-85f":
+            continue
+        figures.append(Figure.at_least(
+            f"{name}: one-bit operations a cycle", board.config.peak_operations, "operations", 1024
+        ))
+        simulated = open_board(board.config)
+        for bits in (1, 4):
+            point = measure(simulated, Shape(128, 128, 16, weight_bits=bits), RATE)
+            effective = point["operations"] / point["cycles"] * clock * 1e6 / luts["used"]
+            label = f"{name}: effective {bits}-bit plane operations a second for each LUT at 15 % firing"
+            if bits == 1:
+                figures.append(Figure.at_least(label, effective / 1e6, "million", 1.5))
+            else:
+                # Operations count planes; a synapse of 4 bits takes four of them.
+                figures.append(Figure(label, effective / 1e6, "million"))
+                figures.append(Figure(
+                    f"{name}: effective {bits}-bit synapses a second for each LUT at 15 % firing",
+                    effective / bits / 1e6, "million",
+                ))
+                # Spiker+ computes every synapse: its effective rate is the dense one times activity.
+                activity = effective / bits / PEER_DENSE
+                figures.append(Figure(
+                    "activity above which Spiker+ does more effective 4-bit synapses for each LUT",
+                    "none" if activity >= 1 else f"{activity:.0%}", "",
+                ))
+        simulated.close()
+    figures += [Figure(f"peer: {name}", value, "million a second for each LUT") for name, value in PEERS.items()]
+    save("boards", figures)
+
+
+if __name__ == "__main__":
+    main()
