@@ -1,0 +1,13 @@
+"""Cores that the testbenches simulate: those of the boards, and narrow ones that find more."""
+
+from spikeplane_hw.config import CONFIGS, CoreConfig
+
+__all__ = ["SIMULATED"]
+
+DEPTHS = {
+    "weight_depth": 2048, "spike_depth": 1024, "parameter_depth": 128, "state_depth": 4096,
+    "table_count": 4, "pass_count": 128, "accumulator_width": 20,
+}
+NARROW = CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **DEPTHS)
+CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=8, word_slots=8, **DEPTHS)
+SIMULATED = {config.name: config for config in (NARROW, CHUNKY, *CONFIGS.values())}

@@ -1,0 +1,130 @@
+"""The whole device in generated Verilog, over its byte link, against the integer model."""
+
+import itertools
+import os
+import random
+
+import cocotb
+import numpy as np
+import ragged_networks
+from cocotb.clock import Clock
+from cocotb.task import bridge, resume
+from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
+from configurations import SIMULATED
+from spikeplane import model
+from spikeplane.compiler import compile_network
+from spikeplane.driver import Board
+from spikeplane.network import Schedule
+from spikeplane.placement import CompileError
+from spikeplane_hw.memory_map import Counter
+
+CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
+SEED = int(os.environ["COCOTB_RANDOM_SEED"])
+PERIOD = 10
+"""Nanoseconds of a clock cycle."""
+SETTLE = 4
+"""Quiet cycles after which no reply will come any more."""
+EXACT = [counter.value for counter in Counter if counter is not Counter.CYCLES]
+
+
+class PinTransport:
+    """A Transport for the driver, which runs in a thread: bytes at the pins, with random stalls."""
+
+    def __init__(self, dut, stall: float, seed: int):
+        self.dut, self.stall, self.random = dut, stall, random.Random(seed)
+        self.pending = b""
+        self.read = resume(self._read)
+        self.rest = resume(self._rest)
+
+    def write(self, content: bytes) -> None:
+        self.pending += content
+
+    def close(self) -> None:
+        pass
+
+    async def _read(self, timeout: float) -> bytes:
+        """Send what is pending and return what comes, until the device is idle."""
+        dut, received, quiet = self.dut, bytearray(), 0
+        offered = False
+        while quiet < SETTLE:
+            offered = offered or (bool(self.pending) and self.random.random() >= self.stall)
+            ready = self.random.random() >= self.stall
+            dut.rx_valid.value = int(offered)
+            if offered:
+                dut.rx_payload.value = self.pending[0]
+            dut.tx_ready.value = int(ready)
+            await FallingEdge(dut.clk)
+            taken = offered and int(dut.rx_ready.value)
+            if ready and int(dut.tx_valid.value):
+                received.append(int(dut.tx_payload.value))
+            busy = self.pending or not int(dut.idle.value) or int(dut.tx_valid.value)
+            quiet = 0 if busy else quiet + 1
+            await RisingEdge(dut.clk)
+            if taken:
+                self.pending, offered = self.pending[1:], False
+        dut.rx_valid.value = 0
+        return bytes(received)
+
+    async def _rest(self, seconds: float) -> None:
+        await FallingEdge(self.dut.clk)
+        if int(self.dut.busy.value):
+            await FallingEdge(self.dut.busy)
+        await RisingEdge(self.dut.clk)
+
+
+def fitting_networks(schedule: Schedule, direct: bool):
+    """Yield random networks that fit the core, and their images."""
+    for seed in itertools.count(1000 * SEED):
+        network = ragged_networks.network(seed, direct=direct)
+        try:
+            image = compile_network(network, CONFIG, schedule, keep_states=True)
+        except CompileError:
+            continue
+        yield network, image
+
+
+def compare(board: Board, network, image, sample, expected, index: int) -> None:
+    """Run one sample through the driver and compare all that the host can read."""
+    result = board.run(sample)
+    np.testing.assert_array_equal(result.sums, expected.logits[index].numpy())
+    for layer, info in enumerate(image.layers):
+        found = result.counters[layer]
+        for counter in Counter:
+            if counter.value in EXACT:
+                assert found[counter.value] == expected.counters[layer][counter][index], (
+                    info.name, counter,
+                )
+        if info.spikes is not None:
+            spikes = expected.spikes[layer][index].numpy()
+            if image.schedule is Schedule.STORED:
+                spikes = spikes[-1:]
+            np.testing.assert_array_equal(board.read_spikes(layer), spikes, err_msg=info.name)
+        if info.state_base is not None:
+            states = expected.states[layer][index].numpy()
+            np.testing.assert_array_equal(board.read_states(layer), states, err_msg=info.name)
+
+
+@cocotb.test()
+@cocotb.parametrize(
+    stall=[0.0, 0.4], schedule=list(Schedule), direct=[False, True],
+)
+async def matches_the_integer_model(dut, stall, schedule, direct):
+    dut.rst.value = 0
+    dut.rx_valid.value = 0
+    dut.rx_payload.value = 0
+    dut.tx_ready.value = 0
+    cocotb.start_soon(Clock(dut.clk, PERIOD, unit="ns").start())
+    await RisingEdge(dut.clk)
+
+    def host():
+        board = Board(PinTransport(dut, stall, SEED), CONFIG)
+        board.open()
+        for network, image in itertools.islice(fitting_networks(schedule, direct), 2):
+            samples = ragged_networks.samples(network, 2, SEED)
+            expected = model.run(network, samples, schedule=schedule, config=CONFIG, trace=True)
+            board.load(image, verify=stall == 0)
+            for index, sample in enumerate(samples):
+                compare(board, network, image, sample, expected, index)
+            cocotb.log.info("seed %d: %d layers match", network.metadata["seed"], len(image.layers))
+
+    await with_timeout(bridge(host)(), 100, "ms")
