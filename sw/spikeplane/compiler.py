@@ -133,8 +133,7 @@ def _parameter_words(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
     layer = placed.layer
     channels = layer.weight.shape[0]
     padded = np.zeros((2, -(-channels // config.updates) * config.updates), np.int64)
-    padded[0, :channels] = layer.multiplier
-    padded[1, :channels] = layer.offset
+    padded[:, :channels] = layer.affine
     bits = np.concatenate(
         [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1
     )

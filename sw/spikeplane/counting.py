@@ -40,7 +40,7 @@ def count_reads(
     """
     channels = layer.weight.shape[0]
     repeats = pass_repeats(layer, channels, config)
-    active, idle = 0, 0
+    active = idle = torch.zeros(len(planes[0]), dtype=torch.int64)
     for plane in planes:
         reads = bank_counts(plane, layer, config.banks).to(torch.int64)
         total = reads.sum(1)

@@ -153,9 +153,9 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
         rest = reads
         for kernel_row in range(kernel_rows):
             row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
-            inside = (row >= 0) & (row < rows)
+            inside = np.logical_and(row >= 0, row < rows)
             row = row.clip(0, rows - 1)
-            present = (busy[:, plane, :, row].transpose(1, 2, 0) & inside)[..., None]
+            present = np.expand_dims(busy[:, plane, :, row].transpose(1, 2, 0) & inside, -1)
             origin = (source.base + plane * source.plane_slots + step * source.step_slots
                       + row[:, None] * row_slots)
             end_word = (origin + high - 1) // config.word_slots

@@ -59,6 +59,7 @@ class _Machine:
     def __init__(self, image: Image):
         self.image = image
         config = self.config = image.config
+        empty = np.zeros((0, 1), np.uint8)
         count = descriptor_words(config)
         program = image.contents[Space.PROGRAM][1].reshape(
             -1, count * memory_map(config)[Space.PROGRAM].word_bytes
@@ -75,11 +76,11 @@ class _Machine:
         self.parameters = [
             (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
              _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
-            for value in _integers(image.contents.get(Space.PARAMETERS, (0, []))[1])
+            for value in _integers(image.contents.get(Space.PARAMETERS, (0, empty))[1])
         ]
         self.tables = [
             _signed(value, TABLE_CODE_WIDTH)
-            for value in _integers(image.contents.get(Space.TABLES, (0, []))[1])
+            for value in _integers(image.contents.get(Space.TABLES, (0, empty))[1])
         ]
 
     def run(self, sample: np.ndarray) -> Outcome:

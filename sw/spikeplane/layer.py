@@ -76,6 +76,13 @@ class Layer:
     pool: bool = False
     """An OR-pool: weights are implied by kernel size, not stored in checkpoints."""
 
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """M and B, int64 (output channels,); a classifier has none."""
+        if self.multiplier is None or self.offset is None:
+            raise NetworkError(f"layer {self.name!r}: no multiplier and offset")
+        return self.multiplier.astype(np.int64), self.offset.astype(np.int64)
+
     def fills(self, height: int, width: int) -> bool:
         """Return whether the layer is fully connected: its kernel is the whole input map."""
         return self.weight.shape[2:] == (height, width) and self.padding == 0

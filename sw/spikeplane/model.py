@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.neuron import Neuron
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,14 +33,18 @@ class Result:
     """int64 (B, classes): the device's sums, without ``logit_offset``."""
     predictions: Tensor
     """int64 (B,): the class with the greatest logit, ``logit_offset`` included."""
-    counters: list[dict[Counter, Tensor]] | None
-    """For each layer int64 (B,): SATURATIONS and SPIKES, with a configuration EVENTS and IDLE."""
-    synaptic_operations: list[Tensor] | None
-    """For each layer int64 (B,): events times the output channels each one is added to."""
-    spikes: list[Tensor] | None
-    """For each layer uint8 (B, steps, channels, height, width); empty for the classifier."""
-    states: list[Tensor] | None
-    """For each layer int64 (B, channels, height, width): codes after the last step."""
+    counters: list[dict[Counter, Tensor]]
+    """For each layer int64 (B,): SATURATIONS and SPIKES, with a configuration EVENTS and IDLE.
+    No layers without ``counters``."""
+    synaptic_operations: list[Tensor]
+    """For each layer int64 (B,): events times the output channels each one is added to. No layers
+    without ``counters``."""
+    spikes: list[Tensor]
+    """For each layer uint8 (B, steps, channels, height, width), empty for the classifier. No
+    layers without ``trace``."""
+    states: list[Tensor]
+    """For each layer int64 (B, channels, height, width): codes after the last step. No layers
+    without ``trace``."""
 
 
 def run(
@@ -67,26 +72,23 @@ def run(
         _run_block(plans, inputs[start:start + block], schedule, config, counters, trace)
         for start in range(0, len(inputs), block)
     ]
-    logits = torch.cat([part["logits"] for part in parts])
-    joined = {
-        name: [_join(values) for values in zip(*(part[name] for part in parts), strict=True)]
-        for name in ("counters", "operations", "spikes", "states")
-    }
+    logits = torch.cat([part["logits"][0] for part in parts])
+
+    def join(name: str) -> list[Tensor]:
+        return [torch.cat(values) for values in zip(*(p[name] for p in parts), strict=True)]
+
     total = logits + torch.from_numpy(network.logit_offset.astype(np.int64))
     return Result(
         logits=logits,
         predictions=total.argmax(1),
-        counters=joined["counters"] if counters else None,
-        synaptic_operations=joined["operations"] if counters else None,
-        spikes=joined["spikes"] if trace else None,
-        states=joined["states"] if trace else None,
+        counters=[
+            {key: torch.cat([count[key] for count in counts]) for key in counts[0]}
+            for counts in zip(*(part["counters"] for part in parts), strict=True)
+        ],
+        synaptic_operations=join("operations"),
+        spikes=join("spikes"),
+        states=join("states"),
     )
-
-
-def _join(values):
-    if isinstance(values[0], dict):
-        return {key: torch.cat([value[key] for value in values]) for key in values[0]}
-    return torch.cat(values)
 
 
 def _elements(network: IntegerNetwork) -> list[int]:
@@ -127,13 +129,10 @@ class _Plan:
         self.weight = torch.from_numpy(codes).to(self.float)
         if layer.neuron is None:
             return
-        reach = bound * np.abs(layer.multiplier.astype(np.int64)) + np.abs(
-            layer.offset.astype(np.int64)
-        )
+        reach = bound * np.abs(layer.affine[0]) + np.abs(layer.affine[1])
         self.integer = torch.int32 if reach.max() < 1 << 31 else torch.int64
         self.multiplier, self.offset = (
-            torch.from_numpy(values.astype(np.int64)).to(self.integer).view(-1, 1, 1)
-            for values in (layer.multiplier, layer.offset)
+            torch.from_numpy(values).to(self.integer).view(-1, 1, 1) for values in layer.affine
         )
         self.table = (
             torch.from_numpy(layer.neuron.table).to(torch.int32) if layer.neuron.quantized else None
@@ -166,12 +165,12 @@ def _run_block(plans, values, schedule, config, counters, trace) -> dict[str, li
             counts, operations = _count(plan, windows, batch, repeats, config)
         if plan.layer.neuron is None:
             logits = sums.to(torch.int64).sum((2, 3)).view(batch, plan.steps, -1).sum(1)
-            out["logits"] = logits
+            out["logits"] = [logits]
             spikes = torch.zeros(batch, plan.steps, 0, 1, 1, dtype=torch.uint8)
             state = torch.zeros(batch, 0, 1, 1, dtype=torch.int64)
             saturations = fired = torch.zeros(batch, dtype=torch.int64)
         else:
-            spikes, state, saturations = _update(plan, sums, batch, counters)
+            spikes, state, saturations = _update(plan, plan.layer.neuron, sums, batch, counters)
             fired = spikes.flatten(1).sum(1, dtype=torch.int64) if counters else None
         if counters:
             counts |= {Counter.SATURATIONS: saturations, Counter.SPIKES: fired}
@@ -188,8 +187,8 @@ def _count(plan: _Plan, windows: Tensor, batch: int, repeats: int, config: CoreC
     planes = [windows >> bit & 1 for bit in range(plan.input_bits)]
     if config is None:
         ones = torch.ones(1, 1, *plan.layer.weight.shape[2:], dtype=torch.float64)
-        active = sum(plane.sum(1, keepdim=True) for plane in planes).to(torch.float64)
-        reads = functional.conv2d(active, ones, None, plan.layer.stride, plan.layer.padding)
+        active = torch.stack([plane.sum(1, keepdim=True) for plane in planes]).sum(0)
+        reads = functional.conv2d(active.to(ones.dtype), ones, None, plan.layer.stride, plan.layer.padding)
         each = reads.sum((1, 2, 3)).to(torch.int64) * plan.layer.weight_bits
         return {}, (each * len(plan.weight) * repeats).view(batch, -1).sum(1)
     events, idle, operations = (
@@ -199,9 +198,8 @@ def _count(plan: _Plan, windows: Tensor, batch: int, repeats: int, config: CoreC
     return {Counter.EVENTS: events, Counter.IDLE: idle}, operations
 
 
-def _update(plan: _Plan, sums: Tensor, batch: int, counters: bool):
+def _update(plan: _Plan, neuron: Neuron, sums: Tensor, batch: int, counters: bool):
     """Return (spikes, final state, saturated updates) of a layer's neurons."""
-    neuron = plan.layer.neuron
     x, clipped = neuron.affine(sums.to(plan.integer), plan.multiplier, plan.offset)
     x = x.to(torch.int32)
     if plan.replay:
@@ -215,7 +213,7 @@ def _update(plan: _Plan, sums: Tensor, batch: int, counters: bool):
     state = torch.zeros_like(x[:, 0])
     for step in range(plan.steps):
         fired, state, saturated = neuron.step(x[:, step], state, plan.table)
-        state = state.to(torch.int32)
+        state = torch.as_tensor(state).to(torch.int32)
         spikes[:, step] = fired
         if counters:
             saturations += (saturated | clipped[:, step]).flatten(1).sum(1)

@@ -118,7 +118,7 @@ class IntegerNetwork:
 def save_network(network: IntegerNetwork, path: Path | str) -> None:
     """Write ``network`` to a safetensors file; it must pass ``verify()``."""
     network.verify()
-    tensors = {"logit_offset": network.logit_offset.astype(np.int32)}
+    tensors: dict[str, np.ndarray] = {"logit_offset": network.logit_offset.astype(np.int32)}
     layers = []
     for layer in network.layers:
         entry: dict = {"name": layer.name, "stride": layer.stride, "padding": layer.padding}
@@ -132,8 +132,9 @@ def save_network(network: IntegerNetwork, path: Path | str) -> None:
                 entry["neuron"] = asdict(layer.neuron) | {
                     "reset": layer.neuron.reset.name, "levels": layer.neuron.levels.value,
                 }
-                tensors[f"{layer.name}.multiplier"] = layer.multiplier.astype(np.int32)
-                tensors[f"{layer.name}.offset"] = layer.offset.astype(np.int32)
+                multiplier, offset = layer.affine
+                tensors[f"{layer.name}.multiplier"] = multiplier.astype(np.int32)
+                tensors[f"{layer.name}.offset"] = offset.astype(np.int32)
         layers.append(entry)
     header = {
         "input": asdict(network.input), "layers": layers, "logit_scale": network.logit_scale,
@@ -173,16 +174,17 @@ def _layer(entry: dict, tensors: dict[str, np.ndarray]) -> Layer:
     if "pool" in entry:
         channels, height, width = entry["pool"]
         return or_pool(name, channels, (height, width), stride, padding)
-    values = {"weight": tensors[f"{name}.weight"].astype(np.int64)}
-    neuron = None
+    neuron = multiplier = offset = None
     if "neuron" in entry:
         fields = entry["neuron"]
         neuron = Neuron(**fields | {
             "reset": Reset[fields["reset"]], "levels": Levels(fields["levels"]),
         })
-        for key in ("multiplier", "offset"):
-            values[key] = tensors[f"{name}.{key}"].astype(np.int64)
+        multiplier, offset = (
+            tensors[f"{name}.{key}"].astype(np.int64) for key in ("multiplier", "offset")
+        )
     return Layer(
-        name=name, weight_bits=entry["bits"], weight_kind=WeightKind(entry["kind"]),
-        stride=stride, padding=padding, neuron=neuron, **values,
+        name=name, weight=tensors[f"{name}.weight"].astype(np.int64), weight_bits=entry["bits"],
+        weight_kind=WeightKind(entry["kind"]), stride=stride, padding=padding,
+        multiplier=multiplier, offset=offset, neuron=neuron,
     )

@@ -132,10 +132,12 @@ def place(
         stored = (
             neuron is not None and neuron.state_bits > 0 and (stored_schedule or keep_states)
         )
+        table = 0
         if neuron is not None and neuron.quantized:
             key = (neuron.state_bits, neuron.levels)
             if key not in tables:
                 tables.append(key)
+            table = tables.index(key)
         kernel = layer.weight.shape[2] * layer.weight.shape[3]
         placed = PlacedLayer(
             layer=layer,
@@ -155,7 +157,7 @@ def place(
             parameter_base=parameter if neuron is not None else 0,
             state_base=state if stored else 0,
             stored=stored,
-            table=tables.index(key) if neuron is not None and neuron.quantized else 0,
+            table=table,
         )
         layers.append(placed)
         weight += groups * placed.weight_group
@@ -241,9 +243,8 @@ def _verify_sums(placed: PlacedLayer, placement: Placement) -> None:
         _limit(where, "largest logit, all pixels and steps", int(reach.max()) * segments,
                (1 << (LOGIT_WIDTH - 1)) - 1)
         return
-    product = reach * np.abs(layer.multiplier.astype(np.int64)) + np.abs(
-        layer.offset.astype(np.int64)
-    )
+    multiplier, offset = layer.affine
+    product = reach * np.abs(multiplier) + np.abs(offset)
     width = config.sum_width + MULTIPLIER_WIDTH + 1
     _limit(where, f"largest |sum * M| + |B|, channel {int(product.argmax())}", int(product.max()),
            (1 << (width - 1)) - 1)
