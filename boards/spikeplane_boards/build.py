@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 from amaranth.build.run import BuildPlan
 from amaranth.vendor import LatticeECP5Platform
-from spikeplane_hw.memories import IGNORE_COLLISIONS
 from spikeplane_hw.memory_map import register_map_hash
+from spikeplane_hw.synthesis import PREPARE
 
 from .board import Board, Top
 from .tools import BuildError, environment, versions
@@ -43,7 +45,7 @@ def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=pri
     plan = platform.prepare(
         Top(board, device),
         NAME,
-        script_after_read=IGNORE_COLLISIONS,
+        script_after_read=PREPARE,
         synth_opts=board.synthesis,
         nextpnr_opts=f"--seed {seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
@@ -100,7 +102,7 @@ def run(plan: BuildPlan, directory: Path, echo) -> None:
     with log.open("w") as output:
         process = subprocess.Popen(
             ["sh", f"{plan.script}.sh"], cwd=root, env=environment(directory),
-            stdout=output, stderr=subprocess.STDOUT,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
             while process.poll() is None:
@@ -110,7 +112,9 @@ def run(plan: BuildPlan, directory: Path, echo) -> None:
                         echo(f"{stage} done after {time.monotonic() - start:.0f} s")
                 time.sleep(0.2)
         finally:
-            process.kill()
+            # The script's tools are in its process group; after its end there is none.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])

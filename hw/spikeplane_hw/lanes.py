@@ -7,8 +7,13 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .memories import HostPort, weight_ram
+from .synthesis import COPY
 
 __all__ = ["Lanes", "beat_layout", "popcount"]
+
+
+LANES_PER_COPY = 16
+"""Lanes that share a copy of the control signals."""
 
 
 def beat_layout(config: CoreConfig) -> data.StructLayout:
@@ -135,6 +140,10 @@ class Lanes(wiring.Component):
         columns.append(active_2 & controls[2].reference.replicate(config.banks))
         # Cycle 3: counts are accumulated; the last sum of a segment goes to the snapshot as well.
         for lane, column in enumerate(columns):
+            if lane % LANES_PER_COPY == 0:
+                # Thousands of bits hang on these signals; copies keep their wires short.
+                control_3 = Signal.like(control, name=f"control_3_{lane}", attrs=COPY)
+                m.d.sync += control_3.eq(controls[2])
             if lane == config.lanes:
                 name, snapshot = "reference", self.reference_sum
             else:
@@ -146,12 +155,12 @@ class Lanes(wiring.Component):
             base = Signal.like(accumulator, name=f"base_{name}")
             total = Signal.like(accumulator, name=f"total_{name}")
             m.d.comb += [
-                base.eq(Mux(controls[3].double, accumulator << 1, accumulator)
-                        & ~controls[3].clear.replicate(config.accumulator_width)),
+                base.eq(Mux(control_3.double, accumulator << 1, accumulator)
+                        & ~control_3.clear.replicate(config.accumulator_width)),
                 total.eq(base + count),
             ]
             m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
-            with m.If(controls[3].end):
+            with m.If(control_3.end):
                 m.d.sync += snapshot.eq(total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.

@@ -6,18 +6,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["HOST_READ_LATENCY", "IGNORE_COLLISIONS", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
+from .synthesis import COLLISIONS_UNDEFINED
+
+__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
 
 HOST_READ_LATENCY = 3
 """Cycles from ``HostPort.read`` to the word in ``HostPort.read_data``."""
-COLLISIONS_UNDEFINED = "spikeplane_collisions_undefined"
-"""Attribute of memories that need no logic around a block RAM to define a read of a word that is
-being written; Amaranth cannot say so, but synthesis can, see IGNORE_COLLISIONS."""
-IGNORE_COLLISIONS = f"""
-select -set undefined a:{COLLISIONS_UNDEFINED} %m
-setparam -set COLLISION_X_MASK 1'1 @undefined t:$memrd_v2 %i
-"""
-"""Yosys commands to be run on the RTLIL before synthesis."""
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
 
@@ -72,7 +66,7 @@ class BlockRam(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = Memory(
-            shape=self.width, depth=self.depth, init=[], attrs={COLLISIONS_UNDEFINED: 1}
+            shape=self.width, depth=self.depth, init=[], attrs=COLLISIONS_UNDEFINED
         )
         read = memory.read_port()
         write = memory.write_port(granularity=self.granularity)
