@@ -139,7 +139,9 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
     silent_read = not source.flagged or (placed.full and source.height > 1)
-    busy = np.ones(slots.shape[:4], bool) if silent_read else slots.any((4, 5))
+    busy: np.ndarray = np.ones(slots.shape[:4], bool)
+    if not silent_read:
+        busy = np.any(slots, axis=(4, 5))
     stride = layer.stride * source.pixel_slots
     left = np.arange(placed.output_width) * stride - layer.padding * source.pixel_slots
     kernel_rows = 1 if placed.full else layer.weight.shape[2]
@@ -155,7 +157,7 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
             row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
             inside = np.logical_and(row >= 0, row < rows)
             row = row.clip(0, rows - 1)
-            present = np.expand_dims(busy[:, plane, :, row].transpose(1, 2, 0) & inside, -1)
+            present = (busy[:, plane, :, row].transpose(1, 2, 0) & inside)[..., None]
             origin = (source.base + plane * source.plane_slots + step * source.step_slots
                       + row[:, None] * row_slots)
             end_word = (origin + high - 1) // config.word_slots

@@ -70,6 +70,7 @@ def test_contents_that_do_not_fit_the_core_are_named():
     for wrong, message in [
         ((depth - 1, words), f"WEIGHTS: words {depth - 1}.."),
         ((0, words.astype(np.int64)), "WEIGHTS: words of 1 bytes were expected, not int64"),
+        ((0, words.repeat(2, axis=1)), "WEIGHTS: words of 1 bytes were expected, not uint8"),
     ]:
         with pytest.raises(ImageError, match=message):
             replace(image, contents={Space.WEIGHTS: wrong}).verify()

@@ -7,7 +7,7 @@ from ragged_networks import CORES, layer, network, samples
 from spikeplane import model
 from spikeplane.network import InputFormat, IntegerNetwork, NetworkError, Schedule, WeightKind
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.neuron import Neuron
+from spikeplane_hw.neuron import Neuron, Reset
 
 
 def plain(net: IntegerNetwork, sample: np.ndarray):
@@ -126,6 +126,20 @@ def test_idle_counts_every_bank_that_waits():
     counts = model.run(net, sample[None], config=CORES[0]).counters[0]  # 4 lanes, 2 banks
     # Bank 0 reads channels 0, 2 and 4, bank 1 reads channel 1; 5 outputs are two groups.
     assert (int(counts[Counter.EVENTS]), int(counts[Counter.IDLE])) == (2 * 4, 2 * 2)
+
+
+def test_an_update_that_saturates_twice_counts_once():
+    neuron = Neuron(shift=1, fire_above=32767, reset=Reset.NONE, state_bits=16, leak=1.0)
+    random = np.random.default_rng(0)
+    hidden = replace(
+        layer(random, "hidden", 2, 1, (1, 1), neuron=neuron),
+        multiplier=np.zeros(2, np.int64), offset=np.array([1 << 20, 40000]))
+    net = IntegerNetwork(
+        input=InputFormat(channels=1, height=1, width=1, steps=2),
+        layers=[hidden, layer(random, "out", 2, 2, (1, 1))], logit_offset=np.zeros(2, np.int64))
+    result = model.run(net, np.zeros((1, 2, 1, 1, 1), np.uint8))
+    # Channel 0: x in both steps, u in the second one; channel 1: u in the second step.
+    assert int(result.counters[0][Counter.SATURATIONS]) == 3
 
 
 @pytest.mark.parametrize(("change", "message"), [
