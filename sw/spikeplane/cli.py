@@ -112,8 +112,9 @@ def compile_command(
     from .image import save_image
     from .network import load_network
 
+    core = config_named(config)
     compiled = compile_network(
-        load_network(network), config_named(config), schedule,
+        load_network(network), core, schedule,
         keep_maps=not reuse_maps, keep_states=keep_states,
     )
     save_image(compiled, image)
