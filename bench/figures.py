@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["RESULTS", "Figure", "save", "tables"]
+__all__ = ["RESULTS", "Figure", "headlines", "save", "tables"]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -72,6 +72,25 @@ def show(value: float | int | str) -> str:
     return f"{value:,}" if isinstance(value, int) else value
 
 
+def row(figure: dict) -> str:
+    """Return a figure as a row of a Markdown table."""
+    met = {None: "", True: "yes", False: "**no**"}[figure["met"]]
+    return (
+        f"| {figure['name']} | {show(figure['value'])} | {figure['unit']} | {figure['target'] or ''} | {met} |"
+    )
+
+
+HEAD = ["| figure | value | unit | target | met |", "| --- | ---: | --- | --- | --- |"]
+
+
+def headlines() -> str:
+    """Return a Markdown table of all figures that have a target."""
+    lines = list(HEAD)
+    for path in sorted(RESULTS.glob("*.json")):
+        lines += [row(f) for f in json.loads(path.read_text())["figures"] if f["target"]]
+    return "\n".join(lines) + "\n"
+
+
 def tables() -> str:
     """Return the Markdown page of all results."""
     lines = [
@@ -85,13 +104,7 @@ def tables() -> str:
         lines += ["", f"## {path.stem}", "", f"`{document['command']}`", ""]
         if "note" in document:
             lines += [document["note"], ""]
-        lines += ["| figure | value | unit | target | met |", "| --- | ---: | --- | --- | --- |"]
-        for figure in document["figures"]:
-            met = {None: "", True: "yes", False: "**no**"}[figure["met"]]
-            lines.append(
-                f"| {figure['name']} | {show(figure['value'])} | {figure['unit']} | "
-                f"{figure['target'] or ''} | {met} |"
-            )
+        lines += [*HEAD, *(row(figure) for figure in document["figures"])]
         if "picture" in document:
             lines += ["", f"![{path.stem}]({document['picture']})"]
     return "\n".join(lines) + "\n"

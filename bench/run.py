@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from figures import RESULTS, tables
+from figures import RESULTS, headlines, tables
 
 BENCH = Path(__file__).parent
 PAGE = BENCH.parent / "docs" / "figures.md"
+README = BENCH.parent / "README.md"
+MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end of figures -->")
 
 
 def scripts() -> list[Path]:
@@ -35,6 +37,8 @@ def main() -> None:
     if not RESULTS.exists():
         sys.exit("bench/results holds nothing yet")
     PAGE.write_text(tables())
+    before, rest = README.read_text().split(MARKS[0])
+    README.write_text(f"{before}{MARKS[0]}\n\n{headlines()}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

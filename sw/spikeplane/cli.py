@@ -142,7 +142,7 @@ def evaluate(
     console.print(table)
 
 
-@app.command(epilog="Example: spikeplane simulate digits.spk --network digits.network.safetensors --recipe digits --samples 20")
+@app.command(epilog="Example: spikeplane simulate digits.spk --network digits.network.safetensors --samples 20")
 def simulate(
     image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],

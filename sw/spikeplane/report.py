@@ -21,7 +21,8 @@ TEMPLATE = """<!doctype html>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2330 }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #dde3ec }
+table { border-collapse: collapse }
+td, th { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #dde3ec }
 td.number { text-align: right; font-variant-numeric: tabular-nums } img { max-width: 100% } p.note { color: #56607a }
 </style></head><body>
 <h1>{{ report.title }}</h1>

@@ -10,6 +10,7 @@ from spikeplane.comparison import EXACT_COUNTERS, compare_with_model
 from spikeplane.compiler import compile_network
 from spikeplane.driver import Result
 from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.neuron import FRACTION_BITS
 
 CONFIG = ragged_networks.CORES[0]
 
@@ -61,7 +62,8 @@ def test_equal_boards_have_no_mismatch(network):
 def test_differences_are_counted(network):
     samples = ragged_networks.samples(network, 3)
     first = network.layers[0]
-    changed = replace(network, layers=[replace(first, offset=first.offset + (1 << (12 + first.neuron.shift))), *network.layers[1:]])
+    livelier = replace(first, offset=first.offset + (1 << (FRACTION_BITS + first.neuron.shift)))
+    changed = replace(network, layers=[livelier, *network.layers[1:]])
     board = ModelBoard(changed, compile_network(network, CONFIG, keep_states=True))
     result = compare_with_model(board, network, samples)
     assert all(result.mismatches[kind] > 0 for kind in ("spikes", "states", "logits", "counters"))
