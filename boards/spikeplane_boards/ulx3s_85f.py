@@ -17,8 +17,8 @@ ULX3S_85F = Board(
     title="ULX3S (ECP5-85F)",
     platform=platform,
     config=LARGE,
-    clock=100e6,
+    clock=50e6,
     baud=1_000_000,
     programmer="ulx3s",
-    synthesis="-abc9",
+    synthesis="-abc9 -nowidelut",
 )

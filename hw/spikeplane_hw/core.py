@@ -18,6 +18,7 @@ from .memory_map import Space, memory_map
 from .queue import Queue
 from .registers import Registers
 from .sequencer import Sequencer
+from .synthesis import COLLISIONS_UNDEFINED
 from .update import Update
 from .walker import Walker
 
@@ -125,7 +126,9 @@ class Core(wiring.Component):
             )
 
         def memory(name: str, width: int, depth: int) -> Memory:
-            m.submodules[name] = block = Memory(shape=width, depth=depth, init=[])
+            m.submodules[name] = block = Memory(
+                shape=width, depth=depth, init=[], attrs=COLLISIONS_UNDEFINED
+            )
             return block
 
         program = memory("program", map_of[Space.PROGRAM].width, map_of[Space.PROGRAM].depth)

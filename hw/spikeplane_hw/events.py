@@ -76,7 +76,11 @@ class EventWriter(wiring.Component):
         rest = Signal(config.slot_width)
         product = Signal(max(flag_width, config.slot_width))
         total = Signal.like(product)
-        m.d.sync += product.eq(factor * size)
+        before = Signal(config.banks)  # the slot as it is; block RAM answers late in a cycle
+        m.d.sync += [
+            product.eq(factor * size),
+            before.eq(self.read_data.word_select(slot[:offset_width], config.banks)),
+        ]
         m.d.comb += [
             total.eq(product + rest),
             factor.eq(event.step),
@@ -84,10 +88,7 @@ class EventWriter(wiring.Component):
             rest.eq(event.y),
             self.read_address.eq(slot[offset_width:]),
             self.write_slot.eq(slot),
-            self.write_data.eq(
-                self.read_data.word_select(slot[:offset_width], config.banks)
-                | (1 << event.polarity)
-            ),
+            self.write_data.eq(before | (1 << event.polarity)),
             self.flag_address.eq(row),
         ]
         with m.If(self.clear):
@@ -123,6 +124,8 @@ class EventWriter(wiring.Component):
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += self.read_enable.eq(1)
+                m.next = "SELECT"
+            with m.State("SELECT"):
                 m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += [self.write.eq(1), self.flag.eq(1)]
