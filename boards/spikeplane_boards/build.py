@@ -119,8 +119,10 @@ def run(plan: BuildPlan, directory: Path, echo) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise BuildError(f"a tool failed with exit code {process.returncode}, see {log}:\n{tail}")
+        texts = {path: path.read_text(errors="replace") for path in sorted(root.glob(f"{NAME}.[rt]*"))}
+        errors = [line for text in texts.values() for line in text.splitlines() if "ERROR" in line]
+        tail = "\n".join(errors or log.read_text(errors="replace").splitlines()[-15:])
+        raise BuildError(f"a tool failed with exit code {process.returncode}, see {root}:\n{tail}")
 
 
 def summarize(pnr: dict) -> dict:
@@ -139,7 +141,14 @@ def summarize(pnr: dict) -> dict:
         }
         for name, clock in pnr["fmax"].items()
     }
-    return {"resources": resources, "clocks": clocks}
+    paths = {
+        f"{path['from']} to {path['to']}": [
+            f"{part['delay']:.2f} ns {part['type']} {part.get('net', part['from']['cell'])}"
+            for part in path["path"]
+        ]
+        for path in pnr["critical_paths"]
+    }
+    return {"resources": resources, "clocks": clocks, "critical_paths": paths}
 
 
 def format_report(report: dict) -> list[str]:

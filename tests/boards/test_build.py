@@ -74,7 +74,17 @@ def test_summary():
             "ICESTORM_RAM": {"used": 30, "available": 30},
         },
         "fmax": {"clk": {"achieved": 21.456, "constraint": 20.25}},
+        "critical_paths": [{
+            "from": "posedge clk", "to": "posedge clk",
+            "path": [
+                {"type": "clk-to-q", "delay": 1.39, "from": {"cell": "a"}, "to": {"cell": "a"}},
+                {"type": "routing", "delay": 2.5, "net": "n", "from": {"cell": "a"}, "to": {"cell": "b"}},
+            ],
+        }],
     })
+    assert report["critical_paths"] == {
+        "posedge clk to posedge clk": ["1.39 ns clk-to-q a", "2.50 ns routing n"],
+    }
     assert report["resources"]["lut"] == {"used": 4000, "available": 5280, "cell": "ICESTORM_LC"}
     assert "dsp" not in report["resources"]
     report |= {"board": "b", "configuration": "tiny", "bitstream": "top.bin", "bitstream_sha256": "00"}
@@ -85,6 +95,13 @@ def test_summary():
         "  clock      21.5 MHz, 20.2 MHz required (clk)",
         "  top.bin sha256 00",
     ]
+
+
+def test_failing_tool(tmp_path):
+    board = replace(BOARDS["icebreaker"], synthesis="-nonsense")
+    with pytest.raises(BuildError, match=r"^a tool failed with exit code \d+, see .*:\n(.|\n)*-nonsense"):
+        build(board, tmp_path, device=Echo(), echo=lambda line: None)
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_broken_report_is_not_trusted(tmp_path):
