@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -121,8 +122,19 @@ def run(plan: BuildPlan, directory: Path, echo) -> None:
     if process.returncode:
         texts = {path: path.read_text(errors="replace") for path in sorted(root.glob(f"{NAME}.[rt]*"))}
         errors = [line for text in texts.values() for line in text.splitlines() if "ERROR" in line]
+        errors += [fault for text in texts.values() for fault in overfull(text)]
         tail = "\n".join(errors or log.read_text(errors="replace").splitlines()[-15:])
         raise BuildError(f"a tool failed with exit code {process.returncode}, see {root}:\n{tail}")
+
+
+def overfull(log: str) -> list[str]:
+    """Return what nextpnr's log says of cells of which the design needs more than there are."""
+    counts = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", log, re.MULTILINE)
+    return [
+        f"the design needs {used} {cell}, the part has {available}"
+        for cell, used, available in counts
+        if int(used) > int(available)
+    ]
 
 
 def summarize(pnr: dict) -> dict:

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from spikeplane_boards import BOARDS
 from spikeplane_boards.board import Top
-from spikeplane_boards.build import BuildError, build, cached, format_report, summarize
+from spikeplane_boards.build import BuildError, build, cached, format_report, overfull, summarize
 from spikeplane_boards.program import ProgramError, program
 
 pytest.importorskip("amaranth_boards", reason="the boards' pins come from amaranth-boards")
@@ -95,6 +95,14 @@ def test_summary():
         "  clock      21.5 MHz, 20.2 MHz required (clk)",
         "  top.bin sha256 00",
     ]
+
+
+def test_overfull():
+    log = """Info: Device utilisation:
+Info: \t         ICESTORM_LC:    9465/   5280   179%
+Info: \t        ICESTORM_RAM:      30/     30   100%
+"""
+    assert overfull(log) == ["the design needs 9465 ICESTORM_LC, the part has 5280"]
 
 
 def test_failing_tool(tmp_path):
