@@ -1,6 +1,6 @@
 """The device: the core behind its host link."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -25,6 +25,11 @@ class Device(wiring.Component):
     idle : ``Out(1)``
         No request is being executed or answered.
     """
+
+    rx: stream.Interface
+    tx: stream.Interface
+    busy: Signal
+    idle: Signal
 
     def __init__(self, config: CoreConfig):
         self.config = config

@@ -39,6 +39,12 @@ class Link(wiring.Component):
         No frame is being executed or answered.
     """
 
+    rx: stream.Interface
+    tx: stream.Interface
+    bus: wiring.PureInterface
+    events: stream.Interface
+    idle: Signal
+
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({

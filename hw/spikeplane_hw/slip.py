@@ -29,6 +29,9 @@ class SlipDecoder(wiring.Component):
     o : ``Out(stream.Signature(item_layout()))``
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self):
         super().__init__({
             "i": In(stream.Signature(8)),
@@ -63,6 +66,9 @@ class SlipEncoder(wiring.Component):
     i : ``In(stream.Signature(item_layout()))``
     o : ``Out(stream.Signature(8))``
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self):
         super().__init__({

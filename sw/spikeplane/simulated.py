@@ -64,7 +64,7 @@ class SimulatedBoard:
             self._buffer, RECEIVE_ROOM, EXCHANGE_LIMIT,
         )
         self._pending = self._pending[self._taken.value :]
-        return self._buffer[:count]
+        return ctypes.string_at(self._buffer, count)
 
     def rest(self, seconds: float) -> None:
         """Run the device until its core is done, or for REST_LIMIT cycles."""
