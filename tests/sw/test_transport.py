@@ -1,9 +1,16 @@
 import os
 import pty
+import select
 import threading
 
+import numpy as np
 import pytest
+from configs import NARROW
+from mock_device import MockDevice, Tally
+from spikeplane.session import Session
+from spikeplane.simulated import SimulatedBoard
 from spikeplane.transport import SerialTransport, TransportError
+from spikeplane_hw.memory_map import Space
 
 
 def test_a_missing_port_is_named():
@@ -51,3 +58,34 @@ def test_a_pulled_cable_is_named(line):
     os.close(other)
     with pytest.raises(TransportError, match=r"^serial port /dev/\S+ broke, is the cable plugged in\?"):
         transport.read(1.0)
+
+
+def test_a_session_over_a_serial_line(line):
+    transport, other = line
+    stop = threading.Event()
+
+    def device():
+        with SimulatedBoard(NARROW, device=MockDevice(NARROW)) as board:
+            while not stop.is_set():
+                if select.select([other], [], [], 0.01)[0]:
+                    board.write(os.read(other, 4096))
+                    os.write(other, board.read(0))
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    try:
+        os.write(other, b"\xc0what an earlier session left")
+        session = Session(transport, timeout=1.0, attempts=20)
+        session.open()
+        tally, words = Tally(NARROW), list(range(0xB8, 0xB8 + 40))
+        session.write(Space.SPIKES, 10, 1, bytes(words))
+        tally.write(Space.SPIKES, 10, words)
+        session.send_events(np.arange(100))
+        tally.send(range(100))
+        assert session.read(Space.SPIKES, 10, 1, 40) == bytes(words)
+        report = session.read(Space.LOGITS, 0, 4, 4)
+        assert np.frombuffer(report, "<u4").tolist() == tally.report()
+    finally:
+        stop.set()
+        thread.join()
+        os.close(other)
