@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BOARD ?= ulx3s-85f
-CONFIG ?= small
+# Cores of `make sim`: narrow and chunky unless given.
+CONFIG ?=
 SEED ?= 1
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -29,7 +30,7 @@ test: $(INSTALLED) ## the whole test suite
 	$(BIN)/python -m pytest
 
 sim: $(INSTALLED) ## cocotb testbenches on the generated Verilog (WAVES=1, SEED=, CONFIG=)
-	$(BIN)/python sim/run.py --seed $(SEED) $(if $(WAVES),--waves)
+	$(BIN)/python sim/run.py --seed $(SEED) $(if $(CONFIG),--config $(CONFIG)) $(if $(WAVES),--waves)
 
 bitstream: $(INSTALLED) ## build build/BOARD/ with open tools only (BOARD=ulx3s-85f or icebreaker)
 	$(BIN)/spikeplane bitstream $(BOARD)
