@@ -4,8 +4,9 @@ import ast
 import inspect
 from pathlib import Path
 
-from spikeplane_hw import descriptor, memory_map
+from spikeplane_hw import descriptor, frame, memory_map
 from spikeplane_hw.config import CONFIGS
+from spikeplane_hw.frame import Command, Status
 from spikeplane_hw.memory_map import Control, Counter, Register, Space
 
 PAGE = Path(__file__).with_name("registers.md")
@@ -52,7 +53,7 @@ def page() -> str:
     columns = [(f"{name} (words x bits)", size(config)) for name, config in CONFIGS.items()]
     small = CONFIGS["small"]
     lines = [
-        "# Registers and memories",
+        "# Registers, memories and the host link",
         "",
         "Made by `python docs/make_registers.py`; do not edit. A test fails if this page is stale.",
         "",
@@ -65,6 +66,14 @@ def page() -> str:
         "", *fields(descriptor.descriptor_layout(small)),
         "", "## Plane pass", "", *fields(descriptor.pass_layout(small)),
         "", "## Event", "", *fields(descriptor.event_layout()),
+        "", "## Host link", "",
+        f"A frame is a header, a payload of whole words (at most {frame.PAYLOAD_LIMIT} bytes in a request), and the "
+        f"CRC-32 of both ({frame.CRC_BYTES} bytes), little-endian, between SLIP delimiters (RFC 1055). The host repeats "
+        "a request until its reply comes; the device executes a sequence number once.",
+        "", "Commands:", "", *table(Command),
+        "", "Statuses of a reply:", "", *table(Status),
+        "", "Header of a request:", "", *fields(frame.request_layout()),
+        "", "Header of a reply:", "", *fields(frame.reply_layout()),
     ]
     return "\n".join(lines) + "\n"
 
