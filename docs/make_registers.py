@@ -68,8 +68,8 @@ def page() -> str:
         "", "## Event", "", *fields(descriptor.event_layout()),
         "", "## Host link", "",
         f"A frame is a header, a payload of whole words (at most {frame.PAYLOAD_LIMIT} bytes in a request), and the "
-        f"CRC-32 of both ({frame.CRC_BYTES} bytes), little-endian, between SLIP delimiters (RFC 1055). The host repeats "
-        "a request until its reply comes; the device executes a sequence number once.",
+        f"CRC-32 of both ({frame.CRC_BYTES} bytes), little-endian, between SLIP delimiters (RFC 1055). The host "
+        "repeats a request until its reply comes; the device executes a sequence number once.",
         "", "Commands:", "", *table(Command),
         "", "Statuses of a reply:", "", *table(Status),
         "", "Header of a request:", "", *fields(frame.request_layout()),
