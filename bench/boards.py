@@ -7,7 +7,7 @@ from layers import Shape, measure, open_board
 from spikeplane_boards import BOARDS
 from spikeplane_boards.build import BuildError, build
 
-TARGETS = {"ulx3s-85f": (90.0, 60.0), "icebreaker": (18.0, 100.0)}
+TARGETS = {"ulx3s-85f": (90.0, 60.0), "ulx3s-45f": (60.0, 60.0), "icebreaker": (18.0, 100.0)}
 """Least clock in MHz, most LUTs in percent."""
 PEERS = {"tinyODIN, 4-bit weights": 0.021, "Spiker+, 4-bit weights, dense": 0.514}
 """Million operations a second for each LUT, same tools and part: docs/figures.md cites them."""

@@ -2,8 +2,9 @@
 
 from .board import Board
 from .icebreaker import ICEBREAKER
+from .ulx3s_45f import ULX3S_45F
 from .ulx3s_85f import ULX3S_85F
 
 __all__ = ["BOARDS", "Board"]
 
-BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F, ICEBREAKER)}
+BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F, ULX3S_45F, ICEBREAKER)}
