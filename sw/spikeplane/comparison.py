@@ -29,9 +29,9 @@ class Comparison:
         default_factory=lambda: dict.fromkeys(("spikes", "states", "logits", "counters"), 0)
     )
     predictions: list[int] = field(default_factory=list)
-    cycles: np.ndarray | None = None
+    cycles: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     """int64 (samples, layers), as counted by the device."""
-    operations: np.ndarray | None = None
+    operations: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     """int64 (samples, layers): synaptic operations."""
 
     @property
@@ -52,7 +52,7 @@ def compare_with_model(
     *,
     spikes: bool = True,
     states: bool = True,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> Comparison:
     """Run ``samples`` on ``board``, whose image is ``network``, and on the integer model.
 

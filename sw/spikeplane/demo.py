@@ -66,17 +66,18 @@ def run_demo(
     save_image(image, path)
     image = load_image(path)
     console.print(f"[bold]3/5[/] build the simulated board ({config.name}) and load the image")
-    with Board(SimulatedBoard(config), config) as board:
+    simulated_board = SimulatedBoard(config)
+    with Board(simulated_board, config) as board:
         board.load(image)
         board.self_test()
         console.print(f"[bold]4/5[/] stream {len(inputs)} recordings through the driver")
-        started, first_cycle = time.monotonic(), board.transport.cycles
+        started, first_cycle = time.monotonic(), simulated_board.cycles
         with tqdm(total=len(inputs), disable=not progress, unit="recording") as bar:
             comparison = compare_with_model(
                 board, network, inputs, progress=lambda done: bar.update(done - bar.n)
             )
         seconds = time.monotonic() - started
-        simulated = board.transport.cycles - first_cycle
+        simulated = simulated_board.cycles - first_cycle
     accuracy = {
         "float32": float((predict(twin, inputs) == labels).mean()),
         "quantized": float((predict(quantized, inputs) == labels).mean()),

@@ -1,5 +1,6 @@
 """What a file holds, as rows of text: images, integer networks, checkpoints, and the boards."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
@@ -26,9 +27,14 @@ def describe(file: str) -> Rows:
     if not path.is_file():
         raise ValueError(f"{file}: no such file")
     errors = []
-    for read, show in ((load_image, image_rows), (load_network, network_rows), (read_checkpoint, checkpoint_rows)):
+    readers: list[Callable[[Path], Rows]] = [
+        lambda path: image_rows(load_image(path)),
+        lambda path: network_rows(load_network(path)),
+        lambda path: checkpoint_rows(read_checkpoint(path)),
+    ]
+    for rows in readers:
         try:
-            return show(read(path))
+            return rows(path)
         except ValueError as error:
             errors.append(str(error))
     raise ValueError(f"{file}: neither an image, a network nor a checkpoint:\n" + "\n".join(errors))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amaranth import Value
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (not in the stubs)
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
