@@ -99,11 +99,10 @@ class Registers(wiring.Component):
                     m.d.sync += self.read_data.eq(value)
             with m.Default():
                 m.d.sync += self.read_data.eq(0)
-        with m.If(self.write & ~self.busy):
-            with m.Switch(self.address):
-                for register, signal in settable.items():
-                    with m.Case(register):
-                        m.d.sync += signal.eq(self.write_data)
+        with m.If(self.write & ~self.busy), m.Switch(self.address):
+            for register, signal in settable.items():
+                with m.Case(register):
+                    m.d.sync += signal.eq(self.write_data)
 
         # A run waits for the events before it; a clearing run or map is never interrupted.
         control = Signal(Control)
