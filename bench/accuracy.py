@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from figures import Figure, save
 from spikeplane.comparison import compare_with_model
 from spikeplane.compiler import compile_network
@@ -52,6 +53,7 @@ def main() -> None:
     if "SPIKEPLANE_DATA" not in os.environ:
         sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
     root = Path(os.environ["SPIKEPLANE_DATA"])
+    torch.set_num_threads(1)  # small networks gain nothing from more
     mnist = measure("mnist", SMALL, 500, root)
     nmnist = measure("nmnist", SMALL, 100, root)
     tiny = measure("mnist_tiny", TINY, 100, root)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 from spikeplane_boards import BOARDS
@@ -50,6 +51,8 @@ def run_demo(
     recordings. Raises an error of the step that fails.
     """
     console = Console(quiet=not progress)
+    # Layers this small gain nothing from threads, and lose much where the machine is busy.
+    torch.set_num_threads(1)
     directory.mkdir(parents=True, exist_ok=True)
     recipe = load_recipe("digits", overrides)
     test = load_dataset(recipe.data, "test")
