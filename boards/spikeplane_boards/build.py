@@ -50,7 +50,7 @@ def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=pri
         # The last step only gives cells nicer names, which takes a third of the time.
         synth_opts=f"{board.synthesis} -run begin:check",
         script_after_synth="blackbox =A:whitebox",
-        nextpnr_opts=f"--router router2 --seed {seed} --report {NAME}.pnr.json --timing-allow-fail",
+        nextpnr_opts=f"--seed {seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
     key = hashlib.sha256(plan.digest() + json.dumps(tools).encode()).hexdigest()
     bitstream = directory / f"{NAME}.{'bit' if isinstance(platform, LatticeECP5Platform) else 'bin'}"
