@@ -69,21 +69,6 @@ class Registers(wiring.Component):
         flags_left = Signal(ceil_log2(config.row_flag_count + 1))
         started = Signal()
 
-        values = {
-            Register.IDENTITY: IDENTITY,
-            Register.CONFIGURATION: config.hash,
-            Register.REGISTER_MAP: register_map_hash(config),
-            Register.STATUS: (runs << 1) | self.busy | wanted | self.clearing,
-            Register.LAYERS: self.layers,
-            Register.OUTER_STEPS: self.outer_steps,
-            Register.INPUT_BASE: self.input_base,
-            Register.INPUT_WORDS: input_words,
-            Register.INPUT_WIDTH: self.input_width,
-            Register.INPUT_HEIGHT: self.input_height,
-            Register.INPUT_STEPS: self.input_steps,
-            Register.EVENTS_ACCEPTED: self.accepted,
-            Register.EVENTS_REJECTED: self.rejected,
-        }
         settable = {
             Register.LAYERS: self.layers,
             Register.OUTER_STEPS: self.outer_steps,
@@ -92,6 +77,14 @@ class Registers(wiring.Component):
             Register.INPUT_WIDTH: self.input_width,
             Register.INPUT_HEIGHT: self.input_height,
             Register.INPUT_STEPS: self.input_steps,
+        }
+        values = settable | {
+            Register.IDENTITY: IDENTITY,
+            Register.CONFIGURATION: config.hash,
+            Register.REGISTER_MAP: register_map_hash(config),
+            Register.STATUS: (runs << 1) | self.busy | wanted | self.clearing,
+            Register.EVENTS_ACCEPTED: self.accepted,
+            Register.EVENTS_REJECTED: self.rejected,
         }
         with m.Switch(self.address):
             for register, value in values.items():
