@@ -13,7 +13,8 @@ from amaranth.lib import enum
 
 __all__ = [
     "DECODE_SHIFT", "FRACTION_BITS", "MULTIPLIER_WIDTH", "OFFSET_WIDTH", "SHIFTS", "STATE_WIDTH",
-    "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "quantizer_table",
+    "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "code_limit",
+    "leak_limit", "quantizer_table",
 ]
 
 FRACTION_BITS = 12
@@ -54,19 +55,32 @@ class Levels(py_enum.Enum):
     """``round(v * n)``, clipped to -n..n."""
 
 
+def code_limit(bits: int) -> int:
+    """Return n of a ``bits``-wide potential: its codes are -n to n, and n stands for 1.0."""
+    return (1 << (bits - 1)) - 1
+
+
 def quantizer_table(bits: int, levels: Levels) -> np.ndarray:
     """Return the quantizer table of a ``bits``-wide potential, 2 to 8 bits.
 
     Entry ``i`` is the code, int64, for potentials from ``(i - 512) << TABLE_INDEX_SHIFT`` on; a code
-    q stands for q / n.
+    q stands for q / n, n the code limit.
     """
     if not 2 <= bits <= TABLE_CODE_WIDTH:
         raise ValueError(f"bits must be in 2..{TABLE_CODE_WIDTH}, not {bits!r}")
     count = 1 << TABLE_INDEX_WIDTH
     center = (np.arange(count) - count // 2 + 0.5) * 2.0 ** (TABLE_INDEX_SHIFT - FRACTION_BITS)
-    n = (1 << (bits - 1)) - 1
+    n = code_limit(bits)
     value = np.tanh(center) if levels is Levels.TANH else center
     return np.rint(np.clip(value, -1, 1) * n).astype(np.int64)
+
+
+def leak_limit(state_bits: int) -> float:
+    """Return the greatest leak of a neuron: ``decode_scale`` has STATE_WIDTH signed bits."""
+    if not 2 <= state_bits <= TABLE_CODE_WIDTH:
+        return 1.0
+    one = 2.0 ** (FRACTION_BITS + DECODE_SHIFT) / code_limit(state_bits)
+    return min(1.0, 2.0 ** (STATE_WIDTH - 1) / one)
 
 
 def saturate(value):
@@ -96,15 +110,19 @@ class Neuron:
     """0 (no state), 2 to 8 (through the table), or 16 (the potential itself)."""
     levels: Levels = Levels.TANH
     leak: float = 0.5
-    """What is left of a potential after a step; 16-bit states resolve it to 1/16."""
+    """What is left of a potential after a step; 16-bit states resolve it to 1/16. At most
+    ``leak_limit(state_bits)``."""
 
     def __post_init__(self):
         if self.shift not in SHIFTS:
             raise ValueError(f"shift must be one of {SHIFTS}, not {self.shift!r}")
         if self.state_bits not in (0, 2, 3, 4, 5, 6, 7, 8, 16):
             raise ValueError(f"state_bits must be 0, 2 to 8 or 16, not {self.state_bits!r}")
-        if not 0 <= self.leak <= 1:
-            raise ValueError(f"leak must be in 0..1, not {self.leak!r}")
+        limit = leak_limit(self.state_bits)
+        if not 0 <= self.leak <= limit:
+            raise ValueError(
+                f"leak must be in 0..{limit:g} with state_bits {self.state_bits}, not {self.leak!r}"
+            )
         if not -(1 << (STATE_WIDTH - 1)) <= self.fire_above < 1 << (STATE_WIDTH - 1):
             raise ValueError(f"fire_above must fit {STATE_WIDTH} bits, not {self.fire_above!r}")
         lowest = (1 << FRACTION_BITS) - (1 << (STATE_WIDTH - 1)) - 1
@@ -126,8 +144,9 @@ class Neuron:
             return 0
         unit = 1.0
         if self.quantized:
-            unit = 2.0**FRACTION_BITS / ((1 << (self.state_bits - 1)) - 1)
+            unit = 2.0**FRACTION_BITS / code_limit(self.state_bits)
         scale = math.floor(self.leak * unit * 2**DECODE_SHIFT + 0.5)
+        # At leak_limit the scale is one too many; one less rounds to the same for codes -1 to 1.
         return min(scale, (1 << (STATE_WIDTH - 1)) - 1)
 
     @property

@@ -17,6 +17,7 @@ from spikeplane_hw.neuron import (
     Levels,
     Neuron,
     Reset,
+    leak_limit,
 )
 from spikeplane_hw.neuron_unit import parameter_layout
 from spikeplane_hw.testing import simulate
@@ -60,7 +61,7 @@ def random_neuron(generator, state_bits: int, levels: Levels, reset: Reset) -> N
         reset=reset,
         state_bits=state_bits,
         levels=levels,
-        leak=generator.choice([0.0, 0.5, 0.75, 0.9375, 1.0]),
+        leak=min(generator.choice([0.0, 0.5, 0.75, 0.9375, 1.0]), leak_limit(state_bits)),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from spikeplane.network import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
+from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset, leak_limit
 
 __all__ = ["CORES", "layer", "network", "samples"]
 
@@ -39,13 +39,14 @@ def layer(random, name, out, channels, kernel, *, bits=1, kind=WeightKind.ODD, n
 
 
 def neuron(random) -> Neuron:
+    shift, fire_above, reset, state_bits = (
+        pick(random, choices)
+        for choices in (SHIFTS, (4095, 4096, 0), list(Reset), (0, 2, 3, 4, 8, 16))
+    )
     return Neuron(
-        shift=pick(random, SHIFTS),
-        fire_above=pick(random, (4095, 4096, 0)),
-        reset=pick(random, list(Reset)),
-        state_bits=pick(random, (0, 2, 3, 4, 8, 16)),
+        shift=shift, fire_above=fire_above, reset=reset, state_bits=state_bits,
         levels=pick(random, list(Levels)),
-        leak=pick(random, (0.5, 1.0, 0.3)),
+        leak=min(pick(random, (0.5, 1.0, 0.3)), leak_limit(state_bits)),
     )
 
 

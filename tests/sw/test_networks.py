@@ -1,5 +1,7 @@
 """Networks from descriptions, and their export."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from spikeplane.network import NetworkError, WeightKind
 from spikeplane.training.evaluate import compare, predict, predict_integer
 from spikeplane.training.export import export_network, fixed_point
 from spikeplane.training.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
-from spikeplane_hw.neuron import FRACTION_BITS
+from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS, Levels, Reset
 from training_samples import EVENTS, IMAGE, layers, network, samples
 
 
@@ -44,7 +46,8 @@ def settled(form=EVENTS, **options) -> SpikingNetwork:
     {"inner": "absmax", "bits": 4}, {"neuron": NeuronRecipe(state_bits=2)},
     {"neuron": NeuronRecipe(state_bits=8, levels="uniform", reset="soft")},
     {"neuron": NeuronRecipe(state_bits=16, reset="none", leak=0.75)},
-    {"neuron": NeuronRecipe(state_bits=0)},
+    {"neuron": NeuronRecipe(state_bits=0)}, {"state_bits": 2},
+    {"neuron": NeuronRecipe(state_bits=2), "state_bits": 8, "leak": 0.75, "reset": "soft"},
 ], ids=str)
 def test_export_computes_the_same(form, options):
     net = settled(form, **options)
@@ -88,6 +91,18 @@ def test_exported_layers():
     ]
     assert integers.layers[3].fills(2, 2)
     assert integers.shapes()[-1] == (4, 1, 1)
+
+
+def test_layers_differ_in_their_neurons():
+    settings = {"state_bits": 2, "levels": "uniform", "reset": "soft", "leak": 0.25}
+    default = NeuronRecipe(state_bits=8, leak=1.0)
+    integers = export_network(settled(neuron=default, **settings))
+    first, inner, pool, last, _ = (layer.neuron for layer in integers.layers)
+    assert inner.state_bits == 2 and inner.levels is Levels.UNIFORM
+    assert inner.reset is Reset.SOFT and inner.leak == 0.25
+    for neuron in (first, last):
+        assert dataclasses.replace(neuron, shift=SHIFTS[0]) == default.create()
+    assert pool.state_bits == 0
 
 
 def test_fixed_point_takes_the_greatest_shift_that_fits():
@@ -134,6 +149,10 @@ def test_a_float_twin_has_no_integers():
      "layer 'c': weights must be one of .* not 'ternary'"),
     (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, weight_bits=3), *ls],
      "layer 'c': binary weights have 1 bit, not 3"),
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, state_bits=2, leak=0.6), *ls],
+     r"layer 'c': leak must be in 0\.\.0\.5 with state_bits 2, not 0\.6"),
+    (lambda ls: [LayerRecipe(name="p", kind="pool", kernel=2, state_bits=2, leak=0.5), *ls],
+     "layer 'p': a pool has no state_bits, leak to set"),
 ])
 def test_bad_descriptions_are_refused(change, message):
     with pytest.raises(ValueError, match=message):

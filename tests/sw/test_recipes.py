@@ -34,6 +34,13 @@ def test_overrides():
     ("layers.conv9.channels=1", "no layer is named 'conv9'"),
     ("layers.conv1=1", "name the layer and the key"),
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
+    ("layers.conv1.state_bits=9",
+     r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
+    ("layers.conv1.state_bits=four", r'layers\[0\]\.state_bits must be int, not "four"'),
+    ("layers.conv1.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
+    ("layers.conv1.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
+    ("neuron.leak=2", r"layer 'conv1': leak must be in 0\.\.1 with state_bits \d+, not 2"),
+    ("layers.classifier.leak=0.5", "layer 'classifier': a classifier has no leak to set"),
     ("seed.x=1", "'seed' is a value, not a table"),
     ("data=3", "data must be a table, not 3"),
 ])
@@ -57,7 +64,8 @@ def test_bad_files_are_refused(tmp_path):
 
 
 def test_float32_twin_has_no_quantization():
-    twin = recipe().float32()
+    quantized = recipe(state_bits=2)
+    twin = quantized.float32()
     assert {layer.weights for layer in twin.layers} == {"float"}
-    assert twin.neuron.state_bits == 16
-    assert twin.training == recipe().training
+    assert {layer.create_neuron(twin.neuron).state_bits for layer in twin.layers} == {16}
+    assert twin.training == quantized.training

@@ -10,11 +10,15 @@ EVENTS = InputFormat(channels=2, height=8, width=8, steps=3)
 IMAGE = InputFormat(channels=1, height=8, width=8, steps=3, bits=4, direct=True)
 
 
-def layers(pooled: bool = True, inner: str = "binary", bits: int = 1) -> list[LayerRecipe]:
+def layers(
+    pooled: bool = True, inner: str = "binary", bits: int = 1, **neurons
+) -> list[LayerRecipe]:
+    """Return the sample's layers; ``neurons`` sets the inner one's."""
     return [
         LayerRecipe(name="first", kind="conv", channels=6, stride=2, weights="absmax",
                     weight_bits=8),
-        LayerRecipe(name="inner", kind="conv", channels=10, weights=inner, weight_bits=bits),
+        LayerRecipe(name="inner", kind="conv", channels=10, weights=inner, weight_bits=bits,
+                    **neurons),
         LayerRecipe(name="pool", kind="pool", kernel=2),
         LayerRecipe(name="dense", kind="dense", channels=12, weights=inner, weight_bits=bits)
         if not pooled else
@@ -24,10 +28,10 @@ def layers(pooled: bool = True, inner: str = "binary", bits: int = 1) -> list[La
     ]
 
 
-def recipe(**training) -> Recipe:
+def recipe(state_bits: int | None = None, **training) -> Recipe:
     return Recipe(
         name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps),
-        neuron=NeuronRecipe(), layers=layers(),
+        neuron=NeuronRecipe(), layers=layers(state_bits=state_bits),
         training=TrainingRecipe(**{
             "epochs": 4, "batch_size": 16, "shift": 1, "learning_rate": 0.01,
             "regularizers": {"spike_regulation": {"weight": 0.01}}, **training,

@@ -1,6 +1,6 @@
 """Networks from their description: the same description gives the float32 twin."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
@@ -18,7 +18,7 @@ KINDS = ("conv", "dense", "pool", "classifier")
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronRecipe:
-    """Neurons of every layer; see :class:`spikeplane_hw.neuron.Neuron`."""
+    """Neurons of every layer that does not say otherwise; see :class:`spikeplane_hw.neuron.Neuron`."""
 
     state_bits: int = 4
     levels: str = "tanh"
@@ -32,7 +32,7 @@ class NeuronRecipe:
             ("reset", self.reset, [reset.name.lower() for reset in Reset]),
         ):
             if value not in choices:
-                raise ValueError(f"neuron.{name} must be one of {choices}, not {value!r}")
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
         return Neuron(
             shift=SHIFTS[0], state_bits=self.state_bits, levels=Levels(self.levels),
             leak=self.leak, reset=Reset[self.reset.upper()],
@@ -58,19 +58,47 @@ class LayerRecipe:
     weight_bits: int = 1
     pooled: bool = True
     """Whether a classifier averages over pixels, instead of being fully connected."""
+    state_bits: int | None = None
+    """This and the next three are as in NeuronRecipe, whose values a convolution or dense layer
+    takes where they are None."""
+    levels: str | None = None
+    leak: float | None = None
+    reset: str | None = None
     options: dict = field(default_factory=dict)
     """Further arguments of the weight quantizer."""
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
-        if self.kind in ("conv", "dense") and self.channels < 1:
+        if self.has_neurons and self.channels < 1:
             raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
+        if self.neuron_settings and not self.has_neurons:
+            raise ValueError(
+                f"layer {self.name!r}: a {self.kind} has no {', '.join(self.neuron_settings)} to set"
+            )
         if self.kernel < 1 or self.stride < 1:
             raise ValueError(
                 f"layer {self.name!r}: kernel and stride must be positive, "
                 f"not {self.kernel} and {self.stride}"
             )
+
+    @property
+    def has_neurons(self) -> bool:
+        """Whether the layer has neurons of its own; an OR-pool's are fixed."""
+        return self.kind in ("conv", "dense")
+
+    @property
+    def neuron_settings(self) -> dict[str, int | str | float]:
+        """What the layer sets of its neurons, by the names in NeuronRecipe."""
+        values = {item.name: getattr(self, item.name) for item in fields(NeuronRecipe)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def create_neuron(self, default: NeuronRecipe) -> Neuron:
+        """Return the layer's neuron, of ``default`` where the layer sets nothing."""
+        try:
+            return replace(default, **self.neuron_settings).create()
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from error
 
     def create_quantizer(self) -> WeightQuantizer:
         """Return the weight quantizer."""
@@ -158,7 +186,7 @@ def _create(
         channels_out = layer.channels
         module = SpikingConv(
             channels, channels_out, kernel, stride=stride, padding=padding,
-            quantizer=layer.create_quantizer(), neurons=LIF(neuron.create()),
+            quantizer=layer.create_quantizer(), neurons=LIF(layer.create_neuron(neuron)),
         )
     rows, columns = (
         (length + 2 * padding - reach) // stride + 1

@@ -1,7 +1,7 @@
 """Spiking neurons as pure steps (current, state) -> (spike, state)."""
 
 import torch
-from spikeplane_hw.neuron import DECODE_SHIFT, FRACTION_BITS, STATE_WIDTH, Neuron, Reset
+from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Neuron, Reset
 from torch import Tensor, nn
 
 from .quantizers import PotentialQuantizer
@@ -44,14 +44,6 @@ class LIF(nn.Module):
         super().__init__()
         self.neuron = neuron
         self.threshold = neuron.fire_above / 2**FRACTION_BITS
-        # A state of 1.0 is the code n, or 2**FRACTION_BITS.
-        one = (1 << (neuron.state_bits - 1)) - 1 if neuron.quantized else 1 << FRACTION_BITS
-        leak = neuron.decode_scale * one / 2 ** (FRACTION_BITS + DECODE_SHIFT)
-        if neuron.state_bits and abs(leak - neuron.leak) > 2.0 ** -(DECODE_SHIFT + 1):
-            raise ValueError(
-                f"leak is {neuron.leak}, but with {neuron.state_bits}-bit potentials the core "
-                f"would leak to {leak:.4g}"
-            )
         self.quantizer = (
             PotentialQuantizer(neuron.state_bits, neuron.levels) if neuron.quantized else None
         )

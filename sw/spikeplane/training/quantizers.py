@@ -6,6 +6,7 @@ from spikeplane_hw.neuron import (
     TABLE_INDEX_SHIFT,
     TABLE_INDEX_WIDTH,
     Levels,
+    code_limit,
     quantizer_table,
 )
 from torch import Tensor, nn
@@ -205,7 +206,7 @@ class PotentialQuantizer(nn.Module):
         super().__init__()
         self.levels = levels
         table = torch.from_numpy(quantizer_table(bits, levels)).to(torch.float32)
-        self.register_buffer("table", table / ((1 << (bits - 1)) - 1), persistent=False)
+        self.register_buffer("table", table / code_limit(bits), persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
         return _TableLookup.apply(value, self.table, self.levels)

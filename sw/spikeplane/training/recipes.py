@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 from ..data.datasets import DataRecipe
 from .networks import LayerRecipe, NeuronRecipe
@@ -66,6 +67,11 @@ class Recipe:
     layers: list[LayerRecipe]
     training: TrainingRecipe
 
+    def __post_init__(self):
+        for layer in self.layers:
+            if layer.has_neurons:
+                layer.create_neuron(self.neuron)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
         return dataclasses.asdict(self)
@@ -78,7 +84,9 @@ class Recipe:
     def float32(self) -> "Recipe":
         """Return the twin without any quantization, for comparison."""
         layers = [
-            dataclasses.replace(layer, weights="float", weight_bits=32, options={})
+            dataclasses.replace(
+                layer, weights="float", weight_bits=32, state_bits=None, options={}
+            )
             for layer in self.layers
         ]
         neuron = dataclasses.replace(self.neuron, state_bits=16)
@@ -188,6 +196,10 @@ def _build(cls: type, values: Any, source: str, where: str) -> Any:
 
 def _typed(value: Any, kind: Any, what: str) -> Any:
     """Return ``value`` if it is of ``kind``; an integer will do for a float."""
+    if isinstance(kind, UnionType):
+        if value is None:
+            return None
+        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
     if kind is float and type(value) is int:
         return float(value)
     expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict
