@@ -56,8 +56,9 @@ def compare_with_model(
 ) -> Comparison:
     """Run ``samples`` on ``board``, whose image is ``network``, and on the integer model.
 
-    ``spikes`` and ``states`` compare what the image keeps of them. ``progress`` is called with the
-    number of samples done.
+    ``spikes`` and ``states`` compare what the image keeps of them: no states of layers with 0-bit
+    potentials. Those are 0 in the model, while the core leaves the last potential in its memory and
+    reads it as 0. ``progress`` is called with the number of samples done.
     """
     image = board.image
     if image is None:

@@ -21,6 +21,7 @@ from .cycles import predict_cycles
 from .data.datasets import Dataset, load_dataset
 from .driver import Board
 from .image import Image, load_image, save_image
+from .information import network_rows
 from .network import IntegerNetwork, save_network
 from .report import Report, bars, event_picture, raster
 from .simulated import SimulatedBoard
@@ -49,6 +50,10 @@ def run_demo(
     Trained networks and the compiled board are kept in ``directory`` and used again if recipe and
     core are the same. ``overrides`` change the recipe, ``samples`` takes only the first test
     recordings. Raises an error of the step that fails.
+
+    In ``report.json``, ``weight_bits`` and ``state_bits`` list the bits of a weight and of a potential
+    in the order of the layers: of all that store weights, and of all that have neurons. Pools have
+    neither; ``weight_memory_bits`` and ``state_memory_bits`` are the sums over the whole network.
     """
     console = Console(quiet=not progress)
     # Layers this small gain nothing from threads, and lose much where the machine is busy.
@@ -114,9 +119,11 @@ def _results(
     names = [layer.name for layer in image.layers]
     cycles, operations = comparison.cycles.mean(0), comparison.operations.mean(0)
     peak = image.config.peak_operations
-    neurons = [
-        (layer.neuron.state_bits if layer.neuron else 0) * int(np.prod(shape))
+    weighted = [layer for layer in network.layers if not layer.pool]
+    potentials = [
+        (layer.neuron.state_bits, int(np.prod(shape)))
         for layer, shape in zip(network.layers, network.shapes()[1:], strict=True)
+        if layer.neuron and not layer.pool
     ]
     return {
         "accuracy": accuracy,
@@ -133,10 +140,10 @@ def _results(
             "layers": dict(zip(names, (operations / (cycles * peak)).tolist(), strict=True)),
         },
         "image_bytes": path.stat().st_size,
-        "weight_bits": sum(
-            layer.weight.size * layer.weight_bits for layer in network.layers if not layer.pool
-        ),
-        "state_bits": sum(neurons),
+        "weight_bits": [layer.weight_bits for layer in weighted],
+        "state_bits": [bits for bits, _ in potentials],
+        "weight_memory_bits": sum(layer.weight.size * layer.weight_bits for layer in weighted),
+        "state_memory_bits": sum(bits * count for bits, count in potentials),
     }
 
 
@@ -161,8 +168,10 @@ def _rows(results: dict) -> list[list]:
         ["cycles a recording", round(results["cycles_per_sample"])],
         ["synaptic operations a recording", round(results["synaptic_operations_per_sample"])],
         ["lane utilization", f"{results['utilization']['overall']:.1%}"],
-        ["weights", f"{results['weight_bits'] / 8 / 1024:.1f} KiB"],
-        ["membrane potentials", f"{results['state_bits'] / 8 / 1024:.1f} KiB"],
+        ["bits of weights, layer by layer", _listed(results["weight_bits"])],
+        ["bits of membrane potentials, layer by layer", _listed(results["state_bits"])],
+        ["weights", f"{results['weight_memory_bits'] / 8 / 1024:.1f} KiB"],
+        ["membrane potentials", f"{results['state_memory_bits'] / 8 / 1024:.1f} KiB"],
     ]
     for name, board in results["boards"].items():
         rows.append([
@@ -170,6 +179,10 @@ def _rows(results: dict) -> list[list]:
             f"{board['milliseconds_per_sample']:.3f} ms",
         ])
     return rows
+
+
+def _listed(values: list[int]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _print(console: Console, results: dict) -> None:
@@ -193,6 +206,7 @@ def _page(results: dict, test: Dataset, network: IntegerNetwork) -> Report:
         ),
     )
     report.table("Results", ["figure", "value"], _rows(results))
+    report.table("Network", ["what", "value"], network_rows(network))
     report.picture(
         "An input", event_picture(sample[0]),
         f"Events of the first test recording, a {test.labels[0]}: off events blue, on events red.",

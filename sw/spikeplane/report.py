@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Section:
     title: str
     note: str = ""
     heads: list[str] = field(default_factory=list)
-    rows: list[list] = field(default_factory=list)
+    rows: Sequence[Sequence] = ()
     picture: str = ""
 
 
@@ -59,7 +60,7 @@ class Report:
     summary: str = ""
     sections: list[Section] = field(default_factory=list)
 
-    def table(self, title: str, heads: list[str], rows: list[list], note: str = "") -> None:
+    def table(self, title: str, heads: list[str], rows: Sequence[Sequence], note: str = "") -> None:
         """Add a table; numbers are right-aligned."""
         self.sections.append(Section(title, note, heads, rows))
 

@@ -59,6 +59,20 @@ def test_equal_boards_have_no_mismatch(network):
     assert len(result.predictions) == 3
 
 
+def test_layers_without_a_state_have_none_to_compare(network):
+    stateless = replace(network, layers=[
+        replace(layer, neuron=layer.neuron and replace(layer.neuron, state_bits=0))
+        for layer in network.layers
+    ])
+    image = compile_network(stateless, CONFIG, keep_states=True)
+    assert [layer.state_base for layer in image.layers] == [None] * len(network.layers)
+    result = compare_with_model(
+        ModelBoard(stateless, image), stateless, ragged_networks.samples(stateless, 2)
+    )
+    assert result.compared["states"] == 0 and result.compared["spikes"] > 0
+    assert result.total == 0
+
+
 def test_differences_are_counted(network):
     samples = ragged_networks.samples(network, 3)
     first = network.layers[0]
