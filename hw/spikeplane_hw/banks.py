@@ -173,9 +173,7 @@ class Banks(wiring.Component):
         ]
         m.d.comb += self.beat.eq(stage)
         for e in range(config.banks):
-            m.d.comb += self.beat.address[e].eq(
-                Mux(stage.active[e], (bases[e] + positions[e])[: config.weight_address_width], 0)
-            )
+            m.d.comb += self.beat.address[e].eq(bases[e] + positions[e])
         m.d.sync += self.events.eq(sum(pops[e] for e in range(config.banks)))
 
         # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.

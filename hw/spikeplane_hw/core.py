@@ -121,7 +121,7 @@ class Core(wiring.Component):
         # Host writes by space; only REGISTERS takes them while the core is busy.
         write = {space: Signal(name=f"write_{space.name.lower()}") for space in Space}
         for space, enable in write.items():
-            m.d.comb += enable.eq(
+            m.d.sync += enable.eq(
                 bus.write & (bus.space == space) & (~busy | (space is Space.REGISTERS))
             )
 
@@ -198,7 +198,7 @@ class Core(wiring.Component):
         with m.Else():
             m.d.comb += [
                 spike_read.addr.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
-                spike_read.en.eq(writer.read_enable | bus.read),
+                spike_read.en.eq(1),
                 chunk.eq(writer.write_data.replicate(config.chunk_slots)),
                 chunk_slot.eq(writer.write_slot),
                 chunk_enable.eq(writer.write),
@@ -209,24 +209,29 @@ class Core(wiring.Component):
             slot_enable.eq(Mux(chunk_enable, chunk_mask << chunk_slot[:offset_width], 0)),
             fetch.data.eq(spike_read.data),
             writer.read_data.eq(spike_read.data),
+        ]
+        # Writes take a cycle on their way to block RAM all over the chip.
+        m.d.sync += [
             spike_write.addr.eq(chunk_slot[offset_width:]),
             spike_write.data.eq(chunk.replicate(copies)),
             spike_write.en.eq(slot_enable),
         ]
         with m.If(registers.clearing):
-            m.d.comb += [
+            m.d.sync += [
                 spike_write.addr.eq(registers.clear_word),
                 spike_write.data.eq(0),
                 spike_write.en.eq(~0),
             ]
         with m.Elif(write[Space.SPIKES]):
-            m.d.comb += [
+            m.d.sync += [
                 spike_write.addr.eq(bus.address),
                 spike_write.data.eq(bus.write_data),
                 spike_write.en.eq(~0),
             ]
 
-        # Memories inside of blocks, through their host ports.
+        # Memories inside of blocks, through their host ports; a read lasts until it is answered.
+        reading = Signal(HOST_READ_LATENCY + 1)
+        m.d.sync += reading.eq(Cat(bus.read, reading))
         ports = {
             Space.WEIGHTS: lanes.weights,
             Space.PARAMETERS: update.parameters,
@@ -237,23 +242,18 @@ class Core(wiring.Component):
         for space, port in ports.items():
             m.d.comb += [
                 port.address.eq(bus.address),
-                port.read.eq(bus.read & (bus.space == space) & ~busy),
+                port.read.eq((bus.read | reading.any()) & (bus.space == space) & ~busy),
             ]
             if map_of[space].writable:
                 m.d.comb += [port.write.eq(write[space]), port.write_data.eq(bus.write_data)]
 
-        # Reads: one cycle for what lies here, HOST_READ_LATENCY for what lies in a block.
         m.d.comb += [
             bus.busy.eq(busy),
+            bus.read_valid.eq(reading[-1]),
             registers.address.eq(bus.address),
             registers.write.eq(write[Space.REGISTERS]),
             registers.write_data.eq(bus.write_data),
         ]
-        reading = Signal(HOST_READ_LATENCY)
-        space_read = Signal(Space)
-        m.d.sync += reading.eq(Cat(bus.read, Mux(bus.read_valid, 0, reading)))
-        with m.If(bus.read):
-            m.d.sync += space_read.eq(bus.space)
         local = {
             Space.REGISTERS: registers.read_data,
             Space.PROGRAM: program_read.data,
@@ -261,11 +261,8 @@ class Core(wiring.Component):
             Space.SPIKES: spike_read.data,
             Space.COUNTERS: counter_read.data,
         }
-        with m.Switch(space_read):
-            for space, data in local.items():
+        with m.Switch(bus.space):
+            for space, data in (local | {s: port.read_data for s, port in ports.items()}).items():
                 with m.Case(space):
-                    m.d.comb += [bus.read_data.eq(data), bus.read_valid.eq(reading[0])]
-            for space, port in ports.items():
-                with m.Case(space):
-                    m.d.comb += [bus.read_data.eq(port.read_data), bus.read_valid.eq(reading[-1])]
+                    m.d.sync += bus.read_data.eq(data)
         return m

@@ -41,6 +41,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
         "groups": 8,                 # output-channel groups of P lanes
         "pass_base": ceil_log2(config.pass_count),   # first pass of the layer
+        "pass_last": ceil_log2(config.pass_count),   # its last pass
         # Weights.
         "weight_base": weight,       # first slot of the layer in every weight bank
         "weight_group": weight,      # slots of one channel group, all planes
@@ -77,7 +78,6 @@ def pass_layout(config: CoreConfig) -> data.StructLayout:
         "weight_offset": config.weight_address_width,  # first slot of the weight plane
         "reference": 1,  # this weight plane counts in the reference sum
         "double": 1,     # double the accumulators after this pass
-        "last": 1,       # last pass of the layer
     })
 
 

@@ -111,8 +111,10 @@ class Fetch(wiring.Component):
                 announced.eq(~row.last),
             ]
 
-        # One cycle later the word arrives; the cycle after, its masks are registered.
+        # One cycle later the word arrives; it is masked the cycle after: block RAM is slow and far.
         valid_slots = Signal(slots)
+        mask = Signal(slots)
+        word_data = Signal(config.word_width)
         reading = Signal()
         reading_weight = Signal.like(weight)
         reading_last = Signal()
@@ -127,10 +129,12 @@ class Fetch(wiring.Component):
         m.d.sync += [
             self.words.p.weight.eq(reading_weight),
             self.words.p.last.eq(reading_last),
+            mask.eq(valid_slots),
+            word_data.eq(self.data),
         ]
         for e in range(config.banks):
-            m.d.sync += self.words.p.masks[e].eq(
-                Cat(self.data[j * config.banks + e] & valid_slots[j] for j in range(slots))
+            m.d.comb += self.words.p.masks[e].eq(
+                Cat(word_data[j * config.banks + e] for j in range(slots)) & mask
             )
         m.d.comb += self.idle.eq(~(busy | reading | self.words.valid | self.rows.valid))
         return m

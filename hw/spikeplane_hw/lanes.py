@@ -14,6 +14,8 @@ __all__ = ["Lanes", "beat_layout", "popcount"]
 
 LANES_PER_COPY = 16
 """Lanes that share a copy of the control signals."""
+LANES_PER_MEMORY = 32
+"""Lanes whose weights share memories and a copy of the addresses."""
 
 
 def beat_layout(config: CoreConfig) -> data.StructLayout:
@@ -80,7 +82,7 @@ class Lanes(wiring.Component):
         Host access; word ``slot * banks + bank``.
     """
 
-    LATENCY = 4
+    LATENCY = 5
     """Cycles from a beat with ``end`` to ``done``."""
 
     def __init__(self, config: CoreConfig):
@@ -111,39 +113,55 @@ class Lanes(wiring.Component):
             m.d.sync += following.eq(controls[-1])
             controls.append(following)
 
-        # Cycle 0: weight SRAMs are addressed. A host read is a beat of one bank without control.
+        # Cycle 0: a host read is a beat of one bank without control.
         active = Signal(config.banks)
         m.d.comb += active.eq(Mux(host.read, 1 << host_bank, self.beat.active))
         active_1 = Signal.like(active)
         active_2 = Signal.like(active)
-        m.d.sync += [active_1.eq(active), active_2.eq(active_1)]
+        active_3 = Signal.like(active)
+        write_1 = Signal(config.banks)
+        write_data_1 = Signal(config.lanes)
+        m.d.sync += [
+            active_1.eq(active),
+            active_2.eq(active_1),
+            active_3.eq(active_2),
+            write_1.eq(Mux(host.write, 1 << host_bank, 0)),
+            write_data_1.eq(host.write_data),
+        ]
 
-        # Cycle 1: the SRAMs answer. An idle bank's row is cleared, whatever its SRAM holds.
-        rows = []
-        for e in range(config.banks):
-            m.submodules[f"weights_{e}"] = ram = weight_ram(
-                config.lanes, config.weight_depth, platform
-            )
-            row = Signal(config.lanes, name=f"row_{e}", reset_less=True)
-            m.d.comb += [
-                ram.ports.read_address.eq(Mux(host.read, host_slot, self.beat.address[e])),
-                ram.ports.read_enable.eq(active[e]),
-                ram.ports.write_address.eq(host_slot),
-                ram.ports.write_enable.eq(host.write & (host_bank == e)),
-                ram.ports.write_data.eq(host.write_data),
-            ]
-            m.d.sync += row.eq(Mux(active_1[e], ram.ports.read_data, 0))
-            rows.append(row)
+        # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
+        # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
+        rows = [Signal(config.lanes, name=f"row_{e}", reset_less=True) for e in range(config.banks)]
+        for start in range(0, config.lanes, LANES_PER_MEMORY):
+            lanes = slice(start, min(start + LANES_PER_MEMORY, config.lanes))
+            for e in range(config.banks):
+                m.submodules[f"weights_{e}_{start}"] = ram = weight_ram(
+                    lanes.stop - start, config.weight_depth, platform
+                )
+                address_1 = Signal(
+                    config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY
+                )
+                m.d.sync += address_1.eq(
+                    Mux(host.read | host.write, host_slot, self.beat.address[e])
+                )
+                m.d.comb += [
+                    ram.ports.read_address.eq(address_1),
+                    ram.ports.read_enable.eq(active_1[e]),
+                    ram.ports.write_address.eq(address_1),
+                    ram.ports.write_enable.eq(write_1[e]),
+                    ram.ports.write_data.eq(write_data_1[lanes]),
+                ]
+                m.d.sync += rows[e][lanes].eq(Mux(active_2[e], ram.ports.read_data, 0))
 
-        # Cycle 2: active weights are counted, a column of the rows for each lane.
+        # Cycle 3: active weights are counted, a column of the rows for each lane.
         columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
-        columns.append(active_2 & controls[2].reference.replicate(config.banks))
-        # Cycle 3: counts are accumulated; the last sum of a segment goes to the snapshot as well.
+        columns.append(active_3 & controls[3].reference.replicate(config.banks))
+        # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well.
         for lane, column in enumerate(columns):
             if lane % LANES_PER_COPY == 0:
                 # Thousands of bits hang on these signals; copies keep their wires short.
-                control_3 = Signal.like(control, name=f"control_3_{lane}", attrs=COPY)
-                m.d.sync += control_3.eq(controls[2])
+                control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
+                m.d.sync += control_4.eq(controls[3])
             if lane == config.lanes:
                 name, snapshot = "reference", self.reference_sum
             else:
@@ -155,15 +173,15 @@ class Lanes(wiring.Component):
             base = Signal.like(accumulator, name=f"base_{name}")
             total = Signal.like(accumulator, name=f"total_{name}")
             m.d.comb += [
-                base.eq(Mux(control_3.double, accumulator << 1, accumulator)
-                        & ~control_3.clear.replicate(config.accumulator_width)),
+                base.eq(Mux(control_4.double, accumulator << 1, accumulator)
+                        & ~control_4.clear.replicate(config.accumulator_width)),
                 total.eq(base + count),
             ]
             m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
-            with m.If(control_3.end):
+            with m.If(control_4.end):
                 m.d.sync += snapshot.eq(total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
                 m.d.comb += host.read_data[lane].eq(count[0])
-        m.d.sync += self.done.eq(controls[3].end)
+        m.d.sync += self.done.eq(controls[4].end)
         return m

@@ -130,18 +130,21 @@ class Link(wiring.Component):
         # One word on its way between buffer or bus and the other side.
         word = Signal(8 * byte_count)
         full = Signal()  # a written word or event is complete
+        written = Signal()  # the core is being given it
         taken = Signal()
         m.d.comb += [
             bus.space.eq(request.space),
             bus.address.eq(address),
             bus.write_data.eq(word),
-            bus.write.eq(full & is_write),
+            bus.write.eq(full & is_write & ~written),
             self.events.payload.eq(word),
             self.events.valid.eq(full & is_events),
-            taken.eq(full & (is_write | self.events.ready)),
+            taken.eq(full & (written | (is_events & self.events.ready))),
             buffer_write.addr.eq(position),
             buffer_write.data.eq(received.data),
         ]
+
+        m.d.sync += written.eq(bus.write)
 
         header = Signal(reply_layout())
         m.d.comb += [

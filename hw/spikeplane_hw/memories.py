@@ -10,8 +10,8 @@ from .synthesis import COLLISIONS_UNDEFINED
 
 __all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
 
-HOST_READ_LATENCY = 3
-"""Cycles from ``HostPort.read`` to the word in ``HostPort.read_data``."""
+HOST_READ_LATENCY = 4
+"""Cycles that ``HostPort.read`` is held until the word is in ``HostPort.read_data``."""
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
 
@@ -19,8 +19,9 @@ SPRAM_WIDTH = 16
 class HostPort(wiring.Signature):
     """Host access to one memory of a block, seen from the host bus; only while the core is idle.
 
-    ``write`` stores ``write_data`` at ``address`` in that cycle. The word for a ``read`` is in
-    ``read_data`` for one cycle, HOST_READ_LATENCY cycles later. Never both at once.
+    ``write`` stores ``write_data`` at ``address``. ``read`` is held with ``address``; the word is in
+    ``read_data`` HOST_READ_LATENCY cycles after both are there, and as long as they stay. Never
+    both at once.
     """
 
     def __init__(self, width: int, depth: int, *, writable: bool = True):

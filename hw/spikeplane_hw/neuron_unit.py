@@ -59,11 +59,11 @@ class NeuronUnit(wiring.Component):
         The state, for the host.
     spike_7, saturated_7 : ``Out(1)``
         The neuron fires; x or u saturated.
-    table_index_7 : ``Out(10)``
+    table_index_8 : ``Out(10)``
         Address in a quantizer table, for one cycle of latency.
-    table_code_8 : ``In(signed(8))``
+    table_code_9 : ``In(signed(8))``
         From the table.
-    state_8 : ``Out(signed(16))``
+    state_10 : ``Out(signed(16))``
         To the state memory.
     """
 
@@ -87,19 +87,21 @@ class NeuronUnit(wiring.Component):
             "state_5": Out(signed(STATE_WIDTH)),
             "spike_7": Out(1),
             "saturated_7": Out(1),
-            "table_index_7": Out(TABLE_INDEX_WIDTH),
-            "table_code_8": In(signed(TABLE_CODE_WIDTH)),
-            "state_8": Out(signed(STATE_WIDTH)),
+            "table_index_8": Out(TABLE_INDEX_WIDTH),
+            "table_code_9": In(signed(TABLE_CODE_WIDTH)),
+            "state_10": Out(signed(STATE_WIDTH)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        x_6, saturated_6 = self.elaborate_affine(m)
-        self.elaborate_step(m, x_6, saturated_6)
+        self.elaborate_step(m, *self.elaborate_affine(m))
         return m
 
     def elaborate_affine(self, m: Module):
-        """Add the pipeline of :meth:`Neuron.affine` to ``m``; return x and whether it saturated."""
+        """Add the pipeline of :meth:`Neuron.affine` to ``m``.
+
+        Return x, x + ``below_limit`` and whether x saturated, all in cycle 6.
+        """
         sum_width = self.config.sum_width
         sum_1 = Signal.like(self.sum_0)
         m.d.sync += [
@@ -136,15 +138,17 @@ class NeuronUnit(wiring.Component):
             over_5.eq(Array(overs)[self.shift]),
         ]
 
+        x_5 = clip_state(low_5, over_5, sign_5).as_signed()
         x_6 = Signal(signed(STATE_WIDTH))
+        margin_6 = Signal(signed(STATE_WIDTH + 2))
         saturated_6 = Signal()
-        m.d.sync += [x_6.eq(clip_state(low_5, over_5, sign_5)), saturated_6.eq(over_5)]
-        return x_6, saturated_6
+        m.d.sync += [x_6.eq(x_5), margin_6.eq(x_5 + self.below_limit), saturated_6.eq(over_5)]
+        return x_6, margin_6, saturated_6
 
-    def elaborate_step(self, m: Module, x_6, saturated_6):
+    def elaborate_step(self, m: Module, x_6, margin_6, saturated_6):
         """Add the pipeline of :meth:`Neuron.step` to ``m``.
 
-        States go round in it, read in cycle 3 and written in cycle 8.
+        States go round in it, read in cycle 3 and written in cycle 10.
         """
         m.d.sync += self.state_5.eq(Mux(self.initial_4, 0, self.state_4))
         # Rounding at the decode shift is a carry into the sum: floor(p / 16 + 1 / 2).
@@ -153,11 +157,16 @@ class NeuronUnit(wiring.Component):
         scale = Cat(self.decode_scale, Const(0, 1)).as_signed()
         m.d.sync += leaked_6.eq((self.state_5 * scale) >> rounding_bit)
 
-        # In halves again: both bits below the point are 1 if there is a carry.
+        # In halves again: both bits below the point are 1 if there is a carry. Potential and
+        # comparison are two sums side by side.
+        def sum_6(value):
+            return (leaked_6 + Cat(leaked_6[0], value).as_signed()) >> 1
+
         exact_7 = Signal(signed(STATE_WIDTH + 1))
         saturated_7 = Signal()
         m.d.sync += [
-            exact_7.eq((leaked_6 + Cat(leaked_6[0], x_6).as_signed()) >> 1),
+            exact_7.eq(sum_6(x_6)),
+            self.spike_7.eq(self.can_fire & (sum_6(margin_6) >= 0)),
             saturated_7.eq(saturated_6),
         ]
 
@@ -166,28 +175,32 @@ class NeuronUnit(wiring.Component):
         zero = Signal()
         soft = Signal()
         high = Signal(STATE_WIDTH - FRACTION_BITS)
-        v = Signal(STATE_WIDTH)
+        v_8 = Signal(STATE_WIDTH)
         u = clip_state(exact_7[:STATE_WIDTH], over, sign)
         m.d.comb += [
             over.eq(sign ^ exact_7[STATE_WIDTH - 1]),
-            self.spike_7.eq(self.can_fire & (exact_7 + self.below_limit >= 0)),
             self.saturated_7.eq(saturated_7 | over),
             zero.eq(self.spike_7 & (self.reset == Reset.HARD)),
             soft.eq(self.spike_7 & (self.reset == Reset.SOFT)),
             high.eq(u[FRACTION_BITS:]),
-            v.eq(Mux(zero, 0, Cat(u[:FRACTION_BITS], Mux(soft, high - 1, high)[: len(high)]))),
         ]
+        m.d.sync += v_8.eq(
+            Mux(zero, 0, Cat(u[:FRACTION_BITS], Mux(soft, high - 1, high)[: len(high)]))
+        )
 
         # Table entry i stands for potentials from (i - 512) << TABLE_INDEX_SHIFT on.
         covered = TABLE_INDEX_SHIFT + TABLE_INDEX_WIDTH
-        outside = (v[covered - 1 : -1] ^ v[-1].replicate(STATE_WIDTH - covered)).any()
-        index = v[TABLE_INDEX_SHIFT : covered - 1]
-        m.d.comb += self.table_index_7.eq(
-            Cat(Mux(outside, (~v[-1]).replicate(len(index)), index), ~v[-1])
+        outside = (v_8[covered - 1 : -1] ^ v_8[-1].replicate(STATE_WIDTH - covered)).any()
+        index = v_8[TABLE_INDEX_SHIFT : covered - 1]
+        m.d.comb += self.table_index_8.eq(
+            Cat(Mux(outside, (~v_8[-1]).replicate(len(index)), index), ~v_8[-1])
         )
-        v_8 = Signal(signed(STATE_WIDTH))
-        m.d.sync += v_8.eq(v)
-        m.d.comb += self.state_8.eq(Mux(self.quantized, self.table_code_8, v_8))
+        # Block RAM answers late in a cycle and lies far away: the state has a cycle of its own.
+        v_9 = Signal(signed(STATE_WIDTH))
+        m.d.sync += [
+            v_9.eq(v_8),
+            self.state_10.eq(Mux(self.quantized, self.table_code_9, v_9)),
+        ]
 
 
 def clip_state(low, over, sign):

@@ -12,9 +12,13 @@ from .memories import BlockRam, HostPort
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 from .neuron_unit import NeuronUnit, parameter_layout
+from .synthesis import COPY
 from .update_issue import UpdateIssue, segment_layout
 
 __all__ = ["Update", "segment_layout"]
+
+UNITS_PER_COPY = 4
+"""Neuron units that share a copy of the layer's settings."""
 
 
 class Update(wiring.Component):
@@ -43,7 +47,7 @@ class Update(wiring.Component):
         Host access; addresses are those of :class:`Space`. Only while ``idle``.
     """
 
-    LOOP = 6
+    LOOP = 8
     """Cycles from one update of a neuron to the next: what a step takes at least."""
 
     def __init__(self, config: CoreConfig):
@@ -80,7 +84,7 @@ class Update(wiring.Component):
         d = self.descriptor
 
         m.submodules.issue = issue = UpdateIssue(
-            config, loop=self.LOOP, free_chunks=Lanes.LATENCY + 2
+            config, loop=self.LOOP, free_chunks=Lanes.LATENCY + 3
         )
         m.d.comb += [
             issue.descriptor.eq(d),
@@ -88,78 +92,92 @@ class Update(wiring.Component):
             issue.segment.valid.eq(self.segment.valid),
             issue.segment.p.eq(self.segment.p),
             self.segment.ready.eq(issue.segment.ready),
-            self.free.eq(issue.free),
         ]
-        # chunk[i] is what was issued i cycles ago; `valid` for logits and neurons apart.
-        chunk = [issue.chunk]
-        for cycle in range(1, 9):
+        m.d.sync += self.free.eq(issue.free)
+        # chunk[i] is what is in cycle i of the pipeline; `valid` for logits and neurons apart.
+        chunk = []
+        before = issue.chunk
+        for cycle in range(11):
             following = Signal.like(issue.chunk, name=f"chunk_{cycle}")
-            m.d.sync += following.eq(chunk[-1])
+            m.d.sync += following.eq(before)
             chunk.append(following)
+            before = following
         m.d.comb += self.idle.eq(
             issue.idle & ~Cat(c.valid for c in chunk).any() & ~self.spike_write.enable
         )
 
-        # Neurons. The issuer picks a chunk's sums in the cycle before it issues the chunk.
-        below_limit = Signal(signed(STATE_WIDTH + 1))
-        can_fire = Signal()
-        m.d.sync += [
-            below_limit.eq(-1 - d.fire_above),
-            can_fire.eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
-        ]
+        # Settings of the layer, close to the units they set.
+        names = ("doubled", "shift", "reset", "decode_scale", "quantized")
+        settings = []
+        for first in range(0, config.updates, UNITS_PER_COPY):
+            copy = {name: Signal.like(d[name], name=f"{name}_{first}", attrs=COPY) for name in names}
+            copy["below_limit"] = Signal(
+                signed(STATE_WIDTH + 1), name=f"below_limit_{first}", attrs=COPY
+            )
+            copy["can_fire"] = Signal(name=f"can_fire_{first}", attrs=COPY)
+            m.d.sync += [
+                *(copy[name].eq(d[name]) for name in names),
+                copy["below_limit"].eq(-1 - d.fire_above),
+                copy["can_fire"].eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
+            ]
+            settings.append(copy)
+
+        # Neurons. The issuer picks a chunk's sums in the cycle before it issues the chunk, that is
+        # in two steps in the two cycles before cycle 0.
         reference = [self.reference_sum]
-        for cycle in range(2):
-            following = Signal.like(self.reference_sum, name=f"reference_{cycle}")
+        for cycle in range(-1, 2):
+            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
             m.d.sync += following.eq(reference[-1])
             reference.append(following)
+        near_width = min(2, len(issue.pick))
+        far = Signal(len(issue.pick) - near_width)
+        m.d.sync += far.eq(issue.pick[near_width:])
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
-            lanes = Array(self.sums[j * config.updates + k] for j in range(config.chunks))
+            lanes = [self.sums[j * config.updates + k] for j in range(config.chunks)]
+            picked = []
+            for first in range(0, config.chunks, 1 << near_width):
+                sums = Signal(config.accumulator_width, name=f"sum_{k}_from_{first}")
+                near = Array(lanes[first:first + (1 << near_width)])
+                m.d.sync += sums.eq(near[issue.pick[:near_width]])
+                picked.append(sums)
             sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
-            m.d.sync += sum_0.eq(lanes[issue.pick])
+            m.d.sync += sum_0.eq(Array(picked)[far])
             m.d.comb += [
                 unit.sum_0.eq(sum_0),
-                unit.reference_1.eq(reference[2]),
+                unit.reference_1.eq(reference[3]),
                 unit.initial_4.eq(chunk[4].initial & chunk[4].valid),
-                unit.below_limit.eq(below_limit),
-                unit.can_fire.eq(can_fire),
                 *(
-                    getattr(unit, name).eq(d[name])
-                    for name in (
-                        "doubled", "shift", "reset", "decode_scale", "quantized"
-                    )
+                    getattr(unit, name).eq(value)
+                    for name, value in settings[k // UNITS_PER_COPY].items()
                 ),
             ]
             units.append(unit)
 
-        self.elaborate_parameters(m, chunk, units)
+        self.elaborate_parameters(m, issue.chunk, units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units)
         self.elaborate_logits(m, chunk, units)
         self.elaborate_spikes(m, chunk, units)
         return m
 
-    def host_unit(self, m: Module, port) -> tuple:
-        """Return (chunk address, unit of this address, unit of the last read) of a host port."""
+    def host_unit(self, port) -> tuple:
+        """Return (chunk address, unit) of a host port."""
         width = ceil_log2(self.config.updates)
-        unit = port.address[:width]
-        selected = Signal.like(unit)
-        with m.If(port.read):
-            m.d.sync += selected.eq(unit)
-        return port.address[width:], unit, selected
+        return port.address[width:], port.address[:width]
 
-    def elaborate_parameters(self, m: Module, chunk, units):
-        """Add the parameter memory: addressed in cycle 0."""
+    def elaborate_parameters(self, m: Module, issued, units):
+        """Add the parameter memory: addressed in cycle 0, from registers of its own."""
         config = self.config
         layout = parameter_layout()
         m.submodules.parameters = ram = BlockRam(
             layout.size * config.updates, config.parameter_depth, granularity=layout.size
         )
         host = self.parameters
-        address, unit, selected = self.host_unit(m, host)
+        address, unit = self.host_unit(host)
+        m.d.sync += ram.ports.read_address.eq(Mux(host.read, address, issued.parameter))
         m.d.comb += [
-            ram.ports.read_address.eq(Mux(host.read, address, chunk[0].parameter)),
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(address),
             ram.ports.write_data.eq(host.write_data.replicate(config.updates)),
@@ -167,46 +185,44 @@ class Update(wiring.Component):
         ]
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        m.d.sync += host.read_data.eq(Array(n.parameter_2.as_value() for n in units)[selected])
+        m.d.sync += host.read_data.eq(Array(n.parameter_2.as_value() for n in units)[unit])
 
     def elaborate_states(self, m: Module, chunk, units):
-        """Add the state memory: read in cycle 3, written in cycle 8."""
+        """Add the state memory: read in cycle 3, written in cycle 10."""
         config = self.config
         m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
         host = self.states
-        address, _, selected = self.host_unit(m, host)
+        address, unit = self.host_unit(host)
         m.d.comb += [
             ram.ports.read_address.eq(Mux(host.read, address, chunk[3].state)),
             ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(chunk[8].state),
-            ram.ports.write_data.eq(Cat(n.state_8 for n in units)),
-            ram.ports.write_enable.eq(chunk[8].valid & ~self.descriptor.logits),
+            ram.ports.write_address.eq(chunk[10].state),
+            ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
+            ram.ports.write_enable.eq(chunk[10].valid & ~self.descriptor.logits),
         ]
         for k, neuron in enumerate(units):
             m.d.comb += neuron.state_4.eq(ram.ports.read_data.word_select(k, STATE_WIDTH))
-        m.d.sync += host.read_data.eq(Array(n.state_5.as_unsigned() for n in units)[selected])
+        m.d.sync += host.read_data.eq(Array(n.state_5.as_unsigned() for n in units)[unit])
 
     def elaborate_tables(self, m: Module, units):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
         host = self.tables
-        read_data = Signal(TABLE_CODE_WIDTH)
         for k, neuron in enumerate(units):
             m.submodules[f"table_{k}"] = ram = BlockRam(
                 TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH
             )
-            index = Cat(neuron.table_index_7, self.descriptor.table)
+            index = Cat(neuron.table_index_8, self.descriptor.table)
             m.d.comb += [
                 ram.ports.read_address.eq(index),
                 ram.ports.read_enable.eq(1),
                 ram.ports.write_address.eq(host.address),
                 ram.ports.write_data.eq(host.write_data),
                 ram.ports.write_enable.eq(host.write),
-                neuron.table_code_8.eq(ram.ports.read_data),
+                neuron.table_code_9.eq(ram.ports.read_data),
             ]
             if k == 0:
                 m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
-                m.d.sync += read_data.eq(ram.ports.read_data)
-        m.d.sync += host.read_data.eq(read_data)
+                m.d.sync += host.read_data.eq(ram.ports.read_data)
 
     def elaborate_logits(self, m: Module, chunk, units):
         """Add the logit memory: read in cycle 1, written in cycle 4."""

@@ -78,7 +78,8 @@ class Walker(wiring.Component):
         kernel_row = Signal.like(d.kernel_rows)
         pass_index = Signal(ceil_log2(config.pass_count))
         next_pass = Signal.like(pass_index)
-        m.d.sync += pass_index.eq(next_pass)
+        last_pass = Signal()
+        m.d.sync += [pass_index.eq(next_pass), last_pass.eq(next_pass == d.pass_last)]
         m.d.comb += [next_pass.eq(pass_index), self.pass_address.eq(next_pass)]
         plane = self.pass_data
 
@@ -279,7 +280,7 @@ class Walker(wiring.Component):
                         looked.last.eq(last_kernel_row),
                         looked.info.reference.eq(plane.reference),
                         looked.info.double.eq(plane.double),
-                        looked.info.end.eq(plane.last),
+                        looked.info.end.eq(last_pass),
                         # The next kernel row, unless something below says otherwise.
                         kernel_row.eq(kernel_row + 1),
                         line_index.eq(line_index + 1),
@@ -288,7 +289,7 @@ class Walker(wiring.Component):
                         line_weight.eq(line_weight + d.kernel_slots),
                     ]
                     with m.If(last_kernel_row):
-                        m.d.comb += next_pass.eq(Mux(plane.last, d.pass_base, pass_index + 1))
+                        m.d.comb += next_pass.eq(Mux(last_pass, d.pass_base, pass_index + 1))
                         m.d.sync += [
                             kernel_row.eq(0),
                             line_index.eq(row_index),
@@ -296,7 +297,7 @@ class Walker(wiring.Component):
                             line_flag.eq(step_flag),
                             line_weight.eq(group_weight),
                         ]
-                        with m.If(plane.last):
+                        with m.If(last_pass):
                             m.d.sync += [
                                 segment_first.eq(1),
                                 step.eq(step + 1),

@@ -71,7 +71,7 @@ def walk(
                         logit=group * config.lanes,
                         initial=initial and step == 0 and (not d["logits"] or pixel == 0),
                     )
-                    for plane in passes:
+                    for index, plane in enumerate(passes):
                         rows = []
                         for kernel_row in range(d["kernel_rows"]):
                             row = y * d["stride"] - d["pad_rows"] + kernel_row
@@ -87,7 +87,8 @@ def walk(
                                 right - start,
                                 (weight + plane["weight_offset"]) % weight_modulus,
                             ))
+                        end = int(index == len(passes) - 1)
                         segment.passes.append(
-                            PassRows(plane["reference"], plane["double"], plane["last"], rows)
+                            PassRows(plane["reference"], plane["double"], end, rows)
                         )
                     yield segment

@@ -155,7 +155,7 @@ class _Machine:
             self.count(index, Counter.IDLE, (queues.max() - queues).sum())
             if plane["double"]:
                 sums, reference = 2 * sums, 2 * reference
-            if plane["last"]:
+            if number == d["pass_last"]:
                 return (2 * sums if d["doubled"] else sums) - reference
             number += 1
 

@@ -134,6 +134,7 @@ def _descriptor(placed: PlacedLayer, steps: int) -> dict[str, int]:
         "replay": placed.replay,
         "groups": placed.groups,
         "pass_base": placed.first_pass,
+        "pass_last": placed.first_pass + placed.pass_count - 1,
         "weight_base": placed.weight_base,
         "weight_group": placed.weight_group,
         "logits": neuron is None,
@@ -179,6 +180,5 @@ def _passes(placed: PlacedLayer) -> list[dict[str, int]]:
                 "weight_offset": weight_plane * placed.weight_plane,
                 "reference": reference >> weight_plane & 1,
                 "double": int(final and significance > 0),
-                "last": int(final and significance == 0),
             })
     return passes

@@ -55,8 +55,8 @@ def random_layer(config, generator):
             "weight_offset": plane * kernel_rows * kernel_columns * pixel,
             "reference": generator.randint(0, 1),
             "double": generator.randint(0, 1),
-            "last": int(plane == planes - 1),
         }
         for plane in range(planes)
     ]
+    descriptor["pass_last"] = descriptor["pass_base"] + planes - 1
     return descriptor, passes

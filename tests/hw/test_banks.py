@@ -80,8 +80,6 @@ def test_beats_follow_the_words(config, pause):
             for bank in range(config.banks):
                 if beat.active >> bank & 1:
                     events.append((doubles, bank, beat.address[bank], beat.reference))
-                else:
-                    assert beat.address[bank] == 0
             if beat.end:
                 seen.append(events)
                 events, doubles = [], 0

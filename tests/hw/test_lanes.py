@@ -125,9 +125,8 @@ def test_host_reads_back(name):
         for address, word in enumerate(words):
             ctx.set(host.address, address)
             ctx.set(host.read, 1)
-            await ctx.tick()
-            ctx.set(host.read, 0)
-            await ctx.tick().repeat(HOST_READ_LATENCY - 1)
+            await ctx.tick().repeat(HOST_READ_LATENCY)
             assert ctx.get(host.read_data) == word
+            ctx.set(host.read, 0)
 
     simulate(dut, testbench)

@@ -96,7 +96,7 @@ def test_silent_rows_are_left_out():
     config = NARROW
     generator = random.Random(3)
     descriptor, passes = random_layer(config, generator)
-    descriptor |= {"skip_silent": 1, "streamed": 0, "replay": 0, "pass_base": 0}
+    descriptor |= {"skip_silent": 1, "streamed": 0, "replay": 0, "pass_base": 0, "pass_last": len(passes) - 1}
     flags = [generator.randint(0, 1) for _ in range(config.row_flag_count)]
     dut = WalkerWithMemories(config, passes, flags)
     walker = dut.walker
