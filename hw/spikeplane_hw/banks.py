@@ -61,12 +61,12 @@ class Banks(wiring.Component):
     longest, longest_valid : ``Out``
         Longest queue of a pass, once for each pass.
     room : ``Out(1)``
-        The queues take two more words after those already on their way.
+        The queues take another word besides those already on their way.
     empty : ``Out(1)``
         No bank holds anything.
     """
 
-    IN_FLIGHT = 2
+    IN_FLIGHT = 3
     """Words that may still come after ``room`` falls."""
 
     def __init__(self, config: CoreConfig):
@@ -137,13 +137,17 @@ class Banks(wiring.Component):
                 m.d.sync += [current.eq(head), valid.eq(queue.r_rdy)]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
-            counts.append(count + pops[e])
+            # What it popped in all, in the cycle after its end.
+            popped = Signal.like(count, name=f"popped_{e}")
+            m.d.sync += popped.eq(count + pops[e])
+            counts.append(popped)
             m.d.sync += [
                 positions[e].eq(lowest_bit(current.mask)),
                 bases[e].eq(current.weight),
             ]
 
-        m.d.comb += [self.room.eq(rooms.all()), self.empty.eq(~occupied.any())]
+        m.d.sync += self.room.eq(rooms.all())
+        m.d.comb += self.empty.eq(~occupied.any())
 
         # One snapshot: taken when a segment's last beat leaves, given back by `free`.
         snapshot_free = Signal(init=1)
@@ -178,7 +182,8 @@ class Banks(wiring.Component):
 
         # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.
         level = counts
-        delayed = advance
+        delayed = Signal()
+        m.d.sync += delayed.eq(advance)
         while len(level) > 1:
             merged = [
                 Signal(config.weight_address_width + 1, name=f"longest_{len(level)}_{i}")

@@ -147,11 +147,11 @@ LARGE = CoreConfig(
     name="large",
     lanes=128,
     banks=8,
-    updates=32,
+    updates=16,
     word_slots=16,
     weight_depth=1024,
     spike_depth=4096,
-    parameter_depth=128,
+    parameter_depth=512,
     state_depth=512,
     table_count=2,
 )

@@ -104,11 +104,12 @@ class Core(wiring.Component):
         ]
 
         busy = Signal()
+        m.d.sync += busy.eq(sequencer.busy | registers.clearing)
         m.d.comb += [
-            busy.eq(sequencer.busy | registers.clearing),
+            bus.busy.eq(sequencer.busy | registers.clearing),
             registers.busy.eq(sequencer.busy),
             registers.events_idle.eq(writer.idle),
-            writer.enable.eq(~busy),
+            writer.enable.eq(~bus.busy),
             writer.base.eq(registers.input_base),
             writer.width.eq(registers.input_width),
             writer.height.eq(registers.input_height),
@@ -143,17 +144,17 @@ class Core(wiring.Component):
         spike_read, spike_write = spikes.read_port(), spikes.write_port(granularity=config.banks)
 
         m.d.comb += [
-            program_read.addr.eq(Mux(busy, sequencer.program_address, bus.address)),
+            program_read.addr.eq(Mux(sequencer.busy, sequencer.program_address, bus.address)),
             sequencer.program_data.eq(program_read.data),
             program_write.addr.eq(bus.address),
             program_write.data.eq(bus.write_data),
             program_write.en.eq(write[Space.PROGRAM]),
-            plane_read.addr.eq(Mux(busy, walker.pass_address, bus.address)),
+            plane_read.addr.eq(Mux(sequencer.busy, walker.pass_address, bus.address)),
             walker.pass_data.eq(plane_read.data),
             plane_write.addr.eq(bus.address),
             plane_write.data.eq(bus.write_data),
             plane_write.en.eq(write[Space.PASSES]),
-            counter_read.addr.eq(Mux(busy, sequencer.counter_address, bus.address)),
+            counter_read.addr.eq(Mux(sequencer.busy, sequencer.counter_address, bus.address)),
             sequencer.counter_read.eq(counter_read.data),
             counter_write.addr.eq(sequencer.counter_address),
             counter_write.data.eq(sequencer.counter_data),
@@ -164,17 +165,25 @@ class Core(wiring.Component):
             walker.flag_data.eq(flag_read.data),
         ]
         with m.If(registers.clearing):
-            m.d.comb += [flag_write.addr.eq(registers.clear_flag), flag_write.en.eq(1)]
+            m.d.sync += [
+                flag_write.addr.eq(registers.clear_flag),
+                flag_write.en.eq(1),
+                flag_write.data.eq(0),
+            ]
         with m.Elif(sequencer.flag_clear):
-            m.d.comb += [flag_write.addr.eq(sequencer.flag_address), flag_write.en.eq(1)]
+            m.d.sync += [
+                flag_write.addr.eq(sequencer.flag_address),
+                flag_write.en.eq(1),
+                flag_write.data.eq(0),
+            ]
         with m.Elif(sequencer.busy):
-            m.d.comb += [
+            m.d.sync += [
                 flag_write.addr.eq(update.flag_write.address),
                 flag_write.en.eq(update.flag_write.enable),
                 flag_write.data.eq(1),
             ]
         with m.Else():
-            m.d.comb += [
+            m.d.sync += [
                 flag_write.addr.eq(writer.flag_address),
                 flag_write.en.eq(writer.flag),
                 flag_write.data.eq(1),
@@ -187,6 +196,7 @@ class Core(wiring.Component):
         chunk_slot = Signal(config.slot_width)
         chunk_enable = Signal()
         slot_enable = Signal(config.word_slots)
+        word = Signal(config.word_width)
         with m.If(sequencer.busy):
             m.d.comb += [
                 spike_read.addr.eq(fetch.address),
@@ -207,11 +217,12 @@ class Core(wiring.Component):
         chunk_mask = Mux(sequencer.busy, (1 << config.chunk_slots) - 1, 1)
         m.d.comb += [
             slot_enable.eq(Mux(chunk_enable, chunk_mask << chunk_slot[:offset_width], 0)),
-            fetch.data.eq(spike_read.data),
-            writer.read_data.eq(spike_read.data),
+            fetch.data.eq(word),
+            writer.read_data.eq(word),
         ]
-        # Writes take a cycle on their way to block RAM all over the chip.
+        # Block RAM is slow and all over the chip: words take a cycle on their way there and back.
         m.d.sync += [
+            word.eq(spike_read.data),
             spike_write.addr.eq(chunk_slot[offset_width:]),
             spike_write.data.eq(chunk.replicate(copies)),
             spike_write.en.eq(slot_enable),
@@ -230,7 +241,7 @@ class Core(wiring.Component):
             ]
 
         # Memories inside of blocks, through their host ports; a read lasts until it is answered.
-        reading = Signal(HOST_READ_LATENCY + 1)
+        reading = Signal(HOST_READ_LATENCY + 2)
         m.d.sync += reading.eq(Cat(bus.read, reading))
         ports = {
             Space.WEIGHTS: lanes.weights,
@@ -239,16 +250,17 @@ class Core(wiring.Component):
             Space.STATES: update.states,
             Space.LOGITS: update.logits,
         }
+        reads = Signal()
+        m.d.sync += reads.eq((bus.read | reading[:-1].any()) & ~busy)
         for space, port in ports.items():
             m.d.comb += [
                 port.address.eq(bus.address),
-                port.read.eq((bus.read | reading.any()) & (bus.space == space) & ~busy),
+                port.read.eq(reads & (bus.space == space)),
             ]
             if map_of[space].writable:
                 m.d.comb += [port.write.eq(write[space]), port.write_data.eq(bus.write_data)]
 
         m.d.comb += [
-            bus.busy.eq(busy),
             bus.read_valid.eq(reading[-1]),
             registers.address.eq(bus.address),
             registers.write.eq(write[Space.REGISTERS]),
@@ -258,7 +270,7 @@ class Core(wiring.Component):
             Space.REGISTERS: registers.read_data,
             Space.PROGRAM: program_read.data,
             Space.PASSES: plane_read.data,
-            Space.SPIKES: spike_read.data,
+            Space.SPIKES: word,
             Space.COUNTERS: counter_read.data,
         }
         with m.Switch(bus.space):

@@ -14,7 +14,7 @@ __all__ = ["EventWriter"]
 class EventWriter(wiring.Component):
     """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
 
-    One event takes seven cycles. An event outside the frame is counted and dropped. The input map
+    One event takes nine cycles, one outside three. An event outside the frame is counted and dropped. The input map
     of events has one slot a pixel, and its row flags start at 0.
 
     Members
@@ -30,7 +30,7 @@ class EventWriter(wiring.Component):
         Events since ``clear``.
     idle : ``Out(1)``
     read_address, read_enable, read_data
-        Read port of the spike memory, one cycle latency.
+        Read port of the spike memory, two cycles latency.
     write, write_slot, write_data : ``Out``
         Write of one slot.
     flag, flag_address : ``Out``
@@ -76,7 +76,8 @@ class EventWriter(wiring.Component):
         rest = Signal(config.slot_width)
         product = Signal(max(flag_width, config.slot_width))
         total = Signal.like(product)
-        before = Signal(config.banks)  # the slot as it is; block RAM answers late in a cycle
+        before = Signal(config.banks)  # the slot as it is
+        inside = Signal()
         m.d.sync += [
             product.eq(factor * size),
             before.eq(self.read_data.word_select(slot[:offset_width], config.banks)),
@@ -104,9 +105,12 @@ class EventWriter(wiring.Component):
                     m.d.sync += event.eq(self.events.p)
                     m.next = "CHECK"
             with m.State("CHECK"):
-                with m.If(
+                m.d.sync += inside.eq(
                     (event.x < self.width) & (event.y < self.height) & (event.step < self.steps)
-                ):
+                )
+                m.next = "COUNT"
+            with m.State("COUNT"):
+                with m.If(inside):
                     m.d.sync += self.accepted.eq(self.accepted + 1)
                     m.next = "ROW"
                 with m.Else():
@@ -124,6 +128,8 @@ class EventWriter(wiring.Component):
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += self.read_enable.eq(1)
+                m.next = "WAIT"
+            with m.State("WAIT"):
                 m.next = "SELECT"
             with m.State("SELECT"):
                 m.next = "WRITE"

@@ -30,7 +30,7 @@ class Fetch(wiring.Component):
     rows : ``In(stream.Signature(row_layout(config)))``
         Row requests; at least the last one of every pass, in order.
     address, enable, data
-        Read port of the spike memory; ``data`` follows one cycle after ``enable``.
+        Read port of the spike memory; ``data`` follows two cycles after ``enable``.
     words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
         Two cycles after the read.
     passes : ``Out(stream.Signature(pass_info_layout()))``
@@ -64,16 +64,14 @@ class Fetch(wiring.Component):
         busy = Signal()
         word = Signal(ceil_log2(config.spike_depth))
         offset = Signal(offset_width)
-        count = Signal(config.slot_width)
+        end = Signal(config.slot_width + 1)  # slots from the word's first to the row's end
         weight = Signal(config.weight_address_width)
         last = Signal()
 
         issue = Signal()
-        end = Signal(config.slot_width + 1)
         row_done = Signal()
         m.d.comb += [
             issue.eq(busy & self.room),
-            end.eq(offset + count),
             row_done.eq(end <= slots),
             self.address.eq(word),
             self.enable.eq(issue),
@@ -82,7 +80,7 @@ class Fetch(wiring.Component):
             m.d.sync += [
                 word.eq(word + 1),
                 offset.eq(0),
-                count.eq(end - slots),
+                end.eq(end - slots),
                 weight.eq(weight + slots),
                 busy.eq(~row_done),
             ]
@@ -104,17 +102,16 @@ class Fetch(wiring.Component):
                 busy.eq(1),
                 word.eq(row.slot[offset_width:]),
                 offset.eq(row.slot[:offset_width]),
-                count.eq(row.count),
+                end.eq(row.slot[:offset_width] + row.count),
                 # Mask bit 0 stands for the slot `offset` before the row; addresses wrap.
                 weight.eq(row.weight - row.slot[:offset_width]),
                 last.eq(row.last),
                 announced.eq(~row.last),
             ]
 
-        # One cycle later the word arrives; it is masked the cycle after: block RAM is slow and far.
+        # Two cycles later the word arrives, and is masked.
         valid_slots = Signal(slots)
         mask = Signal(slots)
-        word_data = Signal(config.word_width)
         reading = Signal()
         reading_weight = Signal.like(weight)
         reading_last = Signal()
@@ -130,11 +127,10 @@ class Fetch(wiring.Component):
             self.words.p.weight.eq(reading_weight),
             self.words.p.last.eq(reading_last),
             mask.eq(valid_slots),
-            word_data.eq(self.data),
         ]
         for e in range(config.banks):
             m.d.comb += self.words.p.masks[e].eq(
-                Cat(word_data[j * config.banks + e] for j in range(slots)) & mask
+                Cat(self.data[j * config.banks + e] for j in range(slots)) & mask
             )
         m.d.comb += self.idle.eq(~(busy | reading | self.words.valid | self.rows.valid))
         return m

@@ -1,9 +1,9 @@
 """The sequencer: walks through the layers of a program, once for each outer step of a run."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
@@ -97,10 +97,14 @@ class Sequencer(wiring.Component):
             for counter in Counter
         }
         counting = Signal()
+        idle = Signal(signed(len(self.longest) + exact_log2(config.banks) + 1))
+        m.d.sync += idle.eq(
+            Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events
+        )
         increments = {
             Counter.CYCLES: counting,
             Counter.EVENTS: self.events,
-            Counter.IDLE: Mux(self.longest_valid, self.longest * config.banks, 0) - self.events,
+            Counter.IDLE: idle,
             Counter.SATURATIONS: self.saturations,
             Counter.SPIKES: self.spikes,
         }

@@ -115,23 +115,30 @@ class Walker(wiring.Component):
         step_output = Signal(slot)
         step_output_flag = Signal(flag_width)
 
-        # Ends of the loops; the descriptor is static, so its sums are registered.
-        def ends(counter, count):
-            end = Signal.like(counter)
-            m.d.sync += end.eq(count - 1)
-            return counter == end
-
+        # Ends of the loops, all registered: where they are needed is the longest path of the walker.
+        # Between two pixels are cycles enough; kernel rows and steps are looked at one ahead.
+        next_kernel_row = Signal.like(kernel_row)
+        next_step = Signal.like(step)
         last_group = Signal()
         last_kernel_row = Signal()
         last_step = Signal()
         last_x = Signal()
         last_y = Signal()
-        m.d.comb += [
-            last_group.eq(ends(group, d.groups)),
-            last_kernel_row.eq(ends(kernel_row, d.kernel_rows)),
-            last_step.eq(ends(step, d.steps) | d.replay),
-            last_x.eq(ends(x, d.output_columns)),
-            last_y.eq(ends(y, d.output_rows)),
+
+        def at_end(counter, count):
+            end = Signal.like(counter)
+            m.d.sync += end.eq(count - 1)
+            return counter == end
+
+        m.d.comb += [next_kernel_row.eq(kernel_row), next_step.eq(step)]
+        m.d.sync += [
+            kernel_row.eq(next_kernel_row),
+            step.eq(next_step),
+            last_group.eq(at_end(group, d.groups)),
+            last_kernel_row.eq(at_end(next_kernel_row, d.kernel_rows)),
+            last_step.eq(at_end(next_step, d.steps) | d.replay),
+            last_x.eq(at_end(x, d.output_columns)),
+            last_y.eq(at_end(y, d.output_rows)),
         ]
 
         # Two cycles behind the walk: `looked` waits for its row flag, `row` is ready to leave.
@@ -247,10 +254,9 @@ class Walker(wiring.Component):
                 m.next = "SEGMENTS"
 
             with m.State("SEGMENTS"):
+                m.d.comb += [next_step.eq(0), next_kernel_row.eq(0)]
                 m.d.sync += [
                     count.eq(right - left),
-                    step.eq(0),
-                    kernel_row.eq(0),
                     segment_first.eq(1),
                     step_slot.eq(row_slot),
                     step_flag.eq(row_flag),
@@ -269,6 +275,8 @@ class Walker(wiring.Component):
                     advance.eq(move & (~segment_first | self.segments.ready)),
                 ]
                 with m.If(advance):
+                    # The next kernel row, unless something below says otherwise.
+                    m.d.comb += next_kernel_row.eq(kernel_row + 1)
                     m.d.sync += [
                         segment_first.eq(0),
                         in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
@@ -281,26 +289,26 @@ class Walker(wiring.Component):
                         looked.info.reference.eq(plane.reference),
                         looked.info.double.eq(plane.double),
                         looked.info.end.eq(last_pass),
-                        # The next kernel row, unless something below says otherwise.
-                        kernel_row.eq(kernel_row + 1),
                         line_index.eq(line_index + 1),
                         line_slot.eq(line_slot + d.input_row),
                         line_flag.eq(line_flag + 1),
                         line_weight.eq(line_weight + d.kernel_slots),
                     ]
                     with m.If(last_kernel_row):
-                        m.d.comb += next_pass.eq(Mux(last_pass, d.pass_base, pass_index + 1))
+                        m.d.comb += [
+                            next_pass.eq(Mux(last_pass, d.pass_base, pass_index + 1)),
+                            next_kernel_row.eq(0),
+                        ]
                         m.d.sync += [
-                            kernel_row.eq(0),
                             line_index.eq(row_index),
                             line_slot.eq(step_slot),
                             line_flag.eq(step_flag),
                             line_weight.eq(group_weight),
                         ]
                         with m.If(last_pass):
+                            m.d.comb += next_step.eq(step + 1)
                             m.d.sync += [
                                 segment_first.eq(1),
-                                step.eq(step + 1),
                                 step_slot.eq(step_slot + d.input_step),
                                 step_flag.eq(step_flag + d.input_rows),
                                 line_slot.eq(step_slot + d.input_step),

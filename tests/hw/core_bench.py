@@ -23,7 +23,8 @@ class Host:
             self.ctx.set(self.bus.write_data, value)
             self.ctx.set(self.bus.write, 1)
             await self.ctx.tick()
-        self.ctx.set(self.bus.write, 0)
+            self.ctx.set(self.bus.write, 0)
+            await self.ctx.tick()
 
     async def read(self, space, address, count=1):
         words = np.zeros((count, self.map[space].word_bytes), np.uint8)

@@ -69,15 +69,17 @@ class MockCore(wiring.Component):
             for space, words in spaces.items():
                 with m.Case(space):
                     m.d.comb += masked.eq(bus.write_data & ((1 << words.width) - 1))
+        written = Signal()  # a write is carried out in the cycle after it is asked for
+        m.d.sync += written.eq(bus.write)
         m.d.comb += [
             read.addr.eq(place), read.en.eq(bus.read),
-            write.addr.eq(place), write.en.eq(bus.write), write.data.eq(masked),
+            write.addr.eq(place), write.en.eq(written), write.data.eq(masked),
         ]
 
         report = [Signal(32, name=f"report_{index}") for index in range(4)]
         writes, write_digest, events, event_digest = report
         mixed = (masked & 0xFFFFFF) ^ bus.address ^ Cat(Const(0, 24), bus.space)
-        with m.If(bus.write):
+        with m.If(written):
             m.d.sync += [
                 writes.eq(writes + 1),
                 write_digest.eq(write_digest.rotate_left(1) + mixed),
@@ -93,7 +95,7 @@ class MockCore(wiring.Component):
             ]
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
-        with m.If(bus.write & (bus.space == Space.REGISTERS) & (bus.address == Register.CONTROL)):
+        with m.If(written & (bus.space == Space.REGISTERS) & (bus.address == Register.CONTROL)):
             m.d.sync += left.eq(bus.write_data)
 
         # Reads take 1 to 4 cycles.

@@ -36,13 +36,15 @@ def test_events_set_bits_of_the_map(config, longest_pause):
         assert ctx.get(dut.rejected) == len(events) - len(inside)
 
     async def spike_memory(ctx):
+        coming = None
         while True:
             _, _, enable, address, write, slot, data, flag, row = await ctx.tick().sample(
                 dut.read_enable, dut.read_address, dut.write, dut.write_slot, dut.write_data,
                 dut.flag, dut.flag_address,
             )
-            if enable:
-                ctx.set(dut.read_data, memory[address])
+            if coming is not None:
+                ctx.set(dut.read_data, coming)
+            coming = memory[address] if enable else None
             if write:
                 word, position = divmod(slot, config.word_slots)
                 shift = position * config.banks

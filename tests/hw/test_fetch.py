@@ -25,8 +25,8 @@ class FetchWithMemory(wiring.Component):
         m.d.comb += [
             port.addr.eq(self.fetch.address),
             port.en.eq(self.fetch.enable),
-            self.fetch.data.eq(port.data),
         ]
+        m.d.sync += self.fetch.data.eq(port.data)
         return m
 
 
