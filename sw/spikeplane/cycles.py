@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words
+from spikeplane_hw.lanes import Lanes
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.update import Update
 
@@ -24,10 +25,10 @@ FETCH_LATENCY = 4
 """Cycles from a row request to its first word at the banks."""
 BANK_LATENCY = 3
 """Cycles from a word at the banks to its beat."""
-UPDATE_LATENCY = 6
+UPDATE_LATENCY = Lanes.LATENCY + 3
 """Cycles from a segment's last beat to its first neuron, and of the way back: the snapshot is free
 for the next segment that long before the last neuron, but not before the first one."""
-DRAIN_LATENCY = 16
+DRAIN_LATENCY = 20
 """Cycles from a layer's last neuron to the layer's end."""
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
