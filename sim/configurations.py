@@ -8,6 +8,9 @@ DEPTHS = {
     "weight_depth": 2048, "spike_depth": 1024, "parameter_depth": 128, "state_depth": 4096,
     "table_count": 4, "pass_count": 128, "accumulator_width": 20,
 }
-NARROW = CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **DEPTHS)
+NARROW = CoreConfig(
+    name="narrow", lanes=4, banks=2, updates=1, word_slots=4, queue_depth=32, row_queue_depth=0,
+    segment_queue_depth=32, **DEPTHS,
+)
 CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=8, word_slots=8, **DEPTHS)
 SIMULATED = {config.name: config for config in (NARROW, CHUNKY, *CONFIGS.values())}

@@ -2,11 +2,11 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from .config import CoreConfig
 from .lanes import beat_layout
+from .queue import Queue
 
 __all__ = ["Banks", "pass_info_layout", "word_layout"]
 
@@ -62,8 +62,6 @@ class Banks(wiring.Component):
         Longest queue of a pass, once for each pass.
     room : ``Out(1)``
         The queues take another word besides those already on their way.
-    empty : ``Out(1)``
-        No bank holds anything.
     """
 
     IN_FLIGHT = 3
@@ -81,7 +79,6 @@ class Banks(wiring.Component):
             "longest": Out(config.weight_address_width + 1),
             "longest_valid": Out(1),
             "room": Out(1),
-            "empty": Out(1),
         })
 
     def elaborate(self, platform):
@@ -95,7 +92,6 @@ class Banks(wiring.Component):
 
         advance = Signal()
         finished = Signal(config.banks)
-        occupied = Signal(config.banks)
         rooms = Signal(config.banks)
         pops = Signal(config.banks)
         counts = []
@@ -105,7 +101,7 @@ class Banks(wiring.Component):
         bases = Signal(data.ArrayLayout(config.weight_address_width, config.banks))
 
         for e in range(config.banks):
-            queue = SyncFIFO(width=entry_layout.size, depth=config.queue_depth)
+            queue = Queue(entry_layout, config.queue_depth)
             m.submodules[f"queue_{e}"] = queue
             written = Signal(entry_layout, name=f"written_{e}")
             head = Signal(entry_layout, name=f"head_{e}")
@@ -120,21 +116,22 @@ class Banks(wiring.Component):
                 written.few.eq(~(written.mask & (written.mask - 1)).any()),
                 written.weight.eq(self.words.p.weight),
                 written.last.eq(self.words.p.last),
-                queue.w_data.eq(written),
-                queue.w_en.eq(self.words.valid & (self.words.p.masks[e].any() | self.words.p.last)),
+                queue.i.payload.eq(written),
+                queue.i.valid.eq(
+                    self.words.valid & (self.words.p.masks[e].any() | self.words.p.last)
+                ),
                 rooms[e].eq(queue.level < config.queue_depth - self.IN_FLIGHT),
-                occupied[e].eq(queue.r_rdy | valid),
-                head.eq(queue.r_data),
+                head.eq(queue.o.payload),
                 rest.eq(current.mask & (current.mask - 1)),
                 rest_few.eq(~(rest & (rest - 1)).any()),
                 pops[e].eq(valid & current.mask.any()),
                 finished[e].eq(valid & current.last & current.few),
                 load.eq(~valid | (current.few & (~current.last | advance))),
-                queue.r_en.eq(load),
+                queue.o.ready.eq(load),
             ]
             m.d.sync += [current.mask.eq(rest), current.few.eq(rest_few)]
             with m.If(load):
-                m.d.sync += [current.eq(head), valid.eq(queue.r_rdy)]
+                m.d.sync += [current.eq(head), valid.eq(queue.o.valid)]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
             # What it popped in all, in the cycle after its end.
@@ -147,7 +144,6 @@ class Banks(wiring.Component):
             ]
 
         m.d.sync += self.room.eq(rooms.all())
-        m.d.comb += self.empty.eq(~occupied.any())
 
         # One snapshot: taken when a segment's last beat leaves, given back by `free`.
         snapshot_free = Signal(init=1)

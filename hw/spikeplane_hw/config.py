@@ -49,12 +49,21 @@ class CoreConfig:
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     queue_depth: int = 16
     """Entries of a bank's spike queue."""
+    row_queue_depth: int = 8
+    """Rows the walker may be ahead of fetch; 0 is none."""
+    segment_queue_depth: int = 4
+    """Segments the walker may be ahead of the neuron update."""
 
     def __post_init__(self):
         for name, value in asdict(self).items():
-            if name != "name" and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a positive integer, not {value!r}")
-        for name in ("banks", "word_slots", "lanes", "updates"):
+            least = 0 if name == "row_queue_depth" else 1
+            if name != "name" and (not isinstance(value, int) or value < least):
+                kind = "positive integer" if least else "natural number"
+                raise ValueError(f"{name} must be a {kind}, not {value!r}")
+        for name in (
+            "banks", "word_slots", "lanes", "updates", "queue_depth", "row_queue_depth",
+            "segment_queue_depth",
+        ):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value!r}")
@@ -116,20 +125,22 @@ class CoreConfig:
 TINY = CoreConfig(
     name="tiny",
     lanes=16,
-    banks=4,
+    banks=2,
     updates=1,
     word_slots=8,
     accumulator_width=16,
-    weight_depth=16384,
+    weight_depth=4096,
     spike_depth=1024,
-    parameter_depth=512,
+    parameter_depth=256,
     state_depth=1024,
     table_count=2,
     layer_count=8,
     pass_count=64,
-    logit_count=256,
-    row_flag_count=1024,
-    queue_depth=4,
+    logit_count=64,
+    row_flag_count=256,
+    queue_depth=32,
+    row_queue_depth=0,
+    segment_queue_depth=32,
 )
 SMALL = CoreConfig(
     name="small",

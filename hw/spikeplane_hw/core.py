@@ -24,9 +24,6 @@ from .walker import Walker
 
 __all__ = ["Core"]
 
-ROW_QUEUE_DEPTH = 8
-SEGMENT_QUEUE_DEPTH = 4
-
 
 class Core(wiring.Component):
     """A whole core. It runs programs on its memories; the host fills and reads them when it is idle.
@@ -55,9 +52,9 @@ class Core(wiring.Component):
         m.submodules.registers = registers = Registers(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.walker = walker = Walker(config)
-        m.submodules.rows = rows = Queue(walker.rows.payload.shape(), ROW_QUEUE_DEPTH)
+        m.submodules.rows = rows = Queue(walker.rows.payload.shape(), config.row_queue_depth)
         m.submodules.segments = segments = Queue(
-            walker.segments.payload.shape(), SEGMENT_QUEUE_DEPTH
+            walker.segments.payload.shape(), config.segment_queue_depth
         )
         m.submodules.fetch = fetch = Fetch(config)
         m.submodules.passes = passes = Queue(fetch.passes.payload.shape(), config.queue_depth)

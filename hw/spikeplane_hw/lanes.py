@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .memories import HostPort, weight_ram
+from .memories import HostPort, read_mostly_ram
 from .synthesis import COPY
 
 __all__ = ["Lanes", "beat_layout", "popcount"]
@@ -135,7 +135,7 @@ class Lanes(wiring.Component):
         for start in range(0, config.lanes, LANES_PER_MEMORY):
             lanes = slice(start, min(start + LANES_PER_MEMORY, config.lanes))
             for e in range(config.banks):
-                m.submodules[f"weights_{e}_{start}"] = ram = weight_ram(
+                m.submodules[f"weights_{e}_{start}"] = ram = read_mostly_ram(
                     lanes.stop - start, config.weight_depth, platform
                 )
                 address_1 = Signal(

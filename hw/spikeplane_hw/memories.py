@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from .synthesis import COLLISIONS_UNDEFINED
 
-__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "weight_ram"]
+__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "read_mostly_ram"]
 
 HOST_READ_LATENCY = 4
 """Cycles that ``HostPort.read`` is held until the word is in ``HostPort.read_data``."""
@@ -134,14 +134,16 @@ class Spram(wiring.Component):
 
 
 class SinglePortRam(wiring.Component):
-    """Ports of :class:`BlockRam` on ``blocks`` SPRAMs, 16 bits by 16384 each.
+    """Ports of :class:`BlockRam` on SPRAMs, 16 bits by 16384 each.
 
     Reads and writes share the RAM's port: in a cycle that writes, nothing is read.
     """
 
-    def __init__(self, blocks: int):
-        self.blocks = blocks
-        super().__init__({"ports": In(RamPorts(SPRAM_WIDTH, blocks * SPRAM_DEPTH, SPRAM_WIDTH))})
+    def __init__(self, width: int, depth: int):
+        if width > SPRAM_WIDTH:
+            raise ValueError(f"width must be at most {SPRAM_WIDTH}, not {width!r}")
+        self.blocks = -(-depth // SPRAM_DEPTH)
+        super().__init__({"ports": In(RamPorts(width, depth, width))})
 
     def elaborate(self, platform):
         m = Module()
@@ -162,13 +164,13 @@ class SinglePortRam(wiring.Component):
                 ram.write.eq(ports.write_enable),
                 ram.write_data.eq(ports.write_data),
             ]
-            outputs.append(ram.read_data)
+            outputs.append(ram.read_data[: len(ports.read_data)])
         m.d.comb += ports.read_data.eq(Array(outputs)[selected])
         return m
 
 
-def weight_ram(width: int, depth: int, platform) -> BlockRam | SinglePortRam:
-    """Return the best memory for a weight bank, whose reads and writes never coincide."""
-    if has_spram(platform) and width == SPRAM_WIDTH and depth % SPRAM_DEPTH == 0:
-        return SinglePortRam(depth // SPRAM_DEPTH)
+def read_mostly_ram(width: int, depth: int, platform) -> BlockRam | SinglePortRam:
+    """Return the best memory for what is never read and written in the same cycle."""
+    if has_spram(platform) and width <= SPRAM_WIDTH:
+        return SinglePortRam(width, depth)
     return BlockRam(width, depth)

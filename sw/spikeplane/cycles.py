@@ -33,10 +33,6 @@ DRAIN_LATENCY = 20
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
 their work, divided by the queue's depth."""
-SEGMENTS_AHEAD = 5
-"""Segments the walker may be ahead of the update."""
-ROWS_AHEAD = 8
-"""Rows the walker may be ahead of fetch."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +91,18 @@ def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: Cor
     per_pixel = segments // (height * width)
     walk = np.full(segments, rows)
     walk[::per_pixel] += 1
-    back = max(1, ROWS_AHEAD // rows)
+    back = max(1, config.row_queue_depth // rows)
+    ahead = config.segment_queue_depth + 1  # one more is in the update
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
-    fetches, starts = [zero] * back, [zero] * SEGMENTS_AHEAD
+    fetches, starts = [zero] * back, [zero] * ahead
     for group in range(placed.groups):
         last = group == placed.groups - 1
         update = _update_cycles(
             placed, placed.last_lanes if last else config.lanes, steps, config
         )
         for index in range(segments):
-            ready = np.maximum(fetches[-back], starts[-SEGMENTS_AHEAD])
+            ready = np.maximum(fetches[-back], starts[-ahead])
             walked = np.maximum(walked, ready) + walk[index]
             fetched = np.maximum(
                 np.maximum(fetched, walked - rows + 1) + fetch[index], walked + 1

@@ -6,7 +6,7 @@ from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY, CoreConfig
 
 def test_peak_operations():
     assert {name: config.peak_operations for name, config in CONFIGS.items()} == {
-        "tiny": 64, "small": 512, "large": 1024,
+        "tiny": 32, "small": 512, "large": 1024,
     }
 
 
@@ -24,6 +24,8 @@ def test_hash_depends_on_every_parameter():
     ("change", "message"),
     [
         ({"lanes": 0}, "lanes must be a positive integer, not 0"),
+        ({"row_queue_depth": -1}, "row_queue_depth must be a natural number, not -1"),
+        ({"queue_depth": 48}, "queue_depth must be a power of two, not 48"),
         ({"banks": 3}, "banks must be a power of two, not 3"),
         ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),
         ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "

@@ -2,7 +2,7 @@ import random
 
 import pytest
 from amaranth.back import rtlil
-from spikeplane_hw.memories import BlockRam, SinglePortRam, weight_ram
+from spikeplane_hw.memories import BlockRam, SinglePortRam, read_mostly_ram
 from spikeplane_hw.testing import simulate
 
 
@@ -37,7 +37,7 @@ def test_block_ram():
 
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_single_port_ram(blocks):
-    dut = SinglePortRam(blocks)
+    dut = SinglePortRam(16, blocks * 16384)
     generator = random.Random(1)
     addresses = [generator.randrange(blocks * 16384) for _ in range(20)]
 
@@ -65,8 +65,11 @@ def test_single_port_ram(blocks):
 
 @pytest.mark.parametrize(
     ("width", "depth", "platform", "sprams"),
-    [(16, 16384, UP5K(), 1), (16, 32768, UP5K(), 2), (16, 8192, UP5K(), 0), (16, 16384, None, 0)],
+    [
+        (16, 16384, UP5K(), 1), (16, 32768, UP5K(), 2), (8, 2048, UP5K(), 1), (32, 2048, UP5K(), 0),
+        (16, 16384, None, 0),
+    ],
 )
 def test_spram_is_used_where_it_fits(width, depth, platform, sprams):
-    text = rtlil.convert(weight_ram(width, depth, platform), platform=platform)
+    text = rtlil.convert(read_mostly_ram(width, depth, platform), platform=platform)
     assert text.count("cell \\SB_SPRAM256KA") == sprams
