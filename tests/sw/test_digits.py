@@ -5,6 +5,11 @@ import pytest
 from sklearn.datasets import load_digits
 from spikeplane.data.datasets import DataRecipe, load_dataset
 from spikeplane.data.digits import TEST_COUNT, TRAIN_COUNT, digit_recordings, digit_time_bins
+from spikeplane.placement import place
+from spikeplane.training.checkpoint import Checkpoint
+from spikeplane.training.export import export_network
+from spikeplane.training.recipes import load_recipe
+from spikeplane_hw.config import SMALL, TINY
 
 
 def test_parts_are_disjoint_and_complete():
@@ -35,3 +40,17 @@ def test_unknown_names_are_refused():
         digit_recordings("all")
     with pytest.raises(ValueError, match=r"data\.name must be one of .*, not 'letters'"):
         load_dataset(DataRecipe(name="letters", steps=1), "test")
+
+
+def test_the_recipe_is_mixed_and_fits_the_small_cores():
+    dataset = load_dataset(load_recipe("digits").data, "test")
+    untrained = Checkpoint.start(load_recipe("digits"), dataset.input, dataset.classes).network
+    network = export_network(untrained)
+    weighted = [layer for layer in network.layers if not layer.pool]
+    first, *inner, classifier = weighted
+    assert (first.weight_bits, classifier.weight_bits) == (8, 8)
+    assert {layer.weight_bits for layer in inner} == {1}
+    assert {layer.neuron.state_bits for layer in weighted if layer.neuron} == {2, 4}
+    assert network.shapes()[-1][1:] != (1, 1)  # pooled: logits of several pixels add up
+    place(network, SMALL, keep_states=True)
+    place(network, TINY)
