@@ -74,6 +74,12 @@ class CoreConfig:
                 f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
                 f"{self.updates!r} updates, {self.banks!r} banks"
             )
+        for name in ("parameter_depth", "state_depth"):
+            value = getattr(self, name)
+            if value % self.chunks:
+                raise ValueError(
+                    f"{name} must be a multiple of lanes / updates = {self.chunks}, not {value!r}"
+                )
         if self.word_slots < self.chunk_slots:
             raise ValueError(
                 f"word_slots must be at least updates / banks = {self.chunk_slots}, "

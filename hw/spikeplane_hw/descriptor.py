@@ -7,10 +7,20 @@ from amaranth.utils import ceil_log2
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["PROGRAM_WIDTH", "descriptor_layout", "descriptor_words", "event_layout", "pass_layout"]
+__all__ = ["PROGRAM_WIDTH", "descriptor_layout", "descriptor_words", "event_layout", "group_widths",
+           "pass_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
+
+
+def group_widths(config: CoreConfig) -> dict[str, int]:
+    """Return the widths of addresses that count channel groups: `chunks` chunks, or P logits."""
+    return {
+        "parameter": ceil_log2(config.parameter_depth // config.chunks),
+        "state": ceil_log2(config.state_depth // config.chunks),
+        "logit": ceil_log2(-(-config.logit_count // config.lanes)),
+    }
 
 
 def descriptor_layout(config: CoreConfig) -> data.StructLayout:
@@ -49,7 +59,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "logits": 1,                 # add sums to the logits instead of updating neurons
         "doubled": 1,                # weights are odd integers: signed sum = 2 * sum - reference
         "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
-        "parameter_base": ceil_log2(config.parameter_depth),  # first chunk of the layer
+        "parameter_base": group_widths(config)["parameter"],  # first parameters of the layer
         "shift": range(len(SHIFTS)),  # index into SHIFTS
         "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
         "reset": Reset,
@@ -57,7 +67,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "quantized": 1,              # the stored state goes through a quantizer table
         "table": ceil_log2(max(2, config.table_count)),
         "stored": 1,                 # each neuron has its own state word; else a chunk has one
-        "state_base": ceil_log2(config.state_depth),  # first state chunk of the layer
+        "state_base": group_widths(config)["state"],  # first states of the layer
         # Spike output.
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map

@@ -1,5 +1,7 @@
 """The neuron update: U neurons a cycle, from the lanes' sums to spikes, states and logits."""
 
+from itertools import pairwise
+
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +9,7 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import descriptor_layout
-from .lanes import Lanes, popcount
+from .lanes import lanes_latency, popcount
 from .memories import BlockRam, HostPort
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
@@ -19,6 +21,14 @@ __all__ = ["Update", "segment_layout"]
 
 UNITS_PER_COPY = 4
 """Neuron units that share a copy of the layer's settings."""
+
+
+STEP_FIELDS = ("state", "output", "flag")
+"""Fields that are the same for all chunks of a step: registers of their own are few."""
+STEP_TAKEN = (3, 8, 10)
+"""Cycles in which they are needed, and taken from the one before with the step's first chunk."""
+STEP_CYCLES = max(b - a for a, b in pairwise((-1, *STEP_TAKEN)))
+"""Cycles they hold at least."""
 
 
 class Update(wiring.Component):
@@ -84,7 +94,7 @@ class Update(wiring.Component):
         d = self.descriptor
 
         m.submodules.issue = issue = UpdateIssue(
-            config, loop=self.LOOP, free_chunks=Lanes.LATENCY + 3
+            config, loop=self.LOOP, step_cycles=STEP_CYCLES, free_chunks=lanes_latency(config) + 3
         )
         m.d.comb += [
             issue.descriptor.eq(d),
@@ -94,14 +104,7 @@ class Update(wiring.Component):
             self.segment.ready.eq(issue.segment.ready),
         ]
         m.d.sync += self.free.eq(issue.free)
-        # chunk[i] is what is in cycle i of the pipeline; `valid` for logits and neurons apart.
-        chunk = []
-        before = issue.chunk
-        for cycle in range(11):
-            following = Signal.like(issue.chunk, name=f"chunk_{cycle}")
-            m.d.sync += following.eq(before)
-            chunk.append(following)
-            before = following
+        chunk = self.elaborate_chunks(m, issue.chunk)
         m.d.comb += self.idle.eq(
             issue.idle & ~Cat(c.valid for c in chunk).any() & ~self.spike_write.enable
         )
@@ -162,6 +165,31 @@ class Update(wiring.Component):
         self.elaborate_spikes(m, chunk, units)
         return m
 
+    def elaborate_chunks(self, m: Module, issued) -> list:
+        """Return what is in each cycle of the pipeline; `valid` for logits and neurons apart.
+
+        The fields of a step are there in the cycles STEP_TAKEN, and change with its first chunk.
+        """
+        chunk = []
+        before = step = issued
+        for cycle in range(11):
+            following = Signal.like(issued, name=f"chunk_{cycle}")
+            m.d.sync += [
+                following[name].eq(before[name])
+                for name, _ in issued.shape() if name not in STEP_FIELDS
+            ]
+            if cycle in STEP_TAKEN:
+                with m.If(before.valid & before.first):
+                    m.d.sync += [following[name].eq(step[name]) for name in STEP_FIELDS]
+                step = following
+            chunk.append(following)
+            before = following
+        return chunk
+
+    def group_chunk(self, chunk, group):
+        """Return the address of a chunk in the memory whose address of the group is ``group``."""
+        return Cat(chunk.lane[ceil_log2(self.config.updates) :], group)
+
     def host_unit(self, port) -> tuple:
         """Return (chunk address, unit) of a host port."""
         width = ceil_log2(self.config.updates)
@@ -176,7 +204,9 @@ class Update(wiring.Component):
         )
         host = self.parameters
         address, unit = self.host_unit(host)
-        m.d.sync += ram.ports.read_address.eq(Mux(host.read, address, issued.parameter))
+        m.d.sync += ram.ports.read_address.eq(
+            Mux(host.read, address, self.group_chunk(issued, issued.parameter))
+        )
         m.d.comb += [
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(address),
@@ -194,9 +224,11 @@ class Update(wiring.Component):
         host = self.states
         address, unit = self.host_unit(host)
         m.d.comb += [
-            ram.ports.read_address.eq(Mux(host.read, address, chunk[3].state)),
+            ram.ports.read_address.eq(
+                Mux(host.read, address, self.group_chunk(chunk[3], chunk[3].state))
+            ),
             ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(chunk[10].state),
+            ram.ports.write_address.eq(self.group_chunk(chunk[10], chunk[10].state)),
             ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
             ram.ports.write_enable.eq(chunk[10].valid & ~self.descriptor.logits),
         ]
@@ -232,15 +264,17 @@ class Update(wiring.Component):
         logit_3 = Signal(LOGIT_WIDTH)
         logit_4 = Signal(LOGIT_WIDTH)
         m.d.sync += [
-            sum_3.eq(Array(n.signed_sum_2 for n in units)[chunk[2].unit]),
+            sum_3.eq(Array(n.signed_sum_2 for n in units)[chunk[2].lane[: ceil_log2(self.config.updates)]]),
             logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
             logit_4.eq(logit_3 + sum_3),
             host.read_data.eq(logit_3),
         ]
         m.d.comb += [
-            ram.ports.read_address.eq(Mux(host.read, host.address, chunk[1].logit)),
+            ram.ports.read_address.eq(
+                Mux(host.read, host.address, Cat(chunk[1].lane, chunk[1].logit))
+            ),
             ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(chunk[4].logit),
+            ram.ports.write_address.eq(Cat(chunk[4].lane, chunk[4].logit)),
             ram.ports.write_data.eq(logit_4),
             ram.ports.write_enable.eq(chunk[4].valid & self.descriptor.logits),
         ]
@@ -267,7 +301,7 @@ class Update(wiring.Component):
         if config.updates < config.banks:
             # Several chunks make up a slot; the first one starts it from zero.
             gathered = Signal(config.banks)
-            position = chunk[8].position
+            position = chunk[8].lane[ceil_log2(config.updates) : ceil_log2(config.banks)]
             merged = Mux(position == 0, 0, gathered) | (
                 spikes_8 << (position * config.updates)
             )[: config.banks]
@@ -278,7 +312,7 @@ class Update(wiring.Component):
         write = chunk[8].valid & ~self.descriptor.logits & complete
         m.d.sync += [
             self.spike_write.enable.eq(write),
-            self.spike_write.slot.eq(chunk[8].output),
+            self.spike_write.slot.eq(chunk[8].output + (chunk[8].lane >> ceil_log2(config.banks))),
             self.spike_write.data.eq(slots_data),
             self.flag_write.enable.eq(write & slots_data.any()),
             self.flag_write.address.eq(chunk[8].flag),

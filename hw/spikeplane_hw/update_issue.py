@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .descriptor import descriptor_layout
+from .descriptor import descriptor_layout, group_widths
 
 __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
 
@@ -14,13 +14,11 @@ __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
 def segment_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a segment request; docs/core.md has the meaning."""
     return data.StructLayout({
-        "parameter": ceil_log2(config.parameter_depth),  # first parameter chunk
-        "state": ceil_log2(config.state_depth),  # first state chunk
+        **group_widths(config),  # of parameters, states and logits
         "lanes": range(1, config.lanes + 1),  # lanes used
         "output": config.slot_width,  # first slot of the pixel and group in the step's map
         "flag": ceil_log2(config.row_flag_count),  # row flag to set
         "initial": 1,  # read states as 0; overwrite logits
-        "logit": ceil_log2(config.logit_count),  # first logit
     })
 
 
@@ -28,17 +26,15 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of an issued chunk."""
     return data.StructLayout({
         "valid": 1,
-        "parameter": ceil_log2(config.parameter_depth),
-        "state": ceil_log2(config.state_depth),
+        "first": 1,  # first chunk of the step
+        "last": 1,  # last chunk of the step
         "initial": 1,
-        "output": config.slot_width,
-        "flag": ceil_log2(config.row_flag_count),
+        "lane": ceil_log2(config.lanes),  # first lane; for logits the lane
         "full": 1,  # all lanes of the chunk are used
         "used": ceil_log2(config.updates),  # lanes used if not full
-        "last": 1,  # last chunk of the step
-        "position": ceil_log2(max(1, config.banks // config.updates)),  # of the chunk in its slot
-        "unit": ceil_log2(config.updates),  # for logits: lane of the chunk
-        "logit": ceil_log2(config.logit_count),
+        **group_widths(config),
+        "output": config.slot_width,  # first slot of the step
+        "flag": ceil_log2(config.row_flag_count),
     })
 
 
@@ -46,7 +42,9 @@ class UpdateIssue(wiring.Component):
     """Issues a chunk a cycle, for logits a lane a cycle; a segment starts in the cycle after ``done``.
 
     A step starts at least ``loop`` cycles after the one before it if it reads what that one writes:
-    chunks of a step come in the same order, so that is the distance of each chunk to itself.
+    chunks of a step come in the same order, so that is the distance of each chunk to itself. It
+    starts at least ``step_cycles`` after it in any case: as long the fields of a chunk hold that
+    are those of its step.
 
     Members
     -------
@@ -60,9 +58,10 @@ class UpdateIssue(wiring.Component):
         No request waits and nothing is being issued.
     """
 
-    def __init__(self, config: CoreConfig, *, loop: int, free_chunks: int):
+    def __init__(self, config: CoreConfig, *, loop: int, step_cycles: int, free_chunks: int):
         self.config = config
         self.loop = loop
+        self.step_cycles = step_cycles
         self.free_chunks = free_chunks
         super().__init__({
             "descriptor": In(descriptor_layout(config)),
@@ -99,23 +98,27 @@ class UpdateIssue(wiring.Component):
 
         finishing = Signal()
         again = Signal()
+        startable = Signal()
+        repeat = Signal()
         load = Signal()
         begin = Signal()
         m.d.comb += [
             finishing.eq(issuing & (left == 1)),
             again.eq(finishing & (steps != 1)),
+            startable.eq(Mux(dependent, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
+            repeat.eq((pending | again) & startable),
             load.eq(
                 self.segment.valid & (self.done | waiting)
-                & ~pending & (~issuing | (finishing & (steps == 1)))
+                & ~pending & (~issuing | (finishing & (steps == 1))) & startable
             ),
-            begin.eq((pending | again | load) & ((cooldown == 0) | ~dependent)),
+            begin.eq(repeat | load),
             self.segment.ready.eq(load),
             self.free.eq(issuing & (steps == 1) & ~freed & (left <= self.free_chunks)),
             self.idle.eq(~self.segment.valid & ~issuing & ~pending),
         ]
         m.d.sync += [
             waiting.eq((waiting | self.done) & ~load),
-            pending.eq((pending | again | load) & ~begin),
+            pending.eq((pending | again) & ~repeat),
         ]
         with m.If(self.free):
             m.d.sync += freed.eq(1)
@@ -126,7 +129,7 @@ class UpdateIssue(wiring.Component):
 
         next_count = Signal(count_width)
         m.d.comb += next_count.eq(count)
-        with m.If(again):
+        with m.If(repeat):
             m.d.sync += [
                 steps.eq(steps - 1),
                 current.output.eq(current.output + d.output_step),
@@ -168,16 +171,14 @@ class UpdateIssue(wiring.Component):
             remaining.eq(current.lanes - lane),
             self.pick.eq(ahead >> unit_width),
             chunk.valid.eq(issuing),
-            chunk.parameter.eq(current.parameter + (lane >> unit_width)),
-            chunk.state.eq(current.state + (lane >> unit_width)),
-            chunk.initial.eq(current.initial),
-            chunk.output.eq(current.output + (lane >> ceil_log2(config.banks))),
-            chunk.flag.eq(current.flag),
+            chunk.first.eq(lane == 0),
+            chunk.last.eq(left == 1),
+            chunk.lane.eq(lane),
             chunk.full.eq(remaining >= config.updates),
             chunk.used.eq(remaining),
-            chunk.last.eq(left == 1),
-            chunk.position.eq(lane >> unit_width),
-            chunk.unit.eq(lane),
-            chunk.logit.eq(current.logit + lane),
+            *(
+                chunk[name].eq(current[name])
+                for name in ("parameter", "state", "logit", "output", "flag", "initial")
+            ),
         ]
         return m

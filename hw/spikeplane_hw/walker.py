@@ -180,7 +180,7 @@ class Walker(wiring.Component):
             segment.lanes.eq(Mux(last_group, d.last_lanes, config.lanes)),
             segment.output.eq(step_output),
             segment.flag.eq(step_output_flag),
-            segment.logit.eq(group * config.lanes),
+            segment.logit.eq(group),
             segment.initial.eq(
                 self.initial & (step == 0) & (~d.logits | ((x == 0) & (y == 0)))
             ),
@@ -320,7 +320,7 @@ class Walker(wiring.Component):
                                 m.d.sync += [
                                     x.eq(x + 1),
                                     column.eq(column + d.column_stride),
-                                    pixel_state.eq(pixel_state + d.groups * config.chunks),
+                                    pixel_state.eq(pixel_state + d.groups),
                                     pixel_output.eq(pixel_output + d.output_pixel),
                                 ]
                                 m.next = "PIXEL"
@@ -337,8 +337,8 @@ class Walker(wiring.Component):
                                     m.d.sync += [
                                         group.eq(group + 1),
                                         group_weight.eq(group_weight + d.weight_group),
-                                        parameter.eq(parameter + config.chunks),
-                                        group_state.eq(group_state + config.chunks),
+                                        parameter.eq(parameter + 1),
+                                        group_state.eq(group_state + 1),
                                         group_output.eq(
                                             group_output + config.lanes // config.banks
                                         ),

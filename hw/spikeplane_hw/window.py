@@ -57,10 +57,10 @@ def walk(
                 start, right = max(left, 0), min(left + d["kernel_slots"], d["input_row"])
                 state = d["state_base"]
                 if d["stored"]:
-                    state += (pixel * d["groups"] + group) * config.chunks
+                    state += pixel * d["groups"] + group
                 for step in range(1 if d["replay"] else d["steps"]):
                     segment = Segment(
-                        parameter=d["parameter_base"] + group * config.chunks,
+                        parameter=d["parameter_base"] + group,
                         state=state,
                         lanes=d["last_lanes"] if group == d["groups"] - 1 else config.lanes,
                         output=(
@@ -68,7 +68,7 @@ def walk(
                             + group * (config.lanes // config.banks)
                         ) % slot_modulus,
                         flag=d["output_flags"] + step * d["output_rows"] + y,
-                        logit=group * config.lanes,
+                        logit=group,
                         initial=initial and step == 0 and (not d["logits"] or pixel == 0),
                     )
                     for index, plane in enumerate(passes):

@@ -132,7 +132,7 @@ def _weight_slots(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
 def _parameter_words(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
     layer = placed.layer
     channels = layer.weight.shape[0]
-    padded = np.zeros((2, -(-channels // config.updates) * config.updates), np.int64)
+    padded = np.zeros((2, placed.groups * config.lanes), np.int64)
     padded[:, :channels] = layer.affine
     bits = np.concatenate(
         [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1

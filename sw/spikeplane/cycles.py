@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words
-from spikeplane_hw.lanes import Lanes
+from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.update import Update
 
@@ -25,9 +25,10 @@ FETCH_LATENCY = 4
 """Cycles from a row request to its first word at the banks."""
 BANK_LATENCY = 3
 """Cycles from a word at the banks to its beat."""
-UPDATE_LATENCY = Lanes.LATENCY + 3
-"""Cycles from a segment's last beat to its first neuron, and of the way back: the snapshot is free
-for the next segment that long before the last neuron, but not before the first one."""
+UPDATE_LATENCY = 3
+"""Cycles besides those of the lanes from a segment's last beat to its first neuron, and of the way
+back: the snapshot is free for the next segment that long before the last neuron, but not before the
+first one."""
 DRAIN_LATENCY = 20
 """Cycles from a layer's last neuron to the layer's end."""
 QUEUE_STALL = 0.5
@@ -92,6 +93,7 @@ def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: Cor
     walk = np.full(segments, rows)
     walk[::per_pixel] += 1
     back = max(1, config.row_queue_depth // rows)
+    latency = lanes_latency(config) + UPDATE_LATENCY
     ahead = config.segment_queue_depth + 1  # one more is in the update
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
@@ -109,9 +111,9 @@ def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: Cor
             )
             summed = np.maximum(
                 np.maximum(summed + banks[index], fetched + FETCH_LATENCY + BANK_LATENCY),
-                np.maximum(updated - UPDATE_LATENCY, starts[-1]),
+                np.maximum(updated - latency, starts[-1]),
             )
-            start = np.maximum(updated, summed + UPDATE_LATENCY)
+            start = np.maximum(updated, summed + latency)
             updated = start + update
             fetches = [*fetches[1:], fetched]
             starts = [*starts[1:], start]

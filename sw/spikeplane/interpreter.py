@@ -162,13 +162,12 @@ class _Machine:
     def update(self, index, total, group, pixel, step, initial) -> None:
         """Update a group of neurons of one pixel at one step and store their spikes."""
         config, d = self.config, self.descriptors[index]
-        unit = config.updates
-        first = (d["parameter_base"] + group * config.chunks) * unit
+        first = (d["parameter_base"] + group) * config.lanes
         multiplier, offset = np.array(self.parameters[first:first + len(total)], np.int64).T
-        chunk = d["state_base"]
+        row = d["state_base"]
         if d["stored"]:
-            chunk += (pixel * d["groups"] + group) * config.chunks
-        place = slice(chunk * unit, chunk * unit + len(total))
+            row += pixel * d["groups"] + group
+        place = slice(row * config.lanes, row * config.lanes + len(total))
         state = self.states[place] * (not initial)
         exact = (total * multiplier + offset) >> SHIFTS[d["shift"]]
         x = saturate(exact)

@@ -83,7 +83,7 @@ class Placement:
             if placed.layer.neuron is None:
                 _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
                 continue
-            chunks = placed.parameter_base + _parameter_chunks(placed, config)
+            chunks = placed.parameter_base + placed.groups * config.chunks
             _limit(where, "parameter chunks, all layers to here", chunks, config.parameter_depth)
             pixels = placed.output_height * placed.output_width * placed.groups
             states = placed.state_base + config.chunks * (pixels if placed.stored else 1)
@@ -163,7 +163,7 @@ def place(
         weight += groups * placed.weight_group
         passes += placed.pass_count
         if neuron is not None:
-            parameter += _parameter_chunks(placed, config)
+            parameter += groups * config.chunks
         if stored:
             state += height * width * groups * config.chunks
     kept = [keep_maps or index >= len(layers) - 2 for index in range(len(layers))]
@@ -204,11 +204,6 @@ def _first_fit(taken: list[tuple[int, int]], size: int) -> int:
             break
         start = max(start, other + length)
     return start
-
-
-def _parameter_chunks(placed: PlacedLayer, config: CoreConfig) -> int:
-    # The last group has only as many chunks as it has lanes.
-    return (placed.groups - 1) * config.chunks + -(-placed.last_lanes // config.updates)
 
 
 def _limit(where: str, what: str, need: int, limit: int) -> None:

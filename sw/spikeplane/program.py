@@ -68,7 +68,9 @@ class Program:
         return cls(
             config=placement.config,
             names=[placed.layer.name for placed in placement.layers],
-            descriptors=[_descriptor(placed, inner) for placed in placement.layers],
+            descriptors=[
+                _descriptor(placed, inner, placement.config) for placed in placement.layers
+            ],
             passes=[fields for placed in placement.layers for fields in _passes(placed)],
             outer_steps=steps if stored else 1,
         )
@@ -106,7 +108,7 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
-def _descriptor(placed: PlacedLayer, steps: int) -> dict[str, int]:
+def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int]:
     layer, source, target, neuron = placed.layer, placed.source, placed.target, placed.layer.neuron
     kernel_height, kernel_width = layer.weight.shape[2:]
     # The one row of a fully connected window has no row flag of its own if the map has more.
@@ -140,11 +142,11 @@ def _descriptor(placed: PlacedLayer, steps: int) -> dict[str, int]:
         "logits": neuron is None,
         "doubled": layer.weight_kind is WeightKind.ODD,
         "last_lanes": placed.last_lanes,
-        "parameter_base": placed.parameter_base,
+        "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0, "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
         "table": placed.table,
         "stored": placed.stored,
-        "state_base": placed.state_base,
+        "state_base": placed.state_base // config.chunks,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
     }
     if neuron is not None and target is not None:

@@ -25,6 +25,7 @@ def test_hash_depends_on_every_parameter():
     [
         ({"lanes": 0}, "lanes must be a positive integer, not 0"),
         ({"row_queue_depth": -1}, "row_queue_depth must be a natural number, not -1"),
+        ({"state_depth": 20}, "state_depth must be a multiple of lanes / updates = 8, not 20"),
         ({"queue_depth": 48}, "queue_depth must be a power of two, not 48"),
         ({"banks": 3}, "banks must be a power of two, not 3"),
         ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),

@@ -102,7 +102,7 @@ def test_sums(name, longest_pause):
                 assert ([ctx.get(value) for value in dut.sums], ctx.get(dut.reference_sum)) == expected
             await ctx.tick()
             cycle += 1
-        assert dones == [end + Lanes.LATENCY for end in ends]
+        assert dones == [end + dut.latency for end in ends]
 
     simulate(dut, testbench)
 

@@ -7,7 +7,7 @@ import pytest
 from configs import NARROW, WIDE
 from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import descriptor_layout
-from spikeplane_hw.lanes import Lanes
+from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
 from spikeplane_hw.neuron import (
     MULTIPLIER_WIDTH,
@@ -114,14 +114,15 @@ class Layer:
             # The second walk over stored pixels finds the lanes of the first; logits the first ones'.
             lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
             if pixel == 0:
-                lanes = min(config.lanes, config.logit_count - 1)
-            parameter = generator.randrange(config.parameter_depth - config.chunks + 1)
+                lanes = min(config.lanes, config.logit_count)
+            parameter = generator.randrange(config.parameter_depth // config.chunks)
             for step in range(1 if self.replay else self.steps):
                 request = {
                     "parameter": parameter, "lanes": lanes,
-                    "state": 1 + pixel * config.chunks if self.stored else 3,
+                    "state": 1 + pixel if self.stored else 3,
                     "output": generator.randrange(100) // config.chunk_slots * config.chunk_slots,
-                    "flag": generator.randrange(20), "logit": 1,
+                    "flag": generator.randrange(20),
+                    "logit": config.logit_count // config.lanes - 1,
                     "initial": int(
                         step == 0 and (first if self.stored or self.logits else True)
                         and not (self.logits and pixel)
@@ -144,7 +145,7 @@ class Layer:
         for _ in range(self.steps if self.replay else 1):
             if self.logits:
                 for lane, value in enumerate(signed):
-                    logit = request["logit"] + lane
+                    logit = request["logit"] * self.config.lanes + lane
                     self.total[logit] = int(value) + (0 if initial else self.total[logit])
             else:
                 self.expect_step(request, signed, output, flag, initial)
@@ -152,7 +153,7 @@ class Layer:
 
     def expect_step(self, request, signed, output, flag, initial):
         config, lanes = self.config, request["lanes"]
-        start = request["parameter"] * config.updates
+        start = request["parameter"] * config.lanes
         x, over_x = self.neuron.affine(
             signed, self.multiplier[start:start + lanes], self.offset[start:start + lanes]
         )
@@ -204,7 +205,7 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
         if freed:
             assert not free, "two `free` for one snapshot"
             free = True
-            earliest = cycle + 1 + Lanes.LATENCY + generator.randint(0, longest_pause)
+            earliest = cycle + 1 + lanes_latency(config) + generator.randint(0, longest_pause)
     raise TimeoutError(f"update of {config.name} hangs")
 
 
@@ -250,11 +251,11 @@ def run(config, layers, longest_pause: int, seed: int = 1) -> list[list[int]]:
             assert counts == [layer.spikes, layer.saturations]
             for address, value in layer.total.items():
                 assert await host_read(ctx, dut.logits, address) == value % (1 << 32)
-            for chunk, values in layer.states.items():
+            for group, values in layer.states.items():
                 for lane, value in enumerate(values):
                     if layer.neuron.state_bits:
-                        word = await host_read(ctx, dut.states, chunk * config.updates + lane)
-                        assert word == value % (1 << 16), (chunk, lane)
+                        word = await host_read(ctx, dut.states, group * config.lanes + lane)
+                        assert word == value % (1 << 16), (group, lane)
             writes.clear()
             flags.clear()
             counts[:] = [0, 0]
@@ -304,7 +305,8 @@ def test_no_cycle_is_lost(name):
     layer = Layer(config, generator, Neuron(shift=1), random_parameters(config, generator))
     layer.steps, layer.pixels = 10, 1
     (times,) = run(config, [layer], 0)
-    period = max(config.chunks, Update.LOOP)
+    # Three cycles from `done` to `free` and from that to the next `end`.
+    period = max(config.chunks, Update.LOOP, lanes_latency(config) + 3)
     # The first one waits for nothing.
     assert [b - a for a, b in pairwise(times[1:])] == [period] * 8
 

@@ -119,8 +119,7 @@ def test_fields_are_decoded_as_encoded():
 @pytest.mark.parametrize(("core", "message"), [
     ({"weight_depth": 100}, "layer 'd': weight slots a bank, all layers to here: 126 needed, limit 100"),
     ({"spike_depth": 100}, "layer 'b': spike memory words up to its map's end: 135 needed, limit 100"),
-    ({"parameter_depth": 4}, "layer 'pool': parameter chunks, all layers to here: 6 needed, limit 4"),
-    ({"state_depth": 3}, "layer 'a': state chunks, all layers to here: 4 needed, limit 3"),
+    ({"parameter_depth": 4}, "layer 'b': parameter chunks, all layers to here: 8 needed, limit 4"),
     ({"table_count": 1}, "quantizer tables: 2 needed, limit 1"),
     ({"pass_count": 5}, "layer 'out': passes, all layers to here: 6 needed, limit 5"),
     ({"layer_count": 5}, "layers: 6 needed, limit 5"),
