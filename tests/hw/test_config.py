@@ -40,5 +40,5 @@ def test_contradictions_are_named(change, message):
 
 
 def test_pixels_are_padded_to_chunks():
-    assert (TINY.chunk_slots, SMALL.chunk_slots, LARGE.chunk_slots) == (1, 1, 4)
+    assert (TINY.chunk_slots, SMALL.chunk_slots, LARGE.chunk_slots) == (1, 1, 2)
     assert isinstance(TINY, CoreConfig)
