@@ -52,6 +52,11 @@ def config_text(config: CoreConfig) -> str:
     return f"{config.name} ({config.lanes} lanes x {config.banks} banks), hash {config.hash:#010x}"
 
 
+def potential_text(state_bits: int) -> str:
+    """Return the width of a layer's potentials in words."""
+    return f"{state_bits}-bit potentials" if state_bits else "no potentials"
+
+
 def image_rows(image: Image) -> Rows:
     """Return rows of an image."""
     rows = [
@@ -64,7 +69,7 @@ def image_rows(image: Image) -> Rows:
     rows += [(f"words of {space.name}", f"{len(words):,}") for space, (_, words) in image.contents.items()]
     rows += [
         (f"layer {layer.name}", f"{layer.channels} x {layer.height} x {layer.width}, "
-                                f"{layer.state_bits}-bit potentials")
+                                + potential_text(layer.state_bits))
         for layer in image.layers
     ]
     return rows
@@ -75,7 +80,7 @@ def network_rows(network: IntegerNetwork) -> Rows:
     rows = [("kind", "integer network"), ("input", shape_text(network.input))]
     for layer in network.layers:
         out, channels, height, width = layer.weight.shape
-        neuron = f"{layer.neuron.state_bits}-bit potentials" if layer.neuron else "logits"
+        neuron = potential_text(layer.neuron.state_bits) if layer.neuron else "logits"
         rows.append((
             f"layer {layer.name}",
             f"{'or-pool' if layer.pool else f'{layer.weight_bits}-bit weights'} "

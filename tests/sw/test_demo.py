@@ -1,0 +1,33 @@
+"""The whole demo on a little training: what it reports, and that the device agrees."""
+
+import json
+from dataclasses import replace
+
+import torch
+from spikeplane.demo import run_demo
+from spikeplane_hw.config import TINY
+
+# The demo stores the potentials of all layers, to compare them.
+CONFIG = replace(TINY, name="tiny_states", state_depth=8192)
+
+
+def test_the_demo_reports_every_layer(tmp_path):
+    threads = torch.get_num_threads()
+    try:
+        results = run_demo(
+            tmp_path, CONFIG, overrides=("training.epochs=1",), samples=2, progress=False
+        )
+    finally:
+        torch.set_num_threads(threads)
+    assert results == json.loads((tmp_path / "report.json").read_text())
+    assert results["weight_bits"] == [8, 1, 1, 1, 8]
+    assert results["state_bits"] == [4, 4, 4, 2]
+    sizes = [16 * 8 * 8, 32 * 8 * 8, 64 * 4 * 4, 80 * 2 * 2]
+    assert results["state_memory_bits"] == sum(
+        bits * size for bits, size in zip(results["state_bits"], sizes, strict=True)
+    )
+    assert results["samples"] == 2 and results["mismatches"] == 0
+    assert all(results["compared"].values())
+    assert results["accuracy"]["device"] == results["accuracy"]["integer"]
+    page = (tmp_path / "report.html").read_text()
+    assert "4, 4, 4, 2" in page and "2-bit potentials" in page
