@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from spikeplane.data.bins import TimeBins
 from spikeplane.data.datasets import DataRecipe, load_dataset
-from spikeplane.data.digits import TEST_COUNT, TRAIN_COUNT, digit_recordings, digit_time_bins
+from spikeplane.data.digits import PATH, TEST_COUNT, TRAIN_COUNT, digit_recordings
 from spikeplane.placement import place
 from spikeplane.training.checkpoint import Checkpoint
 from spikeplane.training.export import export_network
@@ -26,7 +27,7 @@ def test_parts_are_disjoint_and_complete():
 def test_dataset_holds_the_binned_recordings():
     dataset = load_dataset(DataRecipe(name="digits", steps=4), "test")
     recording = digit_recordings("test")[7]
-    np.testing.assert_array_equal(dataset.inputs[7], digit_time_bins(4).spikes(recording))
+    np.testing.assert_array_equal(dataset.inputs[7], TimeBins(steps=4, duration=PATH.total).spikes(recording))
     assert dataset.input.shape == dataset.inputs.shape[1:] == (4, 2, 16, 16)
     assert 0.08 < dataset.inputs.mean() < 0.25
     again = load_dataset(DataRecipe(name="digits", steps=4), "test")

@@ -3,9 +3,9 @@
 import numpy as np
 
 from .camera import EventCamera, Saccades
-from .events import Recording, TimeBins
+from .events import Recording
 
-__all__ = ["CAMERA", "PATH", "TEST_COUNT", "TRAIN_COUNT", "digit_recordings", "digit_time_bins"]
+__all__ = ["CAMERA", "PATH", "TEST_COUNT", "TRAIN_COUNT", "digit_recordings"]
 
 TRAIN_COUNT = 1437
 TEST_COUNT = 360
@@ -36,8 +36,3 @@ def digit_recordings(part: str) -> list[Recording]:
         )
         for index, array in zip(chosen, events, strict=True)
     ]
-
-
-def digit_time_bins(steps: int) -> TimeBins:
-    """Return ``steps`` bins over a whole recording."""
-    return TimeBins(steps=steps, duration=PATH.total)

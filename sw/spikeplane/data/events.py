@@ -1,17 +1,13 @@
-"""Events and recordings, and how a recording becomes the spikes of time steps."""
+"""Events and recordings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["EVENT", "STEP_EVENT", "Recording", "RecordingError", "TimeBins", "scatter"]
+__all__ = ["EVENT", "Recording", "RecordingError", "from_zero", "make_events"]
 
 EVENT = np.dtype([("t", np.int64), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)])
 """An event of a recording; ``t`` in microseconds, polarity 1 for brighter."""
-STEP_EVENT = np.dtype([
-    ("step", np.uint16), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)
-])
-"""An event as a core takes it: the time stamp is the index of its time step."""
 
 
 class RecordingError(ValueError):
@@ -57,52 +53,37 @@ class Recording:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TimeBins:
-    """``steps`` equal bins of the ``duration`` microseconds from ``start`` on."""
+def make_events(name: str, t, x, y, polarity) -> np.ndarray:
+    """Return an EVENT array of four arrays of whole numbers.
 
-    steps: int
-    duration: int
-    start: int = 0
-
-    def __post_init__(self):
-        for name, least in (("steps", 1), ("duration", 1), ("start", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of {least} or more, not {value!r}")
-
-    def step_events(self, recording: Recording) -> np.ndarray:
-        """Return what a core is sent: STEP_EVENT array, each (step, y, x, polarity) once, sorted.
-
-        Events outside the bins are left out; a recording without any inside is an error.
-        """
-        recording.verify()
-        step = (recording.events["t"] - self.start) * self.steps // self.duration
-        inside = (step >= 0) & (step < self.steps)
-        if not inside.any():
+    A RecordingError names the recording ``name``, the field, and the value that does not fit.
+    """
+    values_of = {"t": t, "x": x, "y": y, "polarity": polarity}
+    fields = {field: np.asarray(values) for field, values in values_of.items()}
+    lengths = {field: values.shape for field, values in fields.items()}
+    if len(set(lengths.values())) > 1 or fields["t"].ndim != 1:
+        raise RecordingError(f"{name}: fields must be lists of one length, not of shapes {lengths}")
+    events = np.empty(len(fields["t"]), EVENT)
+    for field, values in fields.items():
+        if values.dtype.kind not in "biuf":
+            raise RecordingError(f"{name}: {field} must be numbers, not {values.dtype}")
+        limits = np.iinfo(EVENT[field])
+        wrong = ~((values >= limits.min) & (values <= limits.max))  # True for NaN as well.
+        if values.dtype.kind == "f":
+            wrong |= values != np.floor(values)
+        if wrong.any():
+            first = np.flatnonzero(wrong)[0]
             raise RecordingError(
-                f"{recording.name}: no event lies in {self.start}..{self.start + self.duration} us"
+                f"{name}: event {first} has {field} = {values[first]}, which must be a whole number "
+                f"of {limits.min}..{limits.max}"
             )
-        events = recording.events[inside]
-        shape = (self.steps, recording.height, recording.width, 2)
-        keys = np.ravel_multi_index(
-            (step[inside], events["y"], events["x"], events["polarity"]), shape
-        )
-        unique = np.unique(keys)
-        result = np.empty(len(unique), STEP_EVENT)
-        result["step"], result["y"], result["x"], result["polarity"] = np.unravel_index(
-            unique, shape
-        )
-        return result
-
-    def spikes(self, recording: Recording) -> np.ndarray:
-        """Return the spikes of a recording, uint8 (steps, 2, height, width) of 0 and 1."""
-        events = self.step_events(recording)
-        return scatter(events, self.steps, recording.height, recording.width)
+        events[field] = values
+    return events
 
 
-def scatter(events: np.ndarray, steps: int, height: int, width: int) -> np.ndarray:
-    """Return the spikes of STEP_EVENTs, uint8 (steps, 2, height, width): channel = polarity."""
-    spikes = np.zeros((steps, 2, height, width), np.uint8)
-    spikes[events["step"], events["polarity"], events["y"], events["x"]] = 1
-    return spikes
+def from_zero(recording: Recording, start: int | None = None) -> Recording:
+    """Return a recording in time order with times since ``start``, or since its first event."""
+    events = recording.events[np.argsort(recording.events["t"], kind="stable")]
+    if len(events):
+        events["t"] -= events["t"][0] if start is None else start
+    return replace(recording, events=events)

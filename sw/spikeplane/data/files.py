@@ -2,19 +2,37 @@
 
 from pathlib import Path
 
-__all__ = ["DataError", "locate"]
+__all__ = ["DataError", "find_file", "find_folder", "locate"]
 
 
 class DataError(ValueError):
     """A data file is missing or wrong; the message says what was expected and what was found."""
 
 
-def locate(root: Path | None, folder: str, name: str) -> Path:
-    """Return the path of a data file, in ``root`` or ``root/folder``."""
+def _candidates(root: Path | None, folder: str, name: str) -> list[Path]:
     if root is None:
         raise DataError(f"{name} is needed: name the root folder of the data sets")
-    candidates = [Path(root) / folder / name, Path(root) / name]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise DataError(f"{name} is missing: expected {candidates[0]} or {candidates[1]}")
+    return [Path(root) / folder / name, Path(root) / name]
+
+
+def find_folder(root: Path | None, folder: str, name: str) -> Path | None:
+    """Return the folder ``name`` of a data set, in ``root`` or ``root/folder``, or None."""
+    return next((path for path in _candidates(root, folder, name) if path.is_dir()), None)
+
+
+def find_file(root: Path | None, folder: str, name: str) -> Path | None:
+    """Return the path of a data file, in ``root`` or ``root/folder``, or None."""
+    return next((path for path in _candidates(root, folder, name) if path.is_file()), None)
+
+
+def locate(root: Path | None, folder: str, name: str, instead: str = "") -> Path:
+    """Return the path of a data file, in ``root`` or ``root/folder``.
+
+    The error names ``instead``, what would do as well.
+    """
+    path = find_file(root, folder, name)
+    if path is not None:
+        return path
+    candidates = _candidates(root, folder, name)
+    other = f" (or the data set as {instead})" if instead else ""
+    raise DataError(f"{name} is missing: expected {candidates[0]} or {candidates[1]}{other}")

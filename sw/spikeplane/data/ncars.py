@@ -1,0 +1,37 @@
+"""N-CARS: cars and background before an event camera, 100 ms each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .dat import read_dat
+from .events import Recording
+from .files import DataError, find_folder, locate
+from .packed import read_packed_events
+
+__all__ = ["CLASSES", "DURATION", "HEIGHT", "WIDTH", "load_ncars"]
+
+WIDTH, HEIGHT = 120, 100
+DURATION = 100_000
+"""Microseconds of a recording."""
+CLASSES = ("background", "cars")
+FOLDERS = {"train": "n-cars_train", "test": "n-cars_test"}
+PACKED = {"train": "ncars_train_sub3000.npz", "test": "ncars_test_sub1000.npz"}
+
+
+def load_ncars(root: Path | None, part: str) -> Iterator[Recording]:
+    """Yield the recordings of ``part``, ``"train"`` or ``"test"``.
+
+    The official folders ``n-cars_train/cars`` and so on are used if ``root`` or ``root/ncars``
+    has them, otherwise the packed balanced part there.
+    """
+    folder = find_folder(root, "ncars", FOLDERS[part])
+    if folder is None:
+        packed = locate(root, "ncars", PACKED[part], f"ncars/{FOLDERS[part]}/{CLASSES[0]}")
+        yield from read_packed_events(packed, WIDTH, HEIGHT)
+        return
+    for label, name in enumerate(CLASSES):
+        paths = sorted((folder / name).glob("*.dat"))
+        if not paths:
+            raise DataError(f"{folder / name}: expected recordings *.dat, found none")
+        for path in paths:
+            yield read_dat(path, label, WIDTH, HEIGHT)

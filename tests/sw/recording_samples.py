@@ -1,0 +1,102 @@
+"""Recordings in the bytes of their file formats, written from the formats' descriptions."""
+
+import struct
+
+import numpy as np
+from spikeplane.data.events import EVENT
+
+AEDAT_2_0 = b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n"
+AEDAT_3_1 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
+AEDAT_4_0 = b"#!AER-DAT4.0\r\n"
+XML = """<dv version="2.0"><node name="outInfo" path="/mainloop/Recorder/outInfo/">
+<node name="0"><attr key="typeIdentifier" type="string">IMUS</attr></node>
+<node name="1"><attr key="typeIdentifier" type="string">{kind}</attr><node name="info">
+<attr key="sizeX" type="int">{width}</attr><attr key="sizeY" type="int">{height}</attr>
+</node></node></node></dv>"""
+
+
+def random_events(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
+    """Return events in time order, the first at 0."""
+    random = np.random.RandomState(seed)
+    events = np.empty(count, EVENT)
+    events["t"] = np.cumsum(random.randint(0, 1000, count))
+    events["t"] -= events["t"][0]
+    for field, limit in (("x", width), ("y", height), ("polarity", 2)):
+        events[field] = random.randint(0, limit, count)
+    return events
+
+
+def aedat_2_0(events: np.ndarray, start: int = 0) -> bytes:
+    words = [
+        ((127 - x) << 8 | (127 - y) << 1 | (1 - polarity), t + start)
+        for t, x, y, polarity in events.tolist()
+    ]
+    return AEDAT_2_0 + np.array(words, ">u4").tobytes()
+
+
+def packet(kind: int, number: int, content: bytes, overflow: int = 0, capacity: int | None = None) -> bytes:
+    capacity = number if capacity is None else capacity
+    size = len(content) // max(1, number)
+    return struct.pack("<HHIIIIII", kind, 1, size, 4, overflow, capacity, number, number) + content
+
+
+def aedat_3_1(events: np.ndarray, of_packet: int = 100, start: int = 0, overflow: int = 0) -> bytes:
+    content = [packet(0, 1, bytes(range(8)))]
+    for first in range(0, len(events), of_packet):
+        words = [
+            (x << 17 | y << 2 | polarity << 1 | 1, t + start)
+            for t, x, y, polarity in events[first : first + of_packet].tolist()
+        ]
+        words.insert(1, (0xABCD_EF00, 0))  # Not valid.
+        content.append(packet(1, len(words), np.array(words, "<u4").tobytes(), overflow))
+    return AEDAT_3_1 + b"".join(content)
+
+
+def table(*fields: bytes | int | None) -> bytes:
+    """Return a FlatBuffer with a root table: a vector's bytes with its count, an integer or none."""
+    entries, inline, vectors = [], b"", b""
+    inline_size = 4 + 8 * len(fields)
+    for field in fields:
+        if field is None:
+            entries.append(0)
+            continue
+        entries.append(4 + len(inline))
+        if isinstance(field, int):
+            inline += struct.pack("<q", field)
+        else:
+            inline += struct.pack("<II", inline_size - 4 - len(inline) + len(vectors), 0)
+            vectors += field
+    inline = inline.ljust(inline_size - 4, b"\0")
+    fields_table = struct.pack(f"<{2 + len(entries)}H", 4 + 2 * len(entries), inline_size, *entries)
+    root = 4 + len(fields_table)
+    body = struct.pack("<I", root) + fields_table
+    body += struct.pack("<i", len(fields_table)) + inline + vectors
+    return struct.pack("<I", len(body)) + body
+
+
+def aedat_4_0(events: np.ndarray, width: int, height: int, compression: int = 0,
+              compress=bytes, kind: str = "EVTS", of_packet: int = 100) -> bytes:
+    text = XML.format(width=width, height=height, kind=kind).encode()
+    header = table(compression, -1, struct.pack("<I", len(text)) + text)
+    content = [struct.pack("<ii", 0, 5) + b"other"]
+    for first in range(0, len(events), of_packet):
+        part = events[first : first + of_packet]
+        elements = b"".join(
+            struct.pack("<qhhBxxx", t + 10**15, x, y, polarity)
+            for t, x, y, polarity in part.tolist()
+        )
+        packed = compress(table(struct.pack("<I", len(part)) + elements))
+        content.append(struct.pack("<ii", 1, len(packed)) + packed)
+    return AEDAT_4_0 + header + b"".join(content)
+
+
+def dat(events: np.ndarray) -> bytes:
+    words = [(t, x | y << 14 | polarity << 28) for t, x, y, polarity in events.tolist()]
+    return b"% Data file\n% Version 2\n\x00\x08" + np.array(words, "<u4").tobytes()
+
+
+def nmnist_bin(events: np.ndarray) -> bytes:
+    return b"".join(
+        bytes([x, y]) + (polarity << 23 | t).to_bytes(3, "big")
+        for t, x, y, polarity in events.tolist()
+    )
