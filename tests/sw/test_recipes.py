@@ -24,6 +24,12 @@ def test_overrides():
     assert found.training.regularizers["spike_regulation"]["weight"] == 0
 
 
+def test_augmentations_keep_their_order():
+    found = load_recipe("digits", ["training.augmentations.flip.probability=0.25"])
+    assert found.training.augmentations == {"shift": {"pixels": 1}, "flip": {"probability": 0.25}}
+    assert list(found.training.augmentations) == ["shift", "flip"]
+
+
 @pytest.mark.parametrize(("override", "message"), [
     ("training.epochs", "override 'training.epochs': expected key=value"),
     ("training.epoch=5", "unknown key training.epoch; known are epochs, "),
@@ -31,6 +37,14 @@ def test_overrides():
     ("training.epochs=0", "training.epochs must be positive, not 0"),
     ("training.loss=hinge", "training.loss must be one of .* not 'hinge'"),
     ("training.regularizers.lasso.weight=1", "training.regularizers must be one of"),
+    ("training.augmentations.rotate.angle=1",
+     "training.augmentations must be of cutout, flip, shift, not 'rotate'"),
+    ("training.augmentations.shift.pixels=-1",
+     "training.augmentations.shift: pixels must be an integer of 0 or more, not -1"),
+    ("training.augmentations.flip.chance=1", r"training\.augmentations\.flip: .*'chance'"),
+    ("data.frames=number", "data.frames must be one of time, count, not 'number'"),
+    ("data.downsample=0", "data.downsample must be an integer of 1 or more, not 0"),
+    ("data.steps=0", "data.steps must be an integer of 1 or more, not 0"),
     ("layers.conv9.channels=1", "no layer is named 'conv9'"),
     ("layers.conv1=1", "name the layer and the key"),
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),

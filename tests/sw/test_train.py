@@ -14,9 +14,9 @@ from spikeplane.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from spikeplane.training.evaluate import evaluate
+from spikeplane.training.evaluate import evaluate, predict
 from spikeplane.training.export import export_network
-from spikeplane.training.train import CHECKPOINT, shifted, train
+from spikeplane.training.train import CHECKPOINT, train
 from training_samples import recipe, samples
 
 
@@ -34,7 +34,7 @@ def sample_data(monkeypatch):
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 0.01), ("sgd", 0.1)])
 def test_training_learns_and_is_reproducible(tmp_path, optimizer, rate):
-    chosen = recipe(epochs=12, optimizer=optimizer, learning_rate=rate, shift=0)
+    chosen = recipe(epochs=12, optimizer=optimizer, learning_rate=rate, augmentations={})
     paths = [train(chosen, tmp_path / name, progress=False) for name in "ab"]
     assert paths[0] == tmp_path / "a" / CHECKPOINT
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -96,7 +96,7 @@ def test_a_diverging_training_stops(tmp_path):
 
 
 def test_float32_twin(tmp_path):
-    result = evaluate(train(recipe(epochs=12, shift=0).float32(), tmp_path, progress=False))
+    result = evaluate(train(recipe(epochs=12, augmentations={}).float32(), tmp_path, progress=False))
     assert result.trained > 0.8 and result.integer is None
 
 
@@ -151,11 +151,18 @@ def test_other_files_are_refused(tmp_path):
         load_checkpoint(path)
 
 
-def test_shifts_move_whole_samples():
-    inputs = np.zeros((500, 3, 1, 5, 5), np.uint8)
-    inputs[..., 2, 2] = 1
-    moved = shifted(inputs, 1, np.random.RandomState(0))
-    places = {tuple(np.argwhere(sample[0, 0])[0].tolist()) for sample in moved}
-    assert places == {(y, x) for y in (1, 2, 3) for x in (1, 2, 3)}
-    assert (moved[:, 0] == moved[:, 2]).all() and moved.sum() == 1500
-    assert shifted(inputs, 0, np.random.RandomState(0)) is inputs
+def test_augmentations_change_training_samples_only(tmp_path):
+    data = samples()
+    before = data.inputs.copy()
+    wild = {"cutout": {"size": 3}, "flip": {}, "shift": {"pixels": 4, "wrap": True}}
+    paths = {
+        name: train(recipe(epochs=1, augmentations=chosen), tmp_path / name, progress=False)
+        for name, chosen in (("none", {}), ("wild", wild), ("again", wild))
+    }
+    assert paths["wild"].read_bytes() == paths["again"].read_bytes()
+    weights = {name: load_checkpoint(path).network.state_dict() for name, path in paths.items()}
+    assert any(not torch.equal(weights["none"][name], value) for name, value in weights["wild"].items())
+    checkpoint = load_checkpoint(paths["wild"])
+    np.testing.assert_array_equal(data.inputs, before)
+    expected = (predict(checkpoint.network, before) == data.labels).mean()
+    assert evaluate(checkpoint, data).trained == expected

@@ -33,7 +33,7 @@ def recipe(state_bits: int | None = None, **training) -> Recipe:
         name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps),
         neuron=NeuronRecipe(), layers=layers(state_bits=state_bits),
         training=TrainingRecipe(**{
-            "epochs": 4, "batch_size": 16, "shift": 1, "learning_rate": 0.01,
+            "epochs": 4, "batch_size": 16, "augmentations": {"shift": {"pixels": 1}}, "learning_rate": 0.01,
             "regularizers": {"spike_regulation": {"weight": 0.01}}, **training,
         }),
     )

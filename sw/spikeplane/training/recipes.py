@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from ..data.datasets import DataRecipe
+from .augmentations import create_augmentations
 from .networks import LayerRecipe, NeuronRecipe
 from .regularizers import LOSSES, REGULARIZERS
 
@@ -37,8 +38,8 @@ class TrainingRecipe:
     loss: str = "tet"
     regularizers: dict[str, dict] = field(default_factory=dict)
     """Options of each regularizer by its name."""
-    shift: int = 0
-    """Each training sample is moved by up to so many pixels either way."""
+    augmentations: dict[str, dict] = field(default_factory=dict)
+    """Options of each augmentation of training samples by its name, in the order of application."""
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
@@ -46,8 +47,7 @@ class TrainingRecipe:
                 raise ValueError(f"training.{name} must be positive, not {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"training.learning_rate must be above 0, not {self.learning_rate}")
-        if self.shift < 0:
-            raise ValueError(f"training.shift must be 0 or more, not {self.shift}")
+        create_augmentations(self.augmentations)
         for name, value, choices in (
             ("optimizer", self.optimizer, OPTIMIZERS), ("loss", self.loss, tuple(LOSSES)),
             *(("regularizers", key, tuple(REGULARIZERS)) for key in self.regularizers),

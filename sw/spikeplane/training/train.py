@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..data.datasets import Dataset, load_dataset
+from .augmentations import create_augmentations
 from .checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from .layers import SpikingConv
 from .networks import SpikingNetwork
 from .recipes import Recipe
 from .regularizers import LOSSES, REGULARIZERS
 
-__all__ = ["CHECKPOINT", "shifted", "train"]
+__all__ = ["CHECKPOINT", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -94,6 +95,7 @@ def _epoch(
     parts = np.array_split(order, -(-len(order) // training.batch_size))
     loss_function = LOSSES[training.loss]
     regularizers = [REGULARIZERS[n](**options) for n, options in training.regularizers.items()]
+    augmentations = create_augmentations(training.augmentations)
     neurons = [n for n, layer in network.layers.items() if isinstance(layer, SpikingConv)]
     network.train()
     network.set_progress(epoch / training.epochs)
@@ -102,7 +104,10 @@ def _epoch(
         done = (epoch + index / len(parts)) / training.epochs
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-        inputs = torch.from_numpy(shifted(dataset.inputs[part], training.shift, draw))
+        samples = dataset.inputs[part]
+        for augment in augmentations:
+            samples = augment(samples, draw)
+        inputs = torch.from_numpy(samples)
         labels = torch.from_numpy(dataset.labels[part])
         logits, spikes = network(inputs)
         loss = loss_function(logits, labels)
@@ -122,22 +127,6 @@ def _epoch(
         bar.update()
         bar.set_postfix(epoch=epoch + 1, loss=f"{total / seen:.3f}", accuracy=f"{right / seen:.1%}")
     return {"loss": total / seen, "accuracy": right / seen}
-
-
-def shifted(inputs: np.ndarray, limit: int, draw: np.random.RandomState) -> np.ndarray:
-    """Return inputs (count, ..., height, width), each moved by up to ``limit`` pixels either way.
-
-    What moves out of the frame is lost; what comes in is 0.
-    """
-    if not limit:
-        return inputs
-    height, width = inputs.shape[-2:]
-    margin = [(0, 0)] * (inputs.ndim - 2) + [(limit, limit)] * 2
-    padded = np.pad(inputs, margin)
-    result = np.empty_like(inputs)
-    for index, (y, x) in enumerate(draw.randint(0, 2 * limit + 1, (len(inputs), 2))):
-        result[index] = padded[index, ..., y : y + height, x : x + width]
-    return result
 
 
 def _state(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
