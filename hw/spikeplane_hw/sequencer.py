@@ -87,20 +87,23 @@ class Sequencer(wiring.Component):
         word = Signal(range(words + 1))
         m.d.comb += self.initial.eq((outer == 0) & ~resumed)
 
-        # Counters of the layer at hand; storing them is counted beforehand.
-        totals = {
-            counter: Signal(
-                COUNTER_WIDTH,
-                name=counter.name.lower(),
-                init=COUNTER_CYCLES * len(Counter) if counter is Counter.CYCLES else 0,
-            )
-            for counter in Counter
-        }
+        # Counts are added to the counter memory in turn all the time, so that few bits hold those
+        # in between. Adding the last ones of a layer is counted beforehand.
+        window = COUNTER_CYCLES * len(Counter)
         counting = Signal()
+        events_limit = config.banks * window
         idle = Signal(signed(len(self.longest) + exact_log2(config.banks) + 1))
         m.d.sync += idle.eq(
             Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events
         )
+        limits = {
+            Counter.CYCLES: range(2 * window + 1),
+            Counter.EVENTS: range(events_limit + 1),
+            # A pass that ends began before; all others within the window.
+            Counter.IDLE: range(-events_limit, (config.banks << len(self.longest)) + events_limit),
+            Counter.SATURATIONS: range(config.updates * window + 1),
+            Counter.SPIKES: range(config.updates * window + 1),
+        }
         increments = {
             Counter.CYCLES: counting,
             Counter.EVENTS: self.events,
@@ -108,15 +111,46 @@ class Sequencer(wiring.Component):
             Counter.SATURATIONS: self.saturations,
             Counter.SPIKES: self.spikes,
         }
+        totals = {
+            counter: Signal(
+                limits[counter], name=counter.name.lower(),
+                init=window if counter is Counter.CYCLES else 0,
+            )
+            for counter in Counter
+        }
+        counter_index = Signal(range(len(Counter)))
+        counter_base = Signal.like(self.counter_address)
+        counter_first = Signal()  # of the first turn: what runs and steps before counted is dropped
+        phase = Signal(range(COUNTER_CYCLES))
+        before = Signal(COUNTER_WIDTH)
+        picked = Signal(signed(max(len(total) for total in totals.values()) + 1))
+        stored = Signal()  # a counter is written in this cycle
+        turn = Signal()  # that was the last of a turn
+        m.d.comb += [
+            self.counter_address.eq(counter_base + counter_index),
+            self.counter_data.eq(before + picked),
+            self.counter_write.eq(stored & self.busy),
+            stored.eq(phase == COUNTER_CYCLES - 1),
+            turn.eq(stored & (counter_index == len(Counter) - 1)),
+        ]
+        m.d.sync += [
+            phase.eq(Mux(stored, 0, phase + 1)),
+            before.eq(Mux(counter_first, 0, self.counter_read)),
+        ]
+        with m.If(stored):
+            m.d.sync += counter_index.eq(Mux(turn, 0, counter_index + 1))
+        with m.If(turn):
+            m.d.sync += counter_first.eq(0)
         for counter, total in totals.items():
             m.d.sync += total.eq(total + increments[counter])
+            with m.If((counter_index == counter.value) & (phase == COUNTER_CYCLES - 2)):
+                m.d.sync += [picked.eq(total), total.eq(increments[counter])]
 
         step = Signal.like(d.steps)
         row = Signal.like(d.output_rows)
         step_slots = Signal.like(self.stream_offset)
         step_rows = Signal.like(self.stream_flags)
-        counter_index = Signal(range(len(Counter)))
-        before = Signal(COUNTER_WIDTH)  # what the runs and steps before counted
+        last_counter = Signal(range(len(Counter)))
 
         m.d.comb += self.busy.eq(1)
         with m.FSM():
@@ -127,7 +161,10 @@ class Sequencer(wiring.Component):
                     outer.eq(0),
                     word.eq(0),
                     self.program_address.eq(0),
-                    self.counter_address.eq(0),
+                    counter_base.eq(0),
+                    counter_index.eq(0),
+                    counter_first.eq(~self.resume),
+                    phase.eq(0),
                     self.stream_offset.eq(0),
                     self.stream_flags.eq(0),
                 ]
@@ -174,33 +211,23 @@ class Sequencer(wiring.Component):
                 with m.If(d.streamed):
                     m.d.sync += [step_slots.eq(d.input_step), step_rows.eq(d.input_rows)]
                 with m.If(self.drained):
-                    m.d.sync += counter_index.eq(0)
-                    m.next = "READ"
+                    m.next = "SETTLE"
 
-            with m.State("READ"):
-                m.next = "LATCH"
+            with m.State("SETTLE"):
+                # Every counter is added once more, beginning with the next one.
+                m.d.comb += counting.eq(1)
+                m.d.sync += last_counter.eq(counter_index)
+                with m.If(stored):
+                    m.next = "STORE"
 
-            with m.State("LATCH"):
-                m.d.sync += before.eq(Mux(self.initial, 0, self.counter_read))
-                m.next = "COUNT"
-
-            with m.State("COUNT"):
-                selected = Signal(COUNTER_WIDTH)
-                with m.Switch(counter_index):
-                    for counter, total in totals.items():
-                        with m.Case(counter.value):
-                            m.d.comb += selected.eq(total)
-                m.d.comb += [
-                    self.counter_write.eq(1),
-                    self.counter_data.eq(selected + before),
-                ]
-                m.d.sync += [
-                    counter_index.eq(counter_index + 1),
-                    self.counter_address.eq(self.counter_address + 1),
-                ]
-                m.next = "READ"
-                with m.If(counter_index == len(Counter) - 1):
-                    m.d.sync += [total.eq(total.init) for total in totals.values()]
+            with m.State("STORE"):
+                with m.If(stored & (counter_index == last_counter)):
+                    m.d.sync += [
+                        totals[Counter.CYCLES].eq(window),
+                        counter_index.eq(0),
+                        counter_first.eq(self.initial),
+                        counter_base.eq(counter_base + len(Counter)),
+                    ]
                     m.d.sync += layer.eq(layer + 1)
                     m.next = "LOAD"
                     with m.If(layer == self.layers - 1):
@@ -208,7 +235,8 @@ class Sequencer(wiring.Component):
                             layer.eq(0),
                             outer.eq(outer + 1),
                             self.program_address.eq(0),
-                            self.counter_address.eq(0),
+                            counter_base.eq(0),
+                            counter_first.eq(0),
                             self.stream_offset.eq(self.stream_offset + step_slots),
                             self.stream_flags.eq(self.stream_flags + step_rows),
                         ]

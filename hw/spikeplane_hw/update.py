@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 from .config import CoreConfig
 from .descriptor import descriptor_layout
 from .lanes import lanes_latency, popcount
-from .memories import BlockRam, HostPort
+from .memories import BlockRam, HostPort, read_mostly_ram
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 from .neuron_unit import NeuronUnit, parameter_layout
@@ -29,6 +29,11 @@ STEP_TAKEN = (3, 8, 10)
 """Cycles in which they are needed, and taken from the one before with the step's first chunk."""
 STEP_CYCLES = max(b - a for a, b in pairwise((-1, *STEP_TAKEN)))
 """Cycles they hold at least."""
+
+
+def unit_domain(config: CoreConfig) -> str:
+    """Return the domain of registers that only keep the wires to many units short."""
+    return "sync" if config.updates > 1 else "comb"
 
 
 class Update(wiring.Component):
@@ -111,6 +116,7 @@ class Update(wiring.Component):
 
         # Settings of the layer, close to the units they set.
         names = ("doubled", "shift", "reset", "decode_scale", "quantized")
+        domain = unit_domain(config)
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
             copy = {name: Signal.like(d[name], name=f"{name}_{first}", attrs=COPY) for name in names}
@@ -118,7 +124,7 @@ class Update(wiring.Component):
                 signed(STATE_WIDTH + 1), name=f"below_limit_{first}", attrs=COPY
             )
             copy["can_fire"] = Signal(name=f"can_fire_{first}", attrs=COPY)
-            m.d.sync += [
+            m.d[domain] += [
                 *(copy[name].eq(d[name]) for name in names),
                 copy["below_limit"].eq(-1 - d.fire_above),
                 copy["can_fire"].eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
@@ -160,7 +166,7 @@ class Update(wiring.Component):
 
         self.elaborate_parameters(m, issue.chunk, units)
         self.elaborate_states(m, chunk, units)
-        self.elaborate_tables(m, units)
+        self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
         self.elaborate_spikes(m, chunk, units)
         return m
@@ -215,7 +221,9 @@ class Update(wiring.Component):
         ]
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        m.d.sync += host.read_data.eq(Array(n.parameter_2.as_value() for n in units)[unit])
+        m.d[unit_domain(config)] += host.read_data.eq(
+            Array(n.parameter_2.as_value() for n in units)[unit]
+        )
 
     def elaborate_states(self, m: Module, chunk, units):
         """Add the state memory: read in cycle 3, written in cycle 10."""
@@ -234,14 +242,16 @@ class Update(wiring.Component):
         ]
         for k, neuron in enumerate(units):
             m.d.comb += neuron.state_4.eq(ram.ports.read_data.word_select(k, STATE_WIDTH))
-        m.d.sync += host.read_data.eq(Array(n.state_5.as_unsigned() for n in units)[unit])
+        m.d[unit_domain(config)] += host.read_data.eq(
+            Array(n.state_5.as_unsigned() for n in units)[unit]
+        )
 
-    def elaborate_tables(self, m: Module, units):
+    def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
         host = self.tables
         for k, neuron in enumerate(units):
-            m.submodules[f"table_{k}"] = ram = BlockRam(
-                TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH
+            m.submodules[f"table_{k}"] = ram = read_mostly_ram(
+                TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH, platform
             )
             index = Cat(neuron.table_index_8, self.descriptor.table)
             m.d.comb += [
@@ -254,7 +264,7 @@ class Update(wiring.Component):
             ]
             if k == 0:
                 m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
-                m.d.sync += host.read_data.eq(ram.ports.read_data)
+                m.d[unit_domain(self.config)] += host.read_data.eq(ram.ports.read_data)
 
     def elaborate_logits(self, m: Module, chunk, units):
         """Add the logit memory: read in cycle 1, written in cycle 4."""
@@ -267,8 +277,8 @@ class Update(wiring.Component):
             sum_3.eq(Array(n.signed_sum_2 for n in units)[chunk[2].lane[: ceil_log2(self.config.updates)]]),
             logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
             logit_4.eq(logit_3 + sum_3),
-            host.read_data.eq(logit_3),
         ]
+        m.d[unit_domain(self.config)] += host.read_data.eq(logit_3)
         m.d.comb += [
             ram.ports.read_address.eq(
                 Mux(host.read, host.address, Cat(chunk[1].lane, chunk[1].logit))
