@@ -1,6 +1,6 @@
 """Bank queues: each bank pops one active input a cycle, and all wait for each other after a pass."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -90,6 +90,9 @@ class Banks(wiring.Component):
             "mask": config.word_slots, "few": 1, "weight": config.weight_address_width, "last": 1,
         })
 
+        # A beat that doubles adds nothing in a frugal core: the queues are held in that cycle.
+        double = Signal()
+        hold = double if config.frugal else Const(0)
         advance = Signal()
         finished = Signal(config.banks)
         rooms = Signal(config.banks)
@@ -124,12 +127,13 @@ class Banks(wiring.Component):
                 head.eq(queue.o.payload),
                 rest.eq(current.mask & (current.mask - 1)),
                 rest_few.eq(~(rest & (rest - 1)).any()),
-                pops[e].eq(valid & current.mask.any()),
-                finished[e].eq(valid & current.last & current.few),
-                load.eq(~valid | (current.few & (~current.last | advance))),
+                pops[e].eq(valid & current.mask.any() & ~hold),
+                finished[e].eq(valid & current.last & current.few & ~hold),
+                load.eq(~valid | (current.few & ~hold & (~current.last | advance))),
                 queue.o.ready.eq(load),
             ]
-            m.d.sync += [current.mask.eq(rest), current.few.eq(rest_few)]
+            with m.If(~hold):
+                m.d.sync += [current.mask.eq(rest), current.few.eq(rest_few)]
             with m.If(load):
                 m.d.sync += [current.eq(head), valid.eq(queue.o.valid)]
             # `count` is what the pass popped before this cycle.
@@ -160,7 +164,6 @@ class Banks(wiring.Component):
             m.d.sync += snapshot_free.eq(1)
 
         # `double` and `clear` act before the first beat after a pass, active or not.
-        double = Signal()
         clear = Signal()
         m.d.sync += [
             double.eq(advance & info.double & ~info.end),

@@ -47,6 +47,8 @@ class CoreConfig:
     """Classifier outputs."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
+    side_width: int = 10
+    """Bits of the height and of the width of a map."""
     queue_depth: int = 16
     """Entries of a bank's spike queue."""
     row_queue_depth: int = 8
@@ -107,6 +109,11 @@ class CoreConfig:
         return max(1, self.updates // self.banks)
 
     @property
+    def frugal(self) -> bool:
+        """Whether logic is saved where it costs few cycles: a core with one update a cycle is small."""
+        return self.updates == 1
+
+    @property
     def chunks(self) -> int:
         """Chunks in a channel group."""
         return self.lanes // self.updates
@@ -144,6 +151,7 @@ TINY = CoreConfig(
     pass_count=64,
     logit_count=64,
     row_flag_count=256,
+    side_width=6,
     queue_depth=32,
     row_queue_depth=0,
     segment_queue_depth=32,

@@ -75,6 +75,7 @@ class Core(wiring.Component):
         m.d.comb += [
             fetch.room.eq(banks.room),
             lanes.beat.eq(banks.beat),
+            lanes.rotate.eq(update.rotate),
             update.done.eq(lanes.done),
             update.sums.eq(lanes.sums),
             update.reference_sum.eq(lanes.reference_sum),

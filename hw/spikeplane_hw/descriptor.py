@@ -31,10 +31,10 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
     flag = unsigned(ceil_log2(config.row_flag_count))
     return data.StructLayout({
         # Window walk over the input map.
-        "input_base": slot,          # first slot of the input map
+        "input_base": slot,          # first slot of the row where the first window starts
         "input_step": slot,          # slots of one time step of the input map
         "input_row": slot,           # slots of a row of the input map: width * slots per pixel
-        "input_rows": 10,            # height of the input map
+        "input_rows": config.side_width,  # height of the input map
         "row_stride": slot,          # slots between the windows of two output rows
         "column_stride": slot,       # slots between the windows of two output columns
         "pad_slots": slot,           # slots left of column 0 where the first window starts
@@ -45,11 +45,12 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "input_flags": flag,         # first row flag of the input map
         "skip_silent": 1,            # input rows have valid flags: leave silent ones out
         "streamed": 1,               # input map advances by input_step each outer step
-        "output_rows": 10,           # height of the output map
-        "output_columns": 10,        # width of the output map
+        "output_rows": config.side_width,  # height of the output map
+        "output_columns": config.side_width,  # width of the output map
         "steps": 8,                  # time steps of this layer in one run: T_inner
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
-        "groups": 8,                 # output-channel groups of P lanes
+        # Output-channel groups of P lanes.
+        "groups": range(1 + (1 << max(group_widths(config)["parameter"], group_widths(config)["logit"]))),
         "pass_base": ceil_log2(config.pass_count),   # first pass of the layer
         "pass_last": ceil_log2(config.pass_count),   # its last pass
         # Weights.

@@ -63,18 +63,11 @@ def popcount(m: Module, bits):
     return count
 
 
-def snapshot_late(config: CoreConfig) -> bool:
-    """Return whether sums go to the snapshot from the accumulators, a cycle after they are there.
-
-    An adder then has its accumulator as its only reader, which on the iCE40 saves a logic cell a
-    bit. Where a chunk is one lane, the update takes so long that the cycle is never missed.
-    """
-    return config.updates == 1
-
-
 def lanes_latency(config: CoreConfig) -> int:
     """Return the cycles from a beat with ``end`` to ``done``."""
-    return 5 + snapshot_late(config)
+    # Sums of a frugal core go to the snapshot from the accumulators, a cycle after they are there:
+    # an adder then has no other reader than its accumulator, and the two share a logic cell.
+    return 5 + config.frugal
 
 
 class Lanes(wiring.Component):
@@ -92,6 +85,8 @@ class Lanes(wiring.Component):
         The snapshot: unsigned sums of the last finished segment.
     reference_sum : ``Out(accumulator_width)``
         The snapshot's reference sum.
+    rotate : ``In(1)``
+        Only if ``config.frugal``: the snapshot's lanes move down by one, lane 0 becomes the last.
     weights : ``In(HostPort(lanes, weight_depth * banks))``
         Host access; word ``slot * banks + bank``.
     """
@@ -104,6 +99,7 @@ class Lanes(wiring.Component):
             "done": Out(1),
             "sums": Out(data.ArrayLayout(config.accumulator_width, config.lanes)),
             "reference_sum": Out(config.accumulator_width),
+            "rotate": In(1),
             "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
         })
 
@@ -119,7 +115,6 @@ class Lanes(wiring.Component):
         m.d.comb += [
             control[name].eq(self.beat[name]) for name in ("double", "clear", "reference", "end")
         ]
-        late = snapshot_late(config)
         controls = [control]
         for cycle in range(1, self.latency):
             following = Signal.like(control, name=f"control_{cycle}")
@@ -176,7 +171,7 @@ class Lanes(wiring.Component):
                 # Thousands of bits hang on these signals; copies keep their wires short.
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
                 m.d.sync += control_4.eq(controls[3])
-                end = controls[5].end if late else control_4.end
+                end = controls[5].end if config.frugal else control_4.end
             if lane == config.lanes:
                 name, snapshot = "reference", self.reference_sum
             else:
@@ -185,16 +180,31 @@ class Lanes(wiring.Component):
             accumulator = Signal(
                 config.accumulator_width, name=f"accumulator_{name}", reset_less=True
             )
-            base = Signal.like(accumulator, name=f"base_{name}")
             total = Signal.like(accumulator, name=f"total_{name}")
-            m.d.comb += [
-                base.eq(Mux(control_4.double, accumulator << 1, accumulator)
-                        & ~control_4.clear.replicate(config.accumulator_width)),
-                total.eq(base + count),
-            ]
             m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
-            with m.If(end):
-                m.d.sync += snapshot.eq(accumulator if late else total)
+            if config.frugal:
+                # Nothing is added while doubling, so both take one logic cell a bit: the carry
+                # chain may run on the wire that selects, its sum is not used then.
+                fill = control_4.double.replicate(config.accumulator_width - len(count))
+                m.d.comb += total.eq(
+                    Mux(control_4.double, accumulator << 1, accumulator + Cat(count, fill))
+                )
+                with m.If(control_4.clear):
+                    m.d.comb += total.eq(count)
+                if lane != config.lanes:
+                    with m.If(self.rotate):
+                        m.d.sync += snapshot.eq(self.sums[(lane + 1) % config.lanes])
+                with m.If(end):
+                    m.d.sync += snapshot.eq(accumulator)
+            else:
+                base = Signal.like(accumulator, name=f"base_{name}")
+                m.d.comb += [
+                    base.eq(Mux(control_4.double, accumulator << 1, accumulator)
+                            & ~control_4.clear.replicate(config.accumulator_width)),
+                    total.eq(base + count),
+                ]
+                with m.If(end):
+                    m.d.sync += snapshot.eq(total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
                 m.d.comb += host.read_data[lane].eq(count[0])

@@ -220,26 +220,25 @@ class Sequencer(wiring.Component):
                 with m.If(stored):
                     m.next = "STORE"
 
-            with m.State("STORE"):
-                with m.If(stored & (counter_index == last_counter)):
+            with m.State("STORE"), m.If(stored & (counter_index == last_counter)):
+                m.d.sync += [
+                    totals[Counter.CYCLES].eq(window),
+                    counter_index.eq(0),
+                    counter_first.eq(self.initial),
+                    counter_base.eq(counter_base + len(Counter)),
+                ]
+                m.d.sync += layer.eq(layer + 1)
+                m.next = "LOAD"
+                with m.If(layer == self.layers - 1):
                     m.d.sync += [
-                        totals[Counter.CYCLES].eq(window),
-                        counter_index.eq(0),
-                        counter_first.eq(self.initial),
-                        counter_base.eq(counter_base + len(Counter)),
+                        layer.eq(0),
+                        outer.eq(outer + 1),
+                        self.program_address.eq(0),
+                        counter_base.eq(0),
+                        counter_first.eq(0),
+                        self.stream_offset.eq(self.stream_offset + step_slots),
+                        self.stream_flags.eq(self.stream_flags + step_rows),
                     ]
-                    m.d.sync += layer.eq(layer + 1)
-                    m.next = "LOAD"
-                    with m.If(layer == self.layers - 1):
-                        m.d.sync += [
-                            layer.eq(0),
-                            outer.eq(outer + 1),
-                            self.program_address.eq(0),
-                            counter_base.eq(0),
-                            counter_first.eq(0),
-                            self.stream_offset.eq(self.stream_offset + step_slots),
-                            self.stream_flags.eq(self.stream_flags + step_rows),
-                        ]
-                        with m.If(outer == self.outer_steps - 1):
-                            m.next = "IDLE"
+                    with m.If(outer == self.outer_steps - 1):
+                        m.next = "IDLE"
         return m

@@ -17,7 +17,7 @@ from .neuron_unit import NeuronUnit, parameter_layout
 from .synthesis import COPY
 from .update_issue import UpdateIssue, segment_layout
 
-__all__ = ["Update", "segment_layout"]
+__all__ = ["Update", "segment_layout", "update_loop"]
 
 UNITS_PER_COPY = 4
 """Neuron units that share a copy of the layer's settings."""
@@ -31,9 +31,15 @@ STEP_CYCLES = max(b - a for a, b in pairwise((-1, *STEP_TAKEN)))
 """Cycles they hold at least."""
 
 
+def update_loop(config: CoreConfig) -> int:
+    """Return the least cycles from a step to one that depends on it."""
+    # In a frugal core, the snapshot has to be back where it began.
+    return -(-Update.LOOP // config.lanes) * config.lanes if config.frugal else Update.LOOP
+
+
 def unit_domain(config: CoreConfig) -> str:
     """Return the domain of registers that only keep the wires to many units short."""
-    return "sync" if config.updates > 1 else "comb"
+    return "comb" if config.frugal else "sync"
 
 
 class Update(wiring.Component):
@@ -50,6 +56,8 @@ class Update(wiring.Component):
     free : ``Out(1)``
         High for one cycle for each snapshot: a beat that ends the next segment may follow from the
         next cycle on.
+    rotate : ``Out(1)``
+        Only if ``config.frugal``: lane 0 of the snapshot was read, the next one is to follow.
     spike_write : ``Out``
         ``data`` is chunk_slots slots to be stored from ``slot`` on, in a cycle with ``enable``.
     flag_write : ``Out``
@@ -75,6 +83,7 @@ class Update(wiring.Component):
             "sums": In(data.ArrayLayout(config.accumulator_width, config.lanes)),
             "reference_sum": In(config.accumulator_width),
             "free": Out(1),
+            "rotate": Out(1),
             "spike_write": Out(wiring.Signature({
                 "enable": Out(1),
                 "slot": Out(config.slot_width),
@@ -99,7 +108,7 @@ class Update(wiring.Component):
         d = self.descriptor
 
         m.submodules.issue = issue = UpdateIssue(
-            config, loop=self.LOOP, step_cycles=STEP_CYCLES, free_chunks=lanes_latency(config) + 3
+            config, loop=update_loop(config), step_cycles=STEP_CYCLES, free_chunks=lanes_latency(config) + 3 - config.frugal
         )
         m.d.comb += [
             issue.descriptor.eq(d),
@@ -138,21 +147,23 @@ class Update(wiring.Component):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
             m.d.sync += following.eq(reference[-1])
             reference.append(following)
+        # In a frugal core the snapshot itself moves with the lanes issued.
         near_width = min(2, len(issue.pick))
         far = Signal(len(issue.pick) - near_width)
         m.d.sync += far.eq(issue.pick[near_width:])
+        m.d.comb += self.rotate.eq(issue.rotate)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
             lanes = [self.sums[j * config.updates + k] for j in range(config.chunks)]
             picked = []
-            for first in range(0, config.chunks, 1 << near_width):
+            for first in range(0, 0 if config.frugal else config.chunks, 1 << near_width):
                 sums = Signal(config.accumulator_width, name=f"sum_{k}_from_{first}")
                 near = Array(lanes[first:first + (1 << near_width)])
                 m.d.sync += sums.eq(near[issue.pick[:near_width]])
                 picked.append(sums)
             sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
-            m.d.sync += sum_0.eq(Array(picked)[far])
+            m.d.sync += sum_0.eq(self.sums[0] if config.frugal else Array(picked)[far])
             m.d.comb += [
                 unit.sum_0.eq(sum_0),
                 unit.reference_1.eq(reference[3]),

@@ -52,6 +52,8 @@ class UpdateIssue(wiring.Component):
         As in :class:`Update`. ``free`` is raised when no more than ``free_chunks`` are to be issued.
     pick : ``Out``
         Chunk of the snapshot to be read: one cycle ahead of ``chunk``.
+    rotate : ``Out(1)``
+        Move the snapshot on by a lane: as often as it has lanes for each step of a replay.
     chunk : ``Out(chunk_layout(config))``
         What is issued in this cycle.
     idle : ``Out(1)``
@@ -69,6 +71,7 @@ class UpdateIssue(wiring.Component):
             "done": In(1),
             "free": Out(1),
             "pick": Out(ceil_log2(config.chunks)),
+            "rotate": Out(1),
             "chunk": Out(chunk_layout(config)),
             "idle": Out(1),
         })
@@ -122,10 +125,14 @@ class UpdateIssue(wiring.Component):
         ]
         with m.If(self.free):
             m.d.sync += freed.eq(1)
+        turning = Signal()
+        m.d.comb += self.rotate.eq(issuing | (turning & (steps != 1)))
         with m.If(begin):
-            m.d.sync += cooldown.eq(self.loop - 1)
+            m.d.sync += [cooldown.eq(self.loop - 1), turning.eq(1)]
         with m.Elif(cooldown != 0):
             m.d.sync += cooldown.eq(cooldown - 1)
+        with m.Else():
+            m.d.sync += turning.eq(0)
 
         next_count = Signal(count_width)
         m.d.comb += next_count.eq(count)

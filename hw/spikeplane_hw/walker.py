@@ -84,23 +84,17 @@ class Walker(wiring.Component):
         plane = self.pass_data
 
         # Running addresses, each restarted from the one outside it.
-        first_row = Signal(signed(len(d.input_rows) + 1))      # input row of the first window
-        first_slot = Signal(slot)                              # its first slot at step 0
-        first_flag = Signal(flag_width)
-        row_index = Signal.like(first_row)                     # of the output row: window's top
-        row_slot = Signal(slot)
-        row_flag = Signal(flag_width)
+        row_index = Signal(signed(len(d.input_rows) + 1))      # of the output row: window's top
+        row_slot = Signal(slot)                                # its first slot at step 0
         column = Signal(signed(slot + 1))                      # window's left edge, in slots
-        step_slot = Signal(slot)                               # window's top at this step
-        step_flag = Signal(flag_width)
-        line_index = Signal.like(first_row)                    # the candidate row itself
-        line_slot = Signal(slot)
-        line_flag = Signal(flag_width)
+        step_slot = Signal(slot)                               # window's first slot at this step
+        step_flag = Signal(flag_width)                         # flag of the map's first row
+        line_index = Signal(signed(len(d.input_rows) + 2))     # the candidate row itself
+        line_slot = Signal(slot)                               # from the window's top
         line_weight = Signal(config.weight_address_width)
         group_weight = Signal(config.weight_address_width)
 
         # The part of the window that lies inside the map.
-        start_slot = Signal(slot)
         skipped = Signal(slot)
         count = Signal(slot)
         right = Signal(signed(slot + 2))
@@ -150,24 +144,22 @@ class Walker(wiring.Component):
         looked_valid = Signal()
         in_map = Signal()
         present = Signal()
-        row = Signal(candidate)
+        row = self.rows.p
         row_valid = Signal()
         row_move = Signal()
         move = Signal()
         m.d.comb += [
             present.eq(in_map & (self.flag_data | ~d.skip_silent)),
             self.rows.valid.eq(row_valid),
-            self.rows.p.slot.eq(row.line + row.offset),
-            self.rows.p.count.eq(row.count),
-            self.rows.p.weight.eq(row.weight + row.weight_offset),
-            self.rows.p.last.eq(row.last),
-            self.rows.p.info.eq(row.info),
             row_move.eq(~row_valid | self.rows.ready),
             move.eq(~looked_valid | row_move),
         ]
         with m.If(row_move):
             m.d.sync += [
-                row.eq(looked),
+                row.slot.eq(looked.line + looked.offset),
+                row.weight.eq(looked.weight + looked.weight_offset),
+                row.last.eq(looked.last),
+                row.info.eq(looked.info),
                 row.count.eq(Mux(present, looked.count, 0)),
                 row_valid.eq(looked_valid & (present | looked.last)),
             ]
@@ -188,21 +180,17 @@ class Walker(wiring.Component):
 
         advance = Signal()  # a new candidate is taken
         m.d.comb += [
-            self.flag_address.eq(line_flag),
+            line_index.eq(row_index + kernel_row),
+            self.flag_address.eq(step_flag + line_index),
             self.flag_enable.eq(advance),
         ]
         with m.If(move):
             m.d.sync += looked_valid.eq(advance)
 
-        padding = Signal.like(d.pad_rows)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.idle.eq(~looked_valid & ~row_valid & ~self.start)
                 m.d.sync += [
-                    padding.eq(d.pad_rows),
-                    first_row.eq(0),
-                    first_slot.eq(d.input_base + Mux(d.streamed, self.stream_offset, 0)),
-                    first_flag.eq(d.input_flags + Mux(d.streamed, self.stream_flags, 0)),
                     group.eq(0),
                     group_weight.eq(d.weight_base),
                     parameter.eq(d.parameter_base),
@@ -210,28 +198,15 @@ class Walker(wiring.Component):
                     group_output.eq(d.output_base),
                 ]
                 with m.If(self.start):
-                    m.next = "PAD"
-
-            with m.State("PAD"):
-                # The first window starts `pad_rows` rows above the map.
-                m.d.sync += padding.eq(padding - 1)
-                with m.If(padding == 0):
                     m.next = "GROUP"
-                with m.Else():
-                    m.d.sync += [
-                        first_row.eq(first_row - 1),
-                        first_slot.eq(first_slot - d.input_row),
-                        first_flag.eq(first_flag - 1),
-                    ]
 
             with m.State("GROUP"):
                 m.d.comb += next_pass.eq(d.pass_base)
                 m.d.sync += [
                     y.eq(0),
                     x.eq(0),
-                    row_index.eq(first_row),
-                    row_slot.eq(first_slot),
-                    row_flag.eq(first_flag),
+                    row_index.eq(-d.pad_rows),
+                    row_slot.eq(d.input_base + Mux(d.streamed, self.stream_offset, 0)),
                     column.eq(-d.pad_slots),
                     pixel_state.eq(group_state),
                     pixel_output.eq(group_output),
@@ -247,10 +222,7 @@ class Walker(wiring.Component):
                 m.next = "CLIP"
 
             with m.State("CLIP"):
-                m.d.sync += [
-                    right.eq(Mux(right > d.input_row, d.input_row, right)),
-                    start_slot.eq(left),
-                ]
+                m.d.sync += right.eq(Mux(right > d.input_row, d.input_row, right))
                 m.next = "SEGMENTS"
 
             with m.State("SEGMENTS"):
@@ -258,11 +230,9 @@ class Walker(wiring.Component):
                 m.d.sync += [
                     count.eq(right - left),
                     segment_first.eq(1),
-                    step_slot.eq(row_slot),
-                    step_flag.eq(row_flag),
-                    line_index.eq(row_index),
-                    line_slot.eq(row_slot),
-                    line_flag.eq(row_flag),
+                    step_slot.eq(row_slot + left),
+                    step_flag.eq(d.input_flags + Mux(d.streamed, self.stream_flags, 0)),
+                    line_slot.eq(0),
                     line_weight.eq(group_weight),
                     step_output.eq(pixel_output),
                     step_output_flag.eq(d.output_flags + y),
@@ -280,7 +250,7 @@ class Walker(wiring.Component):
                     m.d.sync += [
                         segment_first.eq(0),
                         in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
-                        looked.line.eq(line_slot + start_slot),
+                        looked.line.eq(step_slot + line_slot),
                         looked.offset.eq(plane.input_offset),
                         looked.count.eq(count),
                         looked.weight.eq(line_weight + skipped),
@@ -289,9 +259,7 @@ class Walker(wiring.Component):
                         looked.info.reference.eq(plane.reference),
                         looked.info.double.eq(plane.double),
                         looked.info.end.eq(last_pass),
-                        line_index.eq(line_index + 1),
                         line_slot.eq(line_slot + d.input_row),
-                        line_flag.eq(line_flag + 1),
                         line_weight.eq(line_weight + d.kernel_slots),
                     ]
                     with m.If(last_kernel_row):
@@ -300,9 +268,7 @@ class Walker(wiring.Component):
                             next_kernel_row.eq(0),
                         ]
                         m.d.sync += [
-                            line_index.eq(row_index),
-                            line_slot.eq(step_slot),
-                            line_flag.eq(step_flag),
+                            line_slot.eq(0),
                             line_weight.eq(group_weight),
                         ]
                         with m.If(last_pass):
@@ -311,8 +277,6 @@ class Walker(wiring.Component):
                                 segment_first.eq(1),
                                 step_slot.eq(step_slot + d.input_step),
                                 step_flag.eq(step_flag + d.input_rows),
-                                line_slot.eq(step_slot + d.input_step),
-                                line_flag.eq(step_flag + d.input_rows),
                                 step_output.eq(step_output + d.output_step),
                                 step_output_flag.eq(step_output_flag + d.output_rows),
                             ]
@@ -331,7 +295,6 @@ class Walker(wiring.Component):
                                         column.eq(-d.pad_slots),
                                         row_index.eq(row_index + d.stride),
                                         row_slot.eq(row_slot + d.row_stride),
-                                        row_flag.eq(row_flag + d.stride),
                                     ]
                                 with m.If(last_x & last_y):
                                     m.d.sync += [

@@ -77,7 +77,8 @@ def walk(
                             row = y * d["stride"] - d["pad_rows"] + kernel_row
                             if not 0 <= row < d["input_rows"]:
                                 continue
-                            slot = base + step * d["input_step"] + row * d["input_row"] + start
+                            above = row + d["pad_rows"]
+                            slot = base + step * d["input_step"] + above * d["input_row"] + start
                             weight = (
                                 d["weight_base"] + group * d["weight_group"]
                                 + kernel_row * d["kernel_slots"] + start - left

@@ -13,7 +13,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.update import Update
+from spikeplane_hw.update import update_loop
 
 from . import model
 from .network import IntegerNetwork, Schedule
@@ -122,12 +122,13 @@ def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: Cor
 
 
 def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig) -> int:
+    loop = update_loop(config)
     if placed.layer.neuron is None:
-        return max(lanes, Update.LOOP)
+        return max(lanes, loop)
     chunks = -(-lanes // config.updates)
     # A neuron that is updated again at once waits for its own state.
     dependent = placed.replay or not placed.stored or steps > 1
-    each = max(chunks, Update.LOOP) if dependent else chunks
+    each = max(chunks, loop) if dependent else chunks
     return each * (steps if placed.replay else 1)
 
 

@@ -105,7 +105,8 @@ class _Machine:
 
     def layer(self, index: int, outer: int) -> None:
         config, d = self.config, self.descriptors[index]
-        base = d["input_base"] + d["streamed"] * outer * d["input_step"]
+        top = d["input_base"] + d["pad_rows"] * d["input_row"]
+        base = top % (1 << config.slot_width) + d["streamed"] * outer * d["input_step"]
         flags = d["input_flags"] + d["streamed"] * outer * d["input_rows"]
         if not d["logits"]:
             first = d["output_flags"]

@@ -70,6 +70,8 @@ class Placement:
         _limit("", "layers", len(self.layers), config.layer_count)
         _limit("", "quantizer tables", len(self.tables), config.table_count)
         _verify_map("input", self.input_map, config)
+        for name, side in (("height", self.input_map.height), ("width", self.input_map.width)):
+            _limit("input", name, side, (1 << config.side_width) - 1)
         if self.input_map.flagged:
             _verify_events(self.input_map)
         for placed in self.layers:

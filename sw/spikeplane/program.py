@@ -114,7 +114,8 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
     # The one row of a fully connected window has no row flag of its own if the map has more.
     flagged = source.flagged and not (placed.full and source.height > 1)
     fields = {
-        "input_base": source.base,
+        # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
+        "input_base": (source.base - layer.padding * source.row_slots) % (1 << config.slot_width),
         "input_step": source.step_slots,
         "input_row": source.step_slots if placed.full else source.row_slots,
         "input_rows": 1 if placed.full else source.height,

@@ -21,7 +21,7 @@ from spikeplane_hw.neuron import (
 )
 from spikeplane_hw.neuron_unit import parameter_layout
 from spikeplane_hw.testing import simulate
-from spikeplane_hw.update import Update
+from spikeplane_hw.update import Update, update_loop
 
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
@@ -179,6 +179,7 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
     """
     config = dut.config
     times: list[int] = []
+    sums: list[int] = []
     earliest, free = 0, True
     queue = list(requests)
     sent = 0
@@ -188,6 +189,7 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
         ctx.set(dut.done, done)
         if done:
             _, sums, reference = requests[len(times)]
+            sums = list(sums)
             ctx.set(dut.sums, sums)
             ctx.set(dut.reference_sum, reference)
             times.append(cycle)
@@ -198,7 +200,12 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
             ctx.set(dut.segment.p, queue[sent][0])
         if len(times) == len(requests) and sent == len(queue) and ctx.get(dut.idle):
             return times
-        _, _, ready, freed = await ctx.tick().sample(dut.segment.ready, dut.free)
+        _, _, ready, freed, rotate = await ctx.tick().sample(
+            dut.segment.ready, dut.free, dut.rotate
+        )
+        if config.frugal and rotate:
+            sums = [*sums[1:], sums[0]]
+            ctx.set(dut.sums, sums)
         if valid and ready:
             sent += 1
             wait_request = cycle + 1 + generator.randint(0, longest_pause)
@@ -306,7 +313,7 @@ def test_no_cycle_is_lost(name):
     layer.steps, layer.pixels = 10, 1
     (times,) = run(config, [layer], 0)
     # Three cycles from `done` to `free` and from that to the next `end`.
-    period = max(config.chunks, Update.LOOP, lanes_latency(config) + 3)
+    period = max(config.chunks, update_loop(config), lanes_latency(config) + 3)
     # The first one waits for nothing.
     assert [b - a for a, b in pairwise(times[1:])] == [period] * 8
 
