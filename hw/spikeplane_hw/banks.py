@@ -93,6 +93,7 @@ class Banks(wiring.Component):
         # A beat that doubles adds nothing in a frugal core: the queues are held in that cycle.
         double = Signal()
         hold = double if config.frugal else Const(0)
+        ended = "comb" if config.frugal else "sync"
         advance = Signal()
         finished = Signal(config.banks)
         rooms = Signal(config.banks)
@@ -138,9 +139,9 @@ class Banks(wiring.Component):
                 m.d.sync += [current.eq(head), valid.eq(queue.o.valid)]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
-            # What it popped in all, in the cycle after its end.
+            # What it popped in all, in the cycle after its end; a frugal core has the time at once.
             popped = Signal.like(count, name=f"popped_{e}")
-            m.d.sync += popped.eq(count + pops[e])
+            m.d[ended] += popped.eq(count + pops[e])
             counts.append(popped)
             m.d.sync += [
                 positions[e].eq(lowest_bit(current.mask)),
@@ -182,7 +183,7 @@ class Banks(wiring.Component):
         # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.
         level = counts
         delayed = Signal()
-        m.d.sync += delayed.eq(advance)
+        m.d[ended] += delayed.eq(advance)
         while len(level) > 1:
             merged = [
                 Signal(config.weight_address_width + 1, name=f"longest_{len(level)}_{i}")

@@ -42,7 +42,7 @@ class NeuronUnit(wiring.Component):
     signed_sum_2 : ``Out(signed(sum_width))``
         The signed sum.
     parameter_1 : ``In(parameter_layout())``
-        From the parameter memory.
+        From the parameter memory; of a frugal core in cycle 3.
     parameter_2 : ``Out(parameter_layout())``
         The same, for the host.
     shift, reset, decode_scale, quantized : ``In``
@@ -107,17 +107,28 @@ class NeuronUnit(wiring.Component):
         m.d.sync += [
             sum_1.eq(self.sum_0),
             self.signed_sum_2.eq(Mux(self.doubled, sum_1 << 1, sum_1) - self.reference_1),
-            self.parameter_2.eq(self.parameter_1),
         ]
 
         product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
         offset_3 = Signal(signed(OFFSET_WIDTH))
         exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1))
-        m.d.sync += [
-            product_3.eq(self.signed_sum_2 * self.parameter_2.multiplier),
-            offset_3.eq(self.parameter_2.offset),
-            exact_4.eq(product_3 + offset_3),
-        ]
+        exact = product_3 + offset_3
+        if self.config.frugal:
+            # The parameters come two cycles later instead of waiting in registers.
+            sum_3 = Signal.like(self.signed_sum_2)
+            m.d.sync += [sum_3.eq(self.signed_sum_2), exact_4.eq(exact)]
+            m.d.comb += [
+                product_3.eq(sum_3 * self.parameter_1.multiplier),
+                offset_3.eq(self.parameter_1.offset),
+                self.parameter_2.eq(self.parameter_1),
+            ]
+        else:
+            m.d.sync += [
+                self.parameter_2.eq(self.parameter_1),
+                product_3.eq(self.signed_sum_2 * self.parameter_2.multiplier),
+                offset_3.eq(self.parameter_2.offset),
+                exact_4.eq(exact),
+            ]
 
         # Saturated if any bit above the result differs from the sign, whatever the shift drops.
         sign_4 = exact_4[-1]

@@ -25,16 +25,26 @@ UNITS_PER_COPY = 4
 
 STEP_FIELDS = ("state", "output", "flag")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
-STEP_TAKEN = (3, 8, 10)
-"""Cycles in which they are needed, and taken from the one before with the step's first chunk."""
-STEP_CYCLES = max(b - a for a, b in pairwise((-1, *STEP_TAKEN)))
-"""Cycles they hold at least."""
+
+def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
+    """Return the cycles in which they are taken over, with the first chunk of a step."""
+    if config.frugal:
+        return {"state": (3, 10), "output": (8,), "flag": (8,)}
+    # With a stop in between, short steps need not wait for each other.
+    return {"state": (3, 8, 10), "output": (3, 8), "flag": (3, 8)}
+
+
+def step_cycles(config: CoreConfig) -> int:
+    """Return the cycles they have to hold at least."""
+    return max(b - a for cycles in step_taken(config).values() for a, b in pairwise((-1, *cycles)))
 
 
 def update_loop(config: CoreConfig) -> int:
     """Return the least cycles from a step to one that depends on it."""
-    # In a frugal core, the snapshot has to be back where it began.
-    return -(-Update.LOOP // config.lanes) * config.lanes if config.frugal else Update.LOOP
+    if not config.frugal:
+        return Update.LOOP
+    # The snapshot has to be back where it began.
+    return -(-max(Update.LOOP, step_cycles(config)) // config.lanes) * config.lanes
 
 
 def unit_domain(config: CoreConfig) -> str:
@@ -108,7 +118,9 @@ class Update(wiring.Component):
         d = self.descriptor
 
         m.submodules.issue = issue = UpdateIssue(
-            config, loop=update_loop(config), step_cycles=STEP_CYCLES, free_chunks=lanes_latency(config) + 3 - config.frugal
+            config, loop=update_loop(config), step_cycles=step_cycles(config),
+            # A frugal core reads the snapshot up to three cycles later.
+            free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
         )
         m.d.comb += [
             issue.descriptor.eq(d),
@@ -145,13 +157,13 @@ class Update(wiring.Component):
         reference = [self.reference_sum]
         for cycle in range(-1, 2):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
-            m.d.sync += following.eq(reference[-1])
+            m.d[unit_domain(config)] += following.eq(reference[-1])
             reference.append(following)
         # In a frugal core the snapshot itself moves with the lanes issued.
         near_width = min(2, len(issue.pick))
         far = Signal(len(issue.pick) - near_width)
         m.d.sync += far.eq(issue.pick[near_width:])
-        m.d.comb += self.rotate.eq(issue.rotate)
+        m.d.sync += self.rotate.eq(issue.rotate)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
@@ -163,7 +175,10 @@ class Update(wiring.Component):
                 m.d.sync += sums.eq(near[issue.pick[:near_width]])
                 picked.append(sums)
             sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
-            m.d.sync += sum_0.eq(self.sums[0] if config.frugal else Array(picked)[far])
+            if config.frugal:
+                m.d.comb += sum_0.eq(self.sums[0])
+            else:
+                m.d.sync += sum_0.eq(Array(picked)[far])
             m.d.comb += [
                 unit.sum_0.eq(sum_0),
                 unit.reference_1.eq(reference[3]),
@@ -175,7 +190,7 @@ class Update(wiring.Component):
             ]
             units.append(unit)
 
-        self.elaborate_parameters(m, issue.chunk, units)
+        self.elaborate_parameters(m, chunk[1] if config.frugal else issue.chunk, units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
@@ -185,20 +200,23 @@ class Update(wiring.Component):
     def elaborate_chunks(self, m: Module, issued) -> list:
         """Return what is in each cycle of the pipeline; `valid` for logits and neurons apart.
 
-        The fields of a step are there in the cycles STEP_TAKEN, and change with its first chunk.
+        The fields of a step are there in the cycles ``step_taken``, and change with its first chunk.
         """
         chunk = []
-        before = step = issued
+        before = issued
+        step = dict.fromkeys(STEP_FIELDS, issued)
+        taken = step_taken(self.config)
         for cycle in range(11):
             following = Signal.like(issued, name=f"chunk_{cycle}")
             m.d.sync += [
                 following[name].eq(before[name])
                 for name, _ in issued.shape() if name not in STEP_FIELDS
             ]
-            if cycle in STEP_TAKEN:
-                with m.If(before.valid & before.first):
-                    m.d.sync += [following[name].eq(step[name]) for name in STEP_FIELDS]
-                step = following
+            with m.If(before.valid & before.first):
+                for name in STEP_FIELDS:
+                    if cycle in taken[name]:
+                        m.d.sync += following[name].eq(step[name][name])
+                        step[name] = following
             chunk.append(following)
             before = following
         return chunk
