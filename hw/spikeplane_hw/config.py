@@ -49,6 +49,8 @@ class CoreConfig:
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     side_width: int = 10
     """Bits of the height and of the width of a map."""
+    step_width: int = 14
+    """Bits of the number of time steps of a run."""
     queue_depth: int = 16
     """Entries of a bank's spike queue."""
     row_queue_depth: int = 8
@@ -152,6 +154,7 @@ TINY = CoreConfig(
     logit_count=64,
     row_flag_count=256,
     side_width=6,
+    step_width=8,
     queue_depth=32,
     row_queue_depth=0,
     segment_queue_depth=32,

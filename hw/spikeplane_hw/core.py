@@ -11,7 +11,7 @@ from .config import CoreConfig
 from .descriptor import event_layout
 from .events import EventWriter
 from .fetch import Fetch
-from .host_bus import HostBus
+from .host_bus import HostBus, written_word
 from .lanes import Lanes
 from .memories import HOST_READ_LATENCY
 from .memory_map import Space, memory_map
@@ -145,12 +145,12 @@ class Core(wiring.Component):
             program_read.addr.eq(Mux(sequencer.busy, sequencer.program_address, bus.address)),
             sequencer.program_data.eq(program_read.data),
             program_write.addr.eq(bus.address),
-            program_write.data.eq(bus.write_data),
+            program_write.data.eq(written_word(bus.write_data, map_of[Space.PROGRAM])),
             program_write.en.eq(write[Space.PROGRAM]),
             plane_read.addr.eq(Mux(sequencer.busy, walker.pass_address, bus.address)),
             walker.pass_data.eq(plane_read.data),
             plane_write.addr.eq(bus.address),
-            plane_write.data.eq(bus.write_data),
+            plane_write.data.eq(written_word(bus.write_data, map_of[Space.PASSES])),
             plane_write.en.eq(write[Space.PASSES]),
             counter_read.addr.eq(Mux(sequencer.busy, sequencer.counter_address, bus.address)),
             sequencer.counter_read.eq(counter_read.data),
@@ -234,7 +234,7 @@ class Core(wiring.Component):
         with m.Elif(write[Space.SPIKES]):
             m.d.sync += [
                 spike_write.addr.eq(bus.address),
-                spike_write.data.eq(bus.write_data),
+                spike_write.data.eq(written_word(bus.write_data, map_of[Space.SPIKES])),
                 spike_write.en.eq(~0),
             ]
 
@@ -256,13 +256,16 @@ class Core(wiring.Component):
                 port.read.eq(reads & (bus.space == space)),
             ]
             if map_of[space].writable:
-                m.d.comb += [port.write.eq(write[space]), port.write_data.eq(bus.write_data)]
+                m.d.comb += [
+                    port.write.eq(write[space]),
+                    port.write_data.eq(written_word(bus.write_data, map_of[space])),
+                ]
 
         m.d.comb += [
             bus.read_valid.eq(reading[-1]),
             registers.address.eq(bus.address),
             registers.write.eq(write[Space.REGISTERS]),
-            registers.write_data.eq(bus.write_data),
+            registers.write_data.eq(written_word(bus.write_data, map_of[Space.REGISTERS])),
         ]
         local = {
             Space.REGISTERS: registers.read_data,

@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import event_layout
+from .memory_map import EVENT_COUNT_WIDTH
 
 __all__ = ["EventWriter"]
 
@@ -14,8 +15,9 @@ __all__ = ["EventWriter"]
 class EventWriter(wiring.Component):
     """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
 
-    One event takes nine cycles, one outside three. An event outside the frame is counted and dropped. The input map
-    of events has one slot a pixel, and its row flags start at 0.
+    One event takes nine cycles, one outside three; the stream holds it as long. An event outside the
+    frame is counted and dropped. The input map of events has one slot a pixel, and its row flags
+    start at 0.
 
     Members
     -------
@@ -26,7 +28,7 @@ class EventWriter(wiring.Component):
         Geometry of the input map.
     clear : ``In(1)``
         Reset the counts.
-    accepted, rejected : ``Out(32)``
+    accepted, rejected : ``Out(EVENT_COUNT_WIDTH)``
         Events since ``clear``.
     idle : ``Out(1)``
     read_address, read_enable, read_data
@@ -46,10 +48,10 @@ class EventWriter(wiring.Component):
             "base": In(config.slot_width),
             "width": In(config.side_width),
             "height": In(config.side_width),
-            "steps": In(event["step"].shape + 1),
+            "steps": In(config.step_width),
             "clear": In(1),
-            "accepted": Out(32),
-            "rejected": Out(32),
+            "accepted": Out(EVENT_COUNT_WIDTH),
+            "rejected": Out(EVENT_COUNT_WIDTH),
             "idle": Out(1),
             "read_address": Out(ceil_log2(config.spike_depth)),
             "read_enable": Out(1),
@@ -66,7 +68,7 @@ class EventWriter(wiring.Component):
         config = self.config
         offset_width = ceil_log2(config.word_slots)
 
-        event = Signal(event_layout())
+        event = self.events.p
         flag_width = len(self.flag_address)
         row = Signal(flag_width)
         slot = Signal(config.slot_width)
@@ -97,12 +99,8 @@ class EventWriter(wiring.Component):
 
         with m.FSM():
             with m.State("TAKE"):
-                m.d.comb += [
-                    self.events.ready.eq(self.enable),
-                    self.idle.eq(~(self.events.valid & self.enable)),
-                ]
-                with m.If(self.events.valid & self.enable):
-                    m.d.sync += event.eq(self.events.p)
+                m.d.comb += self.idle.eq(~(self.events.valid & self.enable))
+                with m.If(~self.idle):
                     m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.sync += inside.eq(
@@ -114,6 +112,7 @@ class EventWriter(wiring.Component):
                     m.d.sync += self.accepted.eq(self.accepted + 1)
                     m.next = "ROW"
                 with m.Else():
+                    m.d.comb += self.events.ready.eq(1)
                     m.d.sync += self.rejected.eq(self.rejected + 1)
                     m.next = "TAKE"
             with m.State("ROW"):
@@ -134,6 +133,6 @@ class EventWriter(wiring.Component):
             with m.State("SELECT"):
                 m.next = "WRITE"
             with m.State("WRITE"):
-                m.d.comb += [self.write.eq(1), self.flag.eq(1)]
+                m.d.comb += [self.write.eq(1), self.flag.eq(1), self.events.ready.eq(1)]
                 m.next = "TAKE"
         return m

@@ -5,9 +5,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .memory_map import Space, memory_map
+from .memory_map import Memory, Space, memory_map
 
-__all__ = ["HostBus"]
+__all__ = ["HostBus", "written_word"]
 
 
 class HostBus(wiring.Signature):
@@ -20,7 +20,8 @@ class HostBus(wiring.Signature):
     3. While the core is busy (STATUS bit 0) only REGISTERS may be accessed; reads of other spaces
        return unspecified words and writes are ignored.
     4. ``busy`` is STATUS bit 0.
-    5. Words are right-aligned; addresses beyond a memory's depth are the link's to refuse.
+    5. Words read are right-aligned; of words written the last byte is the last one of
+       ``write_data``, see :func:`written_word`. Addresses beyond a memory's depth are the link's to refuse.
     """
 
     def __init__(self, config: CoreConfig):
@@ -30,9 +31,14 @@ class HostBus(wiring.Signature):
             "space": Out(Space),
             "address": Out(ceil_log2(max(space.depth for space in spaces))),
             "write": Out(1),
-            "write_data": Out(width),
+            "write_data": Out(-(-width // 8) * 8),
             "read": Out(1),
             "read_valid": In(1),
             "read_data": In(width),
             "busy": In(1),
         })
+
+
+def written_word(write_data, memory: Memory):
+    """Return the word for ``memory`` in the bus's ``write_data``, into which bytes are shifted."""
+    return write_data[len(write_data) - 8 * memory.word_bytes :][: memory.width]

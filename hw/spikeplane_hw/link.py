@@ -135,9 +135,9 @@ class Link(wiring.Component):
         m.d.comb += [
             bus.space.eq(request.space),
             bus.address.eq(address),
-            bus.write_data.eq(word),
+            bus.write_data.eq(word[len(word) - len(bus.write_data) :]),
             bus.write.eq(full & is_write & ~written),
-            self.events.payload.eq(word),
+            self.events.payload.eq(word[len(word) - 8 * event_bytes :]),
             self.events.valid.eq(full & is_events),
             taken.eq(full & (written | (is_events & self.events.ready))),
             buffer_write.addr.eq(position),
@@ -243,7 +243,7 @@ class Link(wiring.Component):
                 with m.If((left != 0) & (~full | taken)):
                     m.d.comb += buffer_read.addr.eq(position + 1)
                     m.d.sync += [
-                        word.word_select(byte, 8).eq(buffer_read.data),
+                        word.eq(Cat(word[8:], buffer_read.data)),
                         position.eq(position + 1),
                         byte.eq(byte_next),
                     ]
@@ -288,12 +288,13 @@ class Link(wiring.Component):
             with m.State("WORD"):
                 m.d.comb += [
                     encoder.i.valid.eq(1),
-                    sent.data.eq(word.word_select(byte, 8)),
+                    sent.data.eq(word[:8]),
                     crc.data.eq(sent.data),
                     crc.valid.eq(encoder.i.ready),
                 ]
                 with m.If(encoder.i.ready):
-                    m.d.sync += byte.eq(byte_next)
+                    # As when it is filled: what is shifted in does not matter.
+                    m.d.sync += [byte.eq(byte_next), word.eq(Cat(word[8:], buffer_read.data))]
                     with m.If(word_ends):
                         m.next = "READ"
 

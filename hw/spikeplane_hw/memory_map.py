@@ -12,12 +12,16 @@ from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
-__all__ = ["IDENTITY", "LOGIT_WIDTH", "Control", "Counter", "Memory", "Register", "Space", "memory_map",
-           "register_map_hash"]
+__all__ = ["EVENT_COUNT_WIDTH", "IDENTITY", "LOGIT_WIDTH", "RUN_COUNT_WIDTH", "Control", "Counter", "Memory",
+           "Register", "Space", "memory_map", "register_map_hash"]
 
 IDENTITY = int.from_bytes(b"SPK1", "little")
 LOGIT_WIDTH = 32
 COUNTER_WIDTH = 32
+RUN_COUNT_WIDTH = 15
+"""Bits of the runs counted in STATUS, which wrap."""
+EVENT_COUNT_WIDTH = 16
+"""Bits of the counts of events, which wrap."""
 
 
 class Space(enum.Enum, shape=4):
@@ -54,7 +58,8 @@ class Register(enum.Enum, shape=5):
     CONTROL = 3
     """Write a :class:`Control`; ignored while STATUS says busy."""
     STATUS = 4
-    """Bit 0: busy, that is running, about to run, or clearing. Bits 31..1: runs completed."""
+    """Bit 0: busy, that is running, about to run, or clearing. Bits above: runs completed, modulo
+    2**RUN_COUNT_WIDTH."""
     LAYERS = 5
     """Layers in the program."""
     OUTER_STEPS = 6
@@ -68,6 +73,7 @@ class Register(enum.Enum, shape=5):
     INPUT_STEPS = 11
     """Events with x, y or step from these on are rejected."""
     EVENTS_ACCEPTED = 12
+    """Of the events since a CLEAR, modulo 2**EVENT_COUNT_WIDTH."""
     EVENTS_REJECTED = 13
 
 

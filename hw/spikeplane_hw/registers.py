@@ -6,7 +6,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .memory_map import IDENTITY, Control, Register, register_map_hash
+from .memory_map import (
+    EVENT_COUNT_WIDTH,
+    IDENTITY,
+    RUN_COUNT_WIDTH,
+    Control,
+    Register,
+    register_map_hash,
+)
 
 __all__ = ["Registers"]
 
@@ -30,7 +37,7 @@ class Registers(wiring.Component):
         Reset the event counts.
     layers, outer_steps, input_base, input_width, input_height, input_steps : ``Out``
         What the host has set.
-    accepted, rejected : ``In(32)``
+    accepted, rejected : ``In(EVENT_COUNT_WIDTH)``
         Event counts.
     """
 
@@ -50,23 +57,24 @@ class Registers(wiring.Component):
             "clear_flag": Out(ceil_log2(config.row_flag_count)),
             "clear_counts": Out(1),
             "layers": Out(ceil_log2(config.layer_count + 1)),
-            "outer_steps": Out(16),
+            "outer_steps": Out(config.step_width),
             "input_base": Out(config.slot_width),
             "input_width": Out(config.side_width),
             "input_height": Out(config.side_width),
-            "input_steps": Out(14),
-            "accepted": In(32),
-            "rejected": In(32),
+            "input_steps": Out(config.step_width),
+            "accepted": In(EVENT_COUNT_WIDTH),
+            "rejected": In(EVENT_COUNT_WIDTH),
         })
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         input_words = Signal(ceil_log2(config.spike_depth + 1))
-        runs = Signal(31)
+        runs = Signal(RUN_COUNT_WIDTH)
         wanted = Signal()  # a run was asked for and has not begun
         clear_left = Signal.like(input_words)
         flags_left = Signal(ceil_log2(config.row_flag_count + 1))
+        steps_left = Signal.like(self.input_steps)  # whose flags are to be added to `flags_left`
         started = Signal()
 
         settable = {
@@ -108,7 +116,7 @@ class Registers(wiring.Component):
             ),
             self.run.eq(wanted & self.events_idle),
             self.clear_counts.eq(asked & (control & Control.CLEAR).as_value().any()),
-            self.clearing.eq((clear_left != 0) | (flags_left != 0)),
+            self.clearing.eq((clear_left != 0) | (steps_left != 0) | (flags_left != 0)),
         ]
         with m.If(asked & (control & Control.RUN).as_value().any()):
             m.d.sync += [
@@ -125,11 +133,13 @@ class Registers(wiring.Component):
         with m.If(self.clear_counts):
             m.d.sync += [
                 clear_left.eq(input_words),
-                flags_left.eq(self.input_height * self.input_steps),
+                steps_left.eq(self.input_steps),
             ]
         with m.If(clear_left != 0):
             m.d.sync += clear_left.eq(clear_left - 1)
-        with m.If(flags_left != 0):
+        with m.If(steps_left != 0):
+            m.d.sync += [steps_left.eq(steps_left - 1), flags_left.eq(flags_left + self.input_height)]
+        with m.Elif(flags_left != 0):
             m.d.sync += flags_left.eq(flags_left - 1)
         first_word = self.input_base[ceil_log2(config.word_slots) :]
         m.d.comb += [

@@ -51,7 +51,7 @@ class Sequencer(wiring.Component):
             "resume": In(1),
             "busy": Out(1),
             "layers": In(ceil_log2(config.layer_count + 1)),
-            "outer_steps": In(16),
+            "outer_steps": In(config.step_width),
             "program_address": Out(ceil_log2(config.layer_count * descriptor_words(config))),
             "program_data": In(PROGRAM_WIDTH),
             "descriptor": Out(descriptor_layout(config)),

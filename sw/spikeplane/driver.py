@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
 from spikeplane_hw.memory_map import (
+    EVENT_COUNT_WIDTH,
     IDENTITY,
+    RUN_COUNT_WIDTH,
     Control,
     Counter,
     Register,
@@ -230,7 +232,7 @@ class Board:
         self.session.send_events(words)
         result = self._finish(control, runs)
         accepted, rejected = self.read_registers(Register.EVENTS_ACCEPTED, 2)
-        if (accepted, rejected) != (len(words), 0):
+        if (accepted, rejected) != (len(words) % (1 << EVENT_COUNT_WIDTH), 0):
             raise DeviceError(f"of {len(words)} events sent, the device accepted {accepted} and "
                               f"rejected {rejected}")
         return result
@@ -239,7 +241,7 @@ class Board:
         image = self._image()
         self.write_register(Register.CONTROL, control.value)
         runs = self._wait("the run")
-        if runs != (before + 1) % (1 << 31):
+        if runs != (before + 1) % (1 << RUN_COUNT_WIDTH):
             raise DeviceError(f"the run did not take place: {before} runs before, {runs} after")
         logits = self.read(Space.LOGITS, 0, len(image.logit_offset))
         counters = self.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))

@@ -72,6 +72,7 @@ class Placement:
         _verify_map("input", self.input_map, config)
         for name, side in (("height", self.input_map.height), ("width", self.input_map.width)):
             _limit("input", name, side, (1 << config.side_width) - 1)
+        _limit("input", "time steps", self.network.input.steps, (1 << config.step_width) - 1)
         if self.input_map.flagged:
             _verify_events(self.input_map)
         for placed in self.layers:

@@ -20,7 +20,9 @@ class Host:
             value = word if isinstance(word, int) else int.from_bytes(bytes(word), "little")
             self.ctx.set(self.bus.space, space)
             self.ctx.set(self.bus.address, address + offset)
-            self.ctx.set(self.bus.write_data, value)
+            # As the link does it, words are shifted in at the high end.
+            above = len(self.bus.write_data) - 8 * self.map[space].word_bytes
+            self.ctx.set(self.bus.write_data, value << above)
             self.ctx.set(self.bus.write, 1)
             await self.ctx.tick()
             self.ctx.set(self.bus.write, 0)

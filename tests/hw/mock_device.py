@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import event_layout
-from spikeplane_hw.host_bus import HostBus
+from spikeplane_hw.host_bus import HostBus, written_word
 from spikeplane_hw.link import Link
 from spikeplane_hw.memory_map import Register, Space, memory_map
 
@@ -68,7 +68,7 @@ class MockCore(wiring.Component):
         with m.Switch(bus.space):
             for space, words in spaces.items():
                 with m.Case(space):
-                    m.d.comb += masked.eq(bus.write_data & ((1 << words.width) - 1))
+                    m.d.comb += masked.eq(written_word(bus.write_data, words))
         written = Signal()  # a write is carried out in the cycle after it is asked for
         m.d.sync += written.eq(bus.write)
         m.d.comb += [
@@ -96,7 +96,7 @@ class MockCore(wiring.Component):
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.If(written & (bus.space == Space.REGISTERS) & (bus.address == Register.CONTROL)):
-            m.d.sync += left.eq(bus.write_data)
+            m.d.sync += left.eq(masked)
 
         # Reads take 1 to 4 cycles.
         reading, tallied, wait = Signal(), Signal(), Signal(2)
