@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
 
-from amaranth import Const, Instance
+from amaranth import Const, Instance, Signal
 
 __all__ = ["EcpPll", "Ice40Pll"]
 
@@ -32,7 +32,7 @@ def nearest(settings, target: float, source: float):
 
 @dataclass(frozen=True, kw_only=True)
 class EcpPll:
-    """Dividers of an ECP5's EHXPLLL with feedback from its primary output.
+    """Dividers of an ECP5's EHXPLLL: feedback from its primary output, clock from its secondary one.
 
     Its phase detector runs at 10 to 400 MHz.
     """
@@ -50,45 +50,52 @@ class EcpPll:
         """Return the dividers for ``target``, both in Hz."""
         settings = (
             cls(source=source, input_divisor=i, feedback_divisor=f, output_divisor=o)
-            for i, f, o in product(range(1, 9), range(1, 41), range(1, 81))
-            if source / i >= 10e6 and cls.RANGE[0] <= source / i * f * o <= cls.RANGE[1]
+            for i, f, o in product(range(1, 9), range(1, 81), range(1, 81))
+            if source / i >= 10e6 and cls.RANGE[0] <= source / i * f <= cls.RANGE[1]
         )
         return nearest(settings, target, source)
 
     @property
     def output(self) -> float:
         """Output frequency, Hz."""
-        return self.source / self.input_divisor * self.feedback_divisor
+        return self.oscillator / self.output_divisor
 
     @property
     def oscillator(self) -> float:
         """Frequency of the oscillator, Hz."""
-        return self.output * self.output_divisor
+        return self.source / self.input_divisor * self.feedback_divisor
 
     def instance(self, source, clock, locked) -> Instance:
         """Return the primitive from the net ``source`` to ``clock`` and ``locked``."""
+        feedback = Signal()
         return Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{self.source / 1e6:g}",
-            a_FREQUENCY_PIN_CLKOP=f"{self.output / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOP=f"{self.source / self.input_divisor / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOS=f"{self.output / 1e6:g}",
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",
             a_MFG_GMCREF_SEL="2",
             p_CLKI_DIV=self.input_divisor,
-            p_CLKFB_DIV=self.feedback_divisor,
-            p_CLKOP_DIV=self.output_divisor,
-            p_CLKOP_CPHASE=self.output_divisor - 1,
+            p_CLKFB_DIV=1,
+            p_CLKOP_DIV=self.feedback_divisor,
+            p_CLKOP_CPHASE=self.feedback_divisor - 1,
             p_CLKOP_FPHASE=0,
             p_CLKOP_ENABLE="ENABLED",
+            p_CLKOS_DIV=self.output_divisor,
+            p_CLKOS_CPHASE=self.output_divisor - 1,
+            p_CLKOS_FPHASE=0,
+            p_CLKOS_ENABLE="ENABLED",
             p_FEEDBK_PATH="CLKOP",
             p_OUTDIVIDER_MUXA="DIVA",
+            p_OUTDIVIDER_MUXB="DIVB",
             p_PLLRST_ENA="DISABLED",
             p_INTFB_WAKE="DISABLED",
             p_STDBY_ENABLE="DISABLED",
             p_DPHASE_SOURCE="DISABLED",
             i_CLKI=source,
-            i_CLKFB=clock,
+            i_CLKFB=feedback,
             i_RST=Const(0),
             i_STDBY=Const(0),
             i_PHASESEL0=Const(0),
@@ -98,7 +105,8 @@ class EcpPll:
             i_PHASELOADREG=Const(1),
             i_PLLWAKESYNC=Const(0),
             i_ENCLKOP=Const(0),
-            o_CLKOP=clock,
+            o_CLKOP=feedback,
+            o_CLKOS=clock,
             o_LOCK=locked,
         )
 

@@ -2,11 +2,12 @@ import pytest
 from spikeplane_boards.plls import EcpPll, Ice40Pll
 
 
-@pytest.mark.parametrize("target", [50e6, 75e6, 87.5e6, 100e6, 125e6])
+@pytest.mark.parametrize("target", [50e6, 62.5e6, 75e6, 87.5e6, 90e6, 93.75e6, 100e6, 125e6])
 def test_ecp5(target):
     pll = EcpPll.create(25e6, target)
-    assert pll.source / pll.input_divisor * pll.feedback_divisor == pytest.approx(target, rel=0.01)
-    assert 400e6 <= target * pll.output_divisor <= 800e6
+    oscillator = pll.source / pll.input_divisor * pll.feedback_divisor
+    assert oscillator / pll.output_divisor == pytest.approx(target, rel=0.01)
+    assert 400e6 <= oscillator <= 800e6
     assert pll.source / pll.input_divisor >= 10e6
 
 
