@@ -64,11 +64,10 @@ class Banks(wiring.Component):
         The queues take another word besides those already on their way.
     """
 
-    IN_FLIGHT = 3
-    """Words that may still come after ``room`` falls."""
-
     def __init__(self, config: CoreConfig):
         self.config = config
+        self.in_flight = 3 + (config.wire_domain == "sync")
+        """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
             "passes": In(stream.Signature(pass_info_layout())),
@@ -104,6 +103,10 @@ class Banks(wiring.Component):
         positions = Signal(data.ArrayLayout(range(config.word_slots), config.banks))
         bases = Signal(data.ArrayLayout(config.weight_address_width, config.banks))
 
+        words = Signal(word_layout(config))
+        words_valid = Signal()
+        m.d[config.wire_domain] += [words.eq(self.words.p), words_valid.eq(self.words.valid)]
+
         for e in range(config.banks):
             queue = Queue(entry_layout, config.queue_depth)
             m.submodules[f"queue_{e}"] = queue
@@ -117,15 +120,15 @@ class Banks(wiring.Component):
             load = Signal(name=f"load_{e}")
             ended = Signal(name=f"ended_{e}")
             m.d.comb += [
-                written.mask.eq(self.words.p.masks[e]),
+                written.mask.eq(words.masks[e]),
                 written.few.eq(~(written.mask & (written.mask - 1)).any()),
-                written.weight.eq(self.words.p.weight),
-                written.last.eq(self.words.p.last),
+                written.weight.eq(words.weight),
+                written.last.eq(words.last),
                 queue.i.payload.eq(written),
                 queue.i.valid.eq(
-                    self.words.valid & (self.words.p.masks[e].any() | self.words.p.last)
+                    words_valid & (words.masks[e].any() | words.last)
                 ),
-                rooms[e].eq(queue.level < config.queue_depth - self.IN_FLIGHT),
+                rooms[e].eq(queue.level < config.queue_depth - self.in_flight),
                 head.eq(queue.o.payload),
                 rest.eq(current.mask & (current.mask - 1)),
                 rest_few.eq(~(rest & (rest - 1)).any()),

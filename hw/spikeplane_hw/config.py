@@ -71,6 +71,8 @@ class CoreConfig:
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value!r}")
+        if self.queue_depth < 8:
+            raise ValueError(f"queue_depth must be at least 8, not {self.queue_depth!r}")
         if self.clusters != 1:
             raise ValueError(f"clusters must be 1, not {self.clusters!r}: more are not built yet")
         if self.lanes % self.updates or self.lanes % self.banks:
@@ -124,6 +126,11 @@ class CoreConfig:
     def sum_width(self) -> int:
         """Bits of a signed weighted sum."""
         return self.accumulator_width + 1
+
+    @property
+    def wire_domain(self) -> str:
+        """Domain of registers that only keep wires short: a frugal core has none."""
+        return "comb" if self.frugal else "sync"
 
     @property
     def peak_operations(self) -> int:

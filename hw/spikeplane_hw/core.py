@@ -87,9 +87,6 @@ class Core(wiring.Component):
             walker.initial.eq(sequencer.initial),
             walker.stream_offset.eq(sequencer.stream_offset),
             walker.stream_flags.eq(sequencer.stream_flags),
-            # A segment request waits until its snapshot is taken, so an empty queue means that
-            # nothing is on its way through fetch, banks and lanes either.
-            sequencer.drained.eq(walker.idle & ~segments.o.valid & update.idle),
             sequencer.events.eq(banks.events),
             sequencer.longest.eq(banks.longest),
             sequencer.longest_valid.eq(banks.longest_valid),
@@ -100,6 +97,10 @@ class Core(wiring.Component):
             sequencer.layers.eq(registers.layers),
             sequencer.outer_steps.eq(registers.outer_steps),
         ]
+
+        # A segment request waits until its snapshot is taken, so an empty queue means that nothing is
+        # on its way through fetch, banks and lanes either.
+        m.d.sync += sequencer.drained.eq(walker.idle & ~segments.o.valid & update.idle)
 
         busy = Signal()
         m.d.sync += busy.eq(sequencer.busy | registers.clearing)
@@ -274,8 +275,16 @@ class Core(wiring.Component):
             Space.SPIKES: word,
             Space.COUNTERS: counter_read.data,
         }
+        # Words that lie here are there early, and wait for a cycle as they are chosen from.
+        local_data = Signal(max(map_of[space].width for space in local))
         with m.Switch(bus.space):
-            for space, data in (local | {s: port.read_data for s, port in ports.items()}).items():
+            for space, data in local.items():
                 with m.Case(space):
-                    m.d.sync += bus.read_data.eq(data)
+                    m.d.sync += local_data.eq(data)
+        with m.Switch(bus.space):
+            for space, port in ports.items():
+                with m.Case(space):
+                    m.d.sync += bus.read_data.eq(port.read_data)
+            with m.Default():
+                m.d.sync += bus.read_data.eq(local_data)
         return m

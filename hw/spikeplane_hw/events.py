@@ -15,7 +15,7 @@ __all__ = ["EventWriter"]
 class EventWriter(wiring.Component):
     """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
 
-    One event takes nine cycles, one outside three; the stream holds it as long. An event outside the
+    One event takes ten cycles, one outside three; the stream holds it as long. An event outside the
     frame is counted and dropped. The input map of events has one slot a pixel, and its row flags
     start at 0.
 
@@ -86,8 +86,6 @@ class EventWriter(wiring.Component):
         ]
         m.d.comb += [
             total.eq(product + rest),
-            factor.eq(event.step),
-            size.eq(self.height),
             rest.eq(event.y),
             self.read_address.eq(slot[offset_width:]),
             self.write_slot.eq(slot),
@@ -103,9 +101,14 @@ class EventWriter(wiring.Component):
                 with m.If(~self.idle):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += inside.eq(
-                    (event.x < self.width) & (event.y < self.height) & (event.step < self.steps)
-                )
+                m.d.sync += [
+                    inside.eq(
+                        (event.x < self.width) & (event.y < self.height)
+                        & (event.step < self.steps)
+                    ),
+                    factor.eq(event.step),
+                    size.eq(self.height),
+                ]
                 m.next = "COUNT"
             with m.State("COUNT"):
                 with m.If(inside):
@@ -119,7 +122,9 @@ class EventWriter(wiring.Component):
                 m.d.sync += row.eq(total)
                 m.next = "LOCATE"
             with m.State("LOCATE"):
-                m.d.comb += [factor.eq(row), size.eq(self.width)]
+                m.d.sync += [factor.eq(row), size.eq(self.width)]
+                m.next = "MULTIPLY"
+            with m.State("MULTIPLY"):
                 m.next = "SLOT"
             with m.State("SLOT"):
                 m.d.comb += rest.eq(event.x + self.base)

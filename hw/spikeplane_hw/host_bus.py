@@ -14,7 +14,7 @@ class HostBus(wiring.Signature):
     """Host access to the core, seen from the link.
 
     1. ``write`` or ``read`` starts an access in the cycle it is high; both are never high together.
-    2. A write completes in the next cycle; ``space``, ``address`` and ``write_data`` hold till then.
+    2. A write completes two cycles later; ``space``, ``address`` and ``write_data`` hold till then.
        A read completes in the cycle ``read_valid`` is high, with the word in ``read_data``; until
        then ``space`` and ``address`` hold. No access starts before the last one is completed.
     3. While the core is busy (STATUS bit 0) only REGISTERS may be accessed; reads of other spaces

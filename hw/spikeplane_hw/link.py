@@ -12,7 +12,7 @@ from .descriptor import event_layout
 from .frame import CRC_BYTES, PAYLOAD_LIMIT, Command, Status, reply_layout, request_layout
 from .host_bus import HostBus
 from .memory_map import Space, memory_map
-from .slip import SlipDecoder, SlipEncoder
+from .slip import SlipDecoder, SlipEncoder, item_layout
 
 __all__ = ["Link"]
 
@@ -25,7 +25,7 @@ class Link(wiring.Component):
     number is a repetition: it gets the remembered status again and nothing is executed twice, but
     words are read again. Any other number is OUT_OF_ORDER. HELLO is always executed.
 
-    Receiving and writing take 1 cycle a byte, replying 1 (2 for a stuffed one) and a bus read a word.
+    Receiving takes 1 cycle a byte, writing 1 and 2 a word, replying 2 (3 for a stuffed one).
 
     Members
     -------
@@ -70,7 +70,17 @@ class Link(wiring.Component):
         connect(m, flipped(self.rx), decoder.i)
         connect(m, encoder.o, flipped(self.tx))
         received = decoder.o.p
-        sent = encoder.i.p
+
+        # What is sent waits in a register: the way from words and checksum to stuffing is long.
+        sent = Signal(item_layout())
+        sending = Signal()
+        accepted = Signal()
+        waiting = Signal()
+        m.d.comb += [accepted.eq(~waiting), encoder.i.valid.eq(waiting)]
+        with m.If(sending & accepted):
+            m.d.sync += [encoder.i.p.eq(sent), waiting.eq(1)]
+        with m.Elif(encoder.i.ready):
+            m.d.sync += waiting.eq(0)
 
         # The request, and the request with the byte at hand.
         layout = request_layout()
@@ -130,21 +140,21 @@ class Link(wiring.Component):
         # One word on its way between buffer or bus and the other side.
         word = Signal(8 * byte_count)
         full = Signal()  # a written word or event is complete
-        written = Signal()  # the core is being given it
+        writing = Signal(2)  # the core is being given it: cycles since
         taken = Signal()
         m.d.comb += [
             bus.space.eq(request.space),
             bus.address.eq(address),
             bus.write_data.eq(word[len(word) - len(bus.write_data) :]),
-            bus.write.eq(full & is_write & ~written),
+            bus.write.eq(full & is_write & ~writing.any()),
             self.events.payload.eq(word[len(word) - 8 * event_bytes :]),
             self.events.valid.eq(full & is_events),
-            taken.eq(full & (written | (is_events & self.events.ready))),
+            taken.eq(full & (writing[-1] | (is_events & self.events.ready))),
             buffer_write.addr.eq(position),
             buffer_write.data.eq(received.data),
         ]
 
-        m.d.sync += written.eq(bus.write)
+        m.d.sync += writing.eq(Cat(bus.write, writing))
 
         header = Signal(reply_layout())
         m.d.comb += [
@@ -162,7 +172,7 @@ class Link(wiring.Component):
         taking = decoder.o.valid & ~received.end
         with m.FSM():
             with m.State("HEAD"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(1), crc.data.eq(received.data)]
+                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
                 with m.If(taking):
                     m.d.comb += crc.valid.eq(1)
                     m.d.sync += [request.eq(shifted), place.eq(place + 1), left.eq(shifted.count)]
@@ -178,7 +188,7 @@ class Link(wiring.Component):
                     restart()
 
             with m.State("BODY"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(1), crc.data.eq(received.data)]
+                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
                 with m.If(taking):
                     m.d.comb += [crc.valid.eq(1), buffer_write.en.eq(1)]
                     m.d.sync += [position.eq(position + 1), byte.eq(byte_next)]
@@ -193,7 +203,7 @@ class Link(wiring.Component):
                     m.next = "HEAD"
 
             with m.State("CHECK"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(1), crc.data.eq(received.data)]
+                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
                 with m.If(taking):
                     m.d.comb += crc.valid.eq(1)
                     m.d.sync += place.eq(place + 1)
@@ -207,7 +217,7 @@ class Link(wiring.Component):
                         m.next = "JUDGE"
 
             with m.State("DROP"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(1)]
+                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting)]
                 with m.If(decoder.o.valid & received.end):
                     restart()
                     m.next = "HEAD"
@@ -256,19 +266,19 @@ class Link(wiring.Component):
 
             with m.State("OPEN"):
                 # A delimiter before the reply too: noise on a resting line ends there.
-                m.d.comb += [encoder.i.valid.eq(1), sent.end.eq(1), crc.start.eq(1)]
+                m.d.comb += [sending.eq(1), sent.end.eq(1), crc.start.eq(1)]
                 m.d.sync += left.eq(header.count)
-                with m.If(encoder.i.ready):
+                with m.If(accepted):
                     m.next = "REPLY"
 
             with m.State("REPLY"):
                 m.d.comb += [
-                    encoder.i.valid.eq(1),
+                    sending.eq(1),
                     sent.data.eq(header.as_value().word_select(place, 8)),
                     crc.data.eq(sent.data),
-                    crc.valid.eq(encoder.i.ready),
+                    crc.valid.eq(accepted),
                 ]
-                with m.If(encoder.i.ready):
+                with m.If(accepted):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == reply_layout().size // 8 - 1):
                         m.d.sync += place.eq(0)
@@ -287,12 +297,12 @@ class Link(wiring.Component):
 
             with m.State("WORD"):
                 m.d.comb += [
-                    encoder.i.valid.eq(1),
+                    sending.eq(1),
                     sent.data.eq(word[:8]),
                     crc.data.eq(sent.data),
-                    crc.valid.eq(encoder.i.ready),
+                    crc.valid.eq(accepted),
                 ]
-                with m.If(encoder.i.ready):
+                with m.If(accepted):
                     # As when it is filled: what is shifted in does not matter.
                     m.d.sync += [byte.eq(byte_next), word.eq(Cat(word[8:], buffer_read.data))]
                     with m.If(word_ends):
@@ -300,17 +310,17 @@ class Link(wiring.Component):
 
             with m.State("SEAL"):
                 m.d.comb += [
-                    encoder.i.valid.eq(1),
+                    sending.eq(1),
                     sent.data.eq(crc.crc.word_select(place[: ceil_log2(CRC_BYTES)], 8)),
                 ]
-                with m.If(encoder.i.ready):
+                with m.If(accepted):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == CRC_BYTES - 1):
                         m.next = "CLOSE"
 
             with m.State("CLOSE"):
-                m.d.comb += [encoder.i.valid.eq(1), sent.end.eq(1)]
-                with m.If(encoder.i.ready):
+                m.d.comb += [sending.eq(1), sent.end.eq(1)]
+                with m.If(accepted):
                     restart()
                     m.next = "HEAD"
         return m

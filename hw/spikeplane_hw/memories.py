@@ -10,7 +10,7 @@ from .synthesis import COLLISIONS_UNDEFINED
 
 __all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "read_mostly_ram"]
 
-HOST_READ_LATENCY = 4
+HOST_READ_LATENCY = 5
 """Cycles that ``HostPort.read`` is held until the word is in ``HostPort.read_data``."""
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
@@ -19,9 +19,9 @@ SPRAM_WIDTH = 16
 class HostPort(wiring.Signature):
     """Host access to one memory of a block, seen from the host bus; only while the core is idle.
 
-    ``write`` stores ``write_data`` at ``address``. ``read`` is held with ``address``; the word is in
-    ``read_data`` HOST_READ_LATENCY cycles after both are there, and as long as they stay. Never
-    both at once.
+    ``write`` stores ``write_data`` at ``address``; both hold for a cycle more. ``read`` is held with
+    ``address``; the word is in ``read_data`` HOST_READ_LATENCY cycles after both are there, and as
+    long as they stay. Never both at once.
     """
 
     def __init__(self, width: int, depth: int, *, writable: bool = True):

@@ -108,6 +108,7 @@ class Registers(wiring.Component):
         # A run waits for the events before it; a clearing run or map is never interrupted.
         control = Signal(Control)
         asked = Signal()
+        clear = Signal()
         m.d.comb += [
             control.eq(self.write_data),
             asked.eq(
@@ -115,8 +116,11 @@ class Registers(wiring.Component):
                 & ~(self.busy | wanted | self.clearing)
             ),
             self.run.eq(wanted & self.events_idle),
-            self.clear_counts.eq(asked & (control & Control.CLEAR).as_value().any()),
-            self.clearing.eq((clear_left != 0) | (steps_left != 0) | (flags_left != 0)),
+            clear.eq(asked & (control & Control.CLEAR).as_value().any()),
+        ]
+        m.d.sync += [
+            self.clear_counts.eq(clear),
+            self.clearing.eq(clear | (clear_left > 1) | (steps_left != 0) | (flags_left > 1)),
         ]
         with m.If(asked & (control & Control.RUN).as_value().any()):
             m.d.sync += [
@@ -130,11 +134,8 @@ class Registers(wiring.Component):
             m.d.sync += runs.eq(runs + 1)
 
         # One word and one row flag a cycle; the last ones are repeated until both are through.
-        with m.If(self.clear_counts):
-            m.d.sync += [
-                clear_left.eq(input_words),
-                steps_left.eq(self.input_steps),
-            ]
+        with m.If(clear):
+            m.d.sync += [clear_left.eq(input_words), steps_left.eq(self.input_steps)]
         with m.If(clear_left != 0):
             m.d.sync += clear_left.eq(clear_left - 1)
         with m.If(steps_left != 0):

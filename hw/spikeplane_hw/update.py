@@ -26,6 +26,7 @@ UNITS_PER_COPY = 4
 STEP_FIELDS = ("state", "output", "flag")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
+
 def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     """Return the cycles in which they are taken over, with the first chunk of a step."""
     if config.frugal:
@@ -45,11 +46,6 @@ def update_loop(config: CoreConfig) -> int:
         return Update.LOOP
     # The snapshot has to be back where it began.
     return -(-max(Update.LOOP, step_cycles(config)) // config.lanes) * config.lanes
-
-
-def unit_domain(config: CoreConfig) -> str:
-    """Return the domain of registers that only keep the wires to many units short."""
-    return "comb" if config.frugal else "sync"
 
 
 class Update(wiring.Component):
@@ -137,7 +133,7 @@ class Update(wiring.Component):
 
         # Settings of the layer, close to the units they set.
         names = ("doubled", "shift", "reset", "decode_scale", "quantized")
-        domain = unit_domain(config)
+        domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
             copy = {name: Signal.like(d[name], name=f"{name}_{first}", attrs=COPY) for name in names}
@@ -157,7 +153,7 @@ class Update(wiring.Component):
         reference = [self.reference_sum]
         for cycle in range(-1, 2):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
-            m.d[unit_domain(config)] += following.eq(reference[-1])
+            m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
         # In a frugal core the snapshot itself moves with the lanes issued.
         near_width = min(2, len(issue.pick))
@@ -230,6 +226,16 @@ class Update(wiring.Component):
         width = ceil_log2(self.config.updates)
         return port.address[width:], port.address[:width]
 
+    def elaborate_host_read(self, m: Module, port, words, unit):
+        """Choose one of the units' words for the host, in two steps."""
+        near = unit[: ceil_log2(min(UNITS_PER_COPY, len(words)))]
+        chosen = []
+        for first in range(0, len(words), UNITS_PER_COPY):
+            word = Signal(len(port.read_data))
+            m.d[self.config.wire_domain] += word.eq(Array(words[first : first + UNITS_PER_COPY])[near])
+            chosen.append(word)
+        m.d[self.config.wire_domain] += port.read_data.eq(Array(chosen)[unit[len(near) :]])
+
     def elaborate_parameters(self, m: Module, issued, units):
         """Add the parameter memory: addressed in cycle 0, from registers of its own."""
         config = self.config
@@ -246,13 +252,11 @@ class Update(wiring.Component):
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(address),
             ram.ports.write_data.eq(host.write_data.replicate(config.updates)),
-            ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0)),
         ]
+        m.d[config.wire_domain] += ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0))
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        m.d[unit_domain(config)] += host.read_data.eq(
-            Array(n.parameter_2.as_value() for n in units)[unit]
-        )
+        self.elaborate_host_read(m, host, [n.parameter_2.as_value() for n in units], unit)
 
     def elaborate_states(self, m: Module, chunk, units):
         """Add the state memory: read in cycle 3, written in cycle 10."""
@@ -271,9 +275,7 @@ class Update(wiring.Component):
         ]
         for k, neuron in enumerate(units):
             m.d.comb += neuron.state_4.eq(ram.ports.read_data.word_select(k, STATE_WIDTH))
-        m.d[unit_domain(config)] += host.read_data.eq(
-            Array(n.state_5.as_unsigned() for n in units)[unit]
-        )
+        self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
@@ -293,7 +295,7 @@ class Update(wiring.Component):
             ]
             if k == 0:
                 m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
-                m.d[unit_domain(self.config)] += host.read_data.eq(ram.ports.read_data)
+                m.d[self.config.wire_domain] += host.read_data.eq(ram.ports.read_data)
 
     def elaborate_logits(self, m: Module, chunk, units):
         """Add the logit memory: read in cycle 1, written in cycle 4."""
@@ -307,7 +309,7 @@ class Update(wiring.Component):
             logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
             logit_4.eq(logit_3 + sum_3),
         ]
-        m.d[unit_domain(self.config)] += host.read_data.eq(logit_3)
+        m.d[self.config.wire_domain] += host.read_data.eq(logit_3)
         m.d.comb += [
             ram.ports.read_address.eq(
                 Mux(host.read, host.address, Cat(chunk[1].lane, chunk[1].logit))

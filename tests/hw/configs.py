@@ -5,7 +5,7 @@ from spikeplane_hw.config import CoreConfig
 NARROW = CoreConfig(
     name="narrow", lanes=4, banks=2, updates=1, word_slots=4, weight_depth=64, spike_depth=64,
     parameter_depth=16, state_depth=64, table_count=1, layer_count=4, pass_count=16,
-    logit_count=16, row_flag_count=64, queue_depth=4,
+    logit_count=16, row_flag_count=64, queue_depth=8,
     row_queue_depth=0, segment_queue_depth=32,
 )
 WIDE = CoreConfig(

@@ -26,7 +26,7 @@ class Host:
             self.ctx.set(self.bus.write, 1)
             await self.ctx.tick()
             self.ctx.set(self.bus.write, 0)
-            await self.ctx.tick()
+            await self.ctx.tick().repeat(2)
 
     async def read(self, space, address, count=1):
         words = np.zeros((count, self.map[space].word_bytes), np.uint8)

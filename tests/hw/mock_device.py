@@ -69,8 +69,9 @@ class MockCore(wiring.Component):
             for space, words in spaces.items():
                 with m.Case(space):
                     m.d.comb += masked.eq(written_word(bus.write_data, words))
-        written = Signal()  # a write is carried out in the cycle after it is asked for
-        m.d.sync += written.eq(bus.write)
+        writing = Signal(2)  # a write is carried out two cycles after it is asked for
+        written = writing[-1]
+        m.d.sync += writing.eq(Cat(bus.write, writing))
         m.d.comb += [
             read.addr.eq(place), read.en.eq(bus.read),
             write.addr.eq(place), write.en.eq(written), write.data.eq(masked),

@@ -44,7 +44,7 @@ def test_beats_follow_the_words(config, pause):
                 ctx.set(dut.words.valid, 1)
                 await ctx.tick()
                 ctx.set(dut.words.valid, 0)
-                await ctx.tick().repeat(dut.IN_FLIGHT)
+                await ctx.tick().repeat(dut.in_flight)
 
     async def infos(ctx):
         for info, _ in passes:
