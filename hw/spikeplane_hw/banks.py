@@ -118,7 +118,7 @@ class Banks(wiring.Component):
             rest_few = Signal(name=f"rest_few_{e}")
             count = Signal(config.weight_address_width + 1, name=f"count_{e}")
             load = Signal(name=f"load_{e}")
-            ended = Signal(name=f"ended_{e}")
+            over = Signal(name=f"over_{e}")
             m.d.comb += [
                 written.mask.eq(words.masks[e]),
                 written.few.eq(~(written.mask & (written.mask - 1)).any()),
@@ -133,22 +133,22 @@ class Banks(wiring.Component):
                 rest.eq(current.mask & (current.mask - 1)),
                 rest_few.eq(~(rest & (rest - 1)).any()),
                 pops[e].eq(valid & current.mask.any() & ~hold),
-                finished[e].eq(ended & ~hold),
+                finished[e].eq(over & ~hold),
                 load.eq(~valid | (current.few & ~hold & (~current.last | advance))),
                 queue.o.ready.eq(load),
             ]
-            # `ended` is valid & current.last & current.few, kept for the same reason.
+            # `over` is valid & current.last & current.few, kept for the same reason.
             with m.If(~hold):
                 m.d.sync += [
                     current.mask.eq(rest),
                     current.few.eq(rest_few),
-                    ended.eq(valid & current.last & rest_few),
+                    over.eq(valid & current.last & rest_few),
                 ]
             with m.If(load):
                 m.d.sync += [
                     current.eq(head),
                     valid.eq(queue.o.valid),
-                    ended.eq(queue.o.valid & head.last & head.few),
+                    over.eq(queue.o.valid & head.last & head.few),
                 ]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))

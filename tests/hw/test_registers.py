@@ -72,6 +72,7 @@ def test_clear_covers_map_and_flags():
         await write(ctx, dut, Register.INPUT_WORDS, 7)
         await write(ctx, dut, Register.INPUT_HEIGHT, 5)
         await write(ctx, dut, Register.INPUT_STEPS, 2)
+        await ctx.tick()  # no two writes follow each other at once
         await write(ctx, dut, Register.CONTROL, Control.CLEAR)
         while ctx.get(dut.clearing):
             words.add(ctx.get(dut.clear_word))

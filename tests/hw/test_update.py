@@ -39,6 +39,7 @@ async def host_write(ctx, port, address: int, word: int) -> None:
     ctx.set(port.write, 1)
     await ctx.tick()
     ctx.set(port.write, 0)
+    await ctx.tick()
 
 
 async def host_read(ctx, port, address: int) -> int:
