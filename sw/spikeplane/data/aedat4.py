@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from .events import Recording, RecordingError, from_zero, make_events
+from .files import import_extra
 
 __all__ = ["read_aedat4"]
 
@@ -61,14 +62,11 @@ class _Table:
 
 
 def _lz4() -> Callable[[bytes], bytes]:
-    import lz4.frame  # An extra.
-
-    return lz4.frame.decompress
+    return import_extra("lz4.frame").decompress
 
 
 def _zstd() -> Callable[[bytes], bytes]:
-    import zstandard  # An extra.
-
+    zstandard = import_extra("zstandard")
     return lambda content: zstandard.ZstdDecompressor().decompressobj().decompress(content)
 
 

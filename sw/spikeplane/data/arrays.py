@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .events import Recording, RecordingError, make_events
+from .files import import_extra
 
 __all__ = ["read_mat", "read_numpy"]
 
@@ -47,8 +48,7 @@ def read_mat(
 
     Where polarities are 1 and 2, as N-MNIST's tools write them, x and y count from 1 as well.
     """
-    from scipy.io import loadmat  # An extra.
-
+    loadmat = import_extra("scipy.io").loadmat
     raw = Path(path).read_bytes()
     try:
         values = loadmat(io.BytesIO(raw), squeeze_me=True, struct_as_record=True)

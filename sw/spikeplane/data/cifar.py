@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import DataError, find_file, find_folder, locate
+from .files import DataError, find_file, find_folder, import_extra, locate
 
 __all__ = ["CIFAR10", "CIFAR100", "Cifar", "load_cifar", "read_strips"]
 
@@ -114,8 +114,7 @@ def read_strips(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     Each holds lossless WebP files of many images, one above the other, in the order of the file's
     names; one holds the labels of all, a byte each, as labels.u8.
     """
-    from PIL import Image  # An extra.
-
+    image = import_extra("PIL.Image")
     channels, height, width = SHAPE
     images, labels = [], None
     for path in paths:
@@ -125,7 +124,7 @@ def read_strips(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
             with zipfile.ZipFile(path) as archive:
                 for name in sorted(archive.namelist()):
                     if name.endswith(".webp"):
-                        strip = Image.open(io.BytesIO(archive.read(name)), formats=["WEBP"])
+                        strip = image.open(io.BytesIO(archive.read(name)), formats=["WEBP"])
                         array = np.asarray(strip.convert("RGB"))
                         images.append(array.reshape(-1, height, width, channels))
                     elif name.endswith("labels.u8"):

@@ -1,8 +1,10 @@
-"""Where the files of data sets lie."""
+"""Where the files of data sets lie, and the libraries that read some of them."""
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["DataError", "find_file", "find_folder", "locate"]
+__all__ = ["DataError", "find_file", "find_folder", "import_extra", "locate"]
 
 
 class DataError(ValueError):
@@ -36,3 +38,13 @@ def locate(root: Path | None, folder: str, name: str, instead: str = "") -> Path
     candidates = _candidates(root, folder, name)
     other = f" (or the data set as {instead})" if instead else ""
     raise DataError(f"{name} is missing: expected {candidates[0]} or {candidates[1]}{other}")
+
+
+def import_extra(name: str) -> ModuleType:
+    """Return a module of the extra ``data``; a DataError says how to install it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise DataError(
+            f"{name} is needed: install Spikeplane with its extra, as spikeplane[data] ({error})"
+        ) from error

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .events import Recording, RecordingError, from_zero, make_events
+from .files import import_extra
 
 __all__ = ["read_stream"]
 
@@ -16,8 +17,7 @@ def read_stream(
 
     The file names width and height; ``width`` and ``height`` must be these if they are given.
     """
-    import faery  # An extra.
-
+    faery = import_extra("faery")
     path = Path(path)
     path.open("rb").close()
     try:
@@ -31,9 +31,9 @@ def read_stream(
     for name, given, found in zip(("width", "height"), (width, height), size, strict=True):
         if given and given != found:
             raise RecordingError(f"{path}: the file's {name} is {found}, not {given}")
-    events = np.concatenate(arrays) if arrays else np.zeros(0, faery.EVENTS_DTYPE)
-    if not len(events):
+    if not any(map(len, arrays)):
         raise RecordingError(f"{path}: the recording has no events")
+    events: np.ndarray = np.concatenate(arrays)
     recording = from_zero(Recording(
         name=str(path), width=size[0], height=size[1], label=label,
         events=make_events(str(path), *(events[name] for name in ("t", "x", "y", "on"))),
