@@ -20,5 +20,5 @@ ICEBREAKER = Board(
     clock=20.25e6,
     baud=1_000_000,
     programmer="ice40_generic",
-    synthesis="-dsp -abc9 -device u",
+    synthesis="-dsp -noabc9 -abc2",
 )

@@ -47,6 +47,8 @@ class CoreConfig:
     """Classifier outputs."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
+    pixel_width: int = 10
+    """Bits of the number of slots of a pixel."""
     side_width: int = 10
     """Bits of the height and of the width of a map."""
     step_width: int = 14
@@ -160,6 +162,7 @@ TINY = CoreConfig(
     pass_count=64,
     logit_count=64,
     row_flag_count=256,
+    pixel_width=6,
     side_width=6,
     step_width=8,
     queue_depth=32,

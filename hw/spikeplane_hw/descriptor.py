@@ -28,6 +28,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
     slot = unsigned(config.slot_width)
     # Sums of slot addresses wrap modulo 2**slot_width, so negative starts (padding) are exact.
     weight = unsigned(config.weight_address_width)
+    pixel = config.pixel_width
     flag = unsigned(ceil_log2(config.row_flag_count))
     return data.StructLayout({
         # Window walk over the input map.
@@ -36,15 +37,15 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "input_row": slot,           # slots of a row of the input map: width * slots per pixel
         "input_rows": config.side_width,  # height of the input map
         "row_stride": slot,          # slots between the windows of two output rows
-        "column_stride": slot,       # slots between the windows of two output columns
-        "pad_slots": slot,           # slots left of column 0 where the first window starts
+        "column_stride": pixel + 2,  # slots between the windows of two output columns
+        "pad_slots": pixel + 3,      # slots left of column 0 where the first window starts
         "pad_rows": 3,               # rows above row 0 where the first window starts
         "stride": 2,                 # rows between the windows of two output rows: 1 or 2
         "kernel_rows": 3,            # rows of a window, 1 to 7
         "kernel_slots": slot,        # slots of a row of a window
         "input_flags": flag,         # first row flag of the input map
         "skip_silent": 1,            # input rows have valid flags: leave silent ones out
-        "streamed": 1,               # input map advances by input_step each outer step
+        "streamed": 1,               # input map advances by input_step each outer step; one layer's
         "output_rows": config.side_width,  # height of the output map
         "output_columns": config.side_width,  # width of the output map
         "steps": 8,                  # time steps of this layer in one run: T_inner
@@ -72,7 +73,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         # Spike output.
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
-        "output_pixel": slot,        # slots of an output pixel
+        "output_pixel": pixel,       # slots of an output pixel
         "output_flags": flag,        # first row flag of the output map
     })
 

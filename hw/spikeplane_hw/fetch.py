@@ -1,6 +1,6 @@
 """Row fetch: a row of a receptive field is a contiguous run of slots, read a word a cycle."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -72,7 +72,10 @@ class Fetch(wiring.Component):
         row_done = Signal()
         m.d.comb += [
             issue.eq(busy & self.room),
-            row_done.eq(end <= slots),
+            # end <= slots, a power of two.
+            row_done.eq(
+                ~end[offset_width + 1 :].any() & (~end[offset_width] | ~end[:offset_width].any())
+            ),
             self.address.eq(word),
             self.enable.eq(issue),
         ]
@@ -110,6 +113,9 @@ class Fetch(wiring.Component):
             ]
 
         # Two cycles later the word arrives, and is masked.
+        all_slots = Const((1 << slots) - 1, slots)
+        from_offset = (all_slots << offset)[:slots]
+        to_end = ~(all_slots << end[: offset_width + 1])[:slots]
         valid_slots = Signal(slots)
         mask = Signal(slots)
         reading = Signal()
@@ -118,7 +124,7 @@ class Fetch(wiring.Component):
         m.d.sync += reading.eq(issue)
         with m.If(issue):
             m.d.sync += [
-                valid_slots.eq(Cat((offset <= j) & (j < end) for j in range(slots))),
+                valid_slots.eq(from_offset & Mux(row_done, to_end, all_slots)),
                 reading_weight.eq(weight),
                 reading_last.eq(last & row_done),
             ]

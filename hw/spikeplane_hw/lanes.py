@@ -134,8 +134,9 @@ class Lanes(wiring.Component):
             active_2.eq(active_1),
             active_3.eq(active_2),
             write_1.eq(Mux(host.write, 1 << host_bank, 0)),
-            write_data_1.eq(host.write_data),
         ]
+        # What the host writes is still there in cycle 1, but far away from many lanes.
+        m.d["comb" if config.frugal else "sync"] += write_data_1.eq(host.write_data)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.

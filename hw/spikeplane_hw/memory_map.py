@@ -47,7 +47,7 @@ class Space(enum.Enum, shape=4):
 
 
 class Register(enum.Enum, shape=5):
-    """Registers of 32 bits each, in address order."""
+    """Registers of 32 bits each, in address order. LAYERS to INPUT_STEPS are only written."""
 
     IDENTITY = 0
     """Reads as the constant IDENTITY."""

@@ -86,7 +86,7 @@ class Registers(wiring.Component):
             Register.INPUT_HEIGHT: self.input_height,
             Register.INPUT_STEPS: self.input_steps,
         }
-        values = settable | {
+        values = {
             Register.IDENTITY: IDENTITY,
             Register.CONFIGURATION: config.hash,
             Register.REGISTER_MAP: register_map_hash(config),

@@ -148,8 +148,6 @@ class Sequencer(wiring.Component):
 
         step = Signal.like(d.steps)
         row = Signal.like(d.output_rows)
-        step_slots = Signal.like(self.stream_offset)
-        step_rows = Signal.like(self.stream_flags)
         last_counter = Signal(range(len(Counter)))
 
         m.d.comb += self.busy.eq(1)
@@ -197,9 +195,9 @@ class Sequencer(wiring.Component):
             with m.State("CLEAR"):
                 m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]
                 m.d.sync += [self.flag_address.eq(self.flag_address + 1), row.eq(row + 1)]
-                with m.If(row == d.output_rows - 1):
+                with m.If((row + 1)[: len(row)] == d.output_rows):
                     m.d.sync += [row.eq(0), step.eq(step + 1)]
-                    with m.If(step == d.steps - 1):
+                    with m.If((step + 1)[: len(step)] == d.steps):
                         m.next = "START"
 
             with m.State("START"):
@@ -208,9 +206,13 @@ class Sequencer(wiring.Component):
 
             with m.State("WALK"):
                 m.d.comb += counting.eq(1)
-                with m.If(d.streamed):
-                    m.d.sync += [step_slots.eq(d.input_step), step_rows.eq(d.input_rows)]
                 with m.If(self.drained):
+                    # The next outer step finds the layer's input a step further on.
+                    with m.If(d.streamed):
+                        m.d.sync += [
+                            self.stream_offset.eq(self.stream_offset + d.input_step),
+                            self.stream_flags.eq(self.stream_flags + d.input_rows),
+                        ]
                     m.next = "SETTLE"
 
             with m.State("SETTLE"):
@@ -229,16 +231,14 @@ class Sequencer(wiring.Component):
                 ]
                 m.d.sync += layer.eq(layer + 1)
                 m.next = "LOAD"
-                with m.If(layer == self.layers - 1):
+                with m.If((layer + 1)[: len(layer)] == self.layers):
                     m.d.sync += [
                         layer.eq(0),
                         outer.eq(outer + 1),
                         self.program_address.eq(0),
                         counter_base.eq(0),
                         counter_first.eq(0),
-                        self.stream_offset.eq(self.stream_offset + step_slots),
-                        self.stream_flags.eq(self.stream_flags + step_rows),
                     ]
-                    with m.If(outer == self.outer_steps - 1):
+                    with m.If((outer + 1)[: len(outer)] == self.outer_steps):
                         m.next = "IDLE"
         return m

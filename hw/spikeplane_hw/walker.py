@@ -124,15 +124,18 @@ class Walker(wiring.Component):
             m.d.sync += end.eq(count - 1)
             return counter == end
 
+        def at_last(counter, count):
+            return (counter + 1)[: len(count)] == count
+
         m.d.comb += [next_kernel_row.eq(kernel_row), next_step.eq(step)]
         m.d.sync += [
             kernel_row.eq(next_kernel_row),
             step.eq(next_step),
-            last_group.eq(at_end(group, d.groups)),
+            last_group.eq(at_last(group, d.groups)),
             last_kernel_row.eq(at_end(next_kernel_row, d.kernel_rows)),
             last_step.eq(at_end(next_step, d.steps) | d.replay),
-            last_x.eq(at_end(x, d.output_columns)),
-            last_y.eq(at_end(y, d.output_rows)),
+            last_x.eq(at_last(x, d.output_columns)),
+            last_y.eq(at_last(y, d.output_rows)),
         ]
 
         # Two cycles behind the walk: `looked` waits for its row flag, `row` is ready to leave.

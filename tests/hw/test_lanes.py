@@ -76,12 +76,13 @@ def test_sums(name, longest_pause):
 
     async def testbench(ctx):
         host = dut.weights
-        ctx.set(host.write, 1)
         for address, word in enumerate(weights):
             ctx.set(host.address, address)
             ctx.set(host.write_data, word)
+            ctx.set(host.write, 1)
             await ctx.tick()
-        ctx.set(host.write, 0)
+            ctx.set(host.write, 0)  # the word holds for another cycle
+            await ctx.tick()
         cycle = 0
         expected = None
         queue = list(beats)
@@ -127,7 +128,8 @@ def test_host_reads_back(name):
             ctx.set(host.write_data, word)
             ctx.set(host.write, 1)
             await ctx.tick()
-        ctx.set(host.write, 0)
+            ctx.set(host.write, 0)  # the word holds for another cycle
+            await ctx.tick()
         for address, word in enumerate(words):
             ctx.set(host.address, address)
             ctx.set(host.read, 1)
