@@ -6,7 +6,7 @@ from training_samples import recipe
 
 
 def test_shipped_recipes_are_valid():
-    assert {"digits", "mnist", "mnist_tiny", "nmnist"} <= set(recipe_names())
+    assert {"digits", "mnist", "mnist_tiny", "ncars", "nmnist"} <= set(recipe_names())
     for name in recipe_names():
         found = load_recipe(name)
         assert found.name == name

@@ -1,0 +1,35 @@
+"""N-CARS: accuracy of the integer model, and the simulated board's mismatches.
+
+Needs the data sets under SPIKEPLANE_DATA. A finished training is used again.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from accuracy import measure
+from figures import Figure, save
+from spikeplane_hw.config import SMALL
+
+SAMPLES = 200
+"""Recordings that run on the simulated board."""
+
+
+def main() -> None:
+    if "SPIKEPLANE_DATA" not in os.environ:
+        sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
+    torch.set_num_threads(1)  # small networks gain nothing from more
+    ncars = measure("ncars", SMALL, SAMPLES, Path(os.environ["SPIKEPLANE_DATA"]))
+    name = f"N-CARS part, {ncars['tests']} test recordings"
+    save("ncars", [
+        Figure.at_least(f"{name}, integer model, 1-bit inner weights, 2- and 4-bit potentials",
+                        ncars["accuracy"], "%", 90),
+        Figure.at_most(f"N-CARS part, {SAMPLES} recordings on the simulated board: mismatches",
+                       ncars["mismatches"], "values", 0),
+        Figure("N-CARS part, cycles a recording, small", ncars["cycles"], "cycles"),
+    ])
+
+
+if __name__ == "__main__":
+    main()
