@@ -1,11 +1,12 @@
 """AEDAT files of version 4."""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from recording_samples import aedat_4_0, random_events
+from recording_samples import aedat_4_0, random_events, table
 from spikeplane.data.aedat4 import read_aedat4
 from spikeplane.data.events import RecordingError
 
@@ -45,6 +46,13 @@ def test_wrong_files_are_refused(tmp_path, raw, message):
     path.write_bytes(raw)
     with pytest.raises(RecordingError, match=message):
         read_aedat4(path)
+
+
+def test_a_packet_without_its_vector_is_empty(tmp_path):
+    path = tmp_path / "sample.aedat4"
+    empty = table()
+    path.write_bytes(aedat_4_0(EVENTS, 70, 50) + struct.pack("<ii", 1, len(empty)) + empty)
+    assert read_aedat4(path).events.tolist() == EVENTS.tolist()
 
 
 def test_another_size_is_refused(tmp_path):
