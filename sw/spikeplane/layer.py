@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, Neuron, Reset
@@ -14,6 +15,7 @@ WEIGHT_BITS = (1, 2, 4, 8)
 POOL_NEURON = Neuron(shift=1, fire_above=0, reset=Reset.HARD, state_bits=0)
 KERNEL_LIMIT = 7
 PADDING_LIMIT = 7
+TAP_LIMIT = 7
 
 
 class NetworkError(ValueError):
@@ -75,6 +77,9 @@ class Layer:
     """None: a classifier, whose sums are added to the logits."""
     pool: bool = False
     """An OR-pool: weights are implied by kernel size, not stored in checkpoints."""
+    taps: tuple[int, ...] = (0,)
+    """Exponents k of a memory-free neuron: the input spikes of d steps ago count ``2**-taps[d]``,
+    those before the first step nothing. Sums are in units of ``2**-taps[-1]``."""
 
     @property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +87,11 @@ class Layer:
         if self.multiplier is None or self.offset is None:
             raise NetworkError(f"layer {self.name!r}: no multiplier and offset")
         return self.multiplier.astype(np.int64), self.offset.astype(np.int64)
+
+    @property
+    def tap_weights(self) -> list[int]:
+        """What a spike of 0, 1, ... steps ago counts in the sums, powers of two."""
+        return [1 << (self.taps[-1] - exponent) for exponent in self.taps]
 
     def fills(self, height: int, width: int) -> bool:
         """Return whether the layer is fully connected: its kernel is the whole input map."""
@@ -142,12 +152,26 @@ def verify_layer(layer: Layer, shape: tuple[int, int, int]) -> None:
         raise NetworkError(f"{where}: padding is {layer.padding!r}, must be from 0 to less than "
                            f"the {kernel[0]}x{kernel[1]} kernel")
     _verify_weights(layer)
+    _verify_taps(layer)
     if layer.neuron is None:
         if layer.multiplier is not None or layer.offset is not None:
             raise NetworkError(f"{where}: a classifier has no multiplier and no offset")
     else:
         for name, bits in (("multiplier", MULTIPLIER_WIDTH), ("offset", OFFSET_WIDTH)):
             verify_integers(f"{where}: {name}", getattr(layer, name), weight.shape[:1], bits)
+
+
+def _verify_taps(layer: Layer) -> None:
+    where = f"layer {layer.name!r}"
+    taps = layer.taps
+    rising = all(a < b for a, b in pairwise(taps))
+    if not taps or taps[0] != 0 or not rising or taps[-1] > TAP_LIMIT:
+        raise NetworkError(f"{where}: taps are {list(taps)}, must rise from 0 to at most {TAP_LIMIT}")
+    if len(taps) > 1 and (
+        layer.neuron is None or layer.pool or layer.neuron.state_bits != 0
+        or layer.neuron.reset is not Reset.NONE
+    ):
+        raise NetworkError(f"{where}: taps need neurons without state and reset")
 
 
 def _verify_weights(layer: Layer) -> None:

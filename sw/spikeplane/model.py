@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .counting import count_reads
-from .network import IntegerNetwork, NetworkError, Schedule
+from .network import IntegerNetwork, Layer, NetworkError, Schedule
 
 __all__ = ["Result", "run"]
 
@@ -118,7 +118,7 @@ class _Plan:
         layer = network.layers[index]
         self.layer = layer
         self.replay = index == 0 and network.input.direct
-        self.input_bits = network.input.bits if index == 0 else 1
+        self.input_bits = (network.input.bits if index == 0 else 1) + layer.taps[-1]
         self.steps = network.input.steps
         codes = layer.weight.astype(np.int64)
         bound = np.abs(codes).sum((1, 2, 3)) * ((1 << self.input_bits) - 1)
@@ -156,7 +156,7 @@ def _run_block(plans, values, schedule, config, counters, trace) -> dict[str, li
     out: dict = {"counters": [], "operations": [], "spikes": [], "states": []}
     batch = len(values)
     for plan in plans:
-        windows = values if plan.replay else values.flatten(0, 1)
+        windows = values if plan.replay else _traces(values, plan.layer).flatten(0, 1)
         sums = plan.sums(windows)
         counts, operations = {}, None
         if counters:
@@ -181,6 +181,16 @@ def _run_block(plans, values, schedule, config, counters, trace) -> dict[str, li
             out["states"].append(state.to(torch.int64))
         values = spikes
     return out
+
+
+def _traces(spikes: Tensor, layer: Layer) -> Tensor:
+    """Return what a memory-free neuron sums up: the spikes of the last steps as digits of a number."""
+    if len(layer.taps) == 1:
+        return spikes
+    traces = torch.zeros_like(spikes)
+    for delay, weight in enumerate(layer.tap_weights[:spikes.shape[1]]):
+        traces[:, delay:] += spikes[:, :spikes.shape[1] - delay] * weight
+    return traces
 
 
 def _count(plan: _Plan, windows: Tensor, batch: int, repeats: int, config: CoreConfig | None):

@@ -18,7 +18,7 @@ __all__ = [
 
 INPUT_BITS_LIMIT = 8
 FILE_KIND = "network"
-FILE_VERSION = 1
+FILE_VERSION = 2
 
 
 class Schedule(enum.Enum):
@@ -91,6 +91,11 @@ class IntegerNetwork:
                 rule = "the last layer must be" if last else "only the last layer may be"
                 raise NetworkError(f"layer {layer.name!r}: {rule} a classifier (neuron=None)")
             verify_layer(layer, shape)
+            if len(layer.taps) > 1 and index == 0 and self.input.direct:
+                raise NetworkError(
+                    f"layer {layer.name!r}: a direct-coded image has no steps for taps; let its "
+                    f"neurons leak without a reset instead"
+                )
             shape = self.shapes()[index + 1]
             if min(shape) < 1:
                 raise NetworkError(f"layer {layer.name!r}: its output map is empty: {shape}")
@@ -126,7 +131,9 @@ def save_network(network: IntegerNetwork, path: Path | str) -> None:
             # A pool's weights are implied by its shape.
             entry["pool"] = layer.weight.shape[1:]
         else:
-            entry |= {"bits": layer.weight_bits, "kind": layer.weight_kind.value}
+            entry |= {
+                "bits": layer.weight_bits, "kind": layer.weight_kind.value, "taps": layer.taps,
+            }
             tensors[f"{layer.name}.weight"] = layer.weight.astype(np.int16)
             if layer.neuron is not None:
                 entry["neuron"] = asdict(layer.neuron) | {
@@ -186,5 +193,5 @@ def _layer(entry: dict, tensors: dict[str, np.ndarray]) -> Layer:
     return Layer(
         name=name, weight=tensors[f"{name}.weight"].astype(np.int64), weight_bits=entry["bits"],
         weight_kind=WeightKind(entry["kind"]), stride=stride, padding=padding,
-        multiplier=multiplier, offset=offset, neuron=neuron,
+        multiplier=multiplier, offset=offset, neuron=neuron, taps=tuple(entry["taps"]),
     )

@@ -1,6 +1,9 @@
 """Random networks that reach every rule of the layout, and cores small enough to be ragged."""
 
+from dataclasses import replace
+
 import numpy as np
+from spikeplane.layer import TAP_LIMIT
 from spikeplane.network import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset, leak_limit
@@ -50,8 +53,11 @@ def neuron(random) -> Neuron:
     )
 
 
-def network(seed: int, *, direct: bool = False) -> IntegerNetwork:
-    """Return a network of random shape: ragged channels, kernels 1 to 7, strides, pools."""
+def network(seed: int, *, direct: bool = False, taps: bool = False) -> IntegerNetwork:
+    """Return a network of random shape: ragged channels, kernels 1 to 7, strides, pools.
+
+    With ``taps`` most of its neurons are memory-free.
+    """
     random = np.random.default_rng(seed)
     channels = int(random.integers(1, 6))
     form = InputFormat(
@@ -73,9 +79,16 @@ def network(seed: int, *, direct: bool = False) -> IntegerNetwork:
                 kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
                 more = {"stride": pick(random, (1, 2)),
                         "padding": int(random.integers(0, min(kernel)))}
+            bits, kind = pick(random, (1, 2, 4)), pick(random, list(WeightKind))
+            cells = neuron(random)
+            if taps and (index or not direct) and random.random() < 0.8:
+                cells = replace(cells, state_bits=0, reset=Reset.NONE)
+                count = int(random.integers(2, 5))
+                rises = random.choice(np.arange(1, TAP_LIMIT + 1), count - 1, replace=False)
+                more["taps"] = (0, *(int(exponent) for exponent in sorted(rises)))
             layers.append(layer(
-                random, f"layer{index}", out, channels, kernel, bits=pick(random, (1, 2, 4)),
-                kind=pick(random, list(WeightKind)), neuron=neuron(random), **more))
+                random, f"layer{index}", out, channels, kernel, bits=bits, kind=kind, neuron=cells,
+                **more))
             channels = out
         last = layers[-1]
         height = (height + 2 * last.padding - last.weight.shape[2]) // last.stride + 1

@@ -32,7 +32,12 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
         if spec.neuron is None:
             return all_spikes, all_states, sum(sums).sum((1, 2))
         values, state = [], np.zeros_like(sums[0])
-        for total in sums:
+        for step in range(len(sums)):
+            # By the definition: taps act on the sums of the last steps.
+            total = sum(
+                weight * sums[step - delay]
+                for delay, weight in enumerate(spec.tap_weights[:step + 1])
+            )
             x, _ = spec.neuron.affine(total, spec.multiplier[:, None, None],
                                       spec.offset[:, None, None])
             spike, state, _ = spec.neuron.step(x, state)
@@ -41,10 +46,11 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
         all_states.append(state)
 
 
+@pytest.mark.parametrize("taps", [False, True], ids=["", "taps"])
 @pytest.mark.parametrize("direct", [False, True], ids=["spikes", "image"])
 @pytest.mark.parametrize("seed", range(20, 26))
-def test_model_equals_plain_integers(seed, direct):
-    net = network(seed, direct=direct)
+def test_model_equals_plain_integers(seed, direct, taps):
+    net = network(seed, direct=direct, taps=taps)
     inputs = samples(net, 3)
     result = model.run(net, inputs, trace=True)
     for index, sample in enumerate(inputs):

@@ -46,7 +46,7 @@ def settled(form=EVENTS, **options) -> SpikingNetwork:
     {"inner": "absmax", "bits": 4}, {"neuron": NeuronRecipe(state_bits=2)},
     {"neuron": NeuronRecipe(state_bits=8, levels="uniform", reset="soft")},
     {"neuron": NeuronRecipe(state_bits=16, reset="none", leak=0.75)},
-    {"neuron": NeuronRecipe(state_bits=0)}, {"state_bits": 2},
+    {"neuron": NeuronRecipe(state_bits=0)}, {"state_bits": 2}, {"dynamics": "memory_free", "taps": 3},
     {"neuron": NeuronRecipe(state_bits=2), "state_bits": 8, "leak": 0.75, "reset": "soft"},
 ], ids=str)
 def test_export_computes_the_same(form, options):
@@ -101,7 +101,7 @@ def test_layers_differ_in_their_neurons():
     assert inner.state_bits == 2 and inner.levels is Levels.UNIFORM
     assert inner.reset is Reset.SOFT and inner.leak == 0.25
     for neuron in (first, last):
-        assert dataclasses.replace(neuron, shift=SHIFTS[0]) == default.create()
+        assert dataclasses.replace(neuron, shift=SHIFTS[0]) == default.create().neuron
     assert pool.state_bits == 0
 
 

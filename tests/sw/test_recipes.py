@@ -81,5 +81,5 @@ def test_float32_twin_has_no_quantization():
     quantized = recipe(state_bits=2)
     twin = quantized.float32()
     assert {layer.weights for layer in twin.layers} == {"float"}
-    assert {layer.create_neuron(twin.neuron).state_bits for layer in twin.layers} == {16}
+    assert {layer.create_neurons(twin.neuron).neuron.state_bits for layer in twin.layers} == {16}
     assert twin.training == quantized.training

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .memory_free import MemoryFree
 from .neurons import LIF
 from .quantizers import WeightQuantizer
 
@@ -27,7 +28,7 @@ class SpikingConv(nn.Module):
         stride: int,
         padding: int,
         quantizer: WeightQuantizer,
-        neurons: LIF,
+        neurons: LIF | MemoryFree,
     ):
         super().__init__()
         fan_in = inputs * math.prod(kernel)
@@ -45,7 +46,8 @@ class SpikingConv(nn.Module):
             sums = (flat.flatten(1) @ weight.flatten(1).T)[:, :, None, None]
         else:
             sums = functional.conv2d(flat, weight, None, self.stride, self.padding)
-        currents = self.norm(sums).unflatten(0, maps.shape[:2])
+        mixed = self.neurons.mix(sums.unflatten(0, maps.shape[:2]))
+        currents = self.norm(mixed.flatten(0, 1)).unflatten(0, maps.shape[:2])
         return self.neurons(currents, steps)
 
 

@@ -8,35 +8,47 @@ from torch import Tensor, nn
 
 from ..network import InputFormat
 from .layers import Classifier, OrPool, SpikingConv
+from .memory_free import MemoryFree
 from .neurons import LIF
 from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
 
 __all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork"]
 
 KINDS = ("conv", "dense", "pool", "classifier")
+DYNAMICS = ("leaky", "memory_free")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronRecipe:
     """Neurons of every layer that does not say otherwise; see :class:`spikeplane_hw.neuron.Neuron`."""
 
+    dynamics: str = "leaky"
+    """One of DYNAMICS; memory-free neurons (:class:`.MemoryFree`) use only the next two settings."""
+    taps: int = 4
+    """Steps that a memory-free neuron looks at, the current one included."""
+    learned_taps: bool = False
+    """Whether the exponents of a memory-free neuron's taps are trained."""
     state_bits: int = 4
     levels: str = "tanh"
     leak: float = 0.5
     reset: str = "hard"
 
-    def create(self) -> Neuron:
-        """Return the neuron; its shift is chosen when the network is exported."""
+    def create(self) -> LIF | MemoryFree:
+        """Return the neurons; their shift is chosen when the network is exported."""
         for name, value, choices in (
+            ("dynamics", self.dynamics, DYNAMICS),
             ("levels", self.levels, [level.value for level in Levels]),
             ("reset", self.reset, [reset.name.lower() for reset in Reset]),
         ):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}")
-        return Neuron(
+        if self.dynamics == "memory_free":
+            neuron = Neuron(shift=SHIFTS[0], state_bits=0, reset=Reset.NONE)
+            return MemoryFree(neuron, self.taps, learned=self.learned_taps)
+        return LIF(Neuron(
             shift=SHIFTS[0], state_bits=self.state_bits, levels=Levels(self.levels),
             leak=self.leak, reset=Reset[self.reset.upper()],
-        )
+        ))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +70,12 @@ class LayerRecipe:
     weight_bits: int = 1
     pooled: bool = True
     """Whether a classifier averages over pixels, instead of being fully connected."""
+    dynamics: str | None = None
+    """This and the next ones, but for the last, are as in NeuronRecipe, whose values a convolution
+    or dense layer takes where they are None."""
+    taps: int | None = None
+    learned_taps: bool | None = None
     state_bits: int | None = None
-    """This and the next three are as in NeuronRecipe, whose values a convolution or dense layer
-    takes where they are None."""
     levels: str | None = None
     leak: float | None = None
     reset: str | None = None
@@ -93,8 +108,8 @@ class LayerRecipe:
         values = {item.name: getattr(self, item.name) for item in fields(NeuronRecipe)}
         return {name: value for name, value in values.items() if value is not None}
 
-    def create_neuron(self, default: NeuronRecipe) -> Neuron:
-        """Return the layer's neuron, of ``default`` where the layer sets nothing."""
+    def create_neurons(self, default: NeuronRecipe) -> LIF | MemoryFree:
+        """Return the layer's neurons, of ``default`` where the layer sets nothing."""
         try:
             return replace(default, **self.neuron_settings).create()
         except ValueError as error:
@@ -186,7 +201,7 @@ def _create(
         channels_out = layer.channels
         module = SpikingConv(
             channels, channels_out, kernel, stride=stride, padding=padding,
-            quantizer=layer.create_quantizer(), neurons=LIF(layer.create_neuron(neuron)),
+            quantizer=layer.create_quantizer(), neurons=layer.create_neurons(neuron),
         )
     rows, columns = (
         (length + 2 * padding - reach) // stride + 1

@@ -48,6 +48,10 @@ class LIF(nn.Module):
             PotentialQuantizer(neuron.state_bits, neuron.levels) if neuron.quantized else None
         )
 
+    def mix(self, sums: Tensor) -> Tensor:
+        """Return the sums as they are: a potential makes them count in later steps."""
+        return sums
+
     def step(self, current: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return (spikes, next state), shaped as ``current``; a state of None is 0."""
         potential = current if state is None else current + self.neuron.leak * state

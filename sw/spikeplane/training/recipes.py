@@ -70,7 +70,7 @@ class Recipe:
     def __post_init__(self):
         for layer in self.layers:
             if layer.has_neurons:
-                layer.create_neuron(self.neuron)
+                layer.create_neurons(self.neuron)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
