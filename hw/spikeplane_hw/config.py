@@ -45,6 +45,8 @@ class CoreConfig:
     """Plane passes a program may have, over all layers."""
     logit_count: int = 256
     """Classifier outputs."""
+    tap_count: int = 8
+    """Most steps that a memory-free neuron looks at, the current one included."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     pixel_width: int = 10
@@ -68,7 +70,7 @@ class CoreConfig:
                 raise ValueError(f"{name} must be a {kind}, not {value!r}")
         for name in (
             "banks", "word_slots", "lanes", "updates", "queue_depth", "row_queue_depth",
-            "segment_queue_depth",
+            "segment_queue_depth", "tap_count",
         ):
             value = getattr(self, name)
             if value & (value - 1):
@@ -130,6 +132,11 @@ class CoreConfig:
         return self.accumulator_width + 1
 
     @property
+    def delay_width(self) -> int:
+        """Bits of a delay, 0 to ``tap_count``; none where memory-free neurons are not built."""
+        return ceil_log2(self.tap_count + 1) if self.tap_count > 1 else 0
+
+    @property
     def wire_domain(self) -> str:
         """Domain of registers that only keep wires short: a frugal core has none."""
         return "comb" if self.frugal else "sync"
@@ -163,6 +170,7 @@ TINY = CoreConfig(
     logit_count=64,
     row_flag_count=256,
     pixel_width=6,
+    tap_count=1,
     side_width=6,
     step_width=8,
     queue_depth=32,

@@ -13,6 +13,7 @@ from .events import EventWriter
 from .fetch import Fetch
 from .host_bus import HostBus, written_word
 from .lanes import Lanes
+from .map_places import MapPlaces
 from .memories import HOST_READ_LATENCY
 from .memory_map import Space, memory_map
 from .queue import Queue
@@ -51,6 +52,7 @@ class Core(wiring.Component):
 
         m.submodules.registers = registers = Registers(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.places = places = MapPlaces(config)
         m.submodules.walker = walker = Walker(config)
         m.submodules.rows = rows = Queue(walker.rows.payload.shape(), config.row_queue_depth)
         m.submodules.segments = segments = Queue(
@@ -85,8 +87,20 @@ class Core(wiring.Component):
             update.descriptor.eq(sequencer.descriptor),
             walker.start.eq(sequencer.start),
             walker.initial.eq(sequencer.initial),
-            walker.stream_offset.eq(sequencer.stream_offset),
-            walker.stream_flags.eq(sequencer.stream_flags),
+            places.descriptor.eq(sequencer.descriptor),
+            places.restart.eq(sequencer.restart),
+            places.resume.eq(sequencer.resume),
+            places.place.eq(sequencer.place),
+            places.walked.eq(sequencer.walked),
+            places.advance.eq(sequencer.advance),
+            sequencer.placed.eq(places.ready),
+            sequencer.output_flags.eq(places.output_flags),
+            walker.input_offset.eq(places.input_offset),
+            walker.input_flags.eq(places.input_flags),
+            walker.output_offset.eq(places.output_offset),
+            walker.output_flags.eq(places.output_flags),
+            walker.phase.eq(places.phase),
+            walker.age.eq(places.age),
             sequencer.events.eq(banks.events),
             sequencer.longest.eq(banks.longest),
             sequencer.longest_valid.eq(banks.longest_valid),

@@ -2,7 +2,7 @@
 
 from amaranth import signed, unsigned
 from amaranth.lib import data
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
@@ -46,6 +46,10 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "input_flags": flag,         # first row flag of the input map
         "skip_silent": 1,            # input rows have valid flags: leave silent ones out
         "streamed": 1,               # input map advances by input_step each outer step; one layer's
+        # Maps of a few steps, for memory-free neurons.
+        "input_ring": exact_log2(config.tap_count),  # steps of the input map less one, or 0
+        "input_ring_slots": slot if config.tap_count > 1 else 0,  # slots of all of them
+        "output_ring": exact_log2(config.tap_count),  # steps of the output map less one, or 0
         "output_rows": config.side_width,  # height of the output map
         "output_columns": config.side_width,  # width of the output map
         "steps": 8,                  # time steps of this layer in one run: T_inner
@@ -88,6 +92,7 @@ def pass_layout(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({
         "input_offset": config.slot_width,  # first slot of the input plane, from input_base
         "weight_offset": config.weight_address_width,  # first slot of the weight plane
+        "delay": config.delay_width,  # age of the input plane in steps; tap_count: there is none
         "reference": 1,  # this weight plane counts in the reference sum
         "double": 1,     # double the accumulators after this pass
     })

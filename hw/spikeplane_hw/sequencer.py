@@ -31,7 +31,11 @@ class Sequencer(wiring.Component):
         Read port of the program memory, one cycle latency.
     descriptor : ``Out(descriptor_layout(config))``
         Of the current layer.
-    start, initial, stream_offset, stream_flags
+    restart, place, walked, advance : ``Out(1)``
+        To :class:`MapPlaces`.
+    placed, output_flags : ``In``
+        From there.
+    start, initial : ``Out(1)``
         To :class:`Walker`.
     drained : ``In(1)``
         Nothing of the layer is in flight any more.
@@ -57,8 +61,12 @@ class Sequencer(wiring.Component):
             "descriptor": Out(descriptor_layout(config)),
             "start": Out(1),
             "initial": Out(1),
-            "stream_offset": Out(config.slot_width),
-            "stream_flags": Out(flag_width),
+            "restart": Out(1),
+            "place": Out(1),
+            "walked": Out(1),
+            "advance": Out(1),
+            "placed": In(1),
+            "output_flags": In(flag_width),
             "drained": In(1),
             "flag_clear": Out(1),
             "flag_address": Out(flag_width),
@@ -163,9 +171,8 @@ class Sequencer(wiring.Component):
                     counter_index.eq(0),
                     counter_first.eq(~self.resume),
                     phase.eq(0),
-                    self.stream_offset.eq(0),
-                    self.stream_flags.eq(0),
                 ]
+                m.d.comb += self.restart.eq(self.run)
                 with m.If(self.run):
                     m.d.sync += resumed.eq(self.resume)
                     m.next = "LOAD"
@@ -183,14 +190,19 @@ class Sequencer(wiring.Component):
                     m.d.sync += shifted.eq(Cat(shifted[PROGRAM_WIDTH:], self.program_data))
                 with m.If(word == words):
                     m.d.sync += word.eq(0)
-                    m.next = "FLAGS"
+                    m.next = "PLACE"
+
+            with m.State("PLACE"):
+                m.d.comb += [counting.eq(1), self.place.eq(1)]
+                m.next = "FLAGS"
 
             with m.State("FLAGS"):
                 m.d.comb += counting.eq(1)
-                m.d.sync += self.flag_address.eq(d.output_flags)
-                m.next = "START"
-                with m.If(~d.logits):
-                    m.next = "CLEAR"
+                m.d.sync += self.flag_address.eq(d.output_flags + self.output_flags)
+                with m.If(self.placed):
+                    m.next = "START"
+                    with m.If(~d.logits):
+                        m.next = "CLEAR"
 
             with m.State("CLEAR"):
                 m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]
@@ -207,12 +219,7 @@ class Sequencer(wiring.Component):
             with m.State("WALK"):
                 m.d.comb += counting.eq(1)
                 with m.If(self.drained):
-                    # The next outer step finds the layer's input a step further on.
-                    with m.If(d.streamed):
-                        m.d.sync += [
-                            self.stream_offset.eq(self.stream_offset + d.input_step),
-                            self.stream_flags.eq(self.stream_flags + d.input_rows),
-                        ]
+                    m.d.comb += self.walked.eq(1)
                     m.next = "SETTLE"
 
             with m.State("SETTLE"):
@@ -232,6 +239,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += layer.eq(layer + 1)
                 m.next = "LOAD"
                 with m.If((layer + 1)[: len(layer)] == self.layers):
+                    m.d.comb += self.advance.eq(1)
                     m.d.sync += [
                         layer.eq(0),
                         outer.eq(outer + 1),

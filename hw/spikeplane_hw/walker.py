@@ -3,7 +3,7 @@
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .banks import pass_info_layout
 from .config import CoreConfig
@@ -28,10 +28,8 @@ class Walker(wiring.Component):
         Walk the layer.
     initial : ``In(1)``
         This is the first outer step: states and logits start at zero.
-    stream_offset : ``In(slot_width)``
-        Added to the input map's base if the descriptor says ``streamed``.
-    stream_flags : ``In``
-        Added to the input map's first row flag if the descriptor says ``streamed``.
+    input_offset, input_flags, output_offset, output_flags, phase, age : ``In``
+        From :class:`MapPlaces`; static as the descriptor.
     pass_address, pass_data
         Read port of the pass memory, one cycle latency, always enabled.
     flag_address, flag_enable, flag_data
@@ -51,8 +49,12 @@ class Walker(wiring.Component):
             "descriptor": In(descriptor_layout(config)),
             "start": In(1),
             "initial": In(1),
-            "stream_offset": In(config.slot_width),
-            "stream_flags": In(flag_width),
+            "input_offset": In(config.slot_width),
+            "input_flags": In(flag_width),
+            "output_offset": In(config.slot_width),
+            "output_flags": In(flag_width),
+            "phase": In(exact_log2(config.tap_count)),
+            "age": In(exact_log2(config.tap_count)),
             "pass_address": Out(ceil_log2(config.pass_count)),
             "pass_data": In(pass_layout(config)),
             "flag_address": Out(flag_width),
@@ -83,6 +85,9 @@ class Walker(wiring.Component):
         m.d.comb += [next_pass.eq(pass_index), self.pass_address.eq(next_pass)]
         plane = self.pass_data
 
+        age = Signal.like(self.age)  # steps before this one
+        in_time = Signal()
+
         # Running addresses, each restarted from the one outside it.
         row_index = Signal(signed(len(d.input_rows) + 1))      # of the output row: window's top
         row_slot = Signal(slot)                                # its first slot at step 0
@@ -106,6 +111,8 @@ class Walker(wiring.Component):
         pixel_state = Signal.like(d.state_base)
         group_output = Signal(slot)
         pixel_output = Signal(slot)
+        first_output_flag = Signal(flag_width)
+        m.d[config.wire_domain] += first_output_flag.eq(d.output_flags + self.output_flags)
         step_output = Signal(slot)
         step_output_flag = Signal(flag_width)
 
@@ -142,6 +149,8 @@ class Walker(wiring.Component):
         candidate = data.StructLayout({
             "line": slot, "offset": slot, "count": slot, "weight": config.weight_address_width,
             "weight_offset": config.weight_address_width, "last": 1, "info": pass_info_layout(),
+            # The plane is of an earlier step; it lies behind this one, at the end of a round map.
+            "delayed": 1, "behind": 1,
         })
         looked = Signal(candidate)
         looked_valid = Signal()
@@ -152,14 +161,15 @@ class Walker(wiring.Component):
         row_move = Signal()
         move = Signal()
         m.d.comb += [
-            present.eq(in_map & (self.flag_data | ~d.skip_silent)),
+            # The flag is of this step's row: rows of earlier steps are read, silent or not.
+            present.eq(in_map & (self.flag_data | ~d.skip_silent | looked.delayed)),
             self.rows.valid.eq(row_valid),
             row_move.eq(~row_valid | self.rows.ready),
             move.eq(~looked_valid | row_move),
         ]
         with m.If(row_move):
             m.d.sync += [
-                row.slot.eq(looked.line + looked.offset),
+                row.slot.eq(looked.line + looked.offset + Mux(looked.behind, d.input_ring_slots, 0)),
                 row.weight.eq(looked.weight + looked.weight_offset),
                 row.last.eq(looked.last),
                 row.info.eq(looked.info),
@@ -198,7 +208,7 @@ class Walker(wiring.Component):
                     group_weight.eq(d.weight_base),
                     parameter.eq(d.parameter_base),
                     group_state.eq(d.state_base),
-                    group_output.eq(d.output_base),
+                    group_output.eq(d.output_base + self.output_offset),
                 ]
                 with m.If(self.start):
                     m.next = "GROUP"
@@ -209,7 +219,7 @@ class Walker(wiring.Component):
                     y.eq(0),
                     x.eq(0),
                     row_index.eq(-d.pad_rows),
-                    row_slot.eq(d.input_base + Mux(d.streamed, self.stream_offset, 0)),
+                    row_slot.eq(d.input_base + self.input_offset),
                     column.eq(-d.pad_slots),
                     pixel_state.eq(group_state),
                     pixel_output.eq(group_output),
@@ -232,18 +242,20 @@ class Walker(wiring.Component):
                 m.d.comb += [next_step.eq(0), next_kernel_row.eq(0)]
                 m.d.sync += [
                     count.eq(right - left),
+                    age.eq(self.age),
                     segment_first.eq(1),
                     step_slot.eq(row_slot + left),
-                    step_flag.eq(d.input_flags + Mux(d.streamed, self.stream_flags, 0)),
+                    step_flag.eq(d.input_flags + self.input_flags),
                     line_slot.eq(0),
                     line_weight.eq(group_weight),
                     step_output.eq(pixel_output),
-                    step_output_flag.eq(d.output_flags + y),
+                    step_output_flag.eq(first_output_flag + y),
                 ]
                 m.next = "ROWS"
 
             with m.State("ROWS"):
                 m.d.comb += [
+                    in_time.eq(plane.delay <= age),
                     self.segments.valid.eq(segment_first & move),
                     advance.eq(move & (~segment_first | self.segments.ready)),
                 ]
@@ -252,7 +264,9 @@ class Walker(wiring.Component):
                     m.d.comb += next_kernel_row.eq(kernel_row + 1)
                     m.d.sync += [
                         segment_first.eq(0),
-                        in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
+                        in_map.eq(in_time & (line_index >= 0) & (line_index < d.input_rows)),
+                        looked.delayed.eq(plane.delay != 0),
+                        looked.behind.eq(plane.delay > self.phase),
                         looked.line.eq(step_slot + line_slot),
                         looked.offset.eq(plane.input_offset),
                         looked.count.eq(count),
@@ -276,6 +290,8 @@ class Walker(wiring.Component):
                         ]
                         with m.If(last_pass):
                             m.d.comb += next_step.eq(step + 1)
+                            with m.If(age != config.tap_count - 1):
+                                m.d.sync += age.eq(age + 1)
                             m.d.sync += [
                                 segment_first.eq(1),
                                 step_slot.eq(step_slot + d.input_step),

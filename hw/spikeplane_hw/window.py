@@ -4,8 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import CoreConfig
+from .map_places import Places
 
 __all__ = ["PassRows", "Segment", "walk"]
+
+START = Places()
+"""The first step of a run."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ def walk(
     passes: Sequence[Mapping[str, int]],
     *,
     initial: bool = True,
-    stream_offset: int = 0,
+    places: Places = START,
 ) -> Iterator[Segment]:
     """Yield the segments of a layer, in order, with every row that lies in the input map.
 
@@ -48,7 +52,7 @@ def walk(
     d = descriptor
     slot_modulus = 1 << config.slot_width
     weight_modulus = 1 << config.weight_address_width
-    base = d["input_base"] + (stream_offset if d["streamed"] else 0)
+    base = d["input_base"] + places.input_offset
     for group in range(d["groups"]):
         for y in range(d["output_rows"]):
             for x in range(d["output_columns"]):
@@ -64,18 +68,22 @@ def walk(
                         state=state,
                         lanes=d["last_lanes"] if group == d["groups"] - 1 else config.lanes,
                         output=(
-                            d["output_base"] + step * d["output_step"] + pixel * d["output_pixel"]
-                            + group * (config.lanes // config.banks)
+                            d["output_base"] + places.output_offset + step * d["output_step"]
+                            + pixel * d["output_pixel"] + group * (config.lanes // config.banks)
                         ) % slot_modulus,
-                        flag=d["output_flags"] + step * d["output_rows"] + y,
+                        flag=d["output_flags"] + places.output_flags + step * d["output_rows"] + y,
                         logit=group,
                         initial=initial and step == 0 and (not d["logits"] or pixel == 0),
                     )
+                    age = min(places.age + step, config.tap_count - 1)
                     for index, plane in enumerate(passes):
                         rows = []
+                        offset = plane["input_offset"]
+                        if plane["delay"] > places.phase:
+                            offset += d["input_ring_slots"]
                         for kernel_row in range(d["kernel_rows"]):
                             row = y * d["stride"] - d["pad_rows"] + kernel_row
-                            if not 0 <= row < d["input_rows"]:
+                            if plane["delay"] > age or not 0 <= row < d["input_rows"]:
                                 continue
                             above = row + d["pad_rows"]
                             slot = base + step * d["input_step"] + above * d["input_row"] + start
@@ -84,7 +92,7 @@ def walk(
                                 + kernel_row * d["kernel_slots"] + start - left
                             )
                             rows.append((
-                                (slot + plane["input_offset"]) % slot_modulus,
+                                (slot + offset) % slot_modulus,
                                 right - start,
                                 (weight + plane["weight_offset"]) % weight_modulus,
                             ))

@@ -70,6 +70,7 @@ def compile_network(
                 spikes=placed.target if kept else None,
                 state_base=placed.state_base if placed.stored else None,
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
+                taps=len(placed.layer.taps),
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
         ],

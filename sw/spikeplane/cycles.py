@@ -64,27 +64,32 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
+        slots = _slots(placed, values, config)
         if schedule is Schedule.REGISTERS:
-            cycles[:, index] = _layer(placed, values, 0, steps, config)
+            cycles[:, index] = _layer(placed, slots, 0, 0, steps, config)
         else:
             for step in range(steps):
-                now = values if placed.replay else values[:, step:step + 1]
+                now = slots if placed.replay else slots[:, :, step:step + 1]
                 first = step if placed.streamed else 0
-                cycles[:, index] += _layer(placed, now, first, 1, config)
+                cycles[:, index] += _layer(placed, now, first, step, 1, config)
         values = trace.spikes[index].numpy()
     return cycles
 
 
-def _layer(placed: PlacedLayer, values, first_step: int, steps: int, config: CoreConfig):
-    """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps."""
+def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, config: CoreConfig):
+    """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps.
+
+    ``slots`` is as from :func:`_slots`; ``first_step`` is the first step's place in the map, ``time``
+    what came before it.
+    """
     height, width, layer = placed.output_height, placed.output_width, placed.layer
-    work = _work(placed, values, first_step, config)
-    setup = descriptor_words(config) + 4 + layer.padding + 2 * len(Counter)
+    work = _work(placed, slots, first_step, time, config)
+    setup = descriptor_words(config) + 5 + layer.padding + 2 * len(Counter)
     if layer.neuron is not None:
         setup += steps * height
     rows = placed.pass_count * (1 if placed.full else layer.weight.shape[2])
     # In the order of the walk: pixel by pixel, all steps of each.
-    count = len(values)
+    count = len(slots)
     fetch, banks = (
         stage.transpose(2, 3, 1, 0).reshape(-1, count) for stage in (work.fetch, work.banks)
     )
@@ -132,10 +137,9 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
     return each * (steps if placed.replay else 1)
 
 
-def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _Work:
+def _work(placed: PlacedLayer, slots, first_step: int, time: int, config: CoreConfig) -> _Work:
     """Return what fetch and banks have to do for each segment of one channel group."""
     source, layer = placed.source, placed.layer
-    slots = _slots(placed, values, config)  # (inputs, planes, steps, rows, row slots, banks)
     count, planes, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
@@ -148,23 +152,26 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
     kernel_rows = 1 if placed.full else layer.weight.shape[2]
     kernel_slots = row_slots if placed.full else layer.weight.shape[3] * source.pixel_slots
     low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
-    step = first_step + np.arange(steps)[:, None, None]
+    step = np.arange(steps)[:, None, None]
     shape = (count, steps, placed.output_height, placed.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for plane in range(planes):
+    for index, plane in enumerate(placed.input_planes):
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
             row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
             inside = np.logical_and(row >= 0, row < rows)
             row = row.clip(0, rows - 1)
-            present = (busy[:, plane, :, row].transpose(1, 2, 0) & inside)[..., None]
-            origin = (source.base + plane * source.plane_slots + step * source.step_slots
-                      + row[:, None] * row_slots)
+            # Earlier steps are read whether silent or not.
+            read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
+            inside = inside & (plane.delay <= time + step[..., 0])
+            present = (read & inside)[..., None]
+            origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
+                      + (first_step + step - plane.delay) * source.step_slots)
             end_word = (origin + high - 1) // config.word_slots
             words = end_word - (origin + low) // config.word_slots + 1
             fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
-            table = sums[:, plane][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
+            table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
             upto = table[:, :, :, high]
             reads = reads + (upto - table[:, :, :, low]) * present[..., None]
             if kernel_row == kernel_rows - 1:
@@ -174,17 +181,22 @@ def _work(placed: PlacedLayer, values, first_step: int, config: CoreConfig) -> _
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
         banks += (reads + (rest == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    return _Work(fetch * layer.weight_bits, np.rint((banks + stall) * layer.weight_bits).astype(int))
+    empty = placed.pass_count - planes * layer.weight_bits  # passes that only double
+    return _Work(
+        fetch * layer.weight_bits + empty,
+        np.rint((banks + stall) * layer.weight_bits).astype(int) + empty,
+    )
 
 
 def _slots(placed: PlacedLayer, values: np.ndarray, config: CoreConfig) -> np.ndarray:
     """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks)."""
-    source = placed.source
     count, steps, channels, height, width = values.shape
+    planes = placed.input_planes
     bits = np.zeros(
-        (count, source.planes, steps, height, width, source.pixel_slots * config.banks), np.uint8
+        (count, len(planes), steps, height, width, placed.source.pixel_slots * config.banks), "u1"
     )
-    planes = values[:, None] >> np.arange(source.planes).reshape(-1, 1, 1, 1, 1) & 1
-    bits[..., :channels] = np.moveaxis(planes, 3, 5)
+    for index, plane in enumerate(planes):
+        earlier = values[:, :max(0, steps - plane.delay)] >> plane.index & 1
+        bits[:, index, plane.delay:, ..., :channels] = np.moveaxis(earlier, 2, 4)
     rows = 1 if placed.full else height
-    return bits.reshape(count, source.planes, steps, rows, -1, config.banks)
+    return bits.reshape(count, len(planes), steps, rows, -1, config.banks)

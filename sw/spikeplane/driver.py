@@ -73,6 +73,7 @@ class Board:
         self.config = config
         self.run_timeout = run_timeout
         self.image: Image | None = None
+        self._steps: int | None = None  # that live input has run; None: the image's
         self.session = Session(transport, timeout=timeout, attempts=attempts)
 
     def __enter__(self) -> "Board":
@@ -140,6 +141,7 @@ class Board:
     def run(self, sample: np.ndarray) -> Result:
         """Return what the device answers to ``sample``, integers of shape ``image.input.shape``."""
         image = self._image()
+        self._steps = None
         if image.takes_events:
             return self._run_events(image.encode_events(sample))
         address, words = image.encode_input(sample)
@@ -152,6 +154,7 @@ class Board:
 
         Events are in time order; a ValueError names the first one that is not, or is out of frame.
         """
+        self._steps = None
         return self._run_events(event_words(events, self._image()))
 
     def stream(self, steps: Iterable[np.ndarray]) -> Iterator[Result]:
@@ -165,12 +168,17 @@ class Board:
             raise DeviceError(f"live input needs an image of the schedule STORED that takes events; "
                               f"this one has {image.schedule.name}"
                               f"{'' if image.takes_events else ' and takes words'}")
+        if image.layers[0].taps > 1:
+            raise DeviceError(
+                f"layer {image.layers[0].name!r} looks back {image.layers[0].taps - 1} steps of the "
+                f"input, of which live input keeps none"
+            )
         control = Control.RUN
         single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
         try:
             for register, value in single.items():
                 self.write_register(register, value)
-            for spikes in steps:
+            for self._steps, spikes in enumerate(steps, 1):
                 padded = np.zeros(image.input.shape, np.uint8)
                 spikes = np.asarray(spikes)
                 if spikes.shape != padded.shape[1:]:
@@ -185,9 +193,13 @@ class Board:
                 self.write_register(register, image.registers[register])
 
     def read_spikes(self, layer: int) -> np.ndarray:
-        """Return the spikes of ``layer`` in the last run, uint8 (steps, channels, height, width)."""
+        """Return the spikes of ``layer`` in the last run, uint8 (steps, channels, height, width).
+
+        With the schedule STORED those of the last time step.
+        """
         image = self._image()
-        return image.decode_map(layer, self.read(Space.SPIKES, *image.map_place(layer)))
+        words = self.read(Space.SPIKES, *image.map_place(layer))
+        return image.decode_map(layer, words, self._steps)
 
     def read_states(self, layer: int) -> np.ndarray:
         """Return the stored potentials of ``layer``, int64 (channels, height, width) of codes."""

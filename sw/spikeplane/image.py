@@ -33,10 +33,12 @@ class LayerInfo:
     width: int
     spikes: SpikeMap | None
     """Where its spikes are after a run; None: overwritten by a later layer, or a classifier.
-    With the schedule STORED it holds the last time step only."""
+    With the schedule STORED it holds the last time steps that are still needed."""
     state_base: int | None
     """First chunk of its final potentials; None: not stored."""
     state_bits: int = 0
+    taps: int = 1
+    """Time steps of its input that it looks at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,9 +144,17 @@ class Image:
         spikes = self._spikes(layer)
         return spikes.first_word(self.config), spikes.words(self.config)
 
-    def decode_map(self, layer: int, words: np.ndarray) -> np.ndarray:
-        """Return the spikes, uint8 (steps, channels, height, width), from words of SPIKES."""
-        return self._spikes(layer).unpack(words, self.config)
+    def decode_map(self, layer: int, words: np.ndarray, steps: int | None = None) -> np.ndarray:
+        """Return the spikes, uint8 (steps, channels, height, width), from words of SPIKES.
+
+        With the schedule STORED those of the last of ``steps`` time steps run, by default
+        ``input.steps``.
+        """
+        spikes = self._spikes(layer).unpack(words, self.config)
+        if self.schedule is Schedule.STORED:
+            last = ((steps or self.input.steps) - 1) % len(spikes)
+            return spikes[last:last + 1]
+        return spikes
 
     def state_place(self, layer: int) -> tuple[int, int]:
         """Return (first word, word count) in Space.STATES of a layer's final potentials."""

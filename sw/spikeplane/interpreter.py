@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.descriptor import descriptor_layout, descriptor_words, pass_layout
+from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
     DECODE_SHIFT,
@@ -105,11 +106,9 @@ class _Machine:
 
     def layer(self, index: int, outer: int) -> None:
         config, d = self.config, self.descriptors[index]
-        top = d["input_base"] + d["pad_rows"] * d["input_row"]
-        base = top % (1 << config.slot_width) + d["streamed"] * outer * d["input_step"]
-        flags = d["input_flags"] + d["streamed"] * outer * d["input_rows"]
+        places = find_places(config, d, outer, outer)
         if not d["logits"]:
-            first = d["output_flags"]
+            first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * d["output_rows"]] = False
         for group in range(d["groups"]):
             last = group == d["groups"] - 1
@@ -118,33 +117,41 @@ class _Machine:
                 y, x = divmod(pixel, d["output_columns"])
                 for step in range(1 if d["replay"] else d["steps"]):
                     total = self.segment(
-                        index, base + step * d["input_step"], flags + step * d["input_rows"],
-                        d["weight_base"] + group * d["weight_group"], y, x,
+                        index, places, step, d["weight_base"] + group * d["weight_group"], y, x
                     )[:lanes]
                     if d["logits"]:
                         at = group * config.lanes
                         self.logits[at:at + lanes] += total
                         continue
                     for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                        self.update(index, total, group, pixel, inner, outer == inner == 0)
+                        self.update(
+                            index, places, total, group, pixel, inner, outer == inner == 0
+                        )
 
-    def segment(self, index, base, flags, weight, y, x) -> np.ndarray:
+    def segment(self, index, places, step, weight, y, x) -> np.ndarray:
         """Return the signed sums of all lanes of one window at one step."""
         config, d = self.config, self.descriptors[index]
+        top = d["input_base"] + d["pad_rows"] * d["input_row"]
+        base = top % (1 << config.slot_width) + places.input_offset + step * d["input_step"]
+        flags = d["input_flags"] + places.input_flags + step * d["input_rows"]
         sums, reference = np.zeros(config.lanes, np.int64), 0
         left = x * d["column_stride"] - d["pad_slots"]
+        age = min(places.age + step, config.tap_count - 1)
         number = d["pass_base"]
         while True:
             plane = self.passes[number]
+            offset = plane["input_offset"]
+            if plane["delay"] > places.phase:
+                offset += d["input_ring_slots"]
             queues = np.zeros(config.banks, np.int64)
             for kernel_row in range(d["kernel_rows"]):
                 row = y * d["stride"] + kernel_row - d["pad_rows"]
-                if not 0 <= row < d["input_rows"]:
+                if plane["delay"] > age or not 0 <= row < d["input_rows"]:
                     continue
-                if d["skip_silent"] and not self.flags[flags + row]:
+                if d["skip_silent"] and not plane["delay"] and not self.flags[flags + row]:
                     continue
                 for column in range(max(left, 0), min(left + d["kernel_slots"], d["input_row"])):
-                    slot = base + plane["input_offset"] + row * d["input_row"] + column
+                    slot = (base + offset + row * d["input_row"] + column) % len(self.spikes)
                     active = self.spikes[slot]
                     at = (weight + plane["weight_offset"] + kernel_row * d["kernel_slots"]
                           + column - left)
@@ -160,7 +167,7 @@ class _Machine:
                 return (2 * sums if d["doubled"] else sums) - reference
             number += 1
 
-    def update(self, index, total, group, pixel, step, initial) -> None:
+    def update(self, index, places, total, group, pixel, step, initial) -> None:
         """Update a group of neurons of one pixel at one step and store their spikes."""
         config, d = self.config, self.descriptors[index]
         first = (d["parameter_base"] + group) * config.lanes
@@ -189,12 +196,12 @@ class _Machine:
         slots = -(-slots // config.chunk_slots) * config.chunk_slots
         bits = np.zeros(slots * config.banks, np.int64)
         bits[:len(total)] = spike
-        slot = (d["output_base"] + step * d["output_step"] + pixel * d["output_pixel"]
+        slot = (d["output_base"] + places.output_offset + step * d["output_step"] + pixel * d["output_pixel"]
                 + group * (config.lanes // config.banks))
         self.spikes[slot:slot + slots] = bits.reshape(slots, config.banks)
         row = pixel // d["output_columns"]
         if spike.any():
-            self.flags[d["output_flags"] + step * d["output_rows"] + row] = True
+            self.flags[d["output_flags"] + places.output_flags + step * d["output_rows"] + row] = True
         self.count(index, Counter.SPIKES, spike.sum())
 
     def count(self, index: int, counter: Counter, amount) -> None:

@@ -18,6 +18,18 @@ class CompileError(ValueError):
     """A network does not fit a core; the message names the layer, what it needs and the limit."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class InputPlane:
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+
+    weight: int
+    """It counts ``2**weight``."""
+    index: int = 0
+    """Which plane of the map."""
+    delay: int = 0
+    """How many steps ago."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlacedLayer:
     """A layer and the places of what it reads and writes."""
@@ -34,8 +46,11 @@ class PlacedLayer:
     """Fully connected: the window is one row, the whole time step of the source."""
     replay: bool
     streamed: bool
+    source_ring: int
+    """Steps that the source holds and the core walks round: 1, unless taps look back in a live map."""
+    target_ring: int
+    """The same of the target."""
     first_pass: int
-    pass_count: int
     weight_base: int
     weight_group: int
     """Slots of one channel group."""
@@ -43,6 +58,34 @@ class PlacedLayer:
     state_base: int
     stored: bool
     table: int
+
+    @property
+    def input_planes(self) -> list[InputPlane]:
+        """The bits of what is summed up."""
+        if len(self.layer.taps) > 1:
+            return [
+                InputPlane(weight=self.layer.taps[-1] - exponent, delay=delay)
+                for delay, exponent in enumerate(self.layer.taps)
+            ]
+        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+
+    @property
+    def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
+        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
+        planes, bits = self.input_planes, self.layer.weight_bits
+        most = max(plane.weight for plane in planes) + bits - 1
+        return [
+            [
+                (plane, power - plane.weight)
+                for plane in planes if 0 <= power - plane.weight < bits
+            ]
+            for power in range(most + 1)
+        ]
+
+    @property
+    def pass_count(self) -> int:
+        """Plane passes of the layer; a power without products takes one to double."""
+        return sum(max(1, len(pairs)) for pairs in self.plane_pairs)
 
     @property
     def weight_plane(self) -> int:
@@ -83,6 +126,7 @@ class Placement:
             _limit(where, "weight slots a bank, all layers to here", end, config.weight_depth)
             passes = placed.first_pass + placed.pass_count
             _limit(where, "passes, all layers to here", passes, config.pass_count)
+            _limit(where, "taps", len(placed.layer.taps), config.tap_count)
             if placed.layer.neuron is None:
                 _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
                 continue
@@ -122,7 +166,8 @@ def place(
         # Events set flags; an image, or more channels than polarities, is written as words.
         flagged=not form.direct and form.channels <= polarities and slots == 1,
     )
-    maps = _place_maps(shapes[1:-1], input_map, steps, config, stored_schedule, keep_maps)
+    rings = [_ring(layer, stored_schedule) for layer in network.layers[1:]]
+    maps = _place_maps(shapes[1:-1], rings, input_map, steps, config, stored_schedule, keep_maps)
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     weight, parameter, passes = 1, 0, 0  # weight slot 0 of every bank is the zero row
@@ -153,8 +198,9 @@ def place(
             full=layer.fills(source.height, source.width),
             replay=index == 0 and form.direct,
             streamed=index == 0 and stored_schedule and not form.direct,
+            source_ring=_ring(layer, stored_schedule) if index else 1,
+            target_ring=_ring(network.layers[index + 1], stored_schedule) if neuron else 1,
             first_pass=passes,
-            pass_count=source.planes * layer.weight_bits,
             weight_base=weight,
             weight_group=layer.weight_bits * kernel * source.pixel_slots,
             parameter_base=parameter if neuron is not None else 0,
@@ -179,16 +225,23 @@ def place(
     return placement
 
 
-def _place_maps(shapes, input_map, steps, config, stored, keep_maps) -> list[SpikeMap]:
+def _ring(reader: Layer, stored: bool) -> int:
+    """Return how many steps the map holds that ``reader`` reads one step at a time."""
+    return 1 << (len(reader.taps) - 1).bit_length() if stored else 1
+
+
+def _place_maps(shapes, rings, input_map, steps, config, stored, keep_maps) -> list[SpikeMap]:
     """Return the input map and the output map of every layer but the classifier."""
     maps = [input_map]
-    for channels, height, width in shapes:
+    for (channels, height, width), ring in zip(shapes, rings, strict=True):
         slots = -(-channels // config.banks)
-        live = maps if keep_maps else maps[-1:]
-        if stored and not keep_maps:
-            live = [input_map, *live]  # read again in the next outer step
+        live = maps
+        if not keep_maps and ring == 1:
+            # The input map and maps of several steps are read again in the next outer step.
+            held = [m for m, count in zip(maps[1:-1], rings, strict=False) if count > 1]
+            live = [*([input_map] if stored else []), *held, maps[-1]]
         shape = SpikeMap(
-            base=0, steps=steps, channels=channels, height=height, width=width,
+            base=0, steps=max(steps, ring), channels=channels, height=height, width=width,
             pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
         )
         word = _first_fit(
@@ -226,7 +279,7 @@ def _verify_sums(placed: PlacedLayer, placement: Placement) -> None:
     """Prove that no sum of the layer overflows, whatever its input."""
     config, layer = placement.config, placed.layer
     where = f"layer {layer.name!r}"
-    largest = (1 << placed.source.planes) - 1
+    largest = sum(1 << plane.weight for plane in placed.input_planes)
     weight = layer.weight.astype(np.int64)
     codes = layer.weight_kind.codes(weight, layer.weight_bits).sum((1, 2, 3)) * largest
     limit = (1 << config.accumulator_width) - 1

@@ -71,7 +71,7 @@ class Program:
             descriptors=[
                 _descriptor(placed, inner, placement.config) for placed in placement.layers
             ],
-            passes=[fields for placed in placement.layers for fields in _passes(placed)],
+            passes=[fields for placed in placement.layers for fields in _passes(placed, placement.config)],
             outer_steps=steps if stored else 1,
         )
 
@@ -131,6 +131,9 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
         "input_flags": source.flags,
         "skip_silent": flagged,
         "streamed": placed.streamed,
+        "input_ring": placed.source_ring - 1,
+        "input_ring_slots": source.plane_slots if placed.source_ring > 1 else 0,
+        "output_ring": placed.target_ring - 1,
         "output_rows": placed.output_height,
         "output_columns": placed.output_width,
         "steps": steps,
@@ -165,23 +168,29 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
     return {name: int(value) for name, value in fields.items()}
 
 
-def _passes(placed: PlacedLayer) -> list[dict[str, int]]:
+def _passes(placed: PlacedLayer, config: CoreConfig) -> list[dict[str, int]]:
     """Return a layer's passes, most significant products of planes first."""
     source, layer = placed.source, placed.layer
-    planes, bits = source.planes, layer.weight_bits
-    reference = layer.weight_kind.reference(bits)
+    reference = layer.weight_kind.reference(layer.weight_bits)
+    slots = 1 << config.slot_width
     passes = []
-    for significance in reversed(range(planes + bits - 1)):
-        pairs = [
-            (plane, significance - plane)
-            for plane in range(planes) if 0 <= significance - plane < bits
-        ]
+    for pairs in reversed(placed.plane_pairs):
         for plane, weight_plane in pairs:
-            final = (plane, weight_plane) == pairs[-1]
             passes.append({
-                "input_offset": plane * source.plane_slots,
+                "input_offset": (
+                    plane.index * source.plane_slots - plane.delay * source.step_slots
+                ) % slots,
                 "weight_offset": weight_plane * placed.weight_plane,
+                "delay": plane.delay,
                 "reference": reference >> weight_plane & 1,
-                "double": int(final and significance > 0),
+                "double": 0,
             })
+        if not pairs:
+            # Nothing counts so much: a pass that never finds its input only doubles.
+            passes.append({
+                "input_offset": 0, "weight_offset": 0, "delay": config.tap_count,
+                "reference": 0, "double": 0,
+            })
+        passes[-1]["double"] = 1
+    passes[-1]["double"] = 0
     return passes

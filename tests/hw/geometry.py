@@ -30,6 +30,9 @@ def random_layer(config, generator):
         "kernel_slots": kernel_columns * pixel,
         "input_flags": generator.randrange(4),
         "streamed": generator.randint(0, 1),
+        "input_ring": generator.randrange(config.tap_count),
+        "input_ring_slots": generator.randrange(64) if config.tap_count > 1 else 0,
+        "output_ring": generator.randrange(config.tap_count),
         "output_rows": (input_rows + 2 * pad_rows - kernel_rows) // stride + 1,
         "output_columns": (input_columns + 2 * pad_columns - kernel_columns) // stride + 1,
         "steps": generator.randint(1, 3),
@@ -53,6 +56,10 @@ def random_layer(config, generator):
         {
             "input_offset": generator.randrange(16),
             "weight_offset": plane * kernel_rows * kernel_columns * pixel,
+            "delay": (
+                generator.choice([0, generator.randrange(config.tap_count + 1)])
+                if config.tap_count > 1 else 0
+            ),
             "reference": generator.randint(0, 1),
             "double": generator.randint(0, 1),
         }

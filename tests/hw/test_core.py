@@ -38,3 +38,11 @@ def test_core_equals_the_integer_model(config, schedule, direct):
     # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/test_driver.py.
     network = ragged_networks.network(3, direct=direct)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["events", "direct"])
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+def test_memory_free_neurons(schedule, direct):
+    network = ragged_networks.network(7 if direct else 4, direct=direct, taps=True)
+    assert any(len(layer.taps) > 2 for layer in network.layers[1:])
+    check(network, ragged_networks.CORES[0], schedule, ragged_networks.samples(network, 2))

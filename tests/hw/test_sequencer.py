@@ -65,7 +65,17 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
     async def one_layer(ctx, index, outer, run):
         cleared = []
         cycles = 0
+        placing = pause = generator.randint(0, 3)
+        ctx.set(sequencer.output_flags, 5 * index)
         while not ctx.get(sequencer.start):
+            # Places are found some cycles after they are asked for.
+            if ctx.get(sequencer.place):
+                pause = placing
+                ctx.set(sequencer.placed, 0)
+            elif pause:
+                pause -= 1
+            else:
+                ctx.set(sequencer.placed, 1)
             if ctx.get(sequencer.flag_clear):
                 cleared.append(ctx.get(sequencer.flag_address))
             await ctx.tick()
@@ -75,13 +85,9 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             assert getattr(got, name) == d[name], name
         rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
         assert cleared == [
-            (d["output_flags"] + row) % config.row_flag_count for row in rows
+            (d["output_flags"] + 5 * index + row) % config.row_flag_count for row in rows
         ]
         assert ctx.get(sequencer.initial) == (outer == 0 and (run == 0))
-        if d["streamed"]:
-            assert ctx.get(sequencer.stream_offset) == (
-                outer * d["input_step"] % (1 << config.slot_width)
-            )
         await ctx.tick()
         for _ in range(generator.randint(1, 20)):
             events = generator.randint(0, config.banks)
@@ -105,10 +111,11 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         ctx.set(sequencer.drained, 1)
         await ctx.tick()
         ctx.set(sequencer.drained, 0)
-        # Loading, one cycle to look at the flags, clearing, starting, walking, waiting for the
+        # Loading, finding the maps, looking at the flags, clearing, starting, walking, waiting for the
         # counter at hand, storing.
         least = (
-            descriptor_words(config) + 1 + 1 + len(rows) + 1 + cycles + 2 + COUNTER_CYCLES * len(Counter)
+            descriptor_words(config) + 1 + 1 + placing + 1 + len(rows) + 1 + cycles + 2
+            + COUNTER_CYCLES * len(Counter)
         )
         totals[index][Counter.CYCLES] += least
         slack[index] += COUNTER_CYCLES - 1

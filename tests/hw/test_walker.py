@@ -7,6 +7,7 @@ from amaranth.lib.memory import Memory
 from configs import NARROW, WIDE
 from geometry import random_layer
 from spikeplane_hw.descriptor import pass_layout
+from spikeplane_hw.map_places import find_places
 from spikeplane_hw.testing import Pauses, receive, simulate, watch
 from spikeplane_hw.walker import Walker
 from spikeplane_hw.window import walk
@@ -44,10 +45,11 @@ class WalkerWithMemories(wiring.Component):
 def test_walk_matches_reference(config, seed, longest_pause):
     generator = random.Random(seed)
     descriptor, passes = random_layer(config, generator)
-    stream_offset = generator.choice([0, 24])
+    time = generator.randrange(12)
+    places = find_places(config, descriptor, generator.randrange(3), time)
     initial = generator.randint(0, 1)
     segments = list(
-        walk(config, descriptor, passes, initial=bool(initial), stream_offset=stream_offset)
+        walk(config, descriptor, passes, initial=bool(initial), places=places)
     )
     table = [dict.fromkeys(pass_layout(config).members, 0)] * descriptor["pass_base"] + passes
     dut = WalkerWithMemories(config, table, [1] * config.row_flag_count)
@@ -55,7 +57,9 @@ def test_walk_matches_reference(config, seed, longest_pause):
 
     async def start(ctx):
         ctx.set(walker.descriptor, descriptor)
-        ctx.set(walker.stream_offset, stream_offset)
+        for name, value in vars(places).items():
+            port = getattr(walker, name)
+            ctx.set(port, value % (1 << len(port)))
         ctx.set(walker.initial, initial)
         ctx.set(walker.start, 1)
         await ctx.tick()

@@ -39,6 +39,7 @@ def check(net, config, schedule, count=2):
 
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 @pytest.mark.parametrize("direct", [False, True], ids=["spikes", "image"])
+@pytest.mark.parametrize("taps", [False, True], ids=["", "taps"])
 @pytest.mark.parametrize("seed", range(12))
-def test_words_give_what_the_model_gives(seed, direct, schedule):
-    check(network(seed, direct=direct), CORES[seed % len(CORES)], schedule)
+def test_words_give_what_the_model_gives(seed, taps, direct, schedule):
+    check(network(seed, direct=direct, taps=taps), CORES[seed % len(CORES)], schedule)
