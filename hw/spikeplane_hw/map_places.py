@@ -46,8 +46,8 @@ def find_places(
 class MapPlaces(wiring.Component):
     """Adds up the offsets of a layer's maps, a step a cycle, and counts time steps.
 
-    A streamed input map, of one layer at most, advances by a step with each outer step. A map of R steps that memory-free
-    neurons read, R a power of two, holds time step t at its step t modulo R.
+    A streamed input map, of one layer at most, advances by a step with each outer step. A map of R
+    steps that memory-free neurons read, R a power of two, holds time step t at its step t modulo R.
 
     Members
     -------
