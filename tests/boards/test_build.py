@@ -42,6 +42,28 @@ def test_top_elaborates(board):
     assert float(hertz) == board.clock
 
 
+def block_rams(width: int, depth: int) -> int:
+    """Return how many iCE40 block RAMs of 4096 bits, 2 to 16 wide, a memory takes."""
+    return min(-(-width // wide) * -(-depth * wide // 4096) for wide in (2, 4, 8, 16))
+
+
+def memories(board) -> tuple[int, int]:
+    """Return the (block RAMs, SPRAMs) of a board's whole design."""
+    text = board.platform().prepare(Top(board), "top").files["top.il"]
+    sizes = re.findall(r"^\s*memory width (\d+) size (\d+) ", text, re.MULTILINE)
+    used = sum(block_rams(int(width), int(depth)) for width, depth in sizes)
+    return used, text.count("cell \\SB_SPRAM256KA ")
+
+
+def test_memories_fit_the_ice40():
+    board = BOARDS["icebreaker"]
+    used, single_port = memories(board)
+    assert 0 < used <= 30
+    assert 0 < single_port <= 4
+    larger = replace(board, config=replace(board.config, spike_depth=2 * board.config.spike_depth))
+    assert memories(larger) == (used + 4, single_port)
+
+
 @pytest.mark.parametrize("name", ["ulx3s-85f"])
 def test_real_build(name, tmp_path):
     lines = []
