@@ -153,6 +153,7 @@ class CoreConfig:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
+# For the iCE40UP5K, of whose logic cells it takes almost all: every bit of an address counts.
 TINY = CoreConfig(
     name="tiny",
     lanes=16,
