@@ -200,13 +200,13 @@ class Update(wiring.Component):
         """
         chunk = []
         before = issued
-        step = dict.fromkeys(STEP_FIELDS, issued)
+        step: dict = dict.fromkeys(STEP_FIELDS, issued)
         taken = step_taken(self.config)
         for cycle in range(11):
             following = Signal.like(issued, name=f"chunk_{cycle}")
             m.d.sync += [
                 following[name].eq(before[name])
-                for name, _ in issued.shape() if name not in STEP_FIELDS
+                for name in issued.shape().members if name not in STEP_FIELDS
             ]
             with m.If(before.valid & before.first):
                 for name in STEP_FIELDS:
