@@ -36,6 +36,8 @@ class Board:
     """Name of the board in openFPGALoader."""
     synthesis: str
     """Options of the synthesis command."""
+    seed: int = 1
+    """Where placing starts."""
 
     def __post_init__(self):
         divisor(self.clock, self.baud)

@@ -32,7 +32,7 @@ RESOURCES = {
 """Names in the report by those of nextpnr. An iCE40 logic cell holds a LUT and a flip-flop."""
 
 
-def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=print) -> dict:
+def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
     """Build the bitstream of ``board`` in ``directory``; return the report that is beside it.
 
     Nothing is built if RTLIL, scripts and tools are those of the last build. ``device`` replaces
@@ -50,7 +50,7 @@ def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=pri
         # The last step only gives cells nicer names, which takes a third of the time.
         synth_opts=f"{board.synthesis} -run begin:check",
         script_after_synth="blackbox =A:whitebox",
-        nextpnr_opts=f"--seed {seed} --report {NAME}.pnr.json --timing-allow-fail",
+        nextpnr_opts=f"--seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
     key = hashlib.sha256(plan.digest() + json.dumps(tools).encode()).hexdigest()
     bitstream = directory / f"{NAME}.{'bit' if isinstance(platform, LatticeECP5Platform) else 'bin'}"
@@ -65,7 +65,7 @@ def build(board: Board, directory: Path, *, device=None, seed: int = 1, echo=pri
             "register_map_hash": f"{register_map_hash(board.config):08x}",
             **summarize(json.loads((directory / f"{NAME}.pnr.json").read_text())),
             "tools": tools,
-            "seed": seed,
+            "seed": board.seed,
             "bitstream": bitstream.name,
             "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
             "build_key": key,
