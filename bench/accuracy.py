@@ -20,12 +20,10 @@ from spikeplane.training.evaluate import predict_integer
 from spikeplane.training.export import export_network
 from spikeplane.training.recipes import load_recipe
 from spikeplane.training.train import train
-from spikeplane_hw.config import SMALL, TINY, CoreConfig
+from spikeplane_hw.config import SMALL, CoreConfig
 from tqdm import tqdm
 
 BENCH = Path("build") / "bench"
-ICEBREAKER_CLOCK_MHZ = 18.0
-"""What the tiny configuration is to reach; the board's own figures are in `boards`."""
 
 
 def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
@@ -49,14 +47,18 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
     }
 
 
-def main() -> None:
+def data_root() -> Path:
+    """Return the root folder of the data sets, and prepare PyTorch."""
     if "SPIKEPLANE_DATA" not in os.environ:
         sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
-    root = Path(os.environ["SPIKEPLANE_DATA"])
     torch.set_num_threads(1)  # small networks gain nothing from more
+    return Path(os.environ["SPIKEPLANE_DATA"])
+
+
+def main() -> None:
+    root = data_root()
     mnist = measure("mnist", SMALL, 500, root)
     nmnist = measure("nmnist", SMALL, 100, root)
-    tiny = measure("mnist_tiny", TINY, 100, root)
     save("accuracy", [
         Figure.at_least("MNIST, integer model, 1-bit inner weights, 4-bit potentials", mnist["accuracy"], "%", 98.8),
         Figure.at_most("MNIST, 500 images on the simulated board: mismatches", mnist["mismatches"], "values", 0),
@@ -64,9 +66,6 @@ def main() -> None:
         Figure(f"N-MNIST part, {nmnist['tests']} test recordings, integer model", nmnist["accuracy"], "%"),
         Figure.at_most("N-MNIST part, all on the simulated board: mismatches", nmnist["mismatches"], "values", 0),
         Figure("N-MNIST part, cycles a recording, small", nmnist["cycles"], "cycles"),
-        Figure.at_least("MNIST for tiny, integer model", tiny["accuracy"], "%", 97.5),
-        Figure.at_most("MNIST for tiny, mismatches of 100 images", tiny["mismatches"], "values", 0),
-        Figure.at_most("MNIST for tiny, an image at 18 MHz", tiny["cycles"] / ICEBREAKER_CLOCK_MHZ / 1e3, "ms", 1),
     ])
 
 
