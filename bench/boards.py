@@ -4,6 +4,7 @@ from pathlib import Path
 
 from figures import Figure, save
 from layers import Shape, measure, open_board
+from spikeplane.placement import CompileError
 from spikeplane_boards import BOARDS
 from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import TINY
@@ -41,7 +42,11 @@ def main() -> None:
         ))
         simulated = open_board(board.config)
         for bits in (1, 4):
-            point = measure(simulated, Shape(128, 128, 16, weight_bits=bits), RATE)
+            try:
+                point = measure(simulated, Shape(128, 128, 16, weight_bits=bits), RATE)
+            except CompileError as error:
+                figures.append(Figure(f"{name}: 128 channels at {bits} bits", str(error), ""))
+                continue
             effective = point["operations"] / point["cycles"] * clock * 1e6 / luts["used"]
             label = f"{name}: effective {bits}-bit plane operations a second for each LUT at 15 % firing"
             if bits == 1:
