@@ -7,10 +7,12 @@ from layers import Shape, measure, open_board
 from spikeplane.placement import CompileError
 from spikeplane_boards import BOARDS
 from spikeplane_boards.build import BuildError, build
-from spikeplane_hw.config import TINY
+from spikeplane_hw.config import LARGE, TINY
 
 TARGETS = {"ulx3s-85f": (90.0, 60.0), "ulx3s-45f": (60.0, 60.0), "icebreaker": (18.0, 100.0)}
 """Least clock in MHz, most LUTs in percent; other boards are only reported."""
+LARGE_OPERATIONS = 1024
+"""Least one-bit operations a cycle of the large configuration."""
 PEERS = {"tinyODIN, 4-bit weights": 0.021, "Spiker+, 4-bit weights, dense": 0.514}
 """Million operations a second for each LUT, same tools and part: docs/figures.md cites them."""
 RATE = 0.15
@@ -36,10 +38,10 @@ def main() -> None:
         figures.append(Figure.at_least(f"{name}: clock", clock, "MHz", clock_target))
         if board.config is TINY:
             continue
-        figures.append(Figure.at_least(
-            f"{name}: one-bit operations a cycle", board.config.peak_operations, "operations",
-            1024 if name in TARGETS else 0,
-        ))
+        operations = f"{name}: one-bit operations a cycle", board.config.peak_operations, "operations"
+        figures.append(
+            Figure.at_least(*operations, LARGE_OPERATIONS) if board.config is LARGE else Figure(*operations)
+        )
         simulated = open_board(board.config)
         for bits in (1, 4):
             try:

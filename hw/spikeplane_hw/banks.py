@@ -92,7 +92,6 @@ class Banks(wiring.Component):
         # A beat that doubles adds nothing in a frugal core: the queues are held in that cycle.
         double = Signal()
         hold = double if config.frugal else Const(0)
-        ended = "comb" if config.frugal else "sync"
         advance = Signal()
         finished = Signal(config.banks)
         rooms = Signal(config.banks)
@@ -154,7 +153,7 @@ class Banks(wiring.Component):
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
             # What it popped in all, in the cycle after its end; a frugal core has the time at once.
             popped = Signal.like(count, name=f"popped_{e}")
-            m.d[ended] += popped.eq(count + pops[e])
+            m.d[config.wire_domain] += popped.eq(count + pops[e])
             counts.append(popped)
             m.d.sync += [
                 positions[e].eq(lowest_bit(current.mask)),
@@ -196,7 +195,7 @@ class Banks(wiring.Component):
         # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.
         level = counts
         delayed = Signal()
-        m.d[ended] += delayed.eq(advance)
+        m.d[config.wire_domain] += delayed.eq(advance)
         while len(level) > 1:
             merged = [
                 Signal(config.weight_address_width + 1, name=f"longest_{len(level)}_{i}")

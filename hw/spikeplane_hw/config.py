@@ -30,7 +30,7 @@ class CoreConfig:
     accumulator_width: int = 16
     """Bits of a lane's unsigned accumulator."""
     weight_depth: int
-    """Slots a weight bank holds; slot 0 is the all-zero row."""
+    """Slots a weight bank holds; slot 0 is zeros and belongs to no layer."""
     spike_depth: int
     """Words of the spike memory."""
     parameter_depth: int
