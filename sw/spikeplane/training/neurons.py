@@ -4,6 +4,7 @@ import torch
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Neuron, Reset
 from torch import Tensor, nn
 
+from .leaky import Dynamics, leaky_spikes, surrogate
 from .quantizers import PotentialQuantizer
 
 __all__ = ["LIF", "fire"]
@@ -22,7 +23,7 @@ class _Fire(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor):
         (gradient,) = gradients
         (potential,) = ctx.saved_tensors
-        return gradient * (1 - (potential - 1).abs()).clamp(min=0), None
+        return gradient * surrogate(potential), None
 
 
 def fire(potential: Tensor, threshold: float = 1.0) -> Tensor:
@@ -68,9 +69,8 @@ class LIF(nn.Module):
 
     def forward(self, currents: Tensor, steps: int) -> Tensor:
         """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed."""
-        state = None
-        spikes = []
-        for step in range(steps):
-            spike, state = self.step(currents[step if len(currents) > 1 else 0], state)
-            spikes.append(spike)
-        return torch.stack(spikes)
+        return leaky_spikes(currents, Dynamics(
+            steps=steps, leak=self.neuron.leak, threshold=self.threshold, reset=self.neuron.reset,
+            stores=self.neuron.state_bits > 0, quantizer=self.quantizer,
+            limit=None if self.training else LIMIT,
+        ))

@@ -175,24 +175,16 @@ WEIGHT_QUANTIZERS = {
 
 class _TableLookup(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, value: Tensor, table: Tensor, levels: Levels) -> Tensor:
+    def forward(ctx, value: Tensor, quantizer: "PotentialQuantizer") -> Tensor:
         ctx.save_for_backward(value)
-        ctx.levels = levels
-        half = 1 << (TABLE_INDEX_WIDTH - 1)
-        scaled = value * 2.0 ** (FRACTION_BITS - TABLE_INDEX_SHIFT)
-        index = scaled.floor().clamp(-half, half - 1).to(torch.int32) + half
-        # A NaN has no index; the training notices it in the weights.
-        return table[index.clamp(min=0)]
+        ctx.quantizer = quantizer
+        return quantizer.levels_of(value)
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):
         (gradient,) = gradients
         (value,) = ctx.saved_tensors
-        if ctx.levels is Levels.TANH:
-            slope = 1 - torch.tanh(value).square()
-        else:
-            slope = (value.abs() <= 1).to(value.dtype)
-        return gradient * slope, None, None
+        return gradient * ctx.quantizer.slope(value), None
 
 
 class PotentialQuantizer(nn.Module):
@@ -202,6 +194,8 @@ class PotentialQuantizer(nn.Module):
     The table looks at the TABLE_INDEX_WIDTH high bits of a potential, exactly as the core does.
     """
 
+    table: Tensor
+
     def __init__(self, bits: int, levels: Levels):
         super().__init__()
         self.levels = levels
@@ -209,4 +203,18 @@ class PotentialQuantizer(nn.Module):
         self.register_buffer("table", table / code_limit(bits), persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
-        return _TableLookup.apply(value, self.table, self.levels)
+        return _TableLookup.apply(value, self)
+
+    def levels_of(self, value: Tensor) -> Tensor:
+        """Return the quantized potentials, without a gradient."""
+        half = 1 << (TABLE_INDEX_WIDTH - 1)
+        index = (value * 2.0 ** (FRACTION_BITS - TABLE_INDEX_SHIFT)).floor_().add_(half)
+        # A NaN has no index; the training notices it in the weights.
+        index = index.clamp_(0, 2 * half - 1).nan_to_num_(0).to(torch.int64)
+        return torch.take(self.table, index)
+
+    def slope(self, value: Tensor) -> Tensor:
+        """Return the gradient of a quantized potential."""
+        if self.levels is Levels.TANH:
+            return torch.tanh(value).square_().neg_().add_(1)
+        return (value.abs() <= 1).to(value.dtype)

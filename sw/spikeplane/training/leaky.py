@@ -1,0 +1,127 @@
+"""The leaky neuron over all its steps as one node of the autograd graph.
+
+It gives what a loop over :meth:`.LIF.step` gives, spikes and gradients, in less time and memory:
+only the potentials are kept for the backward pass, and on a CPU the elements are worked on in
+blocks that stay in its cache.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from spikeplane_hw.neuron import Reset
+from torch import Tensor
+
+from .quantizers import PotentialQuantizer
+
+__all__ = ["Dynamics", "leaky_spikes", "surrogate"]
+
+BLOCK = 1 << 15
+"""Elements of a block on a CPU: the tensors of a step then fit its second-level cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamics:
+    """What decides a leaky neuron's spikes, beside its currents."""
+
+    steps: int
+    leak: float
+    threshold: float
+    reset: Reset
+    stores: bool
+    """Whether a potential is carried into the next step."""
+    quantizer: PotentialQuantizer | None
+    """What it goes through; None keeps it as it is."""
+    limit: float | None
+    """Greatest absolute potential; None for no limit."""
+
+
+def surrogate(potential: Tensor) -> Tensor:
+    """Return the gradient of a spike, a triangle around 1: ``max(0, 1 - |u - 1|)``."""
+    return torch.minimum(potential, 2 - potential).clamp_(min=0)
+
+
+def leaky_spikes(currents: Tensor, dynamics: Dynamics) -> Tensor:
+    """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed."""
+    return _Leaky.apply(currents, dynamics)
+
+
+class _Leaky(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, currents: Tensor, dynamics: Dynamics) -> Tensor:
+        spikes = currents.new_empty((dynamics.steps, *currents.shape[1:]))
+        potentials = torch.empty_like(spikes)
+        flat = currents.reshape(len(currents), -1), potentials.flatten(1), spikes.flatten(1)
+        for block in _blocks(flat[0]):
+            _forward(dynamics, *(tensor[:, block] for tensor in flat))
+        ctx.save_for_backward(potentials, spikes)
+        ctx.dynamics, ctx.replayed = dynamics, len(currents) < dynamics.steps
+        return spikes
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor):
+        potentials, spikes = ctx.saved_tensors
+        gradient = gradients[0].reshape(ctx.dynamics.steps, -1)
+        count = 1 if ctx.replayed else ctx.dynamics.steps
+        result = potentials.new_empty((count, *potentials.shape[1:]))
+        flat = potentials.flatten(1), spikes.flatten(1), gradient, result.flatten(1)
+        for block in _blocks(gradient):
+            _backward(ctx.dynamics, *(tensor[:, block] for tensor in flat))
+        return result, None
+
+
+def _blocks(flat: Tensor) -> list[slice]:
+    size = BLOCK if flat.device.type == "cpu" else max(flat.shape[1], 1)
+    return [slice(start, start + size) for start in range(0, flat.shape[1], size)]
+
+
+def _forward(dynamics: Dynamics, currents: Tensor, potentials: Tensor, spikes: Tensor) -> None:
+    """Write potentials, before the reset, and spikes; all (steps or 1, elements)."""
+    state = None
+    for step in range(dynamics.steps):
+        current = currents[step if len(currents) > 1 else 0]
+        potential, spike = potentials[step], spikes[step]
+        if state is None:
+            potential.copy_(current)
+        else:
+            torch.add(current, state, alpha=dynamics.leak, out=potential)
+        if dynamics.limit is not None:
+            potential.clamp_(-dynamics.limit, dynamics.limit)
+        torch.gt(potential, dynamics.threshold, out=spike)
+        if dynamics.stores and step < dynamics.steps - 1:
+            state = _kept(dynamics.reset, potential, spike)
+            if dynamics.quantizer is not None:
+                state = dynamics.quantizer.levels_of(state)
+
+
+def _kept(reset: Reset, potential: Tensor, spike: Tensor) -> Tensor:
+    """Return the potential after the reset."""
+    if reset is Reset.HARD:
+        return torch.addcmul(potential, potential, spike, value=-1)
+    return potential - spike if reset is Reset.SOFT else potential
+
+
+def _backward(
+    dynamics: Dynamics, potentials: Tensor, spikes: Tensor, gradient: Tensor, result: Tensor
+) -> None:
+    """Write the gradient of the currents, (steps, elements), or (1, elements) if replayed."""
+    carried = None
+    for step in reversed(range(dynamics.steps)):
+        potential, spike = potentials[step], spikes[step]
+        of_spike = gradient[step]
+        if carried is None:
+            of_potential = of_spike * surrogate(potential)
+        else:
+            if dynamics.quantizer is not None:
+                kept = _kept(dynamics.reset, potential, spike)
+                carried *= dynamics.quantizer.slope(kept)
+            if dynamics.reset is Reset.HARD:
+                of_spike = torch.addcmul(of_spike, potential, carried, value=-1)
+                carried.addcmul_(carried, spike, value=-1)
+            elif dynamics.reset is Reset.SOFT:
+                of_spike = of_spike - carried
+            of_potential = carried.addcmul_(of_spike, surrogate(potential))
+        if len(result) > 1 or step == dynamics.steps - 1:
+            result[step if len(result) > 1 else 0] = of_potential
+        else:
+            result[0] += of_potential
+        carried = of_potential.mul_(dynamics.leak) if dynamics.stores else None
