@@ -39,7 +39,8 @@ class Evaluation:
     trained: float
     """Of the network as trained: quantized weights and potentials, float arithmetic."""
     integer: float | None
-    """Of the integer model, which boards match bit for bit; None for a float32 twin."""
+    """Of the integer model, which boards match bit for bit; None for a float32 twin and for residual
+    blocks, which have no integers."""
     agreement: Agreement | None
     wrong: list[int]
     """Samples that the integer model (else the network) gets wrong."""
@@ -101,7 +102,7 @@ def evaluate(
     right = predict(network, dataset.inputs) == dataset.labels
     trained = float(right.mean())
     integer, agreement = None, None
-    if all(layer.weights != "float" for layer in checkpoint.recipe.layers if layer.kind != "pool"):
+    if all(layer.has_integers for layer in checkpoint.recipe.layers):
         integers = export_network(network)
         right = predict_integer(integers, dataset.inputs) == dataset.labels
         integer = float(right.mean())

@@ -13,7 +13,7 @@ from spikeplane_hw.neuron import FRACTION_BITS, MULTIPLIER_WIDTH, OFFSET_WIDTH, 
 from torch import nn
 
 from ..network import IntegerNetwork, Layer, NetworkError, or_pool
-from .layers import Classifier, OrPool, SpikingConv
+from .layers import Classifier, OrPool, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
 from .networks import SpikingNetwork
 
@@ -38,6 +38,11 @@ def export_network(network: SpikingNetwork, metadata: dict | None = None) -> Int
             result = IntegerNetwork(
                 input=network.form, layers=[*layers, layer], logit_offset=logit_offset,
                 logit_scale=logit_scale, metadata=metadata or {},
+            )
+        elif isinstance(module, ResidualBlock):
+            raise NetworkError(
+                f"layer {name!r}: residual blocks have no integer form yet: neither the integer model "
+                f"nor the core adds a shortcut"
             )
         else:
             raise NetworkError(f"layer {name!r}: {type(module).__name__} has no integer form")

@@ -1,6 +1,7 @@
 """Layers of a spiking network; maps are (steps, batch, channels, height, width)."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,13 @@ from .memory_free import MemoryFree
 from .neurons import LIF
 from .quantizers import WeightQuantizer
 
-__all__ = ["Classifier", "OrPool", "SpikingConv"]
+__all__ = ["Classifier", "NormConv", "OrPool", "PadShortcut", "ResidualBlock", "SpikingConv"]
+
+Mix = Callable[[Tensor], Tensor]
 
 
-class SpikingConv(nn.Module):
-    """Convolution with quantized weights, batch normalization over batch and steps, neurons.
+class NormConv(nn.Module):
+    """Convolution with quantized weights, then batch normalization over batch and steps.
 
     With a kernel as large as its input and no padding it is a fully connected layer.
     """
@@ -28,7 +31,6 @@ class SpikingConv(nn.Module):
         stride: int,
         padding: int,
         quantizer: WeightQuantizer,
-        neurons: LIF | MemoryFree,
     ):
         super().__init__()
         fan_in = inputs * math.prod(kernel)
@@ -36,19 +38,69 @@ class SpikingConv(nn.Module):
         self.stride, self.padding = stride, padding
         self.quantizer = quantizer
         self.norm = nn.BatchNorm2d(channels)
-        self.neurons = neurons
 
-    def forward(self, maps: Tensor, steps: int) -> Tensor:
-        """Return spikes; an input of one step is accumulated once and replayed."""
+    def currents(self, maps: Tensor, mix: Mix) -> Tensor:
+        """Return the currents of neurons that ``mix`` the sums over steps."""
         weight = self.quantizer(self.weight)
         flat = maps.flatten(0, 1)
         if flat.shape[2:] == weight.shape[2:] and self.padding == 0:
             sums = (flat.flatten(1) @ weight.flatten(1).T)[:, :, None, None]
         else:
             sums = functional.conv2d(flat, weight, None, self.stride, self.padding)
-        mixed = self.neurons.mix(sums.unflatten(0, maps.shape[:2]))
-        currents = self.norm(mixed.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        return self.neurons(currents, steps)
+        mixed = mix(sums.unflatten(0, maps.shape[:2]))
+        return self.norm(mixed.flatten(0, 1)).unflatten(0, maps.shape[:2])
+
+
+class SpikingConv(NormConv):
+    """Convolution, normalization, neurons."""
+
+    def __init__(
+        self, inputs: int, channels: int, kernel: tuple[int, int], *, neurons: LIF | MemoryFree, **options
+    ):
+        super().__init__(inputs, channels, kernel, **options)
+        self.neurons = neurons
+
+    def forward(self, maps: Tensor, steps: int, shortcut: Tensor | None = None) -> Tensor:
+        """Return spikes; an input of one step is accumulated once and replayed.
+
+        ``shortcut`` is added to the currents.
+        """
+        currents = self.currents(maps, self.neurons.mix)
+        return self.neurons(currents if shortcut is None else currents + shortcut, steps)
+
+
+class PadShortcut(nn.Module):
+    """The input spikes at every ``stride``-th row and column, without spikes in ``added`` channels.
+
+    Option A of the residual networks for CIFAR (arXiv 1512.03385).
+    """
+
+    def __init__(self, stride: int, added: int):
+        super().__init__()
+        self.stride, self.added = stride, added
+
+    def currents(self, maps: Tensor, mix: Mix) -> Tensor:
+        """Return the currents that the spikes add; ``mix`` sums them over steps."""
+        thinned = maps[..., :: self.stride, :: self.stride]
+        return mix(functional.pad(thinned, (0, 0, 0, 0, 0, self.added)))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions; the shortcut adds to the input current of the second one's neurons.
+
+    So every convolution reads spikes. An input spike that passes the shortcut unweighted adds 1.0,
+    the threshold, and passes the taps of memory-free neurons like the sums.
+    """
+
+    def __init__(self, conv1: SpikingConv, conv2: SpikingConv, shortcut: NormConv | PadShortcut):
+        super().__init__()
+        self.conv1, self.conv2, self.shortcut = conv1, conv2, shortcut
+
+    def forward(self, maps: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Return the spikes of the first and of the second convolution."""
+        inner = self.conv1(maps, steps)
+        shortcut = self.shortcut.currents(maps, self.conv2.neurons.mix)
+        return inner, self.conv2(inner, steps, shortcut)
 
 
 class OrPool(nn.Module):

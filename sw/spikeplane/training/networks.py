@@ -1,5 +1,6 @@
 """Networks from their description: the same description gives the float32 twin."""
 
+import math
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -7,14 +8,15 @@ from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
 from torch import Tensor, nn
 
 from ..network import InputFormat
-from .layers import Classifier, OrPool, SpikingConv
+from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
 from .neurons import LIF
 from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
 
 __all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork"]
 
-KINDS = ("conv", "dense", "pool", "classifier")
+KINDS = ("conv", "dense", "block", "pool", "classifier")
+SHORTCUTS = ("conv", "pad")
 DYNAMICS = ("leaky", "memory_free")
 
 
@@ -59,20 +61,24 @@ class LayerRecipe:
     kind: str
     """One of KINDS."""
     channels: int = 0
-    """Output channels of a convolution or dense layer."""
+    """Output channels of a convolution, dense layer or block."""
     kernel: int = 3
     stride: int = 1
-    """Of a convolution; a pool has its kernel as stride."""
+    """Of a convolution or a block's first one; a pool has its kernel as stride."""
     padding: int = -1
     """Of a convolution; -1 is half the kernel, so that stride 1 keeps the map's size."""
     weights: str = "binary"
     """A name in WEIGHT_QUANTIZERS."""
     weight_bits: int = 1
+    shortcut: str = "conv"
+    """One of SHORTCUTS, of a block whose stride or channels differ from its input's: a 1x1
+    convolution with the block's weights, or the spikes with silent channels added. Other blocks
+    add their input spikes."""
     pooled: bool = True
     """Whether a classifier averages over pixels, instead of being fully connected."""
     dynamics: str | None = None
-    """This and the next ones, but for the last, are as in NeuronRecipe, whose values a convolution
-    or dense layer takes where they are None."""
+    """This and the next ones, but for the last, are as in NeuronRecipe, whose values a layer with
+    neurons takes where they are None."""
     taps: int | None = None
     learned_taps: bool | None = None
     state_bits: int | None = None
@@ -85,6 +91,8 @@ class LayerRecipe:
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
+        if not self.name or "." in self.name:
+            raise ValueError(f"layer {self.name!r}: a name must not be empty or have a dot")
         if self.has_neurons and self.channels < 1:
             raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
         if self.neuron_settings and not self.has_neurons:
@@ -96,11 +104,25 @@ class LayerRecipe:
                 f"layer {self.name!r}: kernel and stride must be positive, "
                 f"not {self.kernel} and {self.stride}"
             )
+        if self.shortcut not in SHORTCUTS:
+            raise ValueError(
+                f"layer {self.name!r}: shortcut must be one of {SHORTCUTS}, not {self.shortcut!r}"
+            )
+        if self.kind == "block" and (self.kernel % 2 == 0 or self.padding >= 0):
+            raise ValueError(
+                f"layer {self.name!r}: a block has an odd kernel and padding -1, "
+                f"not {self.kernel} and {self.padding}"
+            )
 
     @property
     def has_neurons(self) -> bool:
         """Whether the layer has neurons of its own; an OR-pool's are fixed."""
-        return self.kind in ("conv", "dense")
+        return self.kind in ("conv", "dense", "block")
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether :func:`.export_network` knows the layer in integers."""
+        return self.kind == "pool" or (self.kind != "block" and self.weights != "float")
 
     @property
     def neuron_settings(self) -> dict[str, int | str | float]:
@@ -142,17 +164,29 @@ class SpikingNetwork(nn.Module):
         kinds = [layer.kind for layer in layers]
         if kinds.count("classifier") != 1 or kinds[-1] != "classifier":
             raise ValueError(f"layers must end in their only classifier; kinds are {kinds}")
+        if form.direct and layers[0].kind == "block":
+            raise ValueError(
+                f"layer {layers[0].name!r}: a block reads spikes, not an image: put a convolution "
+                f"ahead of it"
+            )
         self.form = form
         self.layers = nn.ModuleDict()
+        self.neuron_shapes: dict[str, tuple[int, int, int]] = {}
+        """(channels, height, width) of all neurons but those of pools, by their spikes' names."""
         shape = (form.channels, form.height, form.width)
         for layer in layers:
             if layer.name in self.layers:
                 raise ValueError(f"layer {layer.name!r}: two layers have this name")
             self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
+            if layer.kind == "block":
+                self.neuron_shapes[_inner(layer.name)] = shape
+            if layer.has_neurons:
+                self.neuron_shapes[layer.name] = shape
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return logits (steps, batch, classes) and the spikes of each layer by its name.
 
+        A block's are those of its second convolution; the first one's are NAME.conv1.
         ``inputs`` are integers, (batch, steps, channels, height, width), or an image
         (batch, channels, height, width) if direct-coded, which stands for image / (2**bits - 1).
         """
@@ -164,7 +198,10 @@ class SpikingNetwork(nn.Module):
         maps = maps.to(torch.float32) / self.input_levels
         spikes = {}
         for name, layer in self.layers.items():
-            maps = layer(maps, self.form.steps)
+            if isinstance(layer, ResidualBlock):
+                spikes[_inner(name)], maps = layer(maps, self.form.steps)
+            else:
+                maps = layer(maps, self.form.steps)
             spikes[name] = maps
         return spikes.popitem()[1], spikes
 
@@ -173,11 +210,26 @@ class SpikingNetwork(nn.Module):
         """The input integer that stands for 1.0."""
         return (1 << self.form.bits) - 1
 
+    @property
+    def weight_count(self) -> int:
+        """Weights of convolutions and classifier; normalization and biases are left out."""
+        return sum(value.numel() for value in self.parameters() if value.ndim > 1)
+
+    @property
+    def neuron_count(self) -> int:
+        """Neurons, those of pools left out."""
+        return sum(map(math.prod, self.neuron_shapes.values()))
+
     def set_progress(self, progress: float) -> None:
         """Pass on how much of the training is done, 0 to 1, to quantizers that anneal."""
         for module in self.modules():
             if isinstance(module, WeightQuantizer):
                 module.set_progress(progress)
+
+
+def _inner(name: str) -> str:
+    """Return what the spikes of a block's first convolution are called."""
+    return f"{name}.conv1"
 
 
 def _create(
@@ -203,6 +255,8 @@ def _create(
             channels, channels_out, kernel, stride=stride, padding=padding,
             quantizer=layer.create_quantizer(), neurons=layer.create_neurons(neuron),
         )
+        if layer.kind == "block":
+            module = _block(layer, channels, module, neuron)
     rows, columns = (
         (length + 2 * padding - reach) // stride + 1
         for length, reach in zip((height, width), kernel, strict=True)
@@ -212,3 +266,28 @@ def _create(
             f"layer {layer.name!r}: kernel {kernel} exceeds its {height}x{width} input"
         )
     return module, (channels_out, rows, columns)
+
+
+def _block(
+    layer: LayerRecipe, channels: int, conv1: SpikingConv, neuron: NeuronRecipe
+) -> ResidualBlock:
+    """Return a block whose input has ``channels`` and whose first convolution is ``conv1``."""
+    conv2 = SpikingConv(
+        layer.channels, layer.channels, (layer.kernel, layer.kernel), stride=1,
+        padding=layer.kernel // 2, quantizer=layer.create_quantizer(),
+        neurons=layer.create_neurons(neuron),
+    )
+    changes = layer.stride > 1 or layer.channels != channels
+    if changes and layer.shortcut == "conv":
+        shortcut = NormConv(
+            channels, layer.channels, (1, 1), stride=layer.stride, padding=0,
+            quantizer=layer.create_quantizer(),
+        )
+    elif layer.channels < channels:
+        raise ValueError(
+            f"layer {layer.name!r}: shortcut pad needs at least the input's {channels} channels, "
+            f"not {layer.channels}"
+        )
+    else:
+        shortcut = PadShortcut(layer.stride, layer.channels - channels)
+    return ResidualBlock(conv1, conv2, shortcut)

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from ..data.datasets import Dataset, load_dataset
 from .augmentations import create_augmentations
 from .checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
-from .layers import SpikingConv
 from .networks import SpikingNetwork
 from .recipes import Recipe
 from .regularizers import LOSSES, REGULARIZERS
@@ -96,7 +95,6 @@ def _epoch(
     loss_function = LOSSES[training.loss]
     regularizers = [REGULARIZERS[n](**options) for n, options in training.regularizers.items()]
     augmentations = create_augmentations(training.augmentations)
-    neurons = [n for n, layer in network.layers.items() if isinstance(layer, SpikingConv)]
     network.train()
     network.set_progress(epoch / training.epochs)
     total, right, seen = 0.0, 0, 0
@@ -112,7 +110,7 @@ def _epoch(
         logits, spikes = network(inputs)
         loss = loss_function(logits, labels)
         for regularizer in regularizers:
-            loss = loss + regularizer([spikes[name] for name in neurons])
+            loss = loss + regularizer([spikes[name] for name in network.neuron_shapes])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,0 +1,145 @@
+"""Families of networks, by the names that recipes use: a function each that returns the layers.
+
+Where the papers average the spikes of a window, an OR-pool keeps them binary. The classifier
+averages over the pixels that are left, but for VGG-9 and VGGSNN. Sources of the shapes are in
+docs/training.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .networks import LayerRecipe
+
+__all__ = ["FAMILIES", "NetworkRecipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRecipe:
+    """A network by its family."""
+
+    family: str
+    """A name in FAMILIES."""
+    width: int | None = None
+    """Channels of the first convolution, to which all others are in proportion; None: the
+    family's own."""
+    weights: str = "binary"
+    """This and the next two are as in LayerRecipe, for all layers but the first and the last."""
+    weight_bits: int = 1
+    options: dict = field(default_factory=dict)
+    edge_bits: int = 8
+    """Bits of the first layer's and of the classifier's weights, which are absmax."""
+    shortcut: str | None = None
+    """As in LayerRecipe, for residual families; None: the family's own."""
+
+    def __post_init__(self):
+        if self.family not in FAMILIES:
+            raise ValueError(
+                f"network.family must be one of {', '.join(FAMILIES)}, not {self.family!r}"
+            )
+        if self.width is not None and self.width < 1:
+            raise ValueError(f"network.width must be positive, not {self.width}")
+        if self.shortcut is not None and all(layer.kind != "block" for layer in self.layers()):
+            raise ValueError(f"network.shortcut is {self.shortcut!r}, but {self.family} has no blocks")
+
+    def layers(self) -> list[LayerRecipe]:
+        """Return the layers."""
+        return FAMILIES[self.family](self)
+
+    def first(self, channels: int, stride: int = 1) -> LayerRecipe:
+        """Return the first convolution."""
+        return LayerRecipe(
+            name="conv1", kind="conv", channels=channels, stride=stride, weights="absmax",
+            weight_bits=self.edge_bits,
+        )
+
+    def inner(self, name: str, kind: str, channels: int, **settings) -> LayerRecipe:
+        """Return a layer between the first and the last."""
+        return LayerRecipe(
+            name=name, kind=kind, channels=channels, weights=self.weights,
+            weight_bits=self.weight_bits, options=self.options, **settings,
+        )
+
+    def classifier(self, pooled: bool) -> LayerRecipe:
+        """Return the classifier."""
+        return LayerRecipe(
+            name="classifier", kind="classifier", pooled=pooled, weights="absmax",
+            weight_bits=self.edge_bits,
+        )
+
+
+def _vgg(network: NetworkRecipe, plan: str, width: int) -> list[LayerRecipe]:
+    """Return convolutions of so many widths, "s" with stride 2, and 2x2 OR-pools, "P"."""
+    layers = []
+    count = 0
+    for item in plan.split():
+        if item == "P":
+            layers.append(LayerRecipe(name=f"pool{count}", kind="pool", kernel=2))
+            continue
+        count += 1
+        channels = (network.width or width) * int(item.rstrip("s"))
+        stride = 2 if item.endswith("s") else 1
+        if count == 1:
+            layers.append(network.first(channels, stride))
+        else:
+            layers.append(network.inner(f"conv{count}", "conv", channels, stride=stride))
+    return layers
+
+
+def vgg9(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return 7 convolutions, a dense layer and the classifier; 64 channels in the first one."""
+    convolutions = _vgg(network, "1 1 P 2 2 P 4 4 4 P", 64)
+    dense = network.inner("dense", "dense", 16 * convolutions[0].channels)
+    return [*convolutions, dense, network.classifier(pooled=False)]
+
+
+def vgg11(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return 8 convolutions and the classifier; 64 channels in the first one."""
+    return [*_vgg(network, "1 P 2 P 4 4 P 8 8 P 8 8", 64), network.classifier(pooled=True)]
+
+
+def vgg16(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return 13 convolutions and the classifier; 64 channels in the first one."""
+    convolutions = _vgg(network, "1 1 P 2 2 P 4 4 4 P 8 8 8 P 8 8 8", 64)
+    return [*convolutions, network.classifier(pooled=True)]
+
+
+def vggsnn(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return 8 convolutions and the classifier, for event data; 64 channels in the first one."""
+    convolutions = _vgg(network, "1 2 P 4 4 P 8 8 P 8 8 P", 64)
+    return [*convolutions, network.classifier(pooled=False)]
+
+
+def vgg_compact(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return 5 convolutions, strides in place of pools, and the classifier; 32 channels at first."""
+    return [*_vgg(network, "1s 2s 4s 4 4", 32), network.classifier(pooled=True)]
+
+
+def _resnet(
+    network: NetworkRecipe, plan: list[tuple[int, int]], width: int, shortcut: str
+) -> list[LayerRecipe]:
+    """Return a convolution, stages of (widths, blocks), the later ones with stride 2, classifier."""
+    width = network.width or width
+    layers = [network.first(width)]
+    for stage, (multiple, count) in enumerate(plan):
+        for index in range(count):
+            layers.append(network.inner(
+                f"block{len(layers)}", "block", multiple * width,
+                stride=2 if stage and index == 0 else 1, shortcut=network.shortcut or shortcut,
+            ))
+    return [*layers, network.classifier(pooled=True)]
+
+
+def resnet19(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return a convolution, 8 blocks, 128 channels at first, shortcuts with weights, classifier."""
+    return _resnet(network, [(1, 3), (2, 3), (4, 2)], 128, "conv")
+
+
+def resnet20(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return a convolution, 9 blocks, 64 channels at first, weightless shortcuts, classifier."""
+    return _resnet(network, [(2, 3), (4, 3), (8, 3)], 64, "pad")
+
+
+FAMILIES: dict[str, Callable[[NetworkRecipe], list[LayerRecipe]]] = {
+    "resnet19": resnet19, "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9,
+    "vgg_compact": vgg_compact, "vggsnn": vggsnn,
+}
