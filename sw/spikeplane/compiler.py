@@ -104,12 +104,10 @@ def _bits(values: np.ndarray, width: int) -> np.ndarray:
 
 def _weight_words(placement: Placement) -> np.ndarray:
     config = placement.config
-    last = placement.layers[-1]
-    slots = last.weight_base + last.groups * last.weight_group
+    slots = placement.layers[-1].weight_end
     bits = np.zeros((slots, config.banks, config.lanes), np.uint8)  # slot 0 stays all zeros
     for placed in placement.layers:
-        end = placed.weight_base + placed.groups * placed.weight_group
-        bits[placed.weight_base:end] = _weight_slots(placed, config)
+        bits[placed.weight_base:placed.weight_end] = _weight_slots(placed, config)
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
 

@@ -7,12 +7,26 @@ from torch.nn import functional
 
 from .network import Layer
 
-__all__ = ["bank_counts", "count_reads", "pass_repeats"]
+__all__ = ["bank_counts", "count_reads", "count_windows", "pass_repeats"]
 
 
 def pass_repeats(layer: Layer, channel_count: int, config: CoreConfig) -> int:
     """Return how often each input plane is read: channel groups times weight planes."""
     return -(-channel_count // config.lanes) * layer.weight_bits
+
+
+def count_windows(
+    activity: Tensor, kernel: tuple[int, ...], stride: int = 1, padding: int = 0
+) -> Tensor:
+    """Return how often the windows of a layer read an active input, int64 (inputs,).
+
+    ``activity``, (inputs, channels, height, width), says how often each input is active. What lies
+    in the padding is no input. Times the output channels these are the additions of the layer.
+    """
+    ones = torch.ones(1, 1, *kernel, dtype=torch.float64)
+    summed = activity.sum(1, keepdim=True, dtype=torch.float64)
+    reads = functional.conv2d(summed, ones, None, stride, padding)
+    return reads.sum((1, 2, 3)).to(torch.int64)
 
 
 def bank_counts(plane: Tensor, layer: Layer, banks: int) -> Tensor:

@@ -16,7 +16,7 @@ from spikeplane_hw.neuron import Neuron
 from torch import Tensor
 from torch.nn import functional
 
-from .counting import count_reads
+from .counting import count_reads, count_windows
 from .network import IntegerNetwork, Layer, NetworkError, Schedule
 
 __all__ = ["Result", "run"]
@@ -196,11 +196,11 @@ def _traces(spikes: Tensor, layer: Layer) -> Tensor:
 def _count(plan: _Plan, windows: Tensor, batch: int, repeats: int, config: CoreConfig | None):
     planes = [windows >> bit & 1 for bit in range(plan.input_bits)]
     if config is None:
-        ones = torch.ones(1, 1, *plan.layer.weight.shape[2:], dtype=torch.float64)
+        layer = plan.layer
         active = torch.stack([plane.sum(1, keepdim=True) for plane in planes]).sum(0)
-        reads = functional.conv2d(active.to(ones.dtype), ones, None, plan.layer.stride, plan.layer.padding)
-        each = reads.sum((1, 2, 3)).to(torch.int64) * plan.layer.weight_bits
-        return {}, (each * len(plan.weight) * repeats).view(batch, -1).sum(1)
+        reads = count_windows(active, layer.weight.shape[2:], layer.stride, layer.padding)
+        each = reads * layer.weight_bits * len(plan.weight) * repeats
+        return {}, each.view(batch, -1).sum(1)
     events, idle, operations = (
         (value * repeats).view(batch, -1).sum(1)
         for value in count_reads(planes, plan.layer, config)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout
-from spikeplane_hw.memory_map import LOGIT_WIDTH
-from spikeplane_hw.neuron import MULTIPLIER_WIDTH, Levels
+from spikeplane_hw.descriptor import descriptor_words, event_layout
+from spikeplane_hw.memory_map import LOGIT_WIDTH, Space
+from spikeplane_hw.neuron import MULTIPLIER_WIDTH, TABLE_INDEX_WIDTH, Levels
 
 from .network import IntegerNetwork, Layer, Schedule
 from .spike_map import SpikeMap
@@ -88,6 +88,25 @@ class PlacedLayer:
         return sum(max(1, len(pairs)) for pairs in self.plane_pairs)
 
     @property
+    def weight_end(self) -> int:
+        """First slot of a weight bank after the layer's."""
+        return self.weight_base + self.groups * self.weight_group
+
+    @property
+    def pass_end(self) -> int:
+        """First pass after the layer's."""
+        return self.first_pass + self.pass_count
+
+    def parameter_end(self, config: CoreConfig) -> int:
+        """Return the first parameter chunk after the layer's; a classifier has none."""
+        return self.parameter_base + self.groups * config.chunks
+
+    def state_end(self, config: CoreConfig) -> int:
+        """Return the first state chunk after the layer's; a classifier has none."""
+        pixels = self.output_height * self.output_width * self.groups if self.stored else 1
+        return self.state_base + config.chunks * pixels
+
+    @property
     def weight_plane(self) -> int:
         """Slots of one weight plane of one channel group."""
         return self.weight_group // self.layer.weight_bits
@@ -122,21 +141,37 @@ class Placement:
             where = f"layer {placed.layer.name!r}"
             if placed.target is not None:
                 _verify_map(where, placed.target, config)
-            end = placed.weight_base + placed.groups * placed.weight_group
-            _limit(where, "weight slots a bank, all layers to here", end, config.weight_depth)
-            passes = placed.first_pass + placed.pass_count
-            _limit(where, "passes, all layers to here", passes, config.pass_count)
+            _limit(where, "weight slots a bank, all layers to here", placed.weight_end,
+                   config.weight_depth)
+            _limit(where, "passes, all layers to here", placed.pass_end, config.pass_count)
             _limit(where, "taps", len(placed.layer.taps), config.tap_count)
             if placed.layer.neuron is None:
                 _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
                 continue
-            chunks = placed.parameter_base + placed.groups * config.chunks
-            _limit(where, "parameter chunks, all layers to here", chunks, config.parameter_depth)
-            pixels = placed.output_height * placed.output_width * placed.groups
-            states = placed.state_base + config.chunks * (pixels if placed.stored else 1)
-            _limit(where, "state chunks, all layers to here", states, config.state_depth)
+            _limit(where, "parameter chunks, all layers to here", placed.parameter_end(config),
+                   config.parameter_depth)
+            _limit(where, "state chunks, all layers to here", placed.state_end(config),
+                   config.state_depth)
         for placed in self.layers:
             _verify_sums(placed, self)
+
+    def occupied_words(self) -> dict[Space, int]:
+        """Return how many words of each memory, from its first one on, the network takes."""
+        config, last = self.config, self.layers[-1]
+        neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
+        maps = [self.input_map, *(placed.target for placed in neurons if placed.target)]
+        chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
+        states = max((placed.state_end(config) for placed in neurons), default=0)
+        return {
+            Space.PROGRAM: len(self.layers) * descriptor_words(config),
+            Space.PASSES: last.pass_end,
+            Space.WEIGHTS: last.weight_end * config.banks,
+            Space.PARAMETERS: chunks * config.updates,
+            Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
+            Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
+            Space.STATES: states * config.updates,
+            Space.LOGITS: last.layer.weight.shape[0],
+        }
 
 
 def place(
