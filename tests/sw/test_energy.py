@@ -8,8 +8,8 @@ from spikeplane.data import datasets
 from spikeplane.training.checkpoint import Checkpoint, save_checkpoint
 from spikeplane.training.energy import BATCH, _count_spikes, checkpoint_cost, cost, energy_nj
 from spikeplane.training.export import export_network
-from spikeplane.training.layers import SpikingConv
-from spikeplane.training.networks import NeuronRecipe
+from spikeplane.training.layers import NormConv
+from spikeplane.training.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
 from spikeplane.training.probes import probe
 from training_samples import EVENTS, IMAGE, layers, network, recipe, samples
 
@@ -19,12 +19,12 @@ WEIGHTS = {"first": 6 * 2 * 9, "inner": 10 * 6 * 9, "last": 12 * 10 * 9, "classi
 NEURONS = {"first": 6 * 4 * 4, "inner": 10 * 4 * 4, "last": 12 * 2 * 2}
 
 
-def lively(form=EVENTS, **options):
+def lively(form=EVENTS, made: SpikingNetwork | None = None, **options) -> SpikingNetwork:
     """Return a network whose layers all fire, some more and some less."""
-    made = network(form, **options)
+    made = made or network(form, **options)
     generator = torch.Generator().manual_seed(7)
     for module in made.modules():
-        if isinstance(module, SpikingConv):
+        if isinstance(module, NormConv):
             module.norm.weight.data.uniform_(0.7, 1.5, generator=generator)
             module.norm.bias.data.uniform_(-0.2, 0.8, generator=generator)
     return made.eval()
@@ -146,6 +146,57 @@ def test_a_float32_twin_is_counted_in_floats(tmp_path, monkeypatch):
     assert found.size_bits == found.float32_bits
     assert found.operations["first"].accumulates > 0
     assert set(found.rates) == {"first", "inner", "pool", "last"}
+
+
+def residual(shortcut: str, neuron: NeuronRecipe) -> SpikingNetwork:
+    described = [
+        LayerRecipe(name="first", kind="conv", channels=6, weights="absmax", weight_bits=8),
+        LayerRecipe(name="same", kind="block", channels=6),
+        LayerRecipe(name="other", kind="block", channels=9, stride=2, shortcut=shortcut),
+        LayerRecipe(name="classifier", kind="classifier", weights="absmax", weight_bits=8),
+    ]
+    return lively(made=SpikingNetwork(EVENTS, described, neuron, 4))
+
+
+@pytest.mark.parametrize("shortcut", ["conv", "pad"])
+@pytest.mark.parametrize("neuron", [NeuronRecipe(state_bits=2), MEMORY_FREE], ids=["leaky", "memory_free"])
+def test_blocks_are_counted_in_the_network_as_trained(shortcut, neuron):
+    made, inputs = residual(shortcut, neuron), samples().inputs[:3]
+    found = cost(made, inputs)
+    assert found.core_operations is None and "layer 'same': residual blocks" in found.missing
+    spikes = probe(made, torch.from_numpy(inputs))
+    assert set(found.rates) == {"first", "same.conv1", "same", "other.conv1", "other"}
+    for name, maps in spikes.items():
+        assert found.rates[name] == pytest.approx(maps.double().mean().item())
+    weighted = {"first", "same.conv1", "same.conv2", "other.conv1", "other.conv2", "classifier"}
+    sources = {"first": None, "same.conv1": "first", "same.conv2": "same.conv1", "other.conv1": "same",
+               "other.conv2": "other.conv1", "classifier": "other"}
+    if shortcut == "conv":
+        weighted |= {"other.shortcut"}
+        sources["other.shortcut"] = "same"
+        assert found.size_bits.weights["other.shortcut"] == 9 * 6
+        assert found.size_bits.parameters["other.shortcut"] == 9 * 48
+        assert found.operations["other.shortcut"].dense == 9 * 6 * 16
+    assert set(found.operations) == set(found.size_bits.weights) == weighted
+    modules = dict(made.layers.named_modules())
+    for name, source in sources.items():
+        maps = inputs.swapaxes(0, 1) if source is None else spikes[source].numpy()
+        delays = 1 if name == "classifier" or neuron is not MEMORY_FREE else 3
+        expected = sum(
+            operations_by_loop(maps[: len(maps) - delay, sample].astype(int), modules[name].weight,
+                               getattr(modules[name], "stride", 1), getattr(modules[name], "padding", 0))
+            for delay in range(delays) for sample in range(len(inputs))
+        )
+        assert expected > 0
+        assert found.operations[name].accumulates * len(inputs) == pytest.approx(expected), name
+    counts = {"first": 6 * 64, "same.conv1": 6 * 64, "same": 6 * 64, "other.conv1": 9 * 16, "other": 9 * 16}
+    if neuron is MEMORY_FREE:
+        # Convolution and shortcut read the same map, which is kept once.
+        assert sum(found.size_bits.input_spikes.values()) == 2 * (
+            2 * 64 + counts["first"] + counts["same.conv1"] + counts["same"] + counts["other.conv1"]
+        )
+    else:
+        assert found.size_bits.potentials == {name: 2 * count for name, count in counts.items()}
 
 
 def test_no_samples_is_an_error():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import model
 from ..counting import count_windows
@@ -25,8 +25,8 @@ from .layers import Classifier
 from .memory_free import MemoryFree
 from .networks import SpikingNetwork
 from .neurons import LIF
-from .probes import probe
-from .quantizers import FloatWeight, WeightQuantizer
+from .probes import Neurons, Synapses, probe
+from .quantizers import FloatWeight
 
 __all__ = [
     "ACCUMULATE_PJ", "MULTIPLY_ACCUMULATE_PJ", "Cost", "Operations", "Size", "checkpoint_cost",
@@ -56,7 +56,8 @@ class Size:
     weights: dict[str, int] = field(default_factory=dict)
     """Weights times their bits."""
     parameters: dict[str, int] = field(default_factory=dict)
-    """A multiplier and an offset for each channel of a normalization, an offset for each class."""
+    """A multiplier and an offset for each channel (normalization and scales), an offset for each
+    class."""
     potentials: dict[str, int] = field(default_factory=dict)
     """Neurons times the bits of a stored potential."""
     input_spikes: dict[str, int] = field(default_factory=dict)
@@ -179,55 +180,47 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
     sources: list[tuple[Tensor, str]] = []
     floats = any(isinstance(module, FloatWeight) for module in network.modules())
 
-    def add_synapses(name: str, module: nn.Module, maps: Tensor) -> None:
-        weight = module.get_parameter("weight")
-        quantizer = module.get_submodule("quantizer")
-        assert isinstance(quantizer, WeightQuantizer)
+    def add_synapses(name: str, module: Synapses, maps: Tensor, target: Neurons | None) -> None:
+        weight, quantizer = module.weight, module.quantizer
         bits = FLOAT_BITS if isinstance(quantizer, FloatWeight) else quantizer.bits
         size.weights[name] = weight.numel() * bits
         float32.weights[name] = weight.numel() * FLOAT_BITS
         readers = [reader for source, reader in sources if source is maps] or [name]
         sources.append((maps, name))
-        dense = _count(module, torch.ones_like(maps[0])) * len(weight)
+        dense = _additions(module, torch.ones_like(maps[0]))
+        kept, folded = 2 * FLOAT_BITS, MULTIPLIER_WIDTH + OFFSET_WIDTH
         if isinstance(module, Classifier):
             # An ordinary network averages over pixels first.
             dense = weight.numel()
-            size.parameters[name] = len(weight) * (FLOAT_BITS if floats else LOGIT_WIDTH)
-            float32.parameters[name] = len(weight) * FLOAT_BITS
+            kept, folded = FLOAT_BITS, LOGIT_WIDTH
+        float32.parameters[name] = len(weight) * kept
+        size.parameters[name] = len(weight) * (kept if floats else folded)
         synapses[name] = dense, network.form.direct and sources[0][0] is maps
-        if _taps(module) > 1:
-            bits = (_taps(module) - 1) * maps[0].numel()
+        if _taps(target) > 1:
+            bits = (_taps(target) - 1) * maps[0].numel()
             bits = max(bits, size.input_spikes.get(readers[0], 0))
             size.input_spikes[readers[0]] = float32.input_spikes[readers[0]] = bits
 
-    def add_neurons(name: str, module: nn.Module, currents: Tensor) -> None:
+    def add_neurons(name: str, module: Neurons, currents: Tensor) -> None:
         if isinstance(module, LIF) and module.neuron.state_bits:
             bits = FLOAT_BITS if floats else module.neuron.state_bits
             size.potentials[name] = currents[0].numel() * bits
             float32.potentials[name] = currents[0].numel() * FLOAT_BITS
 
-    for name, module in network.layers.named_modules():
-        mean = getattr(module, "running_mean", None)
-        if isinstance(mean, Tensor):
-            layer = name.rpartition(".")[0]
-            width = 2 * FLOAT_BITS if floats else MULTIPLIER_WIDTH + OFFSET_WIDTH
-            size.parameters[layer] = size.parameters.get(layer, 0) + len(mean) * width
-            float32.parameters[layer] = float32.parameters.get(layer, 0) + len(mean) * 2 * FLOAT_BITS
     sample = torch.zeros(1, *network.form.shape, dtype=torch.uint8)
     probe(network, sample, synapses=add_synapses, neurons=add_neurons)
     return synapses, size, float32
 
 
-def _taps(module: nn.Module) -> int:
-    neurons = getattr(module, "neurons", None)
+def _taps(neurons: Neurons | None) -> int:
     return len(neurons.exponents) if isinstance(neurons, MemoryFree) else 1
 
 
-def _count(module: nn.Module, activity: Tensor) -> int:
-    """Return how often a module's windows read ``activity``, (batch, channels, height, width)."""
-    kernel = module.get_parameter("weight").shape[2:]
-    stride, padding = getattr(module, "stride", 1), getattr(module, "padding", 0)
-    return int(count_windows(activity, kernel, stride, padding).sum())
+def _additions(module: Synapses, activity: Tensor) -> int:
+    """Return how many weights ``activity``, (batch, channels, height, width), adds up."""
+    shape = module.weight.shape
+    strides = (1, 0) if isinstance(module, Classifier) else (module.stride, module.padding)
+    return int(count_windows(activity, shape[2:], *strides).sum()) * shape[0]
 
 
 def _count_integers(
@@ -253,12 +246,11 @@ def _count_spikes(
     operations: dict[str, float] = {}
     rates: dict[str, float] = {}
 
-    def add(name: str, module: nn.Module, maps: Tensor) -> None:
-        taps = torch.arange(len(maps), 0, -1).clamp(max=_taps(module)).view(-1, 1, 1, 1, 1)
+    def add(name: str, module: Synapses, maps: Tensor, target: Neurons | None) -> None:
         # A memory-free neuron adds a spike once more for each later step that looks back at it.
-        reads = _count(module, (maps * taps).sum(0))
-        channels = len(module.get_parameter("weight"))
-        operations[name] = operations.get(name, 0.0) + reads * channels / len(inputs)
+        times = torch.arange(len(maps), 0, -1).clamp(max=_taps(target)).view(-1, 1, 1, 1, 1)
+        added = _additions(module, (maps * times).sum(0))
+        operations[name] = operations.get(name, 0.0) + added / len(inputs)
 
     for start in range(0, len(inputs), BATCH):
         batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH]))

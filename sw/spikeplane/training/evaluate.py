@@ -42,6 +42,8 @@ class Evaluation:
     """Of the integer model, which boards match bit for bit; None for a float32 twin and for residual
     blocks, which have no integers."""
     agreement: Agreement | None
+    predictions: np.ndarray
+    """int64 (samples,), of the integer model, else of the network."""
     wrong: list[int]
     """Samples that the integer model (else the network) gets wrong."""
 
@@ -99,15 +101,16 @@ def evaluate(
     if dataset is None:
         dataset = load_dataset(checkpoint.recipe.data, "test", data_root)
     network = checkpoint.network
-    right = predict(network, dataset.inputs) == dataset.labels
-    trained = float(right.mean())
+    predictions = predict(network, dataset.inputs)
+    trained = float((predictions == dataset.labels).mean())
     integer, agreement = None, None
     if all(layer.has_integers for layer in checkpoint.recipe.layers):
         integers = export_network(network)
-        right = predict_integer(integers, dataset.inputs) == dataset.labels
-        integer = float(right.mean())
+        predictions = predict_integer(integers, dataset.inputs)
+        integer = float((predictions == dataset.labels).mean())
         agreement = compare(network, integers, dataset.inputs[:agreement_samples])
     return Evaluation(
-        dataset=dataset.name, samples=len(right), trained=trained, integer=integer,
-        agreement=agreement, wrong=np.flatnonzero(~right).tolist(),
+        dataset=dataset.name, samples=len(predictions), trained=trained, integer=integer,
+        agreement=agreement, predictions=predictions,
+        wrong=np.flatnonzero(predictions != dataset.labels).tolist(),
     )

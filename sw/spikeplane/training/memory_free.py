@@ -62,6 +62,10 @@ class MemoryFree(nn.Module):
         )
         return (matrix @ sums.flatten(1)).view_as(sums)
 
+    def potentials(self, currents: Tensor) -> Tensor:
+        """Return what the threshold is compared with, shaped as ``currents``."""
+        return currents if self.training else currents.clamp(-LIMIT, LIMIT)
+
     def forward(self, currents: Tensor, steps: int) -> Tensor:
         """Return spikes (steps, ...) of normalized tapped sums (steps, ...)."""
         if len(currents) != steps:
@@ -69,4 +73,4 @@ class MemoryFree(nn.Module):
                 f"memory-free neurons need an input for each of {steps} steps, not {len(currents)}: "
                 f"let neurons that replay an image leak without a reset"
             )
-        return fire(currents if self.training else currents.clamp(-LIMIT, LIMIT), self.threshold)
+        return fire(self.potentials(currents), self.threshold)

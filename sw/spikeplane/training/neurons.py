@@ -53,11 +53,14 @@ class LIF(nn.Module):
         """Return the sums as they are: a potential makes them count in later steps."""
         return sums
 
+    def potential(self, current: Tensor, state: Tensor | None) -> Tensor:
+        """Return what the threshold is compared with, shaped as ``current``; no state is 0."""
+        potential = current if state is None else current + self.neuron.leak * state
+        return potential if self.training else potential.clamp(-LIMIT, LIMIT)
+
     def step(self, current: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return (spikes, next state), shaped as ``current``; a state of None is 0."""
-        potential = current if state is None else current + self.neuron.leak * state
-        if not self.training:
-            potential = potential.clamp(-LIMIT, LIMIT)
+        potential = self.potential(current, state)
         spike = fire(potential, self.threshold)
         if self.neuron.state_bits == 0:
             return spike, None

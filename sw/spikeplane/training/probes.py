@@ -5,37 +5,55 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .layers import Classifier, NormConv, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
 from .networks import SpikingNetwork
 from .neurons import LIF
-from .quantizers import WeightQuantizer
 
 __all__ = ["probe"]
+
+Synapses = NormConv | Classifier
+Neurons = LIF | MemoryFree
+
+
+def _ignore(*_) -> None:
+    pass
 
 
 def probe(
     network: SpikingNetwork,
     inputs: Tensor,
     *,
-    synapses: Callable[[str, nn.Module, Tensor], object] = lambda *_: None,
-    neurons: Callable[[str, nn.Module, Tensor], object] = lambda *_: None,
+    synapses: Callable[[str, Synapses, Tensor, Neurons | None], None] = _ignore,
+    neurons: Callable[[str, Neurons, Tensor], None] = _ignore,
 ) -> dict[str, Tensor]:
     """Run ``network`` in evaluation mode; return the spikes of each layer by its name.
 
-    ``synapses`` is called with (name, module, maps) for each module with quantized weights, maps
-    being (steps or 1, batch, channels, height, width); ``neurons`` with (layer's name, neurons,
-    currents) for each layer's neurons. Both are found at any depth, blocks of layers included.
+    ``synapses`` is called with (name, layer, maps, neurons) for all that has weights, convolutions
+    of blocks and their shortcuts too: maps are (steps or 1, batch, channels, height, width), neurons
+    those that take the sums, None for the classifier. ``neurons`` is called with (name of their
+    spikes, neurons, currents).
     """
     handles = []
 
-    def watch(name: str, module: nn.Module, call) -> None:
-        handles.append(module.register_forward_pre_hook(lambda m, values: call(name, m, values[0])))
+    def watch(module: nn.Module, call: Callable[[Tensor], None]) -> None:
+        handles.append(module.register_forward_pre_hook(lambda _, values: call(values[0])))
+
+    def watch_synapses(name: str, module: Synapses, target: Neurons | None, reader: nn.Module) -> None:
+        watch(reader, lambda maps: synapses(name, module, maps, target))
+
+    def watch_neurons(name: str, module: Neurons) -> None:
+        watch(module, lambda currents: neurons(name, module, currents))
 
     for name, module in network.layers.named_modules():
-        if isinstance(getattr(module, "quantizer", None), WeightQuantizer):
-            watch(name, module, synapses)
-        elif isinstance(module, LIF | MemoryFree):
-            watch(name.rpartition(".")[0], module, neurons)
+        if isinstance(module, SpikingConv):
+            watch_synapses(name, module, module.neurons, module)
+            watch_neurons(name.removesuffix(".conv2"), module.neurons)
+        elif isinstance(module, Classifier):
+            watch_synapses(name, module, None, module)
+        elif isinstance(module, ResidualBlock) and isinstance(module.shortcut, NormConv):
+            # A block asks its shortcut for currents only, and both read the block's input.
+            watch_synapses(f"{name}.shortcut", module.shortcut, module.conv2.neurons, module)
     network.eval()
     try:
         with torch.no_grad():
