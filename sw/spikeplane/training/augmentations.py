@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["AUGMENTATIONS", "Cutout", "Flip", "Shift", "create_augmentations"]
+from .autoaugment import AutoAugment
+
+__all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Flip", "Shift", "create_augmentations"]
 
 Augmentation = Callable[[np.ndarray, np.random.RandomState], np.ndarray]
 """Takes inputs (count, ..., height, width) and a generator, and returns new inputs."""
@@ -79,7 +81,7 @@ class Cutout:
 
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "cutout": Cutout, "flip": Flip, "shift": Shift,
+    "autoaugment": AutoAugment, "cutout": Cutout, "flip": Flip, "shift": Shift,
 }
 
 

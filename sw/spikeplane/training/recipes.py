@@ -11,7 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from ..data.datasets import DataRecipe
-from .augmentations import create_augmentations
+from .augmentations import AutoAugment, create_augmentations
+from .families import NetworkRecipe
 from .networks import LayerRecipe, NeuronRecipe
 from .regularizers import LOSSES, REGULARIZERS
 
@@ -71,6 +72,11 @@ class Recipe:
         for layer in self.layers:
             if layer.has_neurons:
                 layer.create_neurons(self.neuron)
+        if "autoaugment" in self.training.augmentations and self.data.bits != AutoAugment.bits:
+            raise ValueError(
+                f"training.augmentations.autoaugment needs data.bits = {AutoAugment.bits}, "
+                f"not {self.data.bits}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
@@ -104,28 +110,110 @@ def recipe_names() -> list[str]:
 def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Return a recipe by its name or from a TOML file, with some of its values replaced.
 
+    ``extends`` names another recipe, or a TOML file beside this one, whose values hold where the
+    file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
+    In a table ``[layers.NAME]`` are settings of a layer that the family or the extended recipe has.
+
     An override is ``key=value``, as ``training.epochs=5`` or ``layers.conv1.channels=32``; the
     value is TOML, or a string if it is no TOML.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        if str(name_or_path) not in recipe_names():
-            raise RecipeError(
-                f"recipe {str(name_or_path)!r}: expected a .toml file or one of "
-                f"{', '.join(recipe_names())}"
-            )
-        path = Path(str(resources.files("spikeplane") / "recipes" / f"{name_or_path}.toml"))
+    path = _find(str(name_or_path), Path(), "")
+    values = _read(path, ())
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        values = _merge(values, _parse(override), f"override {override!r}")
+    return Recipe.from_dict(_expand(values, str(path)), str(path))
+
+
+def _find(name: str, folder: Path, what: str) -> Path:
+    """Return the file of a recipe; ``folder`` is that of relative paths, ``what`` begins the error."""
+    if name.endswith(".toml"):
+        return folder / name
+    if name not in recipe_names():
+        raise RecipeError(
+            f"{what}recipe {name!r}: expected a .toml file or one of {', '.join(recipe_names())}"
+        )
+    return Path(str(resources.files("spikeplane") / "recipes" / f"{name}.toml"))
+
+
+def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values of a file and of what it extends; ``before`` are the files that extend it."""
+    if path.resolve() in before:
+        raise RecipeError(f"{before[-1]}: extends {path.name}, which extends this file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: {error}") from error
-    values.setdefault("name", path.stem)
-    for override in overrides:
-        _override(values, override)
-    return Recipe.from_dict(values, str(path))
+        reader = f"{before[-1]}: extends " if before else ""
+        raise RecipeError(f"{reader}{path}: {error}") from error
+    extends = values.pop("extends", None)
+    if extends is None:
+        return values
+    if not isinstance(extends, str):
+        raise RecipeError(f"{path}: extends must be str, not {extends!r}")
+    file = _find(extends, path.parent, f"{path}: extends ")
+    base = _read(file, (*before, path.resolve()))
+    base.pop("name", None)
+    return _merge(base, values, str(path))
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return a recipe's values, ``own`` over ``base``; ``source`` names ``own`` in errors."""
+    base = dict(base)
+    # Layers are either listed or those of a family; another family has other defaults.
+    if isinstance(own.get("layers"), list):
+        base.pop("network", None)
+    network = own.get("network")
+    if isinstance(network, dict) and "family" in network:
+        if isinstance(base.get("layers"), list):
+            base.pop("layers")
+        if network["family"] != base.get("network", {}).get("family"):
+            base.pop("network", None)
+    layers = own.get("layers")
+    if isinstance(layers, dict) and isinstance(base.get("layers"), list):
+        own = {**own, "layers": _set_layers(base["layers"], layers, source)}
+    return _merge_tables(base, own, source)
+
+
+def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        if isinstance(value, dict):
+            if not isinstance(base.get(key, {}), dict):
+                raise RecipeError(f"{source}: {key!r} is a value, not a table")
+            value = _merge_tables(base.get(key, {}), value, source)
+        result[key] = value
+    return result
+
+
+def _set_layers(layers: list[dict], settings: dict[str, Any], source: str) -> list[dict]:
+    """Return ``layers`` with the ``settings`` of some of them, by their names."""
+    names = [layer.get("name") for layer in layers]
+    for name, values in settings.items():
+        if name not in names:
+            raise RecipeError(f"{source}: no layer is named {name!r}; there are {', '.join(map(str, names))}")
+        if not isinstance(values, dict):
+            raise RecipeError(f"{source}: name the layer and the key, as layers.NAME.KEY")
+    return [{**layer, **settings.get(name, {})} for name, layer in zip(names, layers, strict=True)]
+
+
+def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return ``values`` with the layers of their family, if they name one, in place of its name."""
+    if "network" not in values:
+        return values
+    values = dict(values)
+    network = _build(NetworkRecipe, values.pop("network"), source, "network")
+    settings = values.get("layers", {})
+    if not isinstance(settings, dict):
+        raise RecipeError(f"{source}: [[layers]] and [network] exclude each other")
+    try:
+        layers = [dataclasses.asdict(layer) for layer in network.layers()]
+    except ValueError as error:
+        raise RecipeError(f"{source}: network: {error}") from error
+    return {**values, "layers": _set_layers(layers, settings, source)}
+
+
+def _parse(override: str) -> dict[str, Any]:
+    """Return the tables that ``key=value`` stands for."""
     key, separator, text = override.partition("=")
     if not separator:
         raise RecipeError(f"override {override!r}: expected key=value")
@@ -133,21 +221,9 @@ def _override(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *parents, last = key.strip().split(".")
-    place: Any = values
-    for parent in parents:
-        if isinstance(place, list):
-            named = [item for item in place if item.get("name") == parent]
-            if not named:
-                raise RecipeError(f"override {override!r}: no layer is named {parent!r}")
-            place = named[0]
-        else:
-            place = place.setdefault(parent, {})
-        if not isinstance(place, dict | list):
-            raise RecipeError(f"override {override!r}: {parent!r} is a value, not a table")
-    if isinstance(place, list):
-        raise RecipeError(f"override {override!r}: name the layer and the key, as layers.NAME.KEY")
-    place[last] = value
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return value
 
 
 NESTED = {
