@@ -68,8 +68,28 @@ def test_cells_spike_from_the_threshold_on(downsample, threshold):
     np.testing.assert_array_equal(bins.spikes(sample), sums >= threshold)
 
 
+@pytest.mark.parametrize(("height", "width", "side"), [(7, 5, 3), (5, 7, 7), (128, 128, 48), (1000, 2000, 60)])
+def test_a_side_is_that_of_the_longer_one(height, width, side):
+    corners = [(0, x, y, 1) for y in range(0, height, 3) for x in range(0, width, 3)]
+    sample = recording(*corners, (0, width - 1, height - 1, 0), width=width, height=height)
+    events = CountBins(steps=1, side=side).step_events(sample)
+    longer = max(height, width)
+    cells = {(x * side // longer, y * side // longer, 1) for _, x, y, _ in corners}
+    last = ((width - 1) * side // longer, (height - 1) * side // longer)
+    assert {(x, y, p) for _, x, y, p in events.tolist()} == cells | {(*last, 0)}
+    assert CountBins(steps=1, side=side).size(sample) == (last[1] + 1, last[0] + 1)
+    assert max(last) + 1 == side
+
+
+def test_a_side_that_is_no_reduction_is_refused():
+    with pytest.raises(RecordingError, match=r"^sample: 3 x 4 pixels make no 5 cells a side$"):
+        CountBins(steps=1, side=5).spikes(recording((0, 0, 0, 0)))
+    with pytest.raises(ValueError, match=r"^side 5 and downsample 2 exclude each other$"):
+        CountBins(steps=1, side=5, downsample=2)
+
+
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"duration": 1.5}, {"start": -1}, {"downsample": 0},
-                                   {"threshold": 0}])
+                                   {"threshold": 0}, {"side": 0}])
 def test_bad_bins_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name} must be an integer"):

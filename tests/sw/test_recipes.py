@@ -1,6 +1,9 @@
 """Recipes."""
 
+import dataclasses
+
 import pytest
+from spikeplane.training.families import NetworkRecipe
 from spikeplane.training.recipes import Recipe, RecipeError, load_recipe, recipe_names
 from training_samples import recipe
 
@@ -50,7 +53,7 @@ def test_augmentations_keep_their_order():
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
     ("layers.conv1.state_bits=9",
      r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
-    ("layers.conv1.state_bits=four", r'layers\[0\]\.state_bits must be int, not "four"'),
+    ("layers.conv1.state_bits=four", r'layers\.conv1\.state_bits must be int, not "four"'),
     ("layers.conv1.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
     ("layers.conv1.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
     ("neuron.leak=2", r"layer 'conv1': leak must be in 0\.\.1 with state_bits \d+, not 2"),
@@ -75,6 +78,113 @@ def test_bad_files_are_refused(tmp_path):
     path.write_text("seed = 1")
     with pytest.raises(RecipeError, match=r"mine\.toml: data is missing"):
         load_recipe(path)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a recipe and returns its path."""
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+    return write
+
+
+def test_a_recipe_extends_another(write):
+    write("mine.toml", """
+        extends = "digits"
+        seed = 7
+        [training]
+        epochs = 3
+        [training.augmentations.flip]
+        [layers.conv2]
+        channels = 40
+    """)
+    found = load_recipe(write("more.toml", """
+        extends = "mine.toml"
+        [layers.conv2]
+        state_bits = 8
+        [neuron]
+        leak = 0.25
+    """), ["layers.conv3.channels=9", "training.batch_size=10"])
+    base = load_recipe("digits")
+    assert (found.name, found.seed, found.data) == ("more", 7, base.data)
+    assert found.neuron == dataclasses.replace(base.neuron, leak=0.25)
+    changed = {"conv2": {"channels": 40, "state_bits": 8}, "conv3": {"channels": 9}}
+    assert found.layers == [
+        dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in base.layers
+    ]
+    assert found.training == dataclasses.replace(
+        base.training, epochs=3, batch_size=10,
+        augmentations={**base.training.augmentations, "flip": {}},
+    )
+
+
+def test_a_recipe_names_a_family(write):
+    path = write("net.toml", """
+        seed = 1
+        data = {name = "cifar10", steps = 2, bits = 8}
+        training = {epochs = 1}
+        [network]
+        family = "resnet20"
+        width = 32
+        [layers.block4]
+        shortcut = "conv"
+        [layers.conv1]
+        state_bits = 8
+    """)
+    found = load_recipe(path, ["network.weights=odd", "network.weight_bits=2", "layers.block2.channels=72"])
+    family = NetworkRecipe(family="resnet20", width=32, weights="odd", weight_bits=2).layers()
+    changed = {
+        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"state_bits": 8},
+    }
+    assert found.layers == [
+        dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in family
+    ]
+    assert Recipe.from_dict(found.to_dict()) == found
+    other = load_recipe(write("other.toml", """
+        extends = "net.toml"
+        network = {family = "resnet19"}
+    """))
+    # Another family has its own width; settings of layers stay.
+    assert other.layers[0].channels == 128 and other.layers[0].state_bits == 8
+    listed = load_recipe(write("listed.toml", """
+        extends = "other.toml"
+        layers = [{name = "classifier", kind = "classifier"}]
+    """))
+    assert [layer.name for layer in listed.layers] == ["classifier"]
+    again = load_recipe(write("again.toml", """
+        extends = "listed.toml"
+        network = {family = "vgg9", width = 4}
+    """))
+    assert again.layers == NetworkRecipe(family="vgg9", width=4).layers()
+
+
+NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("extends = 3", r"mine\.toml: extends must be str, not 3"),
+    ("extends = 'nothing'", r"mine\.toml: extends recipe 'nothing': expected a \.toml file or one of "),
+    ("extends = 'nothing.toml'", r"mine\.toml: extends .*nothing\.toml: .*No such file"),
+    ("extends = 'mine.toml'", r"mine\.toml: extends mine\.toml, which extends this file"),
+    ("extends = 'loop.toml'", r"loop\.toml: extends mine\.toml, which extends this file"),
+    ("extends = 'digits'\nlayers.conv9.channels = 1",
+     r"mine\.toml: no layer is named 'conv9'; there are conv1, conv2, pool, conv3, conv4, classifier"),
+    ("extends = 'digits'\nseed.x = 1", r"mine\.toml: 'seed' is a value, not a table"),
+    (NET, "layers is missing"),
+    (NET + "[network]\nwidth = 3", r"mine\.toml: network\.family is missing"),
+    (NET + "[network]\nfamily = 'lenet'", r"mine\.toml: network\.family must be one of .* not 'lenet'"),
+    (NET + "[network]\nfamily = 'vgg9'\nwidth = 'wide'", r"mine\.toml: network\.width must be int"),
+    (NET + "[network]\nfamily = 'vgg9'\ndepth = 3", r"mine\.toml: unknown key network\.depth; known are "),
+    (NET + "[network]\nfamily = 'vgg9'\nedge_bits = 3", r"layer 'conv1': absmax weights have 2, 4 or 8 bits"),
+    (NET + "[network]\nfamily = 'vgg9'\n[layers.conv12]\nchannels = 3", "no layer is named 'conv12'"),
+    (NET + "layers = []\n[network]\nfamily = 'vgg9'", r"\[\[layers\]\] and \[network\] exclude each other"),
+])
+def test_bad_bases_and_families_are_refused(write, text, message):
+    write("loop.toml", "extends = 'mine.toml'")
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(write("mine.toml", text))
 
 
 def test_float32_twin_has_no_quantization():

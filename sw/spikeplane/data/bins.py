@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,24 @@ STEP_EVENT = np.dtype([
 
 @dataclass(frozen=True, kw_only=True)
 class Bins(ABC):
-    """``steps`` bins, one for each time step, of cells of ``downsample`` x ``downsample`` pixels."""
+    """``steps`` bins, one for each time step, of cells of pixels."""
 
     steps: int
     downsample: int = 1
+    """Rows and columns of pixels that make a cell."""
+    side: int | None = None
+    """Cells along the frame's longer side, in place of ``downsample``; their sizes differ by 1."""
     threshold: int = 1
     """Events of a polarity in a cell and a bin that make a spike: 1 is OR, more is a sum."""
 
     def __post_init__(self):
         self._verify(steps=1, downsample=1, threshold=1)
+        if self.side is not None:
+            self._verify(side=1)
+            if self.downsample != 1:
+                raise ValueError(
+                    f"side {self.side} and downsample {self.downsample} exclude each other"
+                )
 
     def _verify(self, **least: int) -> None:
         for name, limit in least.items():
@@ -39,7 +49,19 @@ class Bins(ABC):
 
     def size(self, recording: Recording) -> tuple[int, int]:
         """Return (height, width) in cells; the last ones may reach beyond the frame."""
-        return -(-recording.height // self.downsample), -(-recording.width // self.downsample)
+        height, width = self._cells(recording, recording.height - 1, recording.width - 1)
+        return height + 1, width + 1
+
+    def _cells(self, recording: Recording, y: Any, x: Any) -> tuple[Any, Any]:
+        """Return the cells of pixels: integers or int64 arrays."""
+        if self.side is None:
+            return y // self.downsample, x // self.downsample
+        longer = max(recording.height, recording.width)
+        if longer < self.side:
+            raise RecordingError(
+                f"{recording.name}: {recording.height} x {recording.width} pixels make no {self.side} cells a side"
+            )
+        return y * self.side // longer, x * self.side // longer
 
     def step_events(self, recording: Recording) -> np.ndarray:
         """Return what a core is sent: STEP_EVENT array, each (step, y, x, polarity) once, sorted.
@@ -53,10 +75,8 @@ class Bins(ABC):
             raise RecordingError(f"{recording.name}: no event lies in {self}")
         events = recording.events[inside]
         shape = (self.steps, *self.size(recording), 2)
-        keys = np.ravel_multi_index((
-            step[inside], events["y"] // self.downsample, events["x"] // self.downsample,
-            events["polarity"],
-        ), shape)
+        cells = self._cells(recording, events["y"].astype(np.int64), events["x"].astype(np.int64))
+        keys = np.ravel_multi_index((step[inside], *cells, events["polarity"]), shape)
         unique, counts = np.unique(keys, return_counts=True)
         unique = unique[counts >= self.threshold]
         result = np.empty(len(unique), STEP_EVENT)

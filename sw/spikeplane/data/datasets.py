@@ -33,6 +33,8 @@ class DataRecipe:
     """Microseconds that bins of time cover; None: what the data set has."""
     downsample: int = 1
     """Rows and columns of a recording's pixels that make one pixel of the input."""
+    side: int | None = None
+    """Pixels of the input along a recording's longer side, in place of ``downsample``."""
     threshold: int = 1
     """Events of a polarity in such a pixel and a bin that make a spike: 1 is OR, more is a sum."""
 
@@ -48,7 +50,7 @@ class DataRecipe:
 
     def bins(self, duration: int | None) -> Bins:
         """Return the bins of a recording; ``duration`` is the data set's, None if they differ."""
-        options = {name: getattr(self, name) for name in ("steps", "downsample", "threshold")}
+        options = {name: getattr(self, name) for name in ("steps", "downsample", "side", "threshold")}
         if self.frames == "time":
             options["duration"] = duration if self.duration is None else self.duration
         return BINS[self.frames](**options)
@@ -116,7 +118,7 @@ def _from_images(
     recipe: DataRecipe, part: str, load: Callable[[], tuple[np.ndarray, np.ndarray]], classes: int
 ) -> Dataset:
     """Return the data set of the images (count, channels, height, width) and labels of ``load()``."""
-    recipe.refuse("images", "frames", "duration", "downsample", "threshold")
+    recipe.refuse("images", "frames", "duration", "downsample", "side", "threshold")
     images, labels = load()
     _, channels, height, width = images.shape
     return Dataset(

@@ -72,6 +72,8 @@ class Recipe:
         for layer in self.layers:
             if layer.has_neurons:
                 layer.create_neurons(self.neuron)
+            if layer.kind != "pool":
+                layer.create_quantizer()
         if "autoaugment" in self.training.augmentations and self.data.bits != AutoAugment.bits:
             raise ValueError(
                 f"training.augmentations.autoaugment needs data.bits = {AutoAugment.bits}, "
@@ -187,13 +189,16 @@ def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dic
 
 def _set_layers(layers: list[dict], settings: dict[str, Any], source: str) -> list[dict]:
     """Return ``layers`` with the ``settings`` of some of them, by their names."""
-    names = [layer.get("name") for layer in layers]
+    names = [_name(layer, index) for index, layer in enumerate(layers)]
     for name, values in settings.items():
         if name not in names:
-            raise RecipeError(f"{source}: no layer is named {name!r}; there are {', '.join(map(str, names))}")
+            raise RecipeError(f"{source}: no layer is named {name!r}; there are {', '.join(names)}")
         if not isinstance(values, dict):
             raise RecipeError(f"{source}: name the layer and the key, as layers.NAME.KEY")
-    return [{**layer, **settings.get(name, {})} for name, layer in zip(names, layers, strict=True)]
+    return [
+        {**layer, **settings[name]} if name in settings else layer
+        for name, layer in zip(names, layers, strict=True)
+    ]
 
 
 def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
@@ -221,9 +226,11 @@ def _parse(override: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    return value
+    *parents, last = key.strip().split(".")
+    values: dict[str, Any] = {last: value}
+    for parent in reversed(parents):
+        values = {parent: values}
+    return values
 
 
 NESTED = {
@@ -256,7 +263,7 @@ def _build(cls: type, values: Any, source: str, where: str) -> Any:
             if not isinstance(value, list):
                 raise RecipeError(f"{source}: layers must be an array of tables, not {value!r}")
             value = [
-                _build(LayerRecipe, layer, source, f"layers[{index}]")
+                _build(LayerRecipe, layer, source, f"layers.{_name(layer, index)}")
                 for index, layer in enumerate(value)
             ]
         elif cls is Recipe and key in NESTED:
@@ -268,6 +275,11 @@ def _build(cls: type, values: Any, source: str, where: str) -> Any:
         return cls(**built)
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error
+
+
+def _name(layer: Any, index: int) -> str:
+    """Return what errors call a layer: by its name, if it has one."""
+    return str(layer.get("name", index)) if isinstance(layer, dict) else str(index)
 
 
 def _typed(value: Any, kind: Any, what: str) -> Any:
