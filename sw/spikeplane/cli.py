@@ -1,5 +1,7 @@
 """The command `spikeplane`. Each command is a thin call of a documented Python function."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ from rich.table import Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
 from .network import Schedule
+from .training.interrupts import TrainingStopped
 
 __all__ = ["app"]
 
@@ -19,6 +22,7 @@ app = typer.Typer(
     help="Train quantized spiking neural networks and run them, bit for bit, on open FPGA boards.",
 )
 console = Console()
+errors = Console(stderr=True, soft_wrap=True)
 
 EXPECTED = (ValueError, OSError, RuntimeError)
 """What bad input and absent devices raise: shown as a message, not as a traceback."""
@@ -48,6 +52,17 @@ def board_named(name: str):
     return BOARDS[name]
 
 
+@contextmanager
+def stoppable(shown: bool = True) -> Iterator[None]:
+    """End the command with a message, if ``shown``, where a training was asked to stop."""
+    try:
+        yield
+    except TrainingStopped as stopped:
+        if shown:
+            errors.print(f"spikeplane: {stopped}", style="yellow", highlight=False, markup=False)
+        raise typer.Exit(stopped.status) from None
+
+
 @app.command(epilog="Example: spikeplane demo")
 def demo(
     directory: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("build/demo"),
@@ -58,9 +73,10 @@ def demo(
     """Train, export, compile and run the digits network on the simulated board."""
     from .demo import run_demo
 
-    results = run_demo(
-        directory, config_named(config), overrides=tuple(overrides or ()), samples=samples
-    )
+    with stoppable():
+        results = run_demo(
+            directory, config_named(config), overrides=tuple(overrides or ()), samples=samples
+        )
     if results["mismatches"]:
         raise typer.Exit(1)
 
@@ -72,14 +88,33 @@ def train(
     overrides: Overrides = None,
     data: Data = None,
     float32: Annotated[bool, typer.Option(help="Train the twin without quantization.")] = False,
+    device: Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
+    amp: Annotated[str | None, typer.Option(
+        help="Compute products in bfloat16 or float16, all else in float32."
+    )] = None,
+    save_every: Annotated[float, typer.Option(
+        help="Minutes after which a checkpoint is written within an epoch."
+    )] = 10.0,
+    validate_every: Annotated[int, typer.Option(
+        help="Epochs after which the test accuracy is taken; 0: only after the last one."
+    )] = 0,
+    tensorboard: Annotated[bool, typer.Option(help="Write curves to OUT/tensorboard.")] = False,
 ) -> None:
-    """Train a network by a recipe."""
+    """Train a network by a recipe; start it with torchrun for several processes."""
+    from .training.options import RunOptions
+    from .training.processes import is_first
     from .training.recipes import load_recipe
     from .training.train import train as run_training
 
     chosen = load_recipe(recipe, overrides or ())
-    path = run_training(chosen.float32() if float32 else chosen, out, data)
-    console.print(f"checkpoint: {path}", highlight=False)
+    options = RunOptions(
+        device=device, amp=amp, save_every=save_every, validate_every=validate_every,
+        tensorboard=tensorboard,
+    )
+    with stoppable(is_first()):
+        path = run_training(chosen.float32() if float32 else chosen, out, data, options=options)
+    if is_first():
+        console.print(f"checkpoint: {path}", highlight=False)
 
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")

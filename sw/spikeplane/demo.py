@@ -28,6 +28,7 @@ from .simulated import SimulatedBoard
 from .training.checkpoint import load_checkpoint
 from .training.evaluate import predict, predict_integer
 from .training.export import export_network
+from .training.options import RunOptions
 from .training.recipes import Recipe, load_recipe
 from .training.train import train
 
@@ -105,7 +106,9 @@ def run_demo(
 
 def _train(recipe: Recipe, directory: Path, progress: bool):
     key = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
-    path = train(recipe, directory / f"{recipe.name}-{key}", progress=progress)
+    # For layers this small a GPU's launches take longer than their work.
+    options = RunOptions(device="cpu")
+    path = train(recipe, directory / f"{recipe.name}-{key}", progress=progress, options=options)
     return load_checkpoint(path).network
 
 

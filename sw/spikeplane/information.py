@@ -103,12 +103,19 @@ def checkpoint_rows(checkpoint) -> Rows:
         ("kind", "checkpoint"),
         ("recipe", recipe.name),
         ("epochs", f"{checkpoint.epoch} of {recipe.training.epochs}"),
+        ("batches of the next epoch", str(checkpoint.batch)),
         ("input", shape_text(checkpoint.network.form)),
         ("seed", str(recipe.seed)),
     ]
     rows += [(f"data {part}", checksum) for part, checksum in checkpoint.checksums.items()]
     rows += [(f"version of {name}", version) for name, version in checkpoint.versions.items()]
+    rows += [(f"run with {name}", value) for name, value in checkpoint.run.items()]
     if checkpoint.history:
         last = checkpoint.history[-1]
         rows.append(("last epoch", f"loss {last['loss']:.4f}, accuracy {last['accuracy']:.2%}"))
+        rows += [
+            (f"firing rate of {name}", f"{rate:.2%}") for name, rate in last.get("rates", {}).items()
+        ]
+        if "test_accuracy" in last:
+            rows.append(("test accuracy", f"{last['test_accuracy']:.2%}"))
     return rows

@@ -16,7 +16,7 @@ def test_losses():
 
 
 def test_spike_regulation_leaves_out_first_and_last():
-    spikes = [torch.full((2, 3), rate) for rate in (0.9, 0.2, 0.7, 0.0)]
-    value = SpikeRegulation(weight=2.0, target=0.5)(spikes)
+    rates = torch.tensor([0.9, 0.2, 0.7, 0.0])
+    value = SpikeRegulation(weight=2.0, target=0.5)(rates)
     assert value.item() == pytest.approx(2 * (0.3**2 + 0.2**2) / 2)
-    assert SpikeRegulation()(spikes[:2]).item() == 0
+    assert SpikeRegulation()(rates[:2]).item() == 0

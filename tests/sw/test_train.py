@@ -16,18 +16,17 @@ from spikeplane.training.checkpoint import (
 )
 from spikeplane.training.evaluate import evaluate, predict
 from spikeplane.training.export import export_network
+from spikeplane.training.options import RunOptions
 from spikeplane.training.train import CHECKPOINT, train
+from training_process import sample_data
 from training_samples import recipe, samples
 
 
 @pytest.fixture(autouse=True)
-def sample_data(monkeypatch):
+def use_samples(monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setitem(
-        datasets.DATASETS, "sample",
-        lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
-    )
+    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
     yield
     torch.set_num_threads(threads)
 
@@ -50,27 +49,87 @@ class Interrupt(Exception):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, optimizer):
+@pytest.mark.parametrize("save_every", [0, 60])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(
+    tmp_path, monkeypatch, optimizer, save_every
+):
     chosen = recipe(optimizer=optimizer)
-    whole = train(chosen, tmp_path / "whole", progress=False)
+    options = RunOptions(save_every=save_every, validate_every=2)
+    whole = train(chosen, tmp_path / "whole", progress=False, options=options)
+    batches = 6
     calls = []
-    epoch = training._epoch
+    batch = training._Training._batch
 
     def failing(*arguments):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 2 * batches + 4:
             raise Interrupt
-        return epoch(*arguments)
+        return batch(*arguments)
 
-    monkeypatch.setattr(training, "_epoch", failing)
+    monkeypatch.setattr(training._Training, "_batch", failing)
     with pytest.raises(Interrupt):
-        train(chosen, tmp_path / "cut", progress=False)
+        train(chosen, tmp_path / "cut", progress=False, options=options)
     path = tmp_path / "cut" / CHECKPOINT
-    assert load_checkpoint(path).epoch == 2
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.epoch, checkpoint.batch) == (2, 0 if save_every else 3)
+    assert checkpoint.sums.samples == 16 * checkpoint.batch
     torch.manual_seed(99)
-    assert train(chosen, tmp_path / "cut", progress=False) == path
+    assert train(chosen, tmp_path / "cut", progress=False, options=options) == path
     assert path.read_bytes() == whole.read_bytes()
-    assert len(calls) == 5
+    assert len(calls) == 4 * batches + 1 + (3 if save_every else 0)
+
+
+def test_what_a_batch_draws_does_not_depend_on_those_before(tmp_path, monkeypatch):
+    drawn = {}
+
+    def keep(name):
+        def augment(samples, draw):
+            drawn.setdefault(name, []).append(draw.randint(1 << 30, size=3).tolist())
+            return samples
+        return lambda _: [augment]
+
+    monkeypatch.setattr(training, "create_augmentations", keep("whole"))
+    train(recipe(epochs=2), tmp_path / "whole", progress=False)
+    monkeypatch.setattr(training, "create_augmentations", keep("cut"))
+    monkeypatch.setattr(training._Training, "_save", lambda self: None)
+    monkeypatch.setattr(training._Training, "epoch", one_batch_of_the_second_epoch)
+    train(recipe(epochs=2), tmp_path / "cut", progress=False)
+    assert len({tuple(values) for values in drawn["whole"]}) == len(drawn["whole"]) == 12
+    assert drawn["cut"] == [drawn["whole"][10]]
+
+
+def one_batch_of_the_second_epoch(self, signals):
+    self.network.train()
+    self.checkpoint.epoch, self.checkpoint.batch = 1, 4
+    self._batch(np.arange(16), 0)
+    self.checkpoint.epoch = 2
+    return iter(())
+
+
+def test_history(tmp_path):
+    options = RunOptions(validate_every=2)
+    path = train(recipe(epochs=5), tmp_path, progress=False, options=options)
+    checkpoint = load_checkpoint(path)
+    assert ["test_accuracy" in entry for entry in checkpoint.history] == [False, True, False, True, True]
+    assert checkpoint.history[-1]["test_accuracy"] == evaluate(checkpoint).trained
+    for entry in checkpoint.history:
+        assert list(entry["rates"]) == ["first", "inner", "last"]
+        assert all(0 < rate < 1 for rate in entry["rates"].values())
+    # All quantizers and norms at their end: rates of the whole data in training mode are near.
+    network = checkpoint.network.train()
+    _, spikes = network(torch.from_numpy(samples().inputs))
+    for name, rate in checkpoint.history[-1]["rates"].items():
+        assert rate == pytest.approx(spikes[name].mean().item(), abs=0.05)
+
+
+def test_options_are_checked():
+    for options, message in (
+        ({"amp": "int8"}, "amp must be one of bfloat16, float16, not 'int8'"),
+        ({"save_every": -1.0}, "save_every must be 0 minutes or more, not -1.0"),
+        ({"validate_every": -1}, "validate_every must be 0 epochs or more, not -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            RunOptions(**options)
 
 
 def test_a_finished_training_is_left_alone(tmp_path):

@@ -1,14 +1,15 @@
 """Checkpoints: weights, optimizer and everything that led to them, in one safetensors file.
 
 The header's metadata holds one JSON text: format, recipe, versions, seed, checksums of the data,
-epochs done and their history. Nothing in a file is executed.
+epochs done and their history; in the middle of a training also the batches done of the epoch at
+hand and what was summed over them. Nothing in a file is executed.
 """
 
 import importlib.metadata
 import json
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from ..network import InputFormat
 from .networks import SpikingNetwork
 from .recipes import Recipe
 
-__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint", "versions"]
+__all__ = [
+    "Checkpoint", "CheckpointError", "EpochSums", "load_checkpoint", "save_checkpoint", "versions",
+]
 
 FORMAT = "spikeplane-checkpoint-1"
 NETWORK = "network."
@@ -32,17 +35,46 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used; the message names the file and what is wrong with it."""
 
 
+@dataclass(kw_only=True)
+class EpochSums:
+    """Sums over the samples of an epoch's first batches."""
+
+    samples: int = 0
+    loss: float = 0.0
+    right: int = 0
+    """Samples whose class the network told."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Firing rates by layer with neurons."""
+
+    def means(self) -> dict[str, Any]:
+        """Return the entry of the history: loss, accuracy, and rates by layer."""
+        return {
+            "loss": self.loss / self.samples,
+            "accuracy": self.right / self.samples,
+            "rates": {name: total / self.samples for name, total in self.rates.items()},
+        }
+
+
 @dataclass(kw_only=True, eq=False)
 class Checkpoint:
-    """A training at the end of an epoch."""
+    """A training between two batches."""
 
     recipe: Recipe
     network: SpikingNetwork
     classes: int = 10
     epoch: int = 0
     """Epochs done."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """Loss and accuracy (0 to 1) of each epoch on the training data."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """Of each epoch on the training data ``loss``, ``accuracy`` (0 to 1) and ``rates``, the mean
+    firing rate of each layer with neurons; where it was taken, ``test_accuracy`` after it."""
+    batch: int = 0
+    """Batches done of the next epoch."""
+    sums: EpochSums = field(default_factory=EpochSums)
+    """Of these batches."""
+    scaler: dict[str, Any] = field(default_factory=dict)
+    """State of the scaler of float16 gradients."""
+    run: dict[str, str] = field(default_factory=dict)
+    """What computed it last: device, amp, processes."""
     checksums: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the training data's arrays by part."""
     optimizer: dict[str, Tensor] = field(default_factory=dict)
@@ -79,7 +111,7 @@ def _network(recipe: Recipe, form: InputFormat, classes: int) -> SpikingNetwork:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; the file is replaced at once or not at all."""
+    """Write a checkpoint; the file is replaced at once or not at all, whenever one is killed."""
     form = checkpoint.network.form
     header = {
         "format": FORMAT,
@@ -91,11 +123,18 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "seed": checkpoint.recipe.seed,
         "checksums": checkpoint.checksums,
         "versions": checkpoint.versions,
+        "run": checkpoint.run,
     }
+    if not checkpoint.finished:
+        header["unfinished"] = {
+            "batch": checkpoint.batch,
+            "sums": asdict(checkpoint.sums),
+            "scaler": checkpoint.scaler,
+        }
     tensors = {NETWORK + name: value for name, value in checkpoint.network.state_dict().items()}
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
     data = save(
-        {name: value.detach().contiguous() for name, value in tensors.items()},
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         {"spikeplane": json.dumps(header)},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +144,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a file's new name outlive a failure of power, where folders can be synchronized."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -131,11 +181,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
             history=list(header["history"]),
             checksums=dict(header["checksums"]),
             versions=dict(header["versions"]),
+            run=dict(header.get("run", {})),
             optimizer={
                 name.removeprefix(OPTIMIZER): value
                 for name, value in tensors.items() if name.startswith(OPTIMIZER)
             },
         )
+        if not checkpoint.finished:
+            unfinished = header["unfinished"]
+            checkpoint.batch = int(unfinished["batch"])
+            checkpoint.sums = EpochSums(**unfinished["sums"])
+            checkpoint.scaler = dict(unfinished["scaler"])
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata has no {error}") from error
     except (TypeError, ValueError) as error:

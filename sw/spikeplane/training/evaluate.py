@@ -51,11 +51,12 @@ class Evaluation:
 def predict(network: SpikingNetwork, inputs: np.ndarray, batch: int = BATCH) -> np.ndarray:
     """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
     network.eval()
+    device = next(network.parameters()).device
     with torch.no_grad():
-        return np.concatenate([
-            network(torch.from_numpy(inputs[start : start + batch]))[0].mean(0).argmax(1).numpy()
+        return torch.cat([
+            network(torch.from_numpy(inputs[start : start + batch]).to(device))[0].mean(0).argmax(1)
             for start in range(0, len(inputs), batch)
-        ])
+        ]).cpu().numpy()
 
 
 def predict_integer(

@@ -51,7 +51,7 @@ class MemoryFree(nn.Module):
         return tuple(k for k in map(round, self.all_exponents().tolist()) if k <= TAP_LIMIT)
 
     def mix(self, sums: Tensor) -> Tensor:
-        """Return the tapped sums of every step, both (steps, ...)."""
+        """Return the tapped sums of every step, both (steps, ...), in float32."""
         exponents = self.all_exponents()
         weights = torch.where(exponents <= TAP_LIMIT, 2.0 ** -exponents, 0)
         steps = len(sums)
@@ -60,7 +60,8 @@ class MemoryFree(nn.Module):
         matrix = torch.where(
             (delay >= 0) & (delay < len(weights)), weights[delay.clamp(0, len(weights) - 1)], 0
         )
-        return (matrix @ sums.flatten(1)).view_as(sums)
+        with torch.autocast(sums.device.type, enabled=False):
+            return (matrix @ sums.float().flatten(1)).view_as(sums)
 
     def potentials(self, currents: Tensor) -> Tensor:
         """Return what the threshold is compared with, shaped as ``currents``."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["LOSSES", "REGULARIZERS", "SpikeRegulation", "mean_loss", "tet_loss"]
+__all__ = ["INNER", "LOSSES", "REGULARIZERS", "SpikeRegulation", "mean_loss", "tet_loss"]
+
+
+INNER = slice(1, -1)
+"""The inner ones of a list of all layers with neurons."""
 
 
 def tet_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -34,14 +37,14 @@ class SpikeRegulation:
     weight: float = 5e-3
     target: float = 0.5
 
-    def __call__(self, spikes: list[Tensor]) -> Tensor:
-        inner = spikes[1:-1]
-        if not inner:
-            return torch.zeros(())
-        rates = torch.stack([spike.mean() for spike in inner])
-        return self.weight * (rates - self.target).square().mean()
+    def __call__(self, rates: Tensor) -> Tensor:
+        """Return the penalty of the mean spike rates of all layers with neurons, in order."""
+        inner = rates[INNER]
+        if not len(inner):
+            return rates.new_zeros(())
+        return self.weight * (inner - self.target).square().mean()
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"tet": tet_loss, "mean": mean_loss}
 REGULARIZERS = {"spike_regulation": SpikeRegulation}
-"""Each is created with the options of its recipe and called with the neuron layers' spikes."""
+"""Each is created with the options of its recipe and called with the neuron layers' spike rates."""
