@@ -1,5 +1,7 @@
 """The cycle model against the compiled gateware."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ragged_networks import layer, samples
@@ -9,7 +11,7 @@ from spikeplane.driver import Board
 from spikeplane.network import InputFormat, IntegerNetwork, Schedule, WeightKind, or_pool
 from spikeplane.simulated import SimulatedBoard
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.neuron import Neuron
+from spikeplane_hw.neuron import Neuron, Reset
 from test_driver import CONFIG
 
 NEURON = Neuron(shift=5, state_bits=4)
@@ -44,6 +46,16 @@ def image() -> IntegerNetwork:
     )
 
 
+def memory_free() -> IntegerNetwork:
+    """Return ``events()`` with memory-free neurons, in its first layer too."""
+    net, neuron = events(), replace(NEURON, state_bits=0, reset=Reset.NONE)
+    taps = {"first": (0, 1), "second": (0, 1, 3)}
+    return replace(net, layers=[
+        replace(layer, taps=taps[layer.name], neuron=neuron) if layer.name in taps else layer
+        for layer in net.layers
+    ])
+
+
 @pytest.fixture(scope="module")
 def board():
     with SimulatedBoard(CONFIG) as transport, Board(transport, CONFIG) as board:
@@ -51,7 +63,7 @@ def board():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize("make", [events, image], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [events, image, memory_free], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(board, schedule, make, density):
     net = make()

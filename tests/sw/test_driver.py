@@ -36,10 +36,10 @@ def board(transport):
     return board
 
 
-def networks(direct=False, few_channels=False):
+def networks(direct=False, few_channels=False, taps=False):
     """Yield networks that fit CONFIG."""
     for seed in range(100):
-        network = ragged_networks.network(seed, direct=direct)
+        network = ragged_networks.network(seed, direct=direct, taps=taps)
         if not few_channels or network.input.channels <= 2:
             yield network
 
@@ -94,6 +94,32 @@ def test_streaming_gives_the_logits_after_every_step(board):
         first = run(replace(network, input=replace(network.input, steps=1)), sample[None, :1])
         np.testing.assert_array_equal(results[0].sums, first.logits[0].numpy())
     np.testing.assert_array_equal(board.run(samples[0]).sums, whole[0].sums)
+
+
+def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
+    """A network that looks back at inner layers' spikes, for more steps than its rings hold."""
+    network = next(
+        n for n in networks(few_channels=True, taps=True)
+        if any(1 < len(layer.taps) < n.input.steps for layer in n.layers[1:])
+    )
+    first, *others = network.layers
+    network = replace(network, layers=[replace(first, taps=(0,)), *others])
+    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    for sample in ragged_networks.samples(network, 2):
+        results = list(board.stream(sample))
+        for steps, result in enumerate(results, 1):
+            part = replace(network, input=replace(network.input, steps=steps))
+            expected = run(part, sample[None, :steps]).logits[0].numpy()
+            np.testing.assert_array_equal(result.sums, expected)
+
+
+def test_streaming_keeps_no_input_to_look_back_at(board):
+    network = next(n for n in networks(few_channels=True, taps=True) if len(n.layers[0].taps) > 1)
+    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    name, back = network.layers[0].name, len(network.layers[0].taps) - 1
+    message = rf"^layer '{name}' looks back {back} steps of the input, of which live input keeps none$"
+    with pytest.raises(DeviceError, match=message):
+        next(board.stream(ragged_networks.samples(network, 1)[0]))
 
 
 def test_streaming_needs_stored_potentials(board):

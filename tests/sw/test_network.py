@@ -12,7 +12,7 @@ from spikeplane.network import (
     or_pool,
     save_network,
 )
-from spikeplane_hw.neuron import Neuron
+from spikeplane_hw.neuron import Neuron, Reset
 
 
 def small(**changes) -> IntegerNetwork:
@@ -76,6 +76,11 @@ WRONG_WEIGHT[1, 0, 2, 2] = 2
     ({"offset": np.zeros(4, int)}, "layer 'conv': offset has shape (4,), must be (5,)"),
     ({"neuron": None}, "layer 'conv': only the last layer may be a classifier (neuron=None)"),
     ({"name": "pool"}, "layer 'pool': 2 layers have this name"),
+    ({"taps": ()}, "layer 'conv': taps are [], must rise from 0 to at most 7"),
+    ({"taps": (1, 2)}, "layer 'conv': taps are [1, 2], must rise from 0 to at most 7"),
+    ({"taps": (0, 2, 2)}, "layer 'conv': taps are [0, 2, 2], must rise from 0 to at most 7"),
+    ({"taps": (0, 8)}, "layer 'conv': taps are [0, 8], must rise from 0 to at most 7"),
+    ({"taps": (0, 1)}, "layer 'conv': taps need neurons without state and reset"),
     ({"pool": True}, "layer 'conv': a pool must be as or_pool makes it"),
 ])
 def test_a_broken_layer_is_named(changes, message):
@@ -101,6 +106,14 @@ def test_a_broken_network_is_named():
         with pytest.raises(NetworkError) as error:
             replace(sound, **changes).verify()
         assert str(error.value) == message
+
+
+def test_an_image_has_no_steps_to_look_back_at():
+    neuron = Neuron(shift=5, state_bits=0, reset=Reset.NONE)
+    network = small(taps=(0, 1), neuron=neuron)
+    network.verify()
+    with pytest.raises(NetworkError, match=r"^layer 'conv': a direct-coded image has no steps for taps"):
+        replace(network, input=replace(network.input, direct=True)).verify()
 
 
 def test_an_empty_map_is_named():
