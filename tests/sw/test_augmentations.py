@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from spikeplane.training.augmentations import Cutout, Flip, Shift, create_augmentations
+from spikeplane.training.augmentations import Cutout, Drop, Flip, Shift, create_augmentations
 
 SAMPLES = np.random.RandomState(0).randint(0, 256, (500, 3, 1, 5, 7)).astype(np.uint8)
 
@@ -62,7 +62,19 @@ def test_cutouts_are_squares_around_any_pixel(size):
     assert (found == found[:, :1]).all()
 
 
+@pytest.mark.parametrize("limit", [0.0, 0.6, 1.0])
+def test_drops_take_another_share_of_each_sample(limit):
+    ones = np.ones((500, 3, 2, 20, 20), np.uint8)
+    found = apply(Drop(limit=limit), ones)
+    dropped = 1 - found.mean((1, 2, 3, 4))
+    assert dropped.max() <= limit + 0.05 and dropped.min() < 0.05
+    assert abs(dropped.mean() - limit / 2) < 0.05
+    # Single spikes are dropped, not whole pixels, steps or channels.
+    assert limit == 0 or ((found == found[:, :1]).mean() < 0.9 and set(np.unique(found)) == {0, 1})
+
+
 @pytest.mark.parametrize(("recipe", "message"), [
+    ({"drop": {"limit": 1.5}}, r"training.augmentations.drop: limit must be in 0\.\.1, not 1.5"),
     ({"shift": {}}, "training.augmentations.shift: .* 'pixels'"),
     ({"cutout": {"size": 0}}, "training.augmentations.cutout: size must be an integer of 1 or more, not 0"),
     ({"shift": {"pixels": 1.5}}, "pixels must be an integer of 0 or more, not 1.5"),

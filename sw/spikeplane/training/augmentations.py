@@ -1,4 +1,4 @@
-"""Augmentations: random changes of training samples, the same for all time steps and channels.
+"""Augmentations: random changes of training samples, of space alike in all steps and channels.
 
 Each draws from the generator it is given and from nothing else.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from .autoaugment import AutoAugment
 
-__all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Flip", "Shift", "create_augmentations"]
+__all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Drop", "Flip", "Shift", "create_augmentations"]
 
 Augmentation = Callable[[np.ndarray, np.random.RandomState], np.ndarray]
 """Takes inputs (count, ..., height, width) and a generator, and returns new inputs."""
@@ -80,8 +80,27 @@ class Cutout:
         return result
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """Sets spikes to 0, each with a probability that is drawn for the sample from 0..``limit``.
+
+    So the number of events, which tells more of the camera and the speed than of the class, is
+    learned less (EventDrop, arXiv 2106.05836, drops single events likewise).
+    """
+
+    limit: float
+
+    def __post_init__(self):
+        if not 0 <= self.limit <= 1:
+            raise ValueError(f"limit must be in 0..1, not {self.limit}")
+
+    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
+        dropped = self.limit * draw.random_sample((len(inputs), *[1] * (inputs.ndim - 1)))
+        return inputs * (draw.random_sample(inputs.shape) >= dropped)
+
+
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "autoaugment": AutoAugment, "cutout": Cutout, "flip": Flip, "shift": Shift,
+    "autoaugment": AutoAugment, "cutout": Cutout, "drop": Drop, "flip": Flip, "shift": Shift,
 }
 
 
