@@ -13,8 +13,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-__all__ = ["Report", "bars", "event_picture", "raster"]
+__all__ = ["Report", "bars", "curves", "event_picture", "heat_map", "histograms", "raster"]
 
 TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
@@ -127,4 +128,60 @@ def bars(values: dict[str, float], unit: str, limits: tuple[float, float] | None
     axis.set_xlabel(unit)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(limits or (0, 1.18 * max(*values.values(), 1e-9)))
+    return figure
+
+
+def curves(panels: dict[str, dict[str, list[tuple[float, float]]]], across: str) -> Figure:
+    """Return panels side by side, each a title and (x, y) points by the name of their line."""
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.4 * len(panels), 3), squeeze=False, layout="constrained"
+    )
+    for axis, (title, lines) in zip(axes[0], panels.items(), strict=True):
+        for name, points in lines.items():
+            x, y = zip(*points, strict=True)
+            axis.plot(x, y, marker="o" if len(points) < 12 else "", markersize=3, label=name)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel(across, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(color="#dde3ec", linewidth=0.6)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(lines) > 1:
+            axis.legend(fontsize=6, ncols=1 + len(lines) // 10)
+    return figure
+
+
+def heat_map(counts: np.ndarray, rows: str, columns: str) -> Figure:
+    """Return a matrix of counts as a picture, its numbers written where there is room for them."""
+    size = len(counts)
+    side = min(8.0, 2.0 + 0.42 * size)
+    figure, axis = plt.subplots(figsize=(side, side))
+    axis.imshow(np.log1p(counts), cmap="Blues")
+    axis.set_xlabel(columns)
+    axis.set_ylabel(rows)
+    if size <= 12:
+        axis.set_xticks(range(size))
+        axis.set_yticks(range(size))
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                axis.text(column, row, str(count), ha="center", va="center", fontsize=7,
+                          color="white" if np.log1p(count) > np.log1p(counts.max()) / 2 else "#1c2330")
+    return figure
+
+
+def histograms(grid: dict[str, dict[str, tuple[float, float, Sequence[int]]]]) -> Figure:
+    """Return a row of histograms for each layer; each is a title and (left, bin width, counts)."""
+    columns = max(map(len, grid.values()))
+    figure, axes = plt.subplots(
+        len(grid), columns, figsize=(3.6 * columns, 1.5 * len(grid)), squeeze=False,
+        layout="constrained",
+    )
+    for row, (layer, drawn) in zip(axes, grid.items(), strict=True):
+        for axis in row[len(drawn):]:
+            axis.set_axis_off()
+        for axis, (title, (left, width, counts)) in zip(row, drawn.items(), strict=False):
+            edges = left + width * np.arange(len(counts) + 1)
+            axis.stairs(np.array(counts) / max(1, sum(counts)), edges, fill=True, color="#3b6fb6")
+            axis.set_title(f"{layer}: {title}", fontsize=8)
+            axis.set_xlim(edges[0], edges[-1])
+            axis.tick_params(labelsize=6)
     return figure
