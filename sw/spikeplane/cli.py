@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -99,6 +100,9 @@ def train(
         help="Epochs after which the test accuracy is taken; 0: only after the last one."
     )] = 0,
     tensorboard: Annotated[bool, typer.Option(help="Write curves to OUT/tensorboard.")] = False,
+    make_report: Annotated[bool, typer.Option(
+        "--report/--no-report", help="End in a report of the whole test data, as `spikeplane report`."
+    )] = True,
 ) -> None:
     """Train a network by a recipe; start it with torchrun for several processes."""
     from .training.options import RunOptions
@@ -107,6 +111,8 @@ def train(
     from .training.train import train as run_training
 
     chosen = load_recipe(recipe, overrides or ())
+    if make_report:
+        require_report()
     options = RunOptions(
         device=device, amp=amp, save_every=save_every, validate_every=validate_every,
         tensorboard=tensorboard,
@@ -115,6 +121,8 @@ def train(
         path = run_training(chosen.float32() if float32 else chosen, out, data, options=options)
     if is_first():
         console.print(f"checkpoint: {path}", highlight=False)
+        if make_report:
+            write_report(path, data_root=data)
 
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
@@ -175,6 +183,38 @@ def evaluate(
             rate = result.agreement.rates[layer]
             table.add_row(f"{layer}: same spikes, firing rate", f"{share:.3%}, {rate:.1%}")
     console.print(table)
+
+
+@app.command(epilog="Example: spikeplane report build/digits/checkpoint.safetensors")
+def report(
+    checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: the checkpoint's.")] = None,
+    float32: Annotated[Path | None, typer.Option(help="Checkpoint of a float32 twin, shown beside it.")] = None,
+    data: Data = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first test samples.")] = None,
+) -> None:
+    """Write a training's report: accuracy, size, operations, energy, curves and histograms."""
+    require_report()
+    write_report(checkpoint, out, float32=float32, data_root=data, test_samples=samples)
+
+
+def write_report(checkpoint: Path, out: Path | None = None, **options) -> None:
+    """Write the report of a checkpoint, print its main figures and where it is."""
+    from .training.run_report import PAGE_NAME, run_table, write_run_report
+
+    console.print(run_table(*write_run_report(checkpoint, out, **options)))
+    console.print(f"report: {(out or checkpoint.parent) / PAGE_NAME}", highlight=False)
+
+
+def require_report() -> None:
+    """Raise a ValueError that names the extra if what reports need is not installed."""
+    try:
+        import_module(".report", __package__)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{error.name} is needed for a report: install Spikeplane with its extra, as "
+            f"spikeplane[report], or train with --no-report"
+        ) from error
 
 
 @app.command(epilog="Example: spikeplane simulate digits.spk --network digits.network.safetensors --samples 20")

@@ -137,6 +137,8 @@ def curves(panels: dict[str, dict[str, list[tuple[float, float]]]], across: str)
         1, len(panels), figsize=(3.4 * len(panels), 3), squeeze=False, layout="constrained"
     )
     for axis, (title, lines) in zip(axes[0], panels.items(), strict=True):
+        if len(lines) > 10:
+            axis.set_prop_cycle(color=plt.get_cmap("viridis")(np.linspace(0, 0.95, len(lines))))
         for name, points in lines.items():
             x, y = zip(*points, strict=True)
             axis.plot(x, y, marker="o" if len(points) < 12 else "", markersize=3, label=name)

@@ -40,7 +40,7 @@ def command(recipe, folder: Path, *arguments: str, launcher: tuple[str, ...] = (
     file = folder / "recipe.toml"
     file.write_text("".join(f"{key} = {toml(value)}\n" for key, value in recipe.to_dict().items()))
     return [
-        sys.executable, *launcher, __file__, "train", str(file), "--out", str(folder),
+        sys.executable, *launcher, __file__, "train", str(file), "--out", str(folder), "--no-report",
         "--device", "cpu", *arguments,
     ]
 

@@ -173,17 +173,21 @@ def _curves(report: Report, shown: list[RunFigures]) -> None:
         mark = f", {each.name}" if len(shown) > 1 else ""
         for epoch, entry in enumerate(each.checkpoint.history, start=1):
             for key, line, value in _points(entry):
-                panel = panels.setdefault(key, {})
-                panel.setdefault(line + mark, []).append((epoch, value))
+                if isinstance(entry.get(key), dict):
+                    panel = panels.setdefault(f"{key} by layer{mark}", {})
+                    panel.setdefault(line, []).append((epoch, value))
+                else:
+                    panel = panels.setdefault(key, {})
+                    panel.setdefault(line + mark, []).append((epoch, value))
     if panels:
         report.picture("Training", curves(panels, "epoch"), "On the training data, unless named test.")
 
 
 def _points(entry: dict[str, Any]) -> Iterable[tuple[str, str, float]]:
-    """Return (panel, line, value) of an epoch's entry of the history."""
+    """Return (key or its last word, line, value) of an epoch's entry of the history."""
     for key, value in entry.items():
         if isinstance(value, dict):
-            yield from ((f"{key} by layer", layer, number) for layer, number in value.items())
+            yield from ((key, layer, number) for layer, number in value.items())
         elif isinstance(value, int | float):
             name = key.replace("_", " ")
             yield name.rpartition(" ")[2], name, value
