@@ -315,9 +315,9 @@ def program(
 
 @app.command(epilog="Example: spikeplane info digits.spk")
 def info(
-    file: Annotated[str, typer.Argument(help="An image, a network, a checkpoint, or `boards`.")],
+    file: Annotated[str, typer.Argument(help="An image, network, checkpoint or recipe, `boards`, or `recipes`.")],
 ) -> None:
-    """Show what a file holds, or which boards there are."""
+    """Show what a file or a recipe holds, or which boards and recipes there are."""
     from .information import describe
 
     table = Table("what", "value")

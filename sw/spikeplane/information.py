@@ -1,4 +1,4 @@
-"""What a file holds, as rows of text: images, integer networks, checkpoints, and the boards."""
+"""What a file holds, as rows of text: images, networks, checkpoints, recipes, and the boards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +14,25 @@ Rows = list[tuple[str, str]]
 
 
 def describe(file: str) -> Rows:
-    """Return (what, value) rows of an image, network or checkpoint, or of ``boards``.
+    """Return (what, value) rows of an image, network, checkpoint or recipe, of ``boards`` or ``recipes``.
 
-    A ValueError names the file if it is none of these.
+    A recipe is a TOML file, or one of Spikeplane's by its name. A ValueError names the file if it is
+    none of these.
     """
     if file == "boards":
         from spikeplane_boards import BOARDS
 
         return [(name, f"{board.config.name} core at {board.clock / 1e6:g} MHz")
                 for name, board in BOARDS.items()]
+    if file == "recipes":
+        from .training.recipes import load_recipe, recipe_names
+
+        return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
     path = Path(file)
+    if path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix):
+        from .training.recipes import load_recipe
+
+        return recipe_rows(load_recipe(file))
     if not path.is_file():
         raise ValueError(f"{file}: no such file")
     errors = []
@@ -96,6 +105,59 @@ def read_checkpoint(path: Path):
     return load_checkpoint(path)
 
 
+def neuron_text(neurons) -> str:
+    """Return the neurons of a network in training in words."""
+    if hasattr(neurons, "exponents"):
+        return f"memory-free, {len(neurons.exponents)} taps"
+    return potential_text(neurons.neuron.state_bits)
+
+
+def recipe_text(recipe) -> str:
+    """Return data, weights and neurons of a recipe in words."""
+    weights = {layer.weight_bits for layer in recipe.layers if layer.kind != "pool"}
+    neurons = dict.fromkeys(
+        neuron_text(layer.create_neurons(recipe.neuron)) for layer in recipe.layers if layer.has_neurons
+    )
+    layers = sum({"pool": 0, "block": 2}.get(layer.kind, 1) for layer in recipe.layers)
+    return (f"{recipe.data.name}, {recipe.data.steps} steps, {layers} layers of "
+            f"{', '.join(map(str, sorted(weights)))}-bit weights; {', '.join(neurons)}")
+
+
+def recipe_rows(recipe) -> Rows:
+    """Return rows of a recipe, with its layers."""
+    training = recipe.training
+    rows = [
+        ("kind", "recipe"),
+        ("name", recipe.name),
+        ("data", f"{recipe.data.name}, {recipe.data.steps} steps"),
+        ("training", f"{training.epochs} epochs, batches of {training.batch_size}, {training.optimizer}, "
+                     f"learning rate {training.learning_rate:g}, loss {training.loss}"),
+        ("augmentations", ", ".join(training.augmentations) or "none"),
+        ("regularizers", ", ".join(training.regularizers) or "none"),
+        ("seed", str(recipe.seed)),
+    ]
+    return rows + layer_rows(recipe)
+
+
+def layer_rows(recipe) -> Rows:
+    """Return a row of each layer of a recipe."""
+    rows = []
+    for layer in recipe.layers:
+        if layer.kind == "pool":
+            text = f"or-pool, {layer.kernel} x {layer.kernel}"
+        else:
+            text = layer.kind
+            if layer.has_neurons:
+                text += f", {layer.channels} channels"
+            if layer.kind in ("conv", "block"):
+                text += f", {layer.kernel} x {layer.kernel}, stride {layer.stride}"
+            text += f", {layer.weight_bits}-bit {layer.weights} weights"
+            if layer.has_neurons:
+                text += f", {neuron_text(layer.create_neurons(recipe.neuron))}"
+        rows.append((f"layer {layer.name}", text))
+    return rows
+
+
 def checkpoint_rows(checkpoint) -> Rows:
     """Return rows of a checkpoint."""
     recipe = checkpoint.recipe
@@ -105,6 +167,9 @@ def checkpoint_rows(checkpoint) -> Rows:
         ("epochs", f"{checkpoint.epoch} of {recipe.training.epochs}"),
         ("batches of the next epoch", str(checkpoint.batch)),
         ("input", shape_text(checkpoint.network.form)),
+        ("weights", f"{checkpoint.network.weight_count:,}"),
+        ("neurons", f"{checkpoint.network.neuron_count:,}"),
+        *layer_rows(recipe),
         ("seed", str(recipe.seed)),
     ]
     rows += [(f"data {part}", checksum) for part, checksum in checkpoint.checksums.items()]

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import ragged_networks
+from rich.console import Console
 from spikeplane import cli
 from spikeplane.image import load_image
-from spikeplane.network import Schedule, save_network
+from spikeplane.network import InputFormat, Schedule, save_network
+from spikeplane.training.checkpoint import Checkpoint, save_checkpoint
+from spikeplane.training.recipes import load_recipe, recipe_names
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -51,12 +54,46 @@ def test_info_of_boards():
     assert "ulx3s-85f" in shown.output
 
 
+@pytest.fixture
+def wide(monkeypatch):
+    """Tables that cut nothing off."""
+    monkeypatch.setattr(cli, "console", Console(width=200))
+
+
+def test_info_of_recipes(wide, tmp_path):
+    shown = runner.invoke(cli.app, ["info", "recipes"]).output
+    for name in recipe_names():
+        assert name in shown
+    assert "cifar10, 2 steps, 18 layers of 1, 8-bit weights; 4-bit potentials" in shown
+    path = tmp_path / "mine.toml"
+    path.write_text("extends = 'cifar10_resnet19_memory_free'\nlayers.block2.channels = 77")
+    for file in ("cifar10_resnet19_memory_free", str(path)):
+        shown = runner.invoke(cli.app, ["info", file]).output
+        assert "conv, 128 channels, 3 x 3, stride 1, 8-bit absmax weights, 16-bit potentials" in shown
+        assert "block, 256 channels, 3 x 3, stride 2, 1-bit binary weights, memory-free, 2 taps" in shown
+        assert "300 epochs, batches of 64, sgd, learning rate 0.1, loss tet" in shown
+        assert ("block, 77 channels" in shown) == (file != "cifar10_resnet19_memory_free")
+
+
+def test_info_of_a_checkpoint(wide, tmp_path):
+    recipe = load_recipe("cifar10_resnet20_1w2u", ["network.width=4"])
+    form = InputFormat(channels=3, height=32, width=32, steps=2, bits=8, direct=True)
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint = Checkpoint.start(recipe, form, 10)
+    save_checkpoint(checkpoint, path)
+    shown = runner.invoke(cli.app, ["info", str(path)]).output
+    assert f"{checkpoint.network.weight_count:,}" in shown
+    assert f"{checkpoint.network.neuron_count:,}" in shown
+    assert "block, 32 channels, 3 x 3, stride 2, 1-bit binary weights, 2-bit potentials" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),
+        (["info", "absent"], "recipe 'absent': expected a .toml file or one of"),
         (["train", "absent", "--out", "x"], "recipe 'absent': expected a .toml file or one of"),
         (["program", "icebreaker", "--directory", "absent"], "run `spikeplane bitstream icebreaker` first"),
     ],
