@@ -1,5 +1,7 @@
 """Families of networks: the sizes that the papers' networks have."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from spikeplane.network import InputFormat
@@ -8,6 +10,7 @@ from spikeplane.training.networks import NeuronRecipe, SpikingNetwork
 
 IMAGE = InputFormat(channels=3, height=32, width=32, steps=2, bits=8, direct=True)
 EVENTS = InputFormat(channels=2, height=48, width=48, steps=2)
+PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text()
 
 
 def create(form: InputFormat, classes: int = 10, **options) -> SpikingNetwork:
@@ -28,6 +31,16 @@ def test_sizes(family, form, weights, neurons):
     digits = len(str(weights).partition(".")[2])
     assert round(network.weight_count / 1e6, digits) == weights
     assert network.neuron_count == neurons
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_page_has_the_sizes(family):
+    network = create(EVENTS if family == "vggsnn" else IMAGE, family=family)
+    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{family}` |"))
+    _, _, _, width, weights, neurons, *_ = (cell.strip() for cell in row.split("|"))
+    first, *_ = network.neuron_shapes.values()
+    assert int(width) == first[0]
+    assert weights == f"{network.weight_count:,}" and neurons == f"{network.neuron_count:,}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,6 +1,8 @@
 """Recipes of published networks, and the compact one: what their names say, and that they run."""
 
 import re
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from spikeplane.training.recipes import load_recipe, recipe_names
 from spikeplane_hw.config import LARGE, SMALL
 
 FAMILIES = [name for name in recipe_names() if name.startswith(("cifar", "dvsgesture"))]
+PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text()
 CLASSES = {"cifar10": 10, "cifar100": 100, "cifar10dvs": 10, "dvsgesture": 11}
 
 
@@ -56,6 +59,17 @@ def test_recipes_are_what_their_names_say(name):
     logits, spikes = network(torch.from_numpy(inputs))
     assert logits.shape == (form.steps, 2, CLASSES[recipe.data.name])
     assert 0 < np.mean([maps.detach().mean() for maps in spikes.values()]) < 1
+
+
+def test_the_page_names_all_and_says_what_they_say():
+    for name in recipe_names():
+        assert f"`{name}`" in PAGE, name
+    folder = Path(str(resources.files("spikeplane") / "recipes"))
+    for name in FAMILIES:
+        comment = (folder / f"{name}.toml").read_text().partition("extends")[0]
+        for figure in re.findall(r"(\d+\.\d+) %", comment):
+            (row,) = (line for line in PAGE.splitlines() if line.startswith("|") and f"`{name}`" in line)
+            assert figure in row, (name, figure)
 
 
 def test_the_published_ones_train_alike():
