@@ -122,7 +122,7 @@ def train(
     if is_first():
         console.print(f"checkpoint: {path}", highlight=False)
         if make_report:
-            write_report(path, data_root=data)
+            write_report(path, device, data_root=data)
 
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
@@ -192,17 +192,20 @@ def report(
     float32: Annotated[Path | None, typer.Option(help="Checkpoint of a float32 twin, shown beside it.")] = None,
     data: Data = None,
     samples: Annotated[int | None, typer.Option(help="Only the first test samples.")] = None,
+    device: Annotated[str, typer.Option(help="Where the network predicts, as of train.")] = "auto",
 ) -> None:
     """Write a training's report: accuracy, size, operations, energy, curves and histograms."""
     require_report()
-    write_report(checkpoint, out, float32=float32, data_root=data, test_samples=samples)
+    write_report(checkpoint, device, out, float32=float32, data_root=data, test_samples=samples)
 
 
-def write_report(checkpoint: Path, out: Path | None = None, **options) -> None:
+def write_report(checkpoint: Path, device: str, out: Path | None = None, **options) -> None:
     """Write the report of a checkpoint, print its main figures and where it is."""
+    from .training.devices import choose_device
     from .training.run_report import PAGE_NAME, run_table, write_run_report
 
-    console.print(run_table(*write_run_report(checkpoint, out, **options)))
+    written = write_run_report(checkpoint, out, device=choose_device(device), **options)
+    console.print(run_table(*written))
     console.print(f"report: {(out or checkpoint.parent) / PAGE_NAME}", highlight=False)
 
 

@@ -95,14 +95,20 @@ def evaluate(
     *,
     data_root: Path | None = None,
     agreement_samples: int = BATCH,
+    device: torch.device | str = "cpu",
 ) -> Evaluation:
-    """Return accuracies of a checkpoint, on the test part of its own data set unless given."""
+    """Return accuracies of a checkpoint, on the test part of its own data set unless given.
+
+    The network as trained predicts on ``device``; all else, the integer model too, is computed on
+    the CPU.
+    """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
     if dataset is None:
         dataset = load_dataset(checkpoint.recipe.data, "test", data_root)
     network = checkpoint.network
-    predictions = predict(network, dataset.inputs)
+    predictions = predict(network.to(device), dataset.inputs)
+    network.to("cpu")
     trained = float((predictions == dataset.labels).mean())
     integer, agreement = None, None
     if all(layer.has_integers for layer in checkpoint.recipe.layers):

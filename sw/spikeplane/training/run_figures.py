@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..data.datasets import Dataset, load_dataset
 from ..network import Schedule
@@ -92,11 +93,12 @@ def run_figures(
     data_root: Path | None = None,
     *,
     test_samples: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> RunFigures:
     """Return the figures of a checkpoint on the test part of its data, or its first samples.
 
-    A network without an integer model (float weights, residual blocks) has those that need none;
-    ``cost.missing`` says why.
+    ``device`` is where the network as trained predicts the test part. A network without an integer
+    model (float weights, residual blocks) has the figures that need none; ``cost.missing`` says why.
     """
     path = Path(checkpoint)
     loaded = load_checkpoint(path)
@@ -106,7 +108,7 @@ def run_figures(
             test, inputs=test.inputs[:test_samples], labels=test.labels[:test_samples]
         )
     network, inputs = loaded.network, test.inputs[:SAMPLES]
-    evaluation = evaluate(loaded, test, agreement_samples=SAMPLES)
+    evaluation = evaluate(loaded, test, agreement_samples=SAMPLES, device=device)
     spent = cost(network, inputs)
     taken, refusals = [], {}
     if not spent.missing:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.table import Table
 
 from ..information import checkpoint_rows
@@ -55,16 +56,18 @@ def write_run_report(
     float32: Path | None = None,
     data_root: Path | None = None,
     test_samples: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[RunFigures, RunFigures | None]:
     """Write the report of a checkpoint into ``folder``, by default its own; return its figures.
 
     ``float32`` is the checkpoint of a float32 twin, whose figures are then a column and the second
-    value returned. ``test_samples`` takes only the first test samples.
+    value returned. ``test_samples`` takes only the first test samples; ``device`` is where the
+    networks as trained predict them.
     """
-    figures = run_figures(checkpoint, data_root, test_samples=test_samples)
+    figures = run_figures(checkpoint, data_root, test_samples=test_samples, device=device)
     twin = None
     if float32 is not None:
-        twin = run_figures(float32, data_root, test_samples=test_samples)
+        twin = run_figures(float32, data_root, test_samples=test_samples, device=device)
         check_twin(figures, twin)
     folder = Path(checkpoint).parent if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
