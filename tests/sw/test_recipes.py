@@ -27,6 +27,16 @@ def test_overrides():
     assert found.training.regularizers["spike_regulation"]["weight"] == 0
 
 
+def test_options_of_a_layer_add_up():
+    first = ["layers.conv2.options.start=1", "layers.conv2.options.end=5"]
+    found = load_recipe("digits", first)
+    assert next(layer.options for layer in found.layers if layer.name == "conv2") == {"start": 1, "end": 5}
+    found = load_recipe("cifar10_compact", [*first, "network.options.regulate=false"])
+    assert next(layer.options for layer in found.layers if layer.name == "conv2") == {
+        "regulate": False, "start": 1, "end": 5,
+    }
+
+
 def test_augmentations_keep_their_order():
     found = load_recipe("digits", ["training.augmentations.flip.probability=0.25"])
     assert found.training.augmentations == {"shift": {"pixels": 1}, "flip": {"probability": 0.25}}

@@ -196,7 +196,7 @@ def _set_layers(layers: list[dict], settings: dict[str, Any], source: str) -> li
         if not isinstance(values, dict):
             raise RecipeError(f"{source}: name the layer and the key, as layers.NAME.KEY")
     return [
-        {**layer, **settings[name]} if name in settings else layer
+        _merge_tables(layer, settings[name], source) if name in settings else layer
         for name, layer in zip(names, layers, strict=True)
     ]
 
