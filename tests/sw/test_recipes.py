@@ -1,6 +1,8 @@
 """Recipes."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from spikeplane.training.families import NetworkRecipe
@@ -168,6 +170,15 @@ def test_a_recipe_names_a_family(write):
         network = {family = "vgg9", width = 4}
     """))
     assert again.layers == NetworkRecipe(family="vgg9", width=4).layers()
+
+
+def test_the_recipes_on_the_page_load(write):
+    page = (Path(__file__).parents[2] / "docs/training.md").read_text()
+    first, second = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    found = load_recipe(write("first.toml", first))
+    assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
+    found = load_recipe(write("second.toml", second))
+    assert [layer.channels for layer in found.layers if layer.state_bits == 8] == [8 * 32]
 
 
 NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"
