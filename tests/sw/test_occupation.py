@@ -46,6 +46,17 @@ def test_a_core_one_word_smaller_is_too_small():
         occupation(network, replace(exact, spike_depth=exact.spike_depth - 1), Schedule.STORED)
 
 
+def test_maps_that_are_read_no_more_are_overwritten():
+    config = ragged_networks.CORES[0]
+    kept, taken = [], []
+    for seed in range(12):
+        network = ragged_networks.network(seed)
+        kept.append(place(network, config).occupied_words()[Space.SPIKES])
+        taken.append(occupation(network, config).words[Space.SPIKES])
+    assert all(least <= most for least, most in zip(taken, kept, strict=True))
+    assert taken != kept
+
+
 def test_every_configuration_is_tried():
     network = ragged_networks.network(3, taps=True)
     inputs = ragged_networks.samples(network, 2)
