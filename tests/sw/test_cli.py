@@ -1,5 +1,7 @@
 """The command line: files on the way from a network to an image, and what wrong arguments get."""
 
+import runpy
+
 import numpy as np
 import pytest
 import ragged_networks
@@ -107,6 +109,14 @@ def test_errors_are_one_line(arguments, message, monkeypatch, capsys):
     shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in shown
     assert "Traceback" not in shown
+
+
+def test_the_package_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["spikeplane", "info", "boards"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("spikeplane", run_name="__main__")
+    assert stopped.value.code == 0
+    assert "icebreaker" in capsys.readouterr().out
 
 
 def test_foreign_file(tmp_path, monkeypatch, capsys):

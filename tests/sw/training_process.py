@@ -1,6 +1,7 @@
 """Trainings of the sample data in processes of their own.
 
-Run as a program, this is the command `spikeplane` with the data set "sample".
+Run as a program, this is the command `spikeplane` with the data set "sample". The process whose
+rank is in the variable FAILING_RANK fails in its third batch.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 from safetensors import safe_open
 from spikeplane import cli
 from spikeplane.data import datasets
+from spikeplane.training import train as training
 from training_samples import samples
 
 PARTS = {"train": 0, "test": 1}
@@ -45,9 +47,9 @@ def command(recipe, folder: Path, *arguments: str, launcher: tuple[str, ...] = (
     ]
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
+def start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
     """Start a process that finds the modules that the tests find."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
     return subprocess.Popen(
         arguments, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -70,6 +72,16 @@ def wait_for(process: subprocess.Popen[str], checkpoint: Path, batches: int, don
         time.sleep(0.002)
 
 
+def fail_in_the_third_batch(run, *arguments):
+    """Train one batch, or fail."""
+    if run.done == 2:
+        raise ValueError("no third batch")
+    return batch(run, *arguments)
+
+
+batch = training._Training._batch
 if __name__ == "__main__":
+    if os.environ.get("FAILING_RANK", "none") == os.environ.get("RANK"):
+        training._Training._batch = fail_in_the_third_batch
     datasets.DATASETS["sample"] = sample_data
     cli.main()

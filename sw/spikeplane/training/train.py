@@ -161,8 +161,7 @@ class _Training:
             self.precision.scaler.load_state_dict(checkpoint.scaler)
         self.model: nn.Module = self.network
         if processes.count > 1:
-            # Buffers are the same everywhere: norms make them from common statistics.
-            self.model = DistributedDataParallel(self.network, broadcast_buffers=False)
+            self.model = DistributedDataParallel(self.network)
         self.saved = time.monotonic()
 
     @property
