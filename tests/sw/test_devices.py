@@ -1,5 +1,7 @@
 """Devices and the precision of products."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -9,14 +11,16 @@ from spikeplane.training.checkpoint import CheckpointError, load_checkpoint
 from spikeplane.training.devices import Precision, choose_device
 from spikeplane.training.evaluate import evaluate
 from spikeplane.training.memory_free import MemoryFree
+from spikeplane.training.networks import NeuronRecipe
 from spikeplane.training.neurons import LIF
 from spikeplane.training.norms import use_norms
 from spikeplane.training.options import AMP, RunOptions
 from spikeplane.training.processes import Processes
 from spikeplane.training.quantizers import WeightQuantizer
+from spikeplane.training.regularizers import SpikeRegulation, tet_loss
 from spikeplane.training.train import train
 from training_process import sample_data
-from training_samples import network, recipe, samples
+from training_samples import EVENTS, IMAGE, network, recipe, samples
 
 CPU = torch.device("cpu")
 
@@ -44,6 +48,26 @@ def test_devices(monkeypatch):
         choose_device("cuda:2")
     with pytest.raises(ValueError, match="each takes its own GPU, say cuda"):
         choose_device("cuda:1", 0)
+
+
+@pytest.mark.parametrize("form", [EVENTS, IMAGE], ids=["events", "image"])
+@pytest.mark.parametrize("options", [
+    {}, {"reset": "soft"}, {"inner": "odd", "bits": 2}, {"inner": "absmax", "bits": 4},
+    {"dynamics": "memory_free", "taps": 3, "learned_taps": True},
+], ids=str)
+def test_nothing_of_a_network_stays_on_the_cpu(monkeypatch, form, options):
+    """The device "meta" computes shapes only; like a GPU it refuses tensors of the CPU."""
+    # It has no automatic types to turn off.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    net = network(form, **options).to("meta")
+    use_norms(net, Processes(torch.device("meta")))
+    logits, spikes = net(torch.from_numpy(samples(form).inputs).to("meta"))
+    loss = tet_loss(logits, torch.zeros(96, dtype=torch.int64, device="meta"))
+    penalty = SpikeRegulation()(torch.stack([maps.mean() for maps in spikes.values()]))
+    (loss + penalty).backward()
+    assert all(p.grad is not None for p in net.parameters() if p.requires_grad)
+    with torch.no_grad():
+        assert net.eval()(torch.from_numpy(samples(form).inputs).to("meta"))[0].is_meta
 
 
 @pytest.mark.parametrize("amp", AMP)
@@ -83,6 +107,15 @@ def test_neurons_and_quantizers_are_exact_beside_rough_products(amp, neurons):
         net(torch.from_numpy(samples().inputs))
     assert seen["neurons"] == 3 and seen["quantizers"] == 4
     assert seen["products"] == (0 if neurons else 3)
+
+
+@pytest.mark.parametrize("amp", AMP)
+def test_taps_are_exact(amp):
+    neurons = NeuronRecipe(dynamics="memory_free", taps=3).create()
+    sums = torch.randn(3, 4, 5, 2, 2)
+    with Precision(RunOptions(amp=amp), CPU).products():
+        mixed = neurons.mix(sums)
+    assert torch.equal(mixed, neurons.mix(sums))
 
 
 @pytest.mark.parametrize("amp", AMP)
