@@ -14,17 +14,18 @@ from spikeplane.data import datasets
 from spikeplane.data.datasets import DataRecipe
 from spikeplane.network import Schedule
 from spikeplane.report import Report
+from spikeplane.training import evaluate as evaluation
 from spikeplane.training import recipes, run_report
 from spikeplane.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from spikeplane.training.energy import checkpoint_cost
-from spikeplane.training.evaluate import predict_integer
+from spikeplane.training.evaluate import batches, compare, predict, predict_integer
 from spikeplane.training.export import export_network
 from spikeplane.training.networks import LayerRecipe, NeuronRecipe
 from spikeplane.training.run_figures import run_figures
 from spikeplane.training.run_report import JSON_NAME, PAGE_NAME, write_run_report
 from spikeplane.training.train import train
 from spikeplane_hw.config import CONFIGS
-from training_samples import recipe, samples
+from training_samples import EVENTS, recipe, samples
 from typer.testing import CliRunner
 
 
@@ -173,6 +174,19 @@ def test_a_network_without_integers_says_why(tmp_path):
     found = json.loads((tmp_path / JSON_NAME).read_text())["network"]
     assert found["core"] == [] and found["cost"]["core_operations"] is None
     assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
+
+
+def test_batches_shrink_with_the_neurons(trained, monkeypatch):
+    network, test = load_checkpoint(trained[0]).network, samples(seed=1)
+    integers = export_network(network)
+    whole = predict(network, test.inputs), compare(network, integers, test.inputs)
+    sizes = [len(part) for part in batches(network, test.inputs)]
+    assert sizes == [len(test.inputs)]
+    monkeypatch.setattr(evaluation, "SPIKES", 7 * EVENTS.steps * network.neuron_count + 1)
+    sizes = [len(part) for part in batches(network, test.inputs)]
+    assert max(sizes) == 7 and sum(sizes) == len(test.inputs)
+    np.testing.assert_array_equal(predict(network, test.inputs), whole[0])
+    assert compare(network, integers, test.inputs) == whole[1]
 
 
 def test_only_some_test_samples(trained):

@@ -7,6 +7,7 @@ import torch
 from spikeplane_hw.neuron import code_limit
 from torch import Tensor
 
+from .evaluate import batches
 from .memory_free import MemoryFree
 from .networks import SpikingNetwork
 from .neurons import LIF
@@ -73,9 +74,8 @@ def distributions(network: SpikingNetwork, inputs: np.ndarray) -> Distributions:
             if state is not None:
                 _add(stored, name, _levels(module, state))
 
-    for start in range(0, len(inputs), BATCH):
-        batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH]))
-        probe(network, batch, neurons=potentials)
+    for part in batches(network, inputs, BATCH):
+        probe(network, torch.from_numpy(part), neurons=potentials)
     probe(network, torch.zeros(1, *network.form.shape, dtype=torch.uint8), synapses=weights)
     return Distributions(latent=latent, quantized=quantized, before=before, stored=stored)
 

@@ -20,6 +20,7 @@ from ..counting import count_windows
 from ..data.datasets import load_dataset
 from ..network import IntegerNetwork, NetworkError
 from .checkpoint import Checkpoint, load_checkpoint
+from .evaluate import batches
 from .export import export_network
 from .layers import Classifier
 from .memory_free import MemoryFree
@@ -252,9 +253,8 @@ def _count_spikes(
         added = _additions(module, (maps * times).sum(0))
         operations[name] = operations.get(name, 0.0) + added / len(inputs)
 
-    for start in range(0, len(inputs), BATCH):
-        batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH]))
-        for name, spikes in probe(network, batch, synapses=add).items():
-            share = float(spikes.double().mean()) * len(batch) / len(inputs)
+    for part in batches(network, inputs, BATCH):
+        for name, spikes in probe(network, torch.from_numpy(part), synapses=add).items():
+            share = float(spikes.double().mean()) * len(part) / len(inputs)
             rates[name] = rates.get(name, 0.0) + share
     return operations, rates

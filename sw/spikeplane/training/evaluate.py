@@ -1,5 +1,7 @@
 """Evaluation: accuracy of a network in floats and in integers, and where they differ."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +15,13 @@ from .checkpoint import Checkpoint, load_checkpoint
 from .export import export_network
 from .networks import SpikingNetwork
 
-__all__ = ["Agreement", "Evaluation", "compare", "evaluate", "predict", "predict_integer"]
+__all__ = [
+    "Agreement", "Evaluation", "batches", "compare", "evaluate", "predict", "predict_integer",
+]
 
 BATCH = 250
+SPIKES = 1 << 27
+"""Spikes of a batch, all layers and steps: a forward pass returns them as 4-byte floats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +54,24 @@ class Evaluation:
     """Samples that the integer model (else the network) gets wrong."""
 
 
-def predict(network: SpikingNetwork, inputs: np.ndarray, batch: int = BATCH) -> np.ndarray:
+def batches(
+    network: SpikingNetwork, inputs: np.ndarray, most: int = BATCH
+) -> Iterator[np.ndarray]:
+    """Yield ``inputs`` in parts of ``most`` samples, fewer where the network has many neurons."""
+    each = network.form.steps * max(1, network.neuron_count)
+    size = max(1, min(most, SPIKES // each))
+    for start in range(0, len(inputs), size):
+        yield np.ascontiguousarray(inputs[start : start + size])
+
+
+def predict(network: SpikingNetwork, inputs: np.ndarray) -> np.ndarray:
     """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
     network.eval()
     device = next(network.parameters()).device
     with torch.no_grad():
         return torch.cat([
-            network(torch.from_numpy(inputs[start : start + batch]).to(device))[0].mean(0).argmax(1)
-            for start in range(0, len(inputs), batch)
+            network(torch.from_numpy(part).to(device))[0].mean(0).argmax(1)
+            for part in batches(network, inputs)
         ]).cpu().numpy()
 
 
@@ -74,19 +90,27 @@ def compare(
 ) -> Agreement:
     """Return how the spikes and predictions of a network and its export agree on ``inputs``."""
     network.eval()
-    with torch.no_grad():
-        logits, spikes = network(torch.from_numpy(inputs))
-    result = model.run(integers, inputs, counters=False, trace=True)
-    assert result.spikes is not None
-    traced = dict(zip(
-        (layer.name for layer in integers.layers), result.spikes, strict=True
-    ))
-    agree, rates = {}, {}
-    for name, maps in spikes.items():
-        agree[name] = (maps.transpose(0, 1) == traced[name]).double().mean().item()
-        rates[name] = traced[name].double().mean().item()
-    same = (logits.mean(0).argmax(1) == result.predictions).double().mean().item()
-    return Agreement(spikes=agree, rates=rates, predictions=same)
+    counted: Counter[str] = Counter()
+    agree: Counter[str] = Counter()
+    fired: Counter[str] = Counter()
+    same = 0
+    for part in batches(network, inputs):
+        with torch.no_grad():
+            logits, spikes = network(torch.from_numpy(part))
+        result = model.run(integers, part, counters=False, trace=True)
+        traced = dict(zip(
+            (layer.name for layer in integers.layers), result.spikes, strict=True
+        ))
+        for name, maps in spikes.items():
+            counted[name] += maps.numel()
+            agree[name] += int((maps.transpose(0, 1) == traced[name]).sum())
+            fired[name] += int(traced[name].sum(dtype=torch.int64))
+        same += int((logits.mean(0).argmax(1) == result.predictions).sum())
+    return Agreement(
+        spikes={name: agree[name] / count for name, count in counted.items()},
+        rates={name: fired[name] / count for name, count in counted.items()},
+        predictions=same / len(inputs),
+    )
 
 
 def evaluate(
