@@ -39,6 +39,23 @@ def test_options_of_a_layer_add_up():
     }
 
 
+def test_false_and_whole_tables_leave_out(write):
+    path = write("plain.toml", """
+        extends = "cifar10_resnet19_1w2u"
+        [training.augmentations]
+        autoaugment = false
+        [training.regularizers]
+        spike_regulation = false
+    """)
+    found = load_recipe(path).training
+    assert found.regularizers == {} and list(found.augmentations) == ["shift", "flip", "cutout"]
+    found = load_recipe(path, ["training.augmentations.flip=false", "training.augmentations.cutout={size=3}"])
+    assert found.training.augmentations == {"shift": {"pixels": 4}, "cutout": {"size": 3}}
+    assert load_recipe(path, ["training.augmentations={}"]).training.augmentations == {}
+    with pytest.raises(RecipeError, match="data must be a table, not False"):
+        load_recipe(path, ["data=false"])
+
+
 def test_augmentations_keep_their_order():
     found = load_recipe("digits", ["training.augmentations.flip.probability=0.25"])
     assert found.training.augmentations == {"shift": {"pixels": 1}, "flip": {"probability": 0.25}}

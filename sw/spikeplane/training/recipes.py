@@ -116,15 +116,17 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
     In a table ``[layers.NAME]`` are settings of a layer that the family or the extended recipe has.
 
+    ``false`` in place of an augmentation's or regularizer's options leaves it out.
+
     An override is ``key=value``, as ``training.epochs=5`` or ``layers.conv1.channels=32``; the
-    value is TOML, or a string if it is no TOML.
+    value is TOML, or a string if it is no TOML. A table replaces what was there.
     """
     path = _find(str(name_or_path), Path(), "")
     values = _read(path, ())
     values.setdefault("name", path.stem)
     for override in overrides:
         values = _merge(values, _parse(override), f"override {override!r}")
-    return Recipe.from_dict(_expand(values, str(path)), str(path))
+    return Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
 
 
 def _find(name: str, folder: Path, what: str) -> Path:
@@ -179,7 +181,7 @@ def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, 
 def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
     result = dict(base)
     for key, value in own.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not isinstance(value, _Whole):
             if not isinstance(base.get(key, {}), dict):
                 raise RecipeError(f"{source}: {key!r} is a value, not a table")
             value = _merge_tables(base.get(key, {}), value, source)
@@ -217,6 +219,22 @@ def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
     return {**values, "layers": _set_layers(layers, settings, source)}
 
 
+def _without_false(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` without the augmentations and regularizers that are ``false``."""
+    training = values.get("training")
+    if not isinstance(training, dict):
+        return values
+    chosen = {
+        key: {name: options for name, options in table.items() if options is not False}
+        for key in ("augmentations", "regularizers") if isinstance(table := training.get(key), dict)
+    }
+    return {**values, "training": {**training, **chosen}}
+
+
+class _Whole(dict):
+    """A table that replaces another one instead of being merged into it."""
+
+
 def _parse(override: str) -> dict[str, Any]:
     """Return the tables that ``key=value`` stands for."""
     key, separator, text = override.partition("=")
@@ -226,6 +244,8 @@ def _parse(override: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    if isinstance(value, dict):
+        value = _Whole(value)
     *parents, last = key.strip().split(".")
     values: dict[str, Any] = {last: value}
     for parent in reversed(parents):
