@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figure, save
-from spikeplane.comparison import compare_with_model
+from spikeplane.comparison import Comparison, compare_with_model
 from spikeplane.compiler import compile_network
 from spikeplane.data.datasets import load_dataset
 from spikeplane.driver import Board
+from spikeplane.network import IntegerNetwork
 from spikeplane.simulated import SimulatedBoard
 from spikeplane.training.checkpoint import load_checkpoint
 from spikeplane.training.evaluate import predict_integer
@@ -33,11 +34,7 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
     test = load_dataset(recipe.data, "test", root)
     accuracy = float((predict_integer(network, test.inputs) == test.labels).mean())
     inputs = test.inputs[:samples]
-    with Board(SimulatedBoard(config), config) as board, tqdm(total=len(inputs), desc=name) as bar:
-        board.load(compile_network(network, config, samples=inputs[:1]), verify=False)
-        result = compare_with_model(
-            board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
-        )
+    result = run_on_board(network, config, inputs, name)
     return {
         "accuracy": 100 * accuracy,
         "tests": len(test.labels),
@@ -45,6 +42,15 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
         "mismatches": result.total,
         "cycles": float(result.cycles.sum(1).mean()),
     }
+
+
+def run_on_board(network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray, title: str) -> Comparison:
+    """Return the simulated board beside the integer model on ``inputs``."""
+    with Board(SimulatedBoard(config), config) as board, tqdm(total=len(inputs), desc=title) as bar:
+        board.load(compile_network(network, config, samples=inputs[:1]), verify=False)
+        return compare_with_model(
+            board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
+        )
 
 
 def data_root() -> Path:

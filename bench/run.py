@@ -15,7 +15,7 @@ MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end o
 
 def scripts() -> list[Path]:
     """Return the benches in alphabetical order."""
-    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py", "layers.py"))
+    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py", "layers.py", "variants.py"))
 
 
 def main() -> None:

@@ -1,0 +1,198 @@
+"""Variants of one recipe side by side: bits of potentials, regulation, memory-free, float32.
+
+Trains what is missing (a finished training is used again, an interrupted one goes on), then
+measures all. Needs the data sets under SPIKEPLANE_DATA.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import matplotlib
+from accuracy import data_root, run_on_board
+from figures import RESULTS, Figure, save
+from spikeplane.data.datasets import Dataset, load_dataset
+from spikeplane.network import Schedule
+from spikeplane.occupation import occupation
+from spikeplane.training.checkpoint import load_checkpoint
+from spikeplane.training.energy import cost
+from spikeplane.training.evaluate import evaluate
+from spikeplane.training.export import export_network
+from spikeplane.training.train import train
+from spikeplane_hw.config import SMALL
+from tqdm import tqdm
+from variants import SEEDS, VARIANTS, WITHOUT, checkpoint_folder, variant
+
+EPOCHS = {"mnist": 6, "ncars": 20}
+"""Of each recipe here; those of the recipes themselves may be more."""
+TITLES = {"mnist": "MNIST", "ncars": "N-CARS part"}
+SAMPLES = 200
+"""Of the first seed's networks: run on the simulated board, and looked at for operations."""
+PICTURE = Path("docs") / "pictures" / "evidence.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one variant reaches, over its seeds."""
+
+    name: str
+    seeds: int
+    trained: list[float]
+    """Accuracies in percent of the networks as trained, by seed."""
+    integer: list[float]
+    """Those of the integer models; empty in float32."""
+    rate: float
+    """Mean firing rate of inner layers, in percent."""
+    operations: float
+    """Accumulates a sample."""
+    energy: float
+    """nJ a sample, the papers' estimate for 45 nm."""
+    size: int
+    """Bits of weights, parameters and potentials."""
+    float32_size: int
+    core: int | None
+    """Bits that weights and potentials take of the memories of the small core."""
+    mismatches: int | None
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Of the integer model where there is one."""
+        return self.integer or self.trained
+
+    @property
+    def spread(self) -> float:
+        """Best seed less worst."""
+        return max(self.accuracies) - min(self.accuracies)
+
+    @property
+    def difference(self) -> float:
+        """Greatest difference of trained and integer accuracies, in points."""
+        return max((abs(a - b) for a, b in zip(self.trained, self.integer, strict=False)), default=0.0)
+
+    def row(self) -> str:
+        """Return a row of the table."""
+        cells = [
+            self.name, f"{fmean(self.accuracies):.2f}", f"{self.spread:.2f}", str(self.seeds),
+            f"{self.difference:.2f}" if self.integer else "", f"{self.rate:.1f}",
+            f"{self.operations / 1e6:.2f}", f"{self.energy / 1e3:.2f}", f"{self.size / 8e3:.1f}",
+            f"{self.float32_size / self.size:.1f}",
+        ]
+        return f"| {' | '.join(cells)} |"
+
+
+TABLE = (
+    "| weights-potentials | accuracy % | best less worst | seeds | trained less integer | firing rate % | "
+    "M operations | energy µJ | size kB | float32 over it |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+def trained(data: str, root: Path, seeds: int) -> Iterator[tuple[str, list[Path]]]:
+    """Train all variants, the first seed of all ones first; yield the checkpoints of each."""
+    paths: dict[str, list[Path]] = {name: [] for name in VARIANTS}
+    for seed in SEEDS[:seeds]:
+        for name in VARIANTS:
+            recipe = variant(data, name, seed, (f"training.epochs={EPOCHS[data]}",))
+            paths[name].append(train(recipe, checkpoint_folder(data, name, seed), root))
+    yield from paths.items()
+
+
+def measure(name: str, paths: list[Path], test: Dataset) -> Result:
+    """Return what the checkpoints of a variant, one for each seed, reach."""
+    checkpoints = [load_checkpoint(path) for path in paths]
+    evaluations = [evaluate(checkpoint, test) for checkpoint in checkpoints]
+    network = checkpoints[0].network
+    found = cost(network, test.inputs[:SAMPLES])
+    inner = [rate for layer, rate in found.rates.items() if layer in list(network.neuron_shapes)[1:]]
+    core = mismatches = None
+    if found.core_operations is not None:
+        integers = export_network(network)
+        # The schedule in which potentials are kept from step to step.
+        bits = occupation(integers, SMALL, Schedule.STORED).bits
+        core = sum(bits.values())
+        mismatches = run_on_board(integers, SMALL, test.inputs[:SAMPLES], name).total
+    return Result(
+        name=name, seeds=len(paths),
+        trained=[100 * e.trained for e in evaluations],
+        integer=[100 * e.integer for e in evaluations if e.integer is not None],
+        rate=100 * fmean(inner), operations=found.accumulates, energy=found.energy_nj,
+        size=found.size_bits.total, float32_size=found.float32_bits.total, core=core, mismatches=mismatches,
+    )
+
+
+def figures(title: str, results: dict[str, Result]) -> Iterator[Figure]:
+    """Yield the figures of a data set."""
+    for name, result in results.items():
+        yield Figure(f"{title}, {name}: accuracy, mean of {result.seeds} seeds", fmean(result.accuracies), "%")
+    for name, result in results.items():
+        other = results.get(name + WITHOUT)
+        if other is not None:
+            gain = fmean(result.accuracies) - fmean(other.accuracies)
+            yield Figure(f"{title}, {name}: gain of regulation", gain, "points")
+            yield Figure(f"{title}, {name}: operations with regulation over those without",
+                         result.operations / other.operations, "times")
+    exported = [result for result in results.values() if result.integer]
+    yield Figure.at_most(f"{title}: trained less integer accuracy, greatest of all networks",
+                         max(result.difference for result in exported), "points", 0.2)
+    yield Figure.at_most(f"{title}: mismatches of {SAMPLES} samples on the simulated board, all variants",
+                         sum(result.mismatches or 0 for result in exported), "values", 0)
+    least = results["1-2"]
+    yield Figure.at_least(f"{title}, 1-2: float32 over quantized size, weights, parameters and potentials",
+                          least.float32_size / least.size, "times", 5.3)
+    if least.core is not None:
+        yield Figure.at_least(f"{title}, 1-2: float32 size over all that the small core's memories hold, potentials "
+                              f"stored", least.float32_size / least.core, "times", 5.3)
+
+
+def draw(found: dict[str, dict[str, Result]]) -> None:
+    """Draw accuracies, each seed a dot."""
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(found), figsize=(5.5 * len(found), 3.6), squeeze=False)
+    for axis, (data, results) in zip(axes[0], found.items(), strict=True):
+        for index, result in enumerate(results.values()):
+            axis.plot(result.accuracies, [index] * result.seeds, "o", alpha=0.6, color="tab:blue")
+            axis.plot([fmean(result.accuracies)], [index], "|", markersize=14, color="black")
+        axis.set_yticks(range(len(results)), list(results))
+        axis.invert_yaxis()
+        axis.set_xlabel("accuracy, %")
+        axis.set_title(TITLES[data])
+        axis.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(PICTURE, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/evidence.py --data ncars")
+    parser.add_argument("--data", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many seeds")
+    arguments = parser.parse_args()
+    root = data_root()
+    found, rows, notes = {}, [], []
+    for data in arguments.data:
+        checkpoints = list(trained(data, root, arguments.seeds))
+        test = load_dataset(variant(data, VARIANTS[0], SEEDS[0]).data, "test", root)
+        found[data] = {
+            name: measure(name, paths, test) for name, paths in tqdm(checkpoints, desc=f"measure {data}")
+        }
+        rows += figures(TITLES[data], found[data])
+        notes.append(f"{TITLES[data]}, {EPOCHS[data]} epochs:\n\n" + "\n".join(
+            [TABLE, *(result.row() for result in found[data].values())]
+        ))
+    draw(found)
+    note = (
+        "1-bit inner and 8-bit edge weights, potentials of 8, 4 or 2 bits; with the two parts of weight-spike dual "
+        "regulation or without both; memory-free neurons (MFP-style, our reconstruction); the same network in float32. "
+        "Accuracies are the integer model's, in float32 the network's; operations are accumulates a sample, energy the "
+        f"estimate of [reports](reports.md), size that of weights, parameters and potentials.\n\n{chr(10).join(notes)}"
+    )
+    picture = os.path.relpath(PICTURE, RESULTS.parent.parent / "docs")
+    save("evidence", rows, {"note": note, "picture": picture})
+
+
+if __name__ == "__main__":
+    main()
