@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # Waveforms of `make sim`: WAVES=1.
 WAVES ?=
 
-.PHONY: help demo test sim bitstream program check bench clean
+.PHONY: help demo test sim bitstream program check bench zoo clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -45,6 +45,9 @@ check: $(INSTALLED) ## ruff, pyright and the tests
 
 bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables
 	$(BIN)/python bench/run.py
+
+zoo: $(INSTALLED) ## train what is missing in zoo/ (SPIKEPLANE_DATA= names the data sets)
+	$(BIN)/python bench/zoo.py
 
 clean: ## remove what was built (the virtual environment stays)
 	rm -rf build

@@ -1,0 +1,110 @@
+"""The zoo: compact trained networks that a clone brings along, each with recipe, log and figures.
+
+Trains what is missing in zoo/ (remove a folder to train it anew), runs it on the simulated board,
+and writes zoo/NAME/report.json and zoo/README.md. Needs the data sets under SPIKEPLANE_DATA.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from accuracy import data_root, run_on_board
+from figures import Figure, save, show
+from spikeplane.data.datasets import load_dataset
+from spikeplane.training.checkpoint import load_checkpoint
+from spikeplane.training.export import export_network
+from spikeplane.training.recipes import load_recipe
+from spikeplane.training.run_figures import RunFigures
+from spikeplane.training.run_report import PAGE_NAME, write_run_report
+from spikeplane.training.train import train
+from spikeplane_hw.config import SMALL, TINY, CoreConfig
+
+ZOO = Path("zoo")
+NETWORKS = {"digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL}
+"""Recipes, and the configuration that each runs on."""
+SAMPLES = 200
+SIZE_LIMIT_MB = 4
+HEAD = """# Trained networks
+
+Each folder holds a checkpoint (weights, recipe, log, checksums of the data: `spikeplane info`) and the figures of
+its report. Made by `make zoo`; it trains a network anew whose folder is removed. Nothing of the data sets is in here.
+
+```sh
+.venv/bin/spikeplane export zoo/mnist/checkpoint.safetensors --out build/mnist.network.safetensors
+```
+
+| network | data | weights-potentials | integer model, % | tests | configuration | cycles a sample | mismatches | kB |
+| --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: |
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A network of the zoo."""
+
+    figures: RunFigures
+    config: CoreConfig
+    mismatches: int
+    compared: int
+    cycles: float
+    file_bytes: int
+
+    @property
+    def accuracy(self) -> float:
+        """Of the integer model, in percent."""
+        return 100 * (self.figures.evaluation.integer or 0.0)
+
+    def row(self) -> str:
+        """Return a row of zoo/README.md."""
+        recipe = self.figures.checkpoint.recipe
+        bits = {
+            recipe.neuron.state_bits if layer.state_bits is None else layer.state_bits
+            for layer in recipe.layers if layer.has_neurons
+        }
+        inner = {layer.weight_bits for layer in recipe.layers[1:-1] if layer.kind != "pool"}
+        widths = "-".join("/".join(map(str, sorted(found))) for found in (inner, bits))
+        cells = [
+            f"[{recipe.name}]({recipe.name})", recipe.data.name, widths, f"{self.accuracy:.2f}",
+            f"{self.figures.evaluation.samples:,}", self.config.name, show(round(self.cycles)),
+            f"{self.mismatches} in {self.compared} samples", f"{self.file_bytes / 1000:.0f}",
+        ]
+        return f"| {' | '.join(cells)} |\n"
+
+
+def member(name: str, config: CoreConfig, root: Path) -> Member:
+    """Train recipe ``name`` if it is missing, write its report, and run it on the simulated board."""
+    folder = ZOO / name
+    path = train(load_recipe(name), folder, root)
+    figures, _ = write_run_report(path, folder, data_root=root)
+    (folder / PAGE_NAME).unlink()  # pictures are made again by `spikeplane report`
+    checkpoint = load_checkpoint(path)
+    inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:SAMPLES]
+    result = run_on_board(export_network(checkpoint.network), config, inputs, name)
+    return Member(
+        figures=figures, config=config, mismatches=result.total, compared=len(inputs),
+        cycles=float(result.cycles.sum(1).mean()),
+        file_bytes=sum(item.stat().st_size for item in folder.iterdir()),
+    )
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    root = data_root()
+    members = {name: member(name, config, root) for name, config in NETWORKS.items()}
+    (ZOO / "README.md").write_text(HEAD + "".join(found.row() for found in members.values()))
+    figures = []
+    for name, found in members.items():
+        figures += [
+            Figure(f"{name}: accuracy, integer model", found.accuracy, "%"),
+            Figure.at_most(f"{name}: trained less integer accuracy", abs(found.figures.lost_points or 0.0),
+                           "points", 0.2),
+            Figure.at_most(f"{name}: mismatches of {found.compared} samples on the simulated board",
+                           found.mismatches, "values", 0),
+        ]
+    size = sum(item.stat().st_size for item in ZOO.rglob("*") if item.is_file())
+    figures.append(Figure.at_most("all files", size / 1e6, "MB", SIZE_LIMIT_MB))
+    save("zoo", figures)
+
+
+if __name__ == "__main__":
+    main()
