@@ -43,7 +43,8 @@ check: $(INSTALLED) ## ruff, pyright and the tests
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest
 
-bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables
+bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables (hours)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	$(BIN)/python bench/run.py
 
 zoo: $(INSTALLED) ## train what is missing in zoo/ (SPIKEPLANE_DATA= names the data sets)
