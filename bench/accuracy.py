@@ -24,13 +24,14 @@ from spikeplane.training.train import train
 from spikeplane_hw.config import SMALL, CoreConfig
 from tqdm import tqdm
 
-BENCH = Path("build") / "bench"
+ZOO = Path("zoo")
+"""Where the trainings lie."""
 
 
 def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
     """Train a recipe, evaluate its export on all test data, and run ``samples`` on the board."""
     recipe = load_recipe(name)
-    network = export_network(load_checkpoint(train(recipe, BENCH / name, root)).network)
+    network = export_network(load_checkpoint(train(recipe, ZOO / name, root)).network)
     test = load_dataset(recipe.data, "test", root)
     accuracy = float((predict_integer(network, test.inputs) == test.labels).mean())
     inputs = test.inputs[:samples]

@@ -8,7 +8,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from accuracy import data_root, run_on_board
+from accuracy import ZOO, data_root, run_on_board
 from figures import Figure, save, show
 from spikeplane.data.datasets import load_dataset
 from spikeplane.training.checkpoint import load_checkpoint
@@ -19,7 +19,6 @@ from spikeplane.training.run_report import PAGE_NAME, write_run_report
 from spikeplane.training.train import train
 from spikeplane_hw.config import SMALL, TINY, CoreConfig
 
-ZOO = Path("zoo")
 NETWORKS = {"digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL}
 """Recipes, and the configuration that each runs on."""
 SAMPLES = 200
