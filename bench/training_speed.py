@@ -6,12 +6,13 @@ packages of the dependency group "bench".
 """
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import snntorch
 import torch
@@ -92,11 +93,13 @@ def jelly_lif(steps: int, ours: nn.Module) -> nn.Module:
     ))
 
 
-OURS, OUR_LOOP, MEMORY_FREE = "Spikeplane, leaky", "Spikeplane, leaky, plain loop", "Spikeplane, memory-free"
-LEAKY_FLOAT = "Spikeplane, leaky, 16-bit potentials"
+OURS, OUR_LOOP, MEMORY_FREE = (
+    f"Spikeplane, {kind}" for kind in ("leaky, 2-bit potentials", "leaky, plain loop", "memory-free")
+)
+OURS_FLOAT = "Spikeplane, leaky, float potentials"
 CASES: dict[str, tuple[dict[str, str | int], Callable[[int, nn.Module], nn.Module] | None]] = {
     OURS: ({"state_bits": 2}, None),
-    LEAKY_FLOAT: ({"state_bits": 16}, None),
+    OURS_FLOAT: ({"state_bits": 16}, None),
     OUR_LOOP: ({"state_bits": 2}, lambda steps, ours: Loop(ours)),
     MEMORY_FREE: ({"dynamics": "memory_free", "taps": TAPS}, None),
     "SpikingJelly, LIF": ({}, jelly_lif),
@@ -143,6 +146,25 @@ class Training:
         return time.perf_counter() - start
 
 
+class NeuronsAlone:
+    """The neurons of a case's first layer, without convolutions and normalization."""
+
+    def __init__(self, case: str, steps: int):
+        network = create(case, steps)
+        shape, layer = next(iter(network.neuron_shapes.values())), next(iter(network.layers.values()))
+        assert isinstance(layer, SpikingConv)
+        self.neurons, self.steps = layer.neurons, steps
+        self.currents = torch.randn(steps, BATCH, *shape, requires_grad=True)
+
+    def batch(self) -> float:
+        """Do a forward and a backward pass and return the seconds they took."""
+        start = time.perf_counter()
+        self.neurons(self.neurons.mix(self.currents), self.steps).sum().backward()
+        taken = time.perf_counter() - start
+        self.currents.grad = None
+        return taken
+
+
 def memory(case: str, steps: int) -> float:
     """Return the MiB that a process grows by when it trains two batches."""
     command = [sys.executable, __file__, "--memory", case, str(steps)]
@@ -152,10 +174,34 @@ def memory(case: str, steps: int) -> float:
 def measure_memory(case: str, steps: int) -> None:
     """Print what :func:`memory` returns."""
     training = Training(case, steps)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew (Linux)
+    before = peak_memory()
     for _ in range(2):
         training.batch()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((peak_memory() - before) / 1024)
+
+
+def peak_memory() -> int:
+    """Return the greatest resident size of this process so far, in KiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+
+
+def measure(cases: dict[str, Training] | dict[str, NeuronsAlone], title: str) -> dict[str, list[float]]:
+    """Return the seconds of ROUNDS batches of each case, which take turns."""
+    seconds: dict[str, list[float]] = {case: [] for case in cases}
+    for turn in tqdm(range(WARM_UP + ROUNDS), desc=title):
+        for case, work in cases.items():
+            taken = work.batch()
+            if turn >= WARM_UP:
+                seconds[case].append(taken)
+    return seconds
+
+
+def ratio(seconds: dict[str, list[float]], case: str, other: str) -> float:
+    """Return how many times as fast as ``other`` a case is: the median of the rounds' ratios."""
+    pairs = zip(seconds[other], seconds[case], strict=True)
+    return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
 def main() -> None:
@@ -167,36 +213,30 @@ def main() -> None:
         return measure_memory(arguments.memory[0], int(arguments.memory[1]))
     figures = []
     for steps in STEPS:
-        trainings = {case: Training(case, steps) for case in CASES}
-        seconds: dict[str, list[float]] = {case: [] for case in CASES}
-        for turn in tqdm(range(WARM_UP + ROUNDS), desc=f"{steps} steps"):
-            for case, training in trainings.items():
-                taken = training.batch()
-                if turn >= WARM_UP:
-                    seconds[case].append(taken)
+        seconds = measure({case: Training(case, steps) for case in CASES}, f"{steps} steps")
+        alone = measure({case: NeuronsAlone(case, steps) for case in CASES}, f"neurons, {steps} steps")
         for case in CASES:
             speed = BATCH / statistics.median(seconds[case])
             figures.append(Figure(f"{case}, {steps} steps", speed, "samples/s"))
             figures.append(Figure(f"{case}, {steps} steps: peak memory", memory(case, steps), "MiB"))
 
-        def over(case: str, other: str, seconds=seconds) -> float:
-            """Return how many times as fast ``case`` is: the median of the rounds' ratios."""
-            pairs = zip(seconds[other], seconds[case], strict=True)
-            return statistics.median(theirs / ours for theirs, ours in pairs)
-
         for peer in PEERS:
-            ours = MEMORY_FREE if "PSN" in peer else OURS
-            figures.append(Figure.at_least(f"{ours} over {peer}, {steps} steps", over(ours, peer), "times", 1))
+            ours = MEMORY_FREE if "PSN" in peer else OURS_FLOAT
+            name = f"{ours} over {peer}, {steps} steps"
+            figures.append(Figure.at_least(name, ratio(seconds, ours, peer), "times", 1))
+            figures.append(Figure(f"{name}: neurons alone", ratio(alone, ours, peer), "times"))
         for other in (OURS, OUR_LOOP):
-            name, ratio = f"{MEMORY_FREE} over {other}, {steps} steps", over(MEMORY_FREE, other)
+            name, found = f"{MEMORY_FREE} over {other}, {steps} steps", ratio(seconds, MEMORY_FREE, other)
             last = other == OURS and steps == STEPS[-1]
             figures.append(
-                Figure.at_least(name, ratio, "times", SPEED_TARGET) if last else Figure(name, ratio, "times")
+                Figure.at_least(name, found, "times", SPEED_TARGET) if last else Figure(name, found, "times")
             )
+            figures.append(Figure(f"{name}: neurons alone", ratio(alone, MEMORY_FREE, other), "times"))
     note = (
-        f"Training of one network, that of the recipe ncars with float weights, with {BATCH} samples a batch "
-        f"and one thread of the CPU; median of {ROUNDS} batches, cases in turns; ratios are medians of each "
-        f"round's. A peer's neurons stand in the place of ours, all else is the same code."
+        f"Training of one network, that of the recipe ncars with float weights, {BATCH} samples a batch, one thread of "
+        f"the CPU; medians of {ROUNDS} batches, cases in turns. A peer's neurons stand in the place of ours, all else is "
+        f"the same code. Its leaky neurons do not quantize potentials: beside them stand ours that do not either. "
+        f"\"Neurons alone\" are those of the first layer, forward and backward."
     )
     save("training_speed", figures, {"note": note})
 

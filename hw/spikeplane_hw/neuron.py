@@ -14,7 +14,7 @@ from amaranth.lib import enum
 __all__ = [
     "DECODE_SHIFT", "FRACTION_BITS", "MULTIPLIER_WIDTH", "OFFSET_WIDTH", "SHIFTS", "STATE_WIDTH",
     "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "code_limit",
-    "leak_limit", "quantizer_table",
+    "leak_limit", "quantizer_table", "table_centers",
 ]
 
 FRACTION_BITS = 12
@@ -60,6 +60,12 @@ def code_limit(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
+def table_centers() -> np.ndarray:
+    """Return the potentials, float64, in the middle of what each entry of a quantizer table covers."""
+    count = 1 << TABLE_INDEX_WIDTH
+    return (np.arange(count) - count // 2 + 0.5) * 2.0 ** (TABLE_INDEX_SHIFT - FRACTION_BITS)
+
+
 def quantizer_table(bits: int, levels: Levels) -> np.ndarray:
     """Return the quantizer table of a ``bits``-wide potential, 2 to 8 bits.
 
@@ -68,8 +74,7 @@ def quantizer_table(bits: int, levels: Levels) -> np.ndarray:
     """
     if not 2 <= bits <= TABLE_CODE_WIDTH:
         raise ValueError(f"bits must be in 2..{TABLE_CODE_WIDTH}, not {bits!r}")
-    count = 1 << TABLE_INDEX_WIDTH
-    center = (np.arange(count) - count // 2 + 0.5) * 2.0 ** (TABLE_INDEX_SHIFT - FRACTION_BITS)
+    center = table_centers()
     n = code_limit(bits)
     value = np.tanh(center) if levels is Levels.TANH else center
     return np.rint(np.clip(value, -1, 1) * n).astype(np.int64)

@@ -109,7 +109,10 @@ def test_gradient_of_potentials():
     value = torch.tensor([-3.0, -0.4, 0.0, 0.9, 1.5], requires_grad=True)
     PotentialQuantizer(4, Levels.TANH)(value).sum().backward()
     assert value.grad is not None
-    torch.testing.assert_close(value.grad, 1 - torch.tanh(value.detach()) ** 2)
+    # In the middle of a table's entry, half an entry of 1/128 away at most.
+    torch.testing.assert_close(value.grad, 1 - torch.tanh(value.detach()) ** 2, rtol=0, atol=0.77 / 256)
+    middle = ((value.detach() * 128).floor() + 0.5) / 128
+    torch.testing.assert_close(value.grad, 1 - torch.tanh(middle) ** 2)
     value.grad = None
     PotentialQuantizer(4, Levels.UNIFORM)(value).sum().backward()
     assert value.grad.tolist() == [0, 1, 1, 1, 0]

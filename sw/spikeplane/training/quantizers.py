@@ -1,5 +1,6 @@
 """Quantizers: what a weight or a stored potential becomes in the forward pass, and its gradient."""
 
+import numpy as np
 import torch
 from spikeplane_hw.neuron import (
     FRACTION_BITS,
@@ -8,6 +9,7 @@ from spikeplane_hw.neuron import (
     Levels,
     code_limit,
     quantizer_table,
+    table_centers,
 )
 from torch import Tensor, nn
 
@@ -191,30 +193,37 @@ class PotentialQuantizer(nn.Module):
     """Stored potentials through the core's quantizer table (Q-SNN's u_q with a = 1).
 
     Returns ``code / n``, n = 2**(bits - 1) - 1, with the gradient of tanh or of a clip to -1..1.
-    The table looks at the TABLE_INDEX_WIDTH high bits of a potential, exactly as the core does.
+    The table looks at the TABLE_INDEX_WIDTH high bits of a potential, exactly as the core does; the
+    gradient of tanh is taken in the middle of what an entry covers.
     """
 
     table: Tensor
+    slopes: Tensor
 
     def __init__(self, bits: int, levels: Levels):
         super().__init__()
         self.levels = levels
         table = torch.from_numpy(quantizer_table(bits, levels)).to(torch.float32)
         self.register_buffer("table", table / code_limit(bits), persistent=False)
+        slopes = torch.from_numpy(1 - np.tanh(table_centers()) ** 2).to(torch.float32)
+        self.register_buffer("slopes", slopes, persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
         return _TableLookup.apply(value, self)
 
     def levels_of(self, value: Tensor) -> Tensor:
         """Return the quantized potentials, without a gradient."""
-        half = 1 << (TABLE_INDEX_WIDTH - 1)
-        index = (value * 2.0 ** (FRACTION_BITS - TABLE_INDEX_SHIFT)).floor_().add_(half)
-        # A NaN has no index; the training notices it in the weights.
-        index = index.clamp_(0, 2 * half - 1).nan_to_num_(0).to(torch.int64)
-        return torch.take(self.table, index)
+        return self._look_up(self.table, value)
 
     def slope(self, value: Tensor) -> Tensor:
         """Return the gradient of a quantized potential."""
         if self.levels is Levels.TANH:
-            return torch.tanh(value).square_().neg_().add_(1)
+            return self._look_up(self.slopes, value)
         return (value.abs() <= 1).to(value.dtype)
+
+    def _look_up(self, table: Tensor, value: Tensor) -> Tensor:
+        half = 1 << (TABLE_INDEX_WIDTH - 1)
+        index = (value * 2.0 ** (FRACTION_BITS - TABLE_INDEX_SHIFT)).floor_().add_(half)
+        # A NaN has no index; the training notices it in the weights.
+        index = index.clamp_(0, 2 * half - 1).nan_to_num_(0).to(torch.int32)
+        return table.index_select(0, index.flatten()).view_as(value)
