@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from amaranth.build import Platform
 from amaranth.build.run import BuildPlan
 from amaranth.vendor import LatticeECP5Platform
 from spikeplane_hw.memory_map import register_map_hash
@@ -20,6 +21,8 @@ from .tools import BuildError, environment, versions
 __all__ = ["BuildError", "build", "format_report"]
 
 NAME = "top"
+TIME_LIMIT = 3 * 3600
+"""Seconds a build may take: from a bad placement, a router may go on for ever."""
 STAGES = {"json": "synthesis", "config": "placing and routing", "asc": "placing and routing"}
 BLOCK_RAMS = ("DP16KD", "ICESTORM_RAM")
 RESOURCES = {
@@ -43,15 +46,7 @@ def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
     tools = versions(platform)
     directory.mkdir(parents=True, exist_ok=True)
     echo(f"{board.name}: elaborating {board.config.name}")
-    plan = platform.prepare(
-        Top(board, device),
-        NAME,
-        script_after_read=PREPARE,
-        # The last step only gives cells nicer names, which takes a third of the time.
-        synth_opts=f"{board.synthesis} -run begin:check",
-        script_after_synth="blackbox =A:whitebox",
-        nextpnr_opts=f"--seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
-    )
+    plan = prepare(board, platform, device)
     key = hashlib.sha256(plan.digest() + json.dumps(tools).encode()).hexdigest()
     bitstream = directory / f"{NAME}.{'bit' if isinstance(platform, LatticeECP5Platform) else 'bin'}"
     report_path = directory / "report.json"
@@ -83,6 +78,21 @@ def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
     return report
 
 
+def prepare(board: Board, platform: Platform, device=None) -> BuildPlan:
+    """Return what the tools are to do, for the arguments of :func:`build`."""
+    return platform.prepare(
+        Top(board, device),
+        NAME,
+        # Otherwise a comment in a source file would be a reason to build again.
+        emit_src=False,
+        script_after_read=PREPARE,
+        # The last step only gives cells nicer names, which takes a third of the time.
+        synth_opts=f"{board.synthesis} -run begin:check",
+        script_after_synth="blackbox =A:whitebox",
+        nextpnr_opts=f"--seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
+    )
+
+
 def cached(report_path: Path, bitstream: Path, key: str) -> dict | None:
     """Return the report of an earlier build with the same key whose bitstream is unharmed."""
     try:
@@ -94,8 +104,11 @@ def cached(report_path: Path, bitstream: Path, key: str) -> dict | None:
     return report if same and report.get("bitstream_sha256") == sha256 else None
 
 
-def run(plan: BuildPlan, directory: Path, echo) -> None:
-    """Run the tools, and say which stage has ended after how many seconds."""
+def run(plan: BuildPlan, directory: Path, echo, *, limit: float = TIME_LIMIT) -> None:
+    """Run the tools, and say which stage has ended after how many seconds.
+
+    Raises BuildError if a tool fails, or if they are not done after ``limit`` seconds.
+    """
     root = plan.extract(directory)
     for suffix in (*STAGES, "bit", "bin"):
         (root / f"{NAME}.{suffix}").unlink(missing_ok=True)
@@ -113,6 +126,11 @@ def run(plan: BuildPlan, directory: Path, echo) -> None:
                     if suffix not in done and (root / f"{NAME}.{suffix}").exists():
                         done.add(suffix)
                         echo(f"{stage} done after {time.monotonic() - start:.0f} s")
+                if time.monotonic() - start > limit:
+                    raise BuildError(
+                        f"the tools were stopped after {limit:g} s, see {root}: if placing and routing "
+                        "did not end, it may with another seed of the board"
+                    )
                 time.sleep(0.2)
         finally:
             # The script's tools are in its process group; after its end there is none.

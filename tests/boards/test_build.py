@@ -1,3 +1,4 @@
+import inspect
 import json
 import re
 from dataclasses import replace
@@ -8,7 +9,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from spikeplane_boards import BOARDS
 from spikeplane_boards.board import Top
-from spikeplane_boards.build import BuildError, build, cached, format_report, overfull, summarize
+from spikeplane_boards.build import (
+    BuildError,
+    build,
+    cached,
+    format_report,
+    overfull,
+    prepare,
+    run,
+    summarize,
+)
 from spikeplane_boards.program import ProgramError, program
 
 pytest.importorskip("amaranth_boards", reason="the boards' pins come from amaranth-boards")
@@ -137,6 +147,23 @@ def test_failing_tool(tmp_path):
     with pytest.raises(BuildError, match=message):
         build(board, tmp_path, device=Echo(), echo=lambda line: None)
     assert not (tmp_path / "report.json").exists()
+
+
+def test_slow_tool_is_stopped(tmp_path):
+    board = BOARDS["icebreaker"]
+    plan = prepare(board, board.platform(), Echo())
+    with pytest.raises(BuildError, match=r"^the tools were stopped after 0\.5 s, see .* another seed"):
+        run(plan, tmp_path, echo=lambda line: None, limit=0.5)
+    assert not (tmp_path / "top.json").exists()
+
+
+def test_lines_do_not_matter():
+    """The same device from other lines of a file needs no other build."""
+    board = BOARDS["icebreaker"]
+    names = dict(globals())
+    exec(compile("\n# A comment.\n" + inspect.getsource(Echo), __file__, "exec"), names)
+    first, second = (prepare(board, board.platform(), echo()) for echo in (Echo, names["Echo"]))
+    assert first.digest() == second.digest()
 
 
 def test_broken_report_is_not_trusted(tmp_path):
