@@ -234,7 +234,7 @@ def main() -> None:
             figures.append(Figure(f"{name}: neurons alone", ratio(alone, MEMORY_FREE, other), "times"))
     note = (
         f"Training of one network, that of the recipe ncars with float weights, {BATCH} samples a batch, one thread of "
-        f"the CPU; medians of {ROUNDS} batches, cases in turns. A peer's neurons stand in the place of ours, all else is "
+        f"the CPU; medians of {ROUNDS} batches, in turns. A peer's neurons stand in the place of ours, all else is "
         f"the same code. Its leaky neurons do not quantize potentials: beside them stand ours that do not either. "
         f"\"Neurons alone\" are those of the first layer, forward and backward."
     )
