@@ -49,8 +49,6 @@ def train(
     """
     options = options or RunOptions()
     path = Path(out) / CHECKPOINT
-    # Gradients of samples whose class is clear are denormal floats, which CPUs are slow with.
-    torch.set_flush_denormal(True)
     with ExitStack() as stack:
         processes = stack.enter_context(join(options.device))
         dataset = load_dataset(recipe.data, "train", data_root)
