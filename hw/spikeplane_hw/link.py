@@ -25,7 +25,7 @@ class Link(wiring.Component):
     number is a repetition: it gets the remembered status again and nothing is executed twice, but
     words are read again. Any other number is OUT_OF_ORDER. HELLO is always executed.
 
-    Receiving takes 1 cycle a byte, writing 1 and 2 a word, replying 2 (3 for a stuffed one).
+    Receiving and replying take 1 cycle a byte (replying 2 for a stuffed one), writing 1 and 2 a word.
 
     Members
     -------
@@ -76,7 +76,7 @@ class Link(wiring.Component):
         sending = Signal()
         accepted = Signal()
         waiting = Signal()
-        m.d.comb += [accepted.eq(~waiting), encoder.i.valid.eq(waiting)]
+        m.d.comb += [accepted.eq(~waiting | encoder.i.ready), encoder.i.valid.eq(waiting)]
         with m.If(sending & accepted):
             m.d.sync += [encoder.i.p.eq(sent), waiting.eq(1)]
         with m.Elif(encoder.i.ready):
