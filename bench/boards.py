@@ -16,6 +16,14 @@ LARGE_OPERATIONS = 1024
 PEERS = {"tinyODIN, 4-bit weights": 0.021, "Spiker+, 4-bit weights, dense": 0.514}
 """Million operations a second for each LUT, same tools and part: docs/figures.md cites them."""
 RATE = 0.15
+NOTE = """\
+The longest path of ulx3s-85f, 13.8 ns, leads from the block RAM of the row flags to the walker; 7.5 ns of it are wires.
+Tried against such paths, and left out of the core because no route has confirmed it: registers on the ways to and from
+the memories of row flags and spikes, passes read into registers, and a row queue that never stalls the walker. Unit and
+core tests pass with them; a layer takes 3 cycles more (up to 39 of 4,530 where few inputs fire), and a static estimate
+with equal wires has none of those paths among its longest. nextpnr's router2 did not end on the result: at best 1,152
+wires were used twice, in its 25th round, and more of them from then on. Its router1 took 35 minutes, beside other work,
+for the core as it is."""
 PEER_DENSE = 1e6 * PEERS["Spiker+, 4-bit weights, dense"]
 
 
@@ -68,7 +76,7 @@ def main() -> None:
                 ))
         simulated.close()
     figures += [Figure(f"peer: {name}", value, "million a second for each LUT") for name, value in PEERS.items()]
-    save("boards", figures)
+    save("boards", figures, {"note": NOTE})
 
 
 if __name__ == "__main__":
