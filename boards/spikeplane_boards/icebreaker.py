@@ -21,5 +21,5 @@ ICEBREAKER = Board(
     baud=1_000_000,
     programmer="ice40_generic",
     synthesis="-dsp -noabc9 -abc2",
-    seed=4,  # the part is almost full: from most seeds, placing or routing does not end
+    seed=4,  # the part is almost full: from some seeds, placing or routing does not end
 )
