@@ -71,7 +71,7 @@ class Result:
     @property
     def difference(self) -> float:
         """Greatest difference of trained and integer accuracies, in points."""
-        return max((abs(a - b) for a, b in zip(self.trained, self.integer, strict=False)), default=0.0)
+        return max((round(abs(a - b), 6) for a, b in zip(self.trained, self.integer, strict=False)), default=0.0)
 
     def row(self) -> str:
         """Return a row of the table."""

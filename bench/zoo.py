@@ -95,7 +95,7 @@ def main() -> None:
     for name, found in members.items():
         figures += [
             Figure(f"{name}: accuracy, integer model", found.accuracy, "%"),
-            Figure.at_most(f"{name}: trained less integer accuracy", abs(found.figures.lost_points or 0.0),
+            Figure.at_most(f"{name}: trained less integer accuracy", round(abs(found.figures.lost_points or 0.0), 6),
                            "points", 0.2),
             Figure.at_most(f"{name}: mismatches of {found.compared} samples on the simulated board",
                            found.mismatches, "values", 0),
