@@ -23,7 +23,7 @@ def main() -> None:
     ncars = measure("ncars", SMALL, SAMPLES, Path(os.environ["SPIKEPLANE_DATA"]))
     name = f"N-CARS part, {ncars['tests']} test recordings"
     save("ncars", [
-        Figure.at_least(f"{name}, integer model, 1-bit inner weights, 2- and 4-bit potentials",
+        Figure.at_least(f"{name}, integer model, 1-bit inner weights, 2-bit potentials",
                         ncars["accuracy"], "%", 90),
         Figure.at_most(f"N-CARS part, {SAMPLES} recordings on the simulated board: mismatches",
                        ncars["mismatches"], "values", 0),
