@@ -3,12 +3,7 @@
 Needs the data sets under SPIKEPLANE_DATA. A finished training is used again.
 """
 
-import os
-import sys
-from pathlib import Path
-
-import torch
-from accuracy import measure
+from accuracy import data_root, measure
 from figures import Figure, save
 from spikeplane_hw.config import SMALL
 
@@ -20,10 +15,7 @@ SAMPLES = 200
 
 
 def main() -> None:
-    if "SPIKEPLANE_DATA" not in os.environ:
-        sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
-    torch.set_num_threads(1)  # small networks gain nothing from more
-    ncars = measure("ncars", SMALL, SAMPLES, Path(os.environ["SPIKEPLANE_DATA"]))
+    ncars = measure("ncars", SMALL, SAMPLES, data_root())
     name = f"N-CARS part, {ncars['tests']} test recordings"
     save("ncars", [
         Figure.at_least(f"{name}, integer model, 1-bit inner weights, 2-bit potentials",

@@ -14,14 +14,6 @@ from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS, Levels, Reset
 from training_samples import EVENTS, IMAGE, layers, network, samples
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def settled(form=EVENTS, **options) -> SpikingNetwork:
     """Return a network whose normalization has seen data."""
     torch.manual_seed(5)

@@ -17,14 +17,6 @@ LEAKY = NeuronRecipe(state_bits=4)
 MEMORY_FREE = NeuronRecipe(dynamics="memory_free", taps=3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def blocks(shortcut: str = "conv") -> list[LayerRecipe]:
     """Return layers with a block that keeps its input's shape, and one that changes it."""
     return [
