@@ -27,7 +27,7 @@ from spikeplane_hw.config import LARGE, SMALL
 from tqdm import tqdm
 from variants import SEEDS, VARIANTS, WITHOUT, checkpoint_folder, variant
 
-EPOCHS = {"mnist": 6, "ncars": 15}
+EPOCHS = {"mnist": 6, "ncars": 20}
 """Of each recipe here; those of the recipes themselves may be more."""
 TITLES = {"mnist": "MNIST", "ncars": "N-CARS part"}
 SAMPLES = 200

@@ -52,3 +52,18 @@ def test_inputs_need_not_lie_in_order():
     torch.testing.assert_close(spikes, lif(currents.contiguous(), STEPS), rtol=0, atol=0)
     spikes.movedim(0, 2).square().sum().backward()
     assert leaf.grad is not None and leaf.grad.abs().sum() > 0
+
+
+def test_maps_lie_with_their_channels_last():
+    spikes = LIF(Neuron(shift=1))(torch.randn(STEPS, 3, 7, 5, 2), STEPS)
+    assert spikes.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_gradient_of_a_firing_rate_is_a_means_and_lies_as_the_spikes_do():
+    spikes = torch.rand(STEPS, 3, 5, 2, 7).movedim(-1, 2).requires_grad_()
+    rate = leaky.firing_rate(spikes)
+    assert rate == spikes.mean()
+    (found,) = torch.autograd.grad(3 * rate, spikes)
+    (expected,) = torch.autograd.grad(3 * spikes.mean(), spikes)
+    torch.testing.assert_close(found, expected)
+    assert found.stride() == spikes.stride()

@@ -10,7 +10,7 @@ from torch import Tensor
 from .evaluate import batches
 from .memory_free import MemoryFree
 from .networks import SpikingNetwork
-from .neurons import LIF
+from .neurons import LIF, LIMIT
 from .probes import Neurons, Synapses, probe
 from .quantizers import FloatWeight
 
@@ -64,7 +64,7 @@ def distributions(network: SpikingNetwork, inputs: np.ndarray) -> Distributions:
 
     def potentials(name: str, module: Neurons, currents: Tensor) -> None:
         if isinstance(module, MemoryFree):
-            _add(before, name, _bins(module.potentials(currents)))
+            _add(before, name, _bins(currents.clamp(-LIMIT, LIMIT)))
             return
         state = None
         for step in range(network.form.steps):

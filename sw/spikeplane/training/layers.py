@@ -41,8 +41,8 @@ class NormConv(nn.Module):
 
     def currents(self, maps: Tensor, mix: Mix) -> Tensor:
         """Return the currents of neurons that ``mix`` the sums over steps."""
-        weight = self.quantizer(self.weight)
-        flat = maps.flatten(0, 1)
+        weight = self.quantizer(self.weight).contiguous(memory_format=torch.channels_last)
+        flat = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         if flat.shape[2:] == weight.shape[2:] and self.padding == 0:
             sums = (flat.flatten(1) @ weight.flatten(1).T)[:, :, None, None]
         else:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .quantizers import PotentialQuantizer
 
-__all__ = ["Dynamics", "leaky_spikes", "surrogate"]
+__all__ = ["Dynamics", "channel_axes", "firing_rate", "leaky_spikes", "surrogate"]
 
 BLOCK = 1 << 15
 """Elements of a block on a CPU: the tensors of a step then fit its second-level cache."""
@@ -41,15 +41,44 @@ def surrogate(potential: Tensor) -> Tensor:
 
 
 def leaky_spikes(currents: Tensor, dynamics: Dynamics) -> Tensor:
-    """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed."""
-    return _Leaky.apply(currents, dynamics)
+    """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed.
+
+    Maps (steps, batch, channels, height, width) lie in memory with their channels last.
+    """
+    channels, last = channel_axes(currents)
+    return _Leaky.apply(currents.movedim(channels, last), dynamics).movedim(last, channels)
+
+
+def channel_axes(maps: Tensor) -> tuple[int, int]:
+    """Return the axis of channels, and the one where they are fastest to convolve."""
+    return (2, 4) if maps.ndim == 5 else (0, 0)
+
+
+def firing_rate(spikes: Tensor) -> Tensor:
+    """Return the mean of ``spikes``, a scalar."""
+    return _FiringRate.apply(spikes)
+
+
+class _FiringRate(torch.autograd.Function):
+    """The mean; its gradient lies in memory as the spikes do, so that adding another's is fast."""
+
+    @staticmethod
+    def forward(ctx, spikes: Tensor) -> Tensor:
+        ctx.size, ctx.stride = spikes.size(), spikes.stride()
+        return spikes.mean()
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor):
+        (gradient,) = gradients
+        return gradient.new_empty_strided(ctx.size, ctx.stride).copy_(gradient / ctx.size.numel())
 
 
 class _Leaky(torch.autograd.Function):
     @staticmethod
     def forward(ctx, currents: Tensor, dynamics: Dynamics) -> Tensor:
         spikes = currents.new_empty((dynamics.steps, *currents.shape[1:]))
-        potentials = torch.empty_like(spikes)
+        changed = dynamics.stores or dynamics.limit is not None or len(currents) < dynamics.steps
+        potentials = torch.empty_like(spikes) if changed else currents.contiguous()
         flat = currents.reshape(len(currents), -1), potentials.flatten(1), spikes.flatten(1)
         for block in _blocks(flat[0]):
             _forward(dynamics, *(tensor[:, block] for tensor in flat))
@@ -81,7 +110,8 @@ def _forward(dynamics: Dynamics, currents: Tensor, potentials: Tensor, spikes: T
         current = currents[step if len(currents) > 1 else 0]
         potential, spike = potentials[step], spikes[step]
         if state is None:
-            potential.copy_(current)
+            if potential.data_ptr() != current.data_ptr():
+                potential.copy_(current)
         else:
             torch.add(current, state, alpha=dynamics.leak, out=potential)
         if dynamics.limit is not None:

@@ -15,7 +15,8 @@ from spikeplane_hw.neuron import FRACTION_BITS, Neuron, Reset
 from torch import Tensor, nn
 
 from ..layer import TAP_LIMIT
-from .neurons import LIMIT, fire
+from .leaky import Dynamics, channel_axes, leaky_spikes
+from .neurons import LIMIT
 
 __all__ = ["MemoryFree"]
 
@@ -60,12 +61,10 @@ class MemoryFree(nn.Module):
         matrix = torch.where(
             (delay >= 0) & (delay < len(weights)), weights[delay.clamp(0, len(weights) - 1)], 0
         )
+        channels, last = channel_axes(sums)
         with torch.autocast(sums.device.type, enabled=False):
-            return (matrix @ sums.float().flatten(1)).view_as(sums)
-
-    def potentials(self, currents: Tensor) -> Tensor:
-        """Return what the threshold is compared with, shaped as ``currents``."""
-        return currents if self.training else currents.clamp(-LIMIT, LIMIT)
+            moved = sums.float().movedim(channels, last)
+            return (matrix @ moved.flatten(1)).view_as(moved).movedim(last, channels)
 
     def forward(self, currents: Tensor, steps: int) -> Tensor:
         """Return spikes (steps, ...) of normalized tapped sums (steps, ...)."""
@@ -74,4 +73,7 @@ class MemoryFree(nn.Module):
                 f"memory-free neurons need an input for each of {steps} steps, not {len(currents)}: "
                 f"let neurons that replay an image leak without a reset"
             )
-        return fire(self.potentials(currents), self.threshold)
+        return leaky_spikes(currents, Dynamics(
+            steps=steps, leak=0.0, threshold=self.threshold, reset=Reset.NONE, stores=False,
+            quantizer=None, limit=None if self.training else LIMIT,
+        ))

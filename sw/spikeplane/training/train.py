@@ -15,12 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ..data.datasets import Dataset, load_dataset
+from .allocator import keep_freed_memory
 from .augmentations import create_augmentations
 from .checkpoint import Checkpoint, CheckpointError, EpochSums, load_checkpoint, save_checkpoint
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
 from .interrupts import StopSignals, TrainingStopped
+from .leaky import firing_rate
 from .networks import SpikingNetwork
 from .norms import use_norms
 from .options import RunOptions
@@ -47,6 +49,7 @@ def train(
     on from it, and ends as if it had never been interrupted; a finished one is left alone. One of
     another recipe, other data or another ``options.amp`` is an error.
     """
+    keep_freed_memory()
     options = options or RunOptions()
     path = Path(out) / CHECKPOINT
     with ExitStack() as stack:
@@ -216,7 +219,7 @@ class _Training:
         with self.precision.products():
             logits, spikes = self.model(inputs)
         share = len(labels) / len(part)
-        rates = torch.stack([spikes[name].mean() for name in self.neurons])
+        rates = torch.stack([firing_rate(spikes[name]) for name in self.neurons])
         if self.processes.count > 1:
             rates = sum_over_processes(rates * share)
         data_loss = self.loss_function(logits.float(), labels)
