@@ -18,7 +18,9 @@ import snntorch
 import torch
 from figures import Figure, save
 from spikeplane.network import InputFormat
+from spikeplane.training.allocator import keep_freed_memory
 from spikeplane.training.layers import SpikingConv
+from spikeplane.training.leaky import channel_axes
 from spikeplane.training.networks import SpikingNetwork
 from spikeplane.training.neurons import LIF
 from spikeplane.training.recipes import load_recipe
@@ -39,10 +41,18 @@ SPEED_TARGET = 3.1
 
 
 class Neurons(nn.Module):
-    """Neurons of a peer in the place of ours."""
+    """Neurons in the place of ours; they get maps in the order that they have in memory."""
 
     def mix(self, sums: Tensor) -> Tensor:
         return sums
+
+    def forward(self, currents: Tensor, steps: int) -> Tensor:
+        channels, last = channel_axes(currents)
+        return self.spikes(currents.movedim(channels, last)).movedim(last, channels)
+
+    def spikes(self, currents: Tensor) -> Tensor:
+        """Return spikes of currents, (steps, batch, height, width, channels)."""
+        raise NotImplementedError
 
 
 class Loop(Neurons):
@@ -52,7 +62,7 @@ class Loop(Neurons):
         super().__init__()
         self.lif = lif
 
-    def forward(self, currents: Tensor, steps: int) -> Tensor:
+    def spikes(self, currents: Tensor) -> Tensor:
         state, spikes = None, []
         for current in currents.unbind():
             spike, state = self.lif.step(current, state)
@@ -67,7 +77,7 @@ class SpikingJelly(Neurons):
         super().__init__()
         self.node = node
 
-    def forward(self, currents: Tensor, steps: int) -> Tensor:
+    def spikes(self, currents: Tensor) -> Tensor:
         functional.reset_net(self.node)
         return self.node(currents)
 
@@ -79,7 +89,7 @@ class SnnTorch(Neurons):
         super().__init__()
         self.leaky = snntorch.Leaky(beta=0.5, reset_mechanism="zero")
 
-    def forward(self, currents: Tensor, steps: int) -> Tensor:
+    def spikes(self, currents: Tensor) -> Tensor:
         state, spikes = self.leaky.init_leaky(), []
         for current in currents.unbind():
             spike, state = self.leaky(current, state)
@@ -154,7 +164,8 @@ class NeuronsAlone:
         shape, layer = next(iter(network.neuron_shapes.values())), next(iter(network.layers.values()))
         assert isinstance(layer, SpikingConv)
         self.neurons, self.steps = layer.neurons, steps
-        self.currents = torch.randn(steps, BATCH, *shape, requires_grad=True)
+        channels, *sides = shape
+        self.currents = torch.randn(steps, BATCH, *sides, channels).movedim(-1, 2).requires_grad_()
 
     def batch(self) -> float:
         """Do a forward and a backward pass and return the seconds they took."""
@@ -211,6 +222,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.memory:
         return measure_memory(arguments.memory[0], int(arguments.memory[1]))
+    keep_freed_memory()
     figures = []
     for steps in STEPS:
         seconds = measure({case: Training(case, steps) for case in CASES}, f"{steps} steps")

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from spikeplane.data.datasets import IMAGES
 from spikeplane.training.recipes import Recipe, load_recipe
 
 __all__ = ["SEEDS", "VARIANTS", "checkpoint_folder", "variant"]
@@ -42,7 +43,7 @@ def _memory_free(recipe: Recipe) -> Recipe:
     """Return the recipe with memory-free neurons; those that replay an image leak without a reset."""
     taps = min(recipe.data.steps, 4)
     layers = [dataclasses.replace(layer, state_bits=None) for layer in recipe.layers]
-    if recipe.data.name in ("mnist", "cifar10", "cifar100"):
+    if recipe.data.name in IMAGES:
         layers[0] = dataclasses.replace(layers[0], dynamics="leaky", reset="none", state_bits=16)
     neuron = dataclasses.replace(recipe.neuron, dynamics="memory_free", taps=taps)
     return dataclasses.replace(recipe, layers=layers, neuron=neuron)

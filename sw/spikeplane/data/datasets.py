@@ -15,7 +15,7 @@ from .digits import PATH, digit_recordings
 from .events import Recording
 from .mnist import load_mnist
 
-__all__ = ["DATASETS", "DataRecipe", "Dataset", "load_dataset", "quantize_image"]
+__all__ = ["DATASETS", "IMAGES", "DataRecipe", "Dataset", "load_dataset", "quantize_image"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,11 +169,14 @@ def _dvsgesture(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
 
 
 Loader = Callable[[DataRecipe, Path | None, str], Dataset]
-DATASETS: dict[str, Loader] = {
-    "cifar10": _cifar(CIFAR10), "cifar100": _cifar(CIFAR100), "cifar10dvs": _cifar10dvs,
-    "digits": _digits, "dvsgesture": _dvsgesture, "mnist": _mnist, "ncars": _ncars,
+IMAGES: dict[str, Loader] = {
+    "cifar10": _cifar(CIFAR10), "cifar100": _cifar(CIFAR100), "mnist": _mnist,
+}
+RECORDINGS: dict[str, Loader] = {
+    "cifar10dvs": _cifar10dvs, "digits": _digits, "dvsgesture": _dvsgesture, "ncars": _ncars,
     "nmnist": _nmnist,
 }
+DATASETS = dict(sorted((IMAGES | RECORDINGS).items()))
 
 
 def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dataset:
