@@ -12,5 +12,5 @@ NARROW = CoreConfig(
     name="narrow", lanes=4, banks=2, updates=1, word_slots=4, queue_depth=32, row_queue_depth=0,
     segment_queue_depth=32, **DEPTHS,
 )
-CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=8, word_slots=8, **DEPTHS)
+CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=4, word_slots=8, **DEPTHS)
 SIMULATED = {config.name: config for config in (NARROW, CHUNKY, *CONFIGS.values())}

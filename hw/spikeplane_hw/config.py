@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 from amaranth.utils import ceil_log2
 
+from .neuron import QUANTIZED_BITS, STATE_WIDTH
+
 __all__ = ["CONFIGS", "LARGE", "SMALL", "TINY", "CoreConfig"]
 
 
@@ -137,6 +139,11 @@ class CoreConfig:
         return ceil_log2(self.tap_count + 1) if self.tap_count > 1 else 0
 
     @property
+    def most_packed(self) -> int:
+        """Chunks whose quantized states may share a word; in a frugal core none do."""
+        return 1 if self.frugal else min(STATE_WIDTH // QUANTIZED_BITS.start, self.chunks)
+
+    @property
     def wire_domain(self) -> str:
         """Domain of registers that only keep wires short: a frugal core has none."""
         return "comb" if self.frugal else "sync"
@@ -149,7 +156,10 @@ class CoreConfig:
     @property
     def hash(self) -> int:
         """32-bit identity of this configuration; an image for another one is refused."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        values = asdict(self)
+        if self.most_packed > 1:
+            values["most_packed"] = self.most_packed
+        text = json.dumps(values, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 

@@ -15,10 +15,13 @@ PROGRAM_WIDTH = 16
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
-    """Return the widths of addresses that count channel groups: `chunks` chunks, or P logits."""
+    """Return the widths of addresses that count channel groups: `chunks` chunks, or P logits.
+
+    States may be packed: the more of them share a word, the more groups there are.
+    """
     return {
         "parameter": ceil_log2(config.parameter_depth // config.chunks),
-        "state": ceil_log2(config.state_depth // config.chunks),
+        "state": ceil_log2(config.state_depth // config.chunks * config.most_packed),
         "logit": ceil_log2(-(-config.logit_count // config.lanes)),
     }
 
@@ -73,6 +76,7 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "quantized": 1,              # the stored state goes through a quantizer table
         "table": ceil_log2(max(2, config.table_count)),
         "stored": 1,                 # each neuron has its own state word; else a chunk has one
+        "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
         "state_base": group_widths(config)["state"],  # first states of the layer
         # Spike output.
         "output_base": slot,         # first slot of the output map

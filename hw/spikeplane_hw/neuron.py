@@ -12,8 +12,8 @@ import numpy as np
 from amaranth.lib import enum
 
 __all__ = [
-    "DECODE_SHIFT", "FRACTION_BITS", "MULTIPLIER_WIDTH", "OFFSET_WIDTH", "SHIFTS", "STATE_WIDTH",
-    "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "code_limit",
+    "DECODE_SHIFT", "FRACTION_BITS", "MULTIPLIER_WIDTH", "OFFSET_WIDTH", "QUANTIZED_BITS", "SHIFTS",
+    "STATE_WIDTH", "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "code_limit",
     "leak_limit", "quantizer_table", "table_centers",
 ]
 
@@ -34,6 +34,8 @@ TABLE_INDEX_SHIFT = FRACTION_BITS + 3 - TABLE_INDEX_WIDTH
 """A quantizer table covers potentials from -4.0 to 4.0."""
 TABLE_CODE_WIDTH = 8
 """Bits of a code in a quantizer table, signed."""
+QUANTIZED_BITS = range(2, TABLE_CODE_WIDTH + 1)
+"""Bits that a quantized state may have."""
 
 
 class Reset(enum.Enum, shape=2):
@@ -82,7 +84,7 @@ def quantizer_table(bits: int, levels: Levels) -> np.ndarray:
 
 def leak_limit(state_bits: int) -> float:
     """Return the greatest leak of a neuron: ``decode_scale`` has STATE_WIDTH signed bits."""
-    if not 2 <= state_bits <= TABLE_CODE_WIDTH:
+    if state_bits not in QUANTIZED_BITS:
         return 1.0
     one = 2.0 ** (FRACTION_BITS + DECODE_SHIFT) / code_limit(state_bits)
     return min(1.0, 2.0 ** (STATE_WIDTH - 1) / one)
@@ -121,7 +123,7 @@ class Neuron:
     def __post_init__(self):
         if self.shift not in SHIFTS:
             raise ValueError(f"shift must be one of {SHIFTS}, not {self.shift!r}")
-        if self.state_bits not in (0, 2, 3, 4, 5, 6, 7, 8, 16):
+        if self.state_bits not in (0, *QUANTIZED_BITS, STATE_WIDTH):
             raise ValueError(f"state_bits must be 0, 2 to 8 or 16, not {self.state_bits!r}")
         limit = leak_limit(self.state_bits)
         if not 0 <= self.leak <= limit:
@@ -140,7 +142,7 @@ class Neuron:
     @property
     def quantized(self) -> bool:
         """Whether the stored state goes through a quantizer table."""
-        return 2 <= self.state_bits <= TABLE_CODE_WIDTH
+        return self.state_bits in QUANTIZED_BITS
 
     @property
     def decode_scale(self) -> int:

@@ -14,6 +14,7 @@ from .memories import BlockRam, HostPort, read_mostly_ram
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 from .neuron_unit import NeuronUnit, parameter_layout
+from .state_pack import gather_code, gather_layout, gather_place, read_code, read_layout, read_place
 from .synthesis import COPY
 from .update_issue import UpdateIssue, segment_layout
 
@@ -258,6 +259,13 @@ class Update(wiring.Component):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
         self.elaborate_host_read(m, host, [n.parameter_2.as_value() for n in units], unit)
 
+    def state_address(self, chunk):
+        """Return the address of a chunk in the state memory."""
+        address = self.group_chunk(chunk, chunk.state)
+        if self.config.most_packed == 1:
+            return address
+        return (address >> self.descriptor.state_pack)[: ceil_log2(self.config.state_depth)]
+
     def elaborate_states(self, m: Module, chunk, units):
         """Add the state memory: read in cycle 3, written in cycle 10."""
         config = self.config
@@ -266,16 +274,55 @@ class Update(wiring.Component):
         address, unit = self.host_unit(host)
         m.d.comb += [
             ram.ports.read_address.eq(
-                Mux(host.read, address, self.group_chunk(chunk[3], chunk[3].state))
+                Mux(host.read, address, self.state_address(chunk[3]))
             ),
             ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(self.group_chunk(chunk[10], chunk[10].state)),
-            ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
-            ram.ports.write_enable.eq(chunk[10].valid & ~self.descriptor.logits),
+            ram.ports.write_address.eq(self.state_address(chunk[10])),
         ]
-        for k, neuron in enumerate(units):
-            m.d.comb += neuron.state_4.eq(ram.ports.read_data.word_select(k, STATE_WIDTH))
+        write = chunk[10].valid & ~self.descriptor.logits
+        words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
+        if config.most_packed > 1:
+            self.elaborate_packed_states(m, chunk, units, words, ram.ports, write)
+        else:
+            m.d.comb += [
+                *(neuron.state_4.eq(word) for neuron, word in zip(units, words, strict=True)),
+                ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
+                ram.ports.write_enable.eq(write),
+            ]
         self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
+
+    def elaborate_packed_states(self, m: Module, chunk, units, words, ports, write):
+        """Take the units' states from words read in cycle 4, and gather words in cycle 10."""
+        config = self.config
+        first_bit = ceil_log2(config.updates)
+        pack = self.descriptor.state_pack
+        gathered = []
+        for k, (neuron, word) in enumerate(zip(units, words, strict=True)):
+            if k % UNITS_PER_COPY == 0:
+                place_4 = Signal(read_layout(config), name=f"place_4_{k}", attrs=COPY)
+                place_10 = Signal(gather_layout(config), name=f"place_10_{k}", attrs=COPY)
+                # The host reads whole words.
+                asked = Mux(chunk[3].valid, pack, 0)
+                read = read_place(config, chunk[3].lane[first_bit:], asked)
+                gather = gather_place(config, chunk[9].lane[first_bit:], pack)
+                m.d.sync += [
+                    *(place_4[name].eq(value) for name, value in read.items()),
+                    *(place_10[name].eq(value) for name, value in gather.items()),
+                ]
+            word_10 = Signal(STATE_WIDTH, name=f"word_10_{k}")
+            before = Signal(STATE_WIDTH, name=f"gathered_{k}")
+            m.d.comb += [
+                neuron.state_4.eq(read_code(config, word, place_4)),
+                word_10.eq(gather_code(config, neuron.state_10, before, place_10)),
+            ]
+            m.d.sync += before.eq(word_10)
+            gathered.append(word_10)
+        # Written earlier, a word of eight codes would be read in the same cycle.
+        complete = place_10.taken[-1] | chunk[10].last
+        m.d.comb += [
+            ports.write_data.eq(Cat(gathered)),
+            ports.write_enable.eq(write & complete),
+        ]
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""

@@ -69,6 +69,7 @@ def compile_network(
                 width=placed.output_width,
                 spikes=placed.target if kept else None,
                 state_base=placed.state_base if placed.stored else None,
+                state_pack=placed.state_pack,
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
                 taps=len(placed.layer.taps),
             )

@@ -36,6 +36,8 @@ class LayerInfo:
     With the schedule STORED it holds the last time steps that are still needed."""
     state_base: int | None
     """First chunk of its final potentials; None: not stored."""
+    state_pack: int = 0
+    """1 << state_pack chunks of them share a chunk of the memory."""
     state_bits: int = 0
     taps: int = 1
     """Time steps of its input that it looks at."""
@@ -163,12 +165,16 @@ class Image:
             raise ImageError(f"layer {info.name!r}: its potentials are not kept by this image")
         groups = -(-info.channels // self.config.lanes)
         return (info.state_base * self.config.updates,
-                info.height * info.width * groups * self.config.lanes)
+                info.height * info.width * groups * self.config.lanes >> info.state_pack)
 
     def decode_states(self, layer: int, words: np.ndarray) -> np.ndarray:
         """Return the codes, int64 (channels, height, width), from words of STATES."""
         info = self.layers[layer]
-        codes = np.ascontiguousarray(words).view(f"<i{STATE_WIDTH // 8}").astype(np.int64)
+        packed = np.ascontiguousarray(words).view(f"<u{STATE_WIDTH // 8}").astype(np.int64)
+        width = STATE_WIDTH >> info.state_pack
+        shifts = width * np.arange(1 << info.state_pack)[:, None]
+        codes = packed.reshape(-1, 1, self.config.updates) >> shifts & ((1 << width) - 1)
+        codes -= (codes >> (width - 1)) << width
         pixels = codes.reshape(info.height, info.width, -1)[..., :info.channels]
         return np.moveaxis(pixels, 2, 0)
 

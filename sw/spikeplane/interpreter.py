@@ -16,6 +16,7 @@ from spikeplane_hw.neuron import (
     MULTIPLIER_WIDTH,
     OFFSET_WIDTH,
     SHIFTS,
+    STATE_WIDTH,
     TABLE_CODE_WIDTH,
     TABLE_INDEX_SHIFT,
     TABLE_INDEX_WIDTH,
@@ -175,8 +176,9 @@ class _Machine:
         row = d["state_base"]
         if d["stored"]:
             row += pixel * d["groups"] + group
-        place = slice(row * config.lanes, row * config.lanes + len(total))
-        state = self.states[place] * (not initial)
+        word, low, width = self.state_places(row, len(total), d["state_pack"])
+        code = self.states[word] >> low & ((1 << width) - 1)
+        state = (code - (code >> (width - 1) << width)) * (not initial)
         exact = (total * multiplier + offset) >> SHIFTS[d["shift"]]
         x = saturate(exact)
         leaked = (state * d["decode_scale"] + (1 << (DECODE_SHIFT - 1))) >> DECODE_SHIFT
@@ -191,7 +193,9 @@ class _Machine:
             half = 1 << (TABLE_INDEX_WIDTH - 1)
             entry = (u >> TABLE_INDEX_SHIFT).clip(-half, half - 1) + half
             u = np.array(self.tables)[(d["table"] << TABLE_INDEX_WIDTH) + entry]
-        self.states[place] = u
+        # One by one: several may share a word.
+        np.bitwise_and.at(self.states, word, ~(((1 << width) - 1) << low))
+        np.bitwise_or.at(self.states, word, (u & ((1 << width) - 1)) << low)
         slots = -(-len(total) // config.banks)
         slots = -(-slots // config.chunk_slots) * config.chunk_slots
         bits = np.zeros(slots * config.banks, np.int64)
@@ -204,6 +208,14 @@ class _Machine:
             self.flags[d["output_flags"] + places.output_flags + step * d["output_rows"] + row] = True
         self.count(index, Counter.SPIKES, spike.sum())
 
+    def state_places(self, row: int, count: int, pack: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return word and lowest bit of the states of ``count`` lanes of a group, and their width."""
+        config, width = self.config, STATE_WIDTH >> pack
+        lane = np.arange(count)
+        chunk = row * config.chunks + lane // config.updates
+        word = (chunk >> pack) * config.updates + lane % config.updates
+        return word, chunk % (1 << pack) * width, width
+
     def count(self, index: int, counter: Counter, amount) -> None:
         self.counters[index, counter.value] += int(amount)
 
@@ -215,5 +227,5 @@ class _Machine:
             logits=self.logits[:len(self.image.logit_offset)],
             counters=self.counters,
             spikes=np.packbits(bits, axis=1, bitorder="little"),
-            states=self.states.astype(f"<i{state_bytes}").view(np.uint8).reshape(-1, state_bytes),
+            states=self.states.astype(f"<u{state_bytes}").view(np.uint8).reshape(-1, state_bytes),
         )

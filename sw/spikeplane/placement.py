@@ -3,10 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words, event_layout
 from spikeplane_hw.memory_map import LOGIT_WIDTH, Space
-from spikeplane_hw.neuron import MULTIPLIER_WIDTH, TABLE_INDEX_WIDTH, Levels
+from spikeplane_hw.neuron import (
+    MULTIPLIER_WIDTH,
+    STATE_WIDTH,
+    TABLE_INDEX_WIDTH,
+    Levels,
+    Neuron,
+)
 
 from .network import IntegerNetwork, Layer, Schedule
 from .spike_map import SpikeMap
@@ -56,6 +63,9 @@ class PlacedLayer:
     """Slots of one channel group."""
     parameter_base: int
     state_base: int
+    """First state chunk, that is word of the state memory; a multiple of a channel group's."""
+    state_pack: int
+    """1 << state_pack chunks share one."""
     stored: bool
     table: int
 
@@ -104,7 +114,7 @@ class PlacedLayer:
     def state_end(self, config: CoreConfig) -> int:
         """Return the first state chunk after the layer's; a classifier has none."""
         pixels = self.output_height * self.output_width * self.groups if self.stored else 1
-        return self.state_base + config.chunks * pixels
+        return self.state_base + (config.chunks >> self.state_pack) * pixels
 
     @property
     def weight_plane(self) -> int:
@@ -221,6 +231,9 @@ def place(
             if key not in tables:
                 tables.append(key)
             table = tables.index(key)
+        # Within a run of several steps a word would be read again before it is written.
+        state_pack = _state_pack(neuron, config) if stored and stored_schedule else 0
+        group_states = config.chunks >> state_pack
         kernel = layer.weight.shape[2] * layer.weight.shape[3]
         placed = PlacedLayer(
             layer=layer,
@@ -239,7 +252,8 @@ def place(
             weight_base=weight,
             weight_group=layer.weight_bits * kernel * source.pixel_slots,
             parameter_base=parameter if neuron is not None else 0,
-            state_base=state if stored else 0,
+            state_base=-(-state // group_states) * group_states if stored else 0,
+            state_pack=state_pack,
             stored=stored,
             table=table,
         )
@@ -249,7 +263,7 @@ def place(
         if neuron is not None:
             parameter += groups * config.chunks
         if stored:
-            state += height * width * groups * config.chunks
+            state = placed.state_end(config)
     kept = [keep_maps or index >= len(layers) - 2 for index in range(len(layers))]
     kept[-1] = False
     placement = Placement(
@@ -258,6 +272,13 @@ def place(
     )
     placement.verify()
     return placement
+
+
+def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
+    """Return the log2 of the chunks of states that can share a word of the state memory."""
+    if neuron is None or not neuron.quantized:
+        return 0
+    return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 
 
 def _ring(reader: Layer, stored: bool) -> int:

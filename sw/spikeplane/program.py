@@ -150,7 +150,8 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
         "shift": 0, "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
         "table": placed.table,
         "stored": placed.stored,
-        "state_base": placed.state_base // config.chunks,
+        "state_pack": placed.state_pack,
+        "state_base": placed.state_base // (config.chunks >> placed.state_pack),
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
     }
     if neuron is not None and target is not None:

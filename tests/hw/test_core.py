@@ -5,6 +5,7 @@ from core_bench import run_image
 from spikeplane.compiler import compile_network
 from spikeplane.model import run
 from spikeplane.network import Schedule
+from spikeplane.placement import place
 from spikeplane_hw.memory_map import Counter
 
 EXACT = [counter for counter in Counter if counter is not Counter.CYCLES]
@@ -38,6 +39,13 @@ def test_core_equals_the_integer_model(config, schedule, direct):
     # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/test_driver.py.
     network = ragged_networks.network(3, direct=direct)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+def test_packed_states():
+    network, config = ragged_networks.network(18), ragged_networks.CORES[2]
+    layers = place(network, config, Schedule.STORED).layers
+    assert 1 << max(layer.state_pack for layer in layers) == config.most_packed
+    check(network, config, Schedule.STORED, ragged_networks.samples(network, 2))
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["events", "direct"])

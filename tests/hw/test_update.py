@@ -13,6 +13,7 @@ from spikeplane_hw.neuron import (
     MULTIPLIER_WIDTH,
     OFFSET_WIDTH,
     SHIFTS,
+    STATE_WIDTH,
     TABLE_INDEX_WIDTH,
     Levels,
     Neuron,
@@ -28,6 +29,7 @@ CONFIGS = {
     "one_bank": replace(NARROW, name="one_bank", banks=1, updates=2),
     "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
     "wide": WIDE,
+    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4),
     "small": replace(SMALL, state_depth=64, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
@@ -66,6 +68,13 @@ def random_neuron(generator, state_bits: int, levels: Levels, reset: Reset) -> N
     )
 
 
+def packs(config, state_bits: int) -> list[int]:
+    """Return all log2 of the chunks that may share a word of states of so many bits."""
+    if not 2 <= state_bits <= 8:
+        return []
+    return [p for p in range(1, 4) if state_bits << p <= 16 and 1 << p <= config.most_packed]
+
+
 def random_parameters(config, generator):
     """Return random (multipliers, offsets) of all magnitudes for a whole parameter memory."""
     return tuple(
@@ -80,9 +89,9 @@ def random_parameters(config, generator):
 class Layer:
     """A random layer: its descriptor, its segment requests, sums, and what they must lead to."""
 
-    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False):
-        self.config, self.neuron = config, neuron
-        self.steps = generator.randint(1, 4)
+    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0):
+        self.config, self.neuron, self.pack = config, neuron, pack
+        self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay
         self.doubled = generator.randint(0, 1)
         self.table = config.table_count - 1
@@ -104,7 +113,7 @@ class Layer:
             "fire_above": neuron.fire_above, "reset": neuron.reset,
             "decode_scale": neuron.decode_scale, "quantized": neuron.quantized,
             "table": self.table, "stored": self.stored, "replay": self.replay,
-            "steps": self.steps, "output_step": self.output_step, "output_rows": self.output_rows,
+            "state_pack": self.pack, "steps": self.steps, "output_step": self.output_step, "output_rows": self.output_rows,
         }
 
     def segments(self, first: bool):
@@ -259,11 +268,15 @@ def run(config, layers, longest_pause: int, seed: int = 1) -> list[list[int]]:
             assert counts == [layer.spikes, layer.saturations]
             for address, value in layer.total.items():
                 assert await host_read(ctx, dut.logits, address) == value % (1 << 32)
+            width = STATE_WIDTH >> layer.pack
             for group, values in layer.states.items():
                 for lane, value in enumerate(values):
                     if layer.neuron.state_bits:
-                        word = await host_read(ctx, dut.states, group * config.lanes + lane)
-                        assert word == value % (1 << 16), (group, lane)
+                        unit, chunk = lane % config.updates, group * config.chunks + lane // config.updates
+                        at = (chunk >> layer.pack) * config.updates + unit
+                        word = await host_read(ctx, dut.states, at)
+                        code = word >> chunk % (1 << layer.pack) * width
+                        assert code % (1 << width) == value % (1 << width), (group, lane)
             writes.clear()
             flags.clear()
             counts[:] = [0, 0]
@@ -287,6 +300,11 @@ def test_matches_neuron(name, state_bits):
                   parameters, stored=stored, replay=replay)
             for reset in Reset
             for stored, replay in ((False, False), (False, True), (True, False), (True, True))
+        ]
+        layers += [
+            Layer(config, generator, random_neuron(generator, state_bits, levels, generator.choice(list(Reset))),
+                  parameters, stored=True, replay=replay, pack=pack)
+            for pack in packs(config, state_bits) for replay in (False, True)
         ]
         run(config, layers, longest_pause)
         assert sum(layer.spikes for layer in layers)

@@ -50,7 +50,7 @@ def test_kept_maps_share_nothing(core, schedule):
     for taken in (words, flags):
         assert len(set().union(*taken)) == sum(map(len, taken))
     states = [
-        spread(p.state_base, p.output_height * p.output_width * p.groups * core.chunks)
+        spread(p.state_base, p.output_height * p.output_width * p.groups * core.chunks >> p.state_pack)
         for p in placement.layers if p.stored
     ]
     states.append(spread(0, core.chunks))

@@ -30,7 +30,8 @@ def test_words_are_those_of_the_image(seed, schedule):
     stored = [layer for layer in place(network, config, schedule, keep_maps=False).layers if layer.stored]
     if stored:
         count = stored[-1].output_height * stored[-1].output_width * stored[-1].groups
-        assert found.words[Space.STATES] == stored[-1].state_base * config.updates + count * config.lanes
+        size = count * config.lanes >> stored[-1].state_pack
+        assert found.words[Space.STATES] == stored[-1].state_base * config.updates + size
     contents = sum(words.nbytes for _, words in image.contents.values())
     assert contents < found.image_bytes
     assert found.cycles == {}

@@ -1,0 +1,82 @@
+"""Packed states: quantized potentials of neighbouring chunks share a word of the state memory.
+
+A unit's part of a word holds ``1 << pack`` codes of ``STATE_WIDTH >> pack`` bits, the first chunk's
+lowest. The narrowest codes that are packed, STATE_WIDTH / ``most_packed`` bits wide, divide it into
+*fields*: a wider code takes several. Chunks of a channel group follow each other cycle by cycle, so
+a word is read as often as it has codes, gathered from as many, and written once.
+"""
+
+from amaranth import Array, Cat, Const, Mux
+from amaranth.lib import data
+from amaranth.utils import exact_log2
+
+from .config import CoreConfig
+from .neuron import STATE_WIDTH
+
+__all__ = ["gather_code", "gather_layout", "gather_place", "read_code", "read_layout", "read_place"]
+
+
+def read_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of where in a word the codes of a chunk are read."""
+    levels = exact_log2(config.most_packed)
+    return data.StructLayout({
+        "pack": range(levels + 1),
+        "first": levels,  # field
+        "last": levels,
+    })
+
+
+def read_place(config: CoreConfig, chunk, pack) -> dict:
+    """Return the fields of :func:`read_layout` for the codes of chunk ``chunk`` of its group."""
+    levels = exact_log2(config.most_packed)
+    starts = [Cat(Const(0, levels - shared), chunk[:shared]) for shared in range(levels + 1)]
+    first = Array(starts)[pack]
+    return {"pack": pack, "first": first, "last": first | (Const(config.most_packed - 1) >> pack)}
+
+
+def read_code(config: CoreConfig, word, place):
+    """Return the code, signed, that is at ``place`` in a unit's part of a word."""
+    most = config.most_packed
+    levels = exact_log2(most)
+    width = STATE_WIDTH // most
+    sign = Array(word.word_select(field, width)[-1] for field in range(most))[place.last]
+    bits = [Array(word.word_select(field, width) for field in range(most))[place.first]]
+    for level in range(1, levels + 1):
+        # As many bits again: of the word if codes are that wide, else all are the sign.
+        upper = [word.word_select(part, 2 * width)[width:] for part in range(most >> level)]
+        chosen = Array(upper)[place.first[level:]] if len(upper) > 1 else upper[0]
+        bits.append(Mux(place.pack > levels - level, sign.replicate(width), chosen))
+        width *= 2
+    return Cat(bits).as_signed()
+
+
+def gather_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of where in a word the codes of a chunk are put."""
+    return data.StructLayout({
+        "pack": range(exact_log2(config.most_packed) + 1),
+        "taken": config.most_packed,  # its fields
+    })
+
+
+def gather_place(config: CoreConfig, chunk, pack) -> dict:
+    """Return the fields of :func:`gather_layout` for the codes of chunk ``chunk`` of its group."""
+    place = read_place(config, chunk, pack)
+    taken = [
+        (place["first"] <= field) & (place["last"] >= field) for field in range(config.most_packed)
+    ]
+    return {"pack": pack, "taken": Cat(taken)}
+
+
+def gather_code(config: CoreConfig, code, gathered, place):
+    """Return a unit's part of a word: ``code`` at ``place``, all else as in ``gathered``."""
+    most = config.most_packed
+    width = STATE_WIDTH // most
+    fields = []
+    for field in range(most):
+        parts = [
+            code.word_select(field % (most >> pack), width) for pack in range(exact_log2(most) + 1)
+        ]
+        fields.append(
+            Mux(place.taken[field], Array(parts)[place.pack], gathered.word_select(field, width))
+        )
+    return Cat(fields)
