@@ -113,7 +113,8 @@ class Layer:
             "fire_above": neuron.fire_above, "reset": neuron.reset,
             "decode_scale": neuron.decode_scale, "quantized": neuron.quantized,
             "table": self.table, "stored": self.stored, "replay": self.replay,
-            "state_pack": self.pack, "steps": self.steps, "output_step": self.output_step, "output_rows": self.output_rows,
+            "state_pack": self.pack, "steps": self.steps,
+            "output_step": self.output_step, "output_rows": self.output_rows,
         }
 
     def segments(self, first: bool):
