@@ -285,9 +285,9 @@ class Update(wiring.Component):
             self.elaborate_packed_states(m, chunk, units, words, ram.ports, write)
         else:
             m.d.comb += [
-                *(neuron.state_4.eq(word) for neuron, word in zip(units, words, strict=True)),
                 ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
                 ram.ports.write_enable.eq(write),
+                *(neuron.state_4.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
         self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
 
