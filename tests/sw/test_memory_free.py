@@ -3,7 +3,9 @@
 import pytest
 import torch
 from spikeplane.layer import TAP_LIMIT
+from spikeplane.training.layers import NormConv
 from spikeplane.training.memory_free import MemoryFree
+from spikeplane.training.quantizers import FloatWeight
 from spikeplane_hw.neuron import Neuron, Reset
 
 NEURON = Neuron(shift=1, state_bits=0, reset=Reset.NONE)
@@ -60,3 +62,26 @@ def test_wrong_settings_are_named():
         MemoryFree(Neuron(shift=1, state_bits=4, reset=Reset.HARD), 2)
     with pytest.raises(ValueError, match=r"an input for each of 4 steps, not 1"):
         MemoryFree(NEURON, 2)(torch.zeros(1, 3), 4)
+
+
+@pytest.mark.parametrize(("inputs", "channels", "mixed"), [(2, 9, "inputs"), (9, 2, "sums")])
+def test_inputs_are_mixed_where_sums_are_more(inputs, channels, mixed):
+    torch.manual_seed(1)
+    neurons, shapes = MemoryFree(NEURON, 3, learned=True), []
+
+    def mix(maps):
+        shapes.append(maps.shape)
+        return neurons.mix(maps)
+
+    layer = NormConv(inputs, channels, (3, 3), stride=1, padding=1, quantizer=FloatWeight())
+    spikes = torch.randint(0, 2, (5, 4, inputs, 6, 7)).float()
+    currents = layer.currents(spikes, mix)
+    sums = torch.stack([torch.conv2d(step, layer.weight, None, 1, 1) for step in spikes])
+    expected = layer.norm(neurons.mix(sums).flatten(0, 1)).unflatten(0, (5, 4))
+    assert shapes == [spikes.shape if mixed == "inputs" else sums.shape]
+    torch.testing.assert_close(currents, expected, rtol=1e-4, atol=1e-5)
+    for found, other in zip(*(
+        torch.autograd.grad(each.square().mean(), [layer.weight, neurons.rises])
+        for each in (currents * sums.detach(), expected * sums.detach())
+    ), strict=True):
+        torch.testing.assert_close(found, other, rtol=1e-3, atol=1e-5)

@@ -40,15 +40,27 @@ class NormConv(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def currents(self, maps: Tensor, mix: Mix) -> Tensor:
-        """Return the currents of neurons that ``mix`` the sums over steps."""
+        """Return the currents of neurons that ``mix`` over steps what they sum up."""
         weight = self.quantizer(self.weight).contiguous(memory_format=torch.channels_last)
+        # Both are linear: what is smaller is mixed, inputs or sums.
+        before = maps[0, 0].numel() < len(weight) * math.prod(self._size(maps))
+        if before:
+            maps = mix(maps)
         flat = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         if flat.shape[2:] == weight.shape[2:] and self.padding == 0:
             sums = (flat.flatten(1) @ weight.flatten(1).T)[:, :, None, None]
         else:
             sums = functional.conv2d(flat, weight, None, self.stride, self.padding)
-        mixed = mix(sums.unflatten(0, maps.shape[:2]))
-        return self.norm(mixed.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        if not before:
+            sums = mix(sums.unflatten(0, maps.shape[:2])).flatten(0, 1)
+        return self.norm(sums).unflatten(0, maps.shape[:2])
+
+    def _size(self, maps: Tensor) -> list[int]:
+        """Return height and width of the sums of ``maps``."""
+        return [
+            (side + 2 * self.padding - kernel) // self.stride + 1
+            for side, kernel in zip(maps.shape[3:], self.weight.shape[2:], strict=True)
+        ]
 
 
 class SpikingConv(NormConv):
