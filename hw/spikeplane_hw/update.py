@@ -33,7 +33,7 @@ def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     if config.frugal:
         return {"state": (3, 10), "output": (8,), "flag": (8,)}
     # With a stop in between, short steps need not wait for each other.
-    return {"state": (3, 8, 10), "output": (3, 8), "flag": (3, 8)}
+    return {"state": (2, 3, 8, 10), "output": (3, 8), "flag": (3, 8)}
 
 
 def step_cycles(config: CoreConfig) -> int:
@@ -267,14 +267,17 @@ class Update(wiring.Component):
         return (address >> self.descriptor.state_pack)[: ceil_log2(self.config.state_depth)]
 
     def elaborate_states(self, m: Module, chunk, units):
-        """Add the state memory: read in cycle 3, written in cycle 10."""
+        """Add the state memory: read in cycle 3, packed states in cycle 2; written in cycle 10."""
         config = self.config
+        read_address = self.state_address(chunk[3])
+        if config.most_packed > 1:
+            read_address = Mux(self.descriptor.state_pack != 0, self.state_address(chunk[2]), read_address)
         m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
         host = self.states
         address, unit = self.host_unit(host)
         m.d.comb += [
             ram.ports.read_address.eq(
-                Mux(host.read, address, self.state_address(chunk[3]))
+                Mux(host.read, address, read_address)
             ),
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(self.state_address(chunk[10])),
@@ -292,37 +295,37 @@ class Update(wiring.Component):
         self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
 
     def elaborate_packed_states(self, m: Module, chunk, units, words, ports, write):
-        """Take the units' states from words read in cycle 4, and gather words in cycle 10."""
+        """Take the units' states from words that wait for a cycle, and gather words in cycle 10.
+
+        So they are written 8 cycles after they are read: all of a word's codes have been read then.
+        """
         config = self.config
         first_bit = ceil_log2(config.updates)
         pack = self.descriptor.state_pack
         gathered = []
         for k, (neuron, word) in enumerate(zip(units, words, strict=True)):
             if k % UNITS_PER_COPY == 0:
+                packed_4 = Signal(name=f"packed_4_{k}", attrs=COPY)
                 place_4 = Signal(read_layout(config), name=f"place_4_{k}", attrs=COPY)
                 place_10 = Signal(gather_layout(config), name=f"place_10_{k}", attrs=COPY)
-                # The host reads whole words.
-                asked = Mux(chunk[3].valid, pack, 0)
-                read = read_place(config, chunk[3].lane[first_bit:], asked)
+                read = read_place(config, chunk[3].lane[first_bit:], pack)
                 gather = gather_place(config, chunk[9].lane[first_bit:], pack)
                 m.d.sync += [
+                    # The host reads whole words.
+                    packed_4.eq(chunk[3].valid & (pack != 0)),
                     *(place_4[name].eq(value) for name, value in read.items()),
                     *(place_10[name].eq(value) for name, value in gather.items()),
                 ]
+            word_4 = Signal(STATE_WIDTH, name=f"word_4_{k}")
             word_10 = Signal(STATE_WIDTH, name=f"word_10_{k}")
             before = Signal(STATE_WIDTH, name=f"gathered_{k}")
             m.d.comb += [
-                neuron.state_4.eq(read_code(config, word, place_4)),
+                neuron.state_4.eq(Mux(packed_4, read_code(config, word_4, place_4), word.as_signed())),
                 word_10.eq(gather_code(config, neuron.state_10, before, place_10)),
             ]
-            m.d.sync += before.eq(word_10)
+            m.d.sync += [word_4.eq(word), before.eq(word_10)]
             gathered.append(word_10)
-        # Written earlier, a word of eight codes would be read in the same cycle.
-        complete = place_10.taken[-1] | chunk[10].last
-        m.d.comb += [
-            ports.write_data.eq(Cat(gathered)),
-            ports.write_enable.eq(write & complete),
-        ]
+        m.d.comb += [ports.write_data.eq(Cat(gathered)), ports.write_enable.eq(write)]
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
