@@ -248,7 +248,8 @@ def main() -> None:
         f"Training of one network, that of the recipe ncars with float weights, {BATCH} samples a batch, one thread of "
         f"the CPU; medians of {ROUNDS} batches, in turns. A peer's neurons stand in the place of ours, all else is "
         f"the same code. Its leaky neurons do not quantize potentials: beside them stand ours that do not either. "
-        f"\"Neurons alone\" are those of the first layer, forward and backward."
+        f"\"Neurons alone\" are those of the first layer, forward and backward. Convolutions and normalization, the "
+        f"same for all, take most of a batch on a CPU, so that faster neurons shorten it little."
     )
     save("training_speed", figures, {"note": note})
 
