@@ -21,7 +21,9 @@ The longest path of ulx3s-85f, 13.8 ns, leads from the block RAM of the row flag
 With registers on the ways to and from the memories of row flags and spikes, passes read into registers, and a row queue
 that never stalls the walker, it was routed at 81.1 MHz (20,790 LUTs). A layer takes 3 cycles more then, and up to 39 of
 4,530 where few inputs fire. That core is not in yet: it adds 17 logic cells to icebreaker, where placing then did not
-end from the two seeds that were tried."""
+end from the two seeds that were tried. These figures are of cores in which quantized potentials did not share words yet
+(ulx3s-45f with them: 14,572 LUTs, 95.7 MHz), and that of ulx3s-85f is of its build before the host link replied a byte
+a cycle."""
 PEER_DENSE = 1e6 * PEERS["Spiker+, 4-bit weights, dense"]
 
 

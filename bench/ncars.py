@@ -8,8 +8,8 @@ from figures import Figure, save
 from spikeplane_hw.config import SMALL
 
 NOTE = """\
-The recipe was chosen with test accuracies of a few variants in sight. This is the best of them, one seed (without the
-drop of events it reaches 88.0 %): expect less on recordings that nobody has looked at."""
+The recipe was chosen with test accuracies of a few variants in sight. This is the best of them, one seed: expect less
+on recordings that nobody has looked at."""
 SAMPLES = 200
 """Recordings that run on the simulated board."""
 

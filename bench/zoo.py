@@ -15,7 +15,7 @@ from spikeplane.training.checkpoint import load_checkpoint
 from spikeplane.training.export import export_network
 from spikeplane.training.recipes import load_recipe
 from spikeplane.training.run_figures import RunFigures
-from spikeplane.training.run_report import PAGE_NAME, write_run_report
+from spikeplane.training.run_report import write_run_report
 from spikeplane.training.train import train
 from spikeplane_hw.config import SMALL, TINY, CoreConfig
 
@@ -74,8 +74,8 @@ def member(name: str, config: CoreConfig, root: Path) -> Member:
     """Train recipe ``name`` if it is missing, write its report, and run it on the simulated board."""
     folder = ZOO / name
     path = train(load_recipe(name), folder, root)
-    figures, _ = write_run_report(path, folder, data_root=root)
-    (folder / PAGE_NAME).unlink()  # pictures are made again by `spikeplane report`
+    # `spikeplane report` draws the page.
+    figures, _ = write_run_report(path, folder, data_root=root, page=False)
     checkpoint = load_checkpoint(path)
     inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:SAMPLES]
     result = run_on_board(export_network(checkpoint.network), config, inputs, name)

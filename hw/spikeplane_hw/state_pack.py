@@ -3,7 +3,7 @@
 A unit's part of a word holds ``1 << pack`` codes of ``STATE_WIDTH >> pack`` bits, the first chunk's
 lowest. The narrowest codes that are packed, STATE_WIDTH / ``most_packed`` bits wide, divide it into
 *fields*: a wider code takes several. Chunks of a channel group follow each other cycle by cycle, so
-a word is read as often as it has codes, gathered from as many, and written once.
+a word is read as often as it has codes, and then written as often, each time with one code more.
 """
 
 from amaranth import Array, Cat, Const, Mux

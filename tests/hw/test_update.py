@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from amaranth.utils import exact_log2
 from configs import NARROW, WIDE
 from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import descriptor_layout
@@ -12,6 +13,7 @@ from spikeplane_hw.memories import HOST_READ_LATENCY
 from spikeplane_hw.neuron import (
     MULTIPLIER_WIDTH,
     OFFSET_WIDTH,
+    QUANTIZED_BITS,
     SHIFTS,
     STATE_WIDTH,
     TABLE_INDEX_WIDTH,
@@ -70,9 +72,10 @@ def random_neuron(generator, state_bits: int, levels: Levels, reset: Reset) -> N
 
 def packs(config, state_bits: int) -> list[int]:
     """Return all log2 of the chunks that may share a word of states of so many bits."""
-    if not 2 <= state_bits <= 8:
+    if state_bits not in QUANTIZED_BITS:
         return []
-    return [p for p in range(1, 4) if state_bits << p <= 16 and 1 << p <= config.most_packed]
+    levels = range(1, exact_log2(config.most_packed) + 1)
+    return [pack for pack in levels if state_bits << pack <= STATE_WIDTH]
 
 
 def random_parameters(config, generator):

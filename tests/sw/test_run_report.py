@@ -152,6 +152,8 @@ def test_an_untrained_network_has_no_curves(tmp_path):
     data = samples()
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(Checkpoint.start(recipe(), data.input, data.classes), path)
+    write_run_report(path, page=False)
+    assert (tmp_path / JSON_NAME).exists() and not (tmp_path / PAGE_NAME).exists()
     write_run_report(path)
     page = (tmp_path / PAGE_NAME).read_text()
     assert "Training" not in sections(page) and "Confusion matrix" in sections(page)

@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
     """Have freed memory kept for the process, not given back to the system; return whether it can.
 
     A training step frees and takes the same large tensors again and again. glibc gives those of
-    32 MiB and more back at once, and the system clears every page anew: with many time steps that
-    takes longer than the arithmetic. Only glibc is told; others are left as they are.
+    32 MiB and more back at once, and the system clears every page anew, which takes long with many
+    time steps. Only glibc is told; others are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -57,12 +57,13 @@ def write_run_report(
     data_root: Path | None = None,
     test_samples: int | None = None,
     device: torch.device | str = "cpu",
+    page: bool = True,
 ) -> tuple[RunFigures, RunFigures | None]:
     """Write the report of a checkpoint into ``folder``, by default its own; return its figures.
 
     ``float32`` is the checkpoint of a float32 twin, whose figures are then a column and the second
     value returned. ``test_samples`` takes only the first test samples; ``device`` is where the
-    networks as trained predict them.
+    networks as trained predict them. Without ``page`` only the JSON file is written.
     """
     figures = run_figures(checkpoint, data_root, test_samples=test_samples, device=device)
     twin = None
@@ -73,7 +74,8 @@ def write_run_report(
     folder.mkdir(parents=True, exist_ok=True)
     values = {"network": figures.to_dict(), "float32": twin and twin.to_dict()}
     (folder / JSON_NAME).write_text(json.dumps(values, indent=1) + "\n")
-    _page(figures, twin).write(folder / PAGE_NAME)
+    if page:
+        _page(figures, twin).write(folder / PAGE_NAME)
     return figures, twin
 
 
