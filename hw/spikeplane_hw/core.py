@@ -209,19 +209,18 @@ class Core(wiring.Component):
         chunk_slot = Signal(config.slot_width)
         chunk_enable = Signal()
         slot_enable = Signal(config.word_slots)
+        spike_address = Signal.like(spike_read.addr)
         word = Signal(config.word_width)
         with m.If(sequencer.busy):
             m.d.comb += [
-                spike_read.addr.eq(fetch.address),
-                spike_read.en.eq(fetch.enable),
+                spike_address.eq(fetch.address),
                 chunk.eq(update.spike_write.data),
                 chunk_slot.eq(update.spike_write.slot),
                 chunk_enable.eq(update.spike_write.enable),
             ]
         with m.Else():
             m.d.comb += [
-                spike_read.addr.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
-                spike_read.en.eq(1),
+                spike_address.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
                 chunk.eq(writer.write_data.replicate(config.chunk_slots)),
                 chunk_slot.eq(writer.write_slot),
                 chunk_enable.eq(writer.write),
@@ -233,7 +232,8 @@ class Core(wiring.Component):
             fetch.data.eq(word),
             writer.read_data.eq(word),
         ]
-        # Block RAM is slow and all over the chip: words take a cycle on their way there and back.
+        # What `spike_read_latency` counts.
+        m.d[config.wire_domain] += spike_read.addr.eq(spike_address)
         m.d.sync += [
             word.eq(spike_read.data),
             spike_write.addr.eq(chunk_slot[offset_width:]),

@@ -145,36 +145,57 @@ class Walker(wiring.Component):
             last_y.eq(at_last(y, d.output_rows)),
         ]
 
-        # Two cycles behind the walk: `looked` waits for its row flag, `row` is ready to leave.
+        # A cycle behind the walk, `looked` waits for its row flag; block RAM is far away both on the way
+        # there and back, for which a core that is not frugal takes a cycle more each. `row` leaves.
         candidate = data.StructLayout({
-            "line": slot, "offset": slot, "count": slot, "weight": config.weight_address_width,
-            "weight_offset": config.weight_address_width, "last": 1, "info": pass_info_layout(),
-            # The plane is of an earlier step; it lies behind this one, at the end of a round map.
-            "delayed": 1, "behind": 1,
+            "line": slot, "offset": slot, "weight": config.weight_address_width,
+            "weight_offset": config.weight_address_width,
+            # The plane is of an earlier step that lies behind this one, at the end of a round map.
+            "behind": 1,
+            "rest": data.StructLayout({
+                "count": slot, "last": 1, "info": pass_info_layout(), "in_map": 1,
+                "delayed": 1,  # the plane is of an earlier step
+            }),
         })
         looked = Signal(candidate)
         looked_valid = Signal()
-        in_map = Signal()
         present = Signal()
         row = self.rows.p
         row_valid = Signal()
         row_move = Signal()
         move = Signal()
+
+        def wait(value):
+            """Return ``value`` one move later, in a frugal core as it is."""
+            if config.frugal:
+                return value
+            following = Signal.like(value, name="waiting")
+            with m.If(move):
+                m.d.sync += following.eq(value)
+            return following
+
+        valid_2 = wait(looked_valid)
+        valid_3 = wait(valid_2)
+        slot_2 = wait((looked.line + looked.offset)[:slot])
+        slot_3 = wait((slot_2 + Mux(wait(looked.behind), d.input_ring_slots, 0))[:slot])
+        weight_3 = wait(wait((looked.weight + looked.weight_offset)[: config.weight_address_width]))
+        rest_3 = candidate["rest"].shape(wait(wait(looked.rest.as_value())))
+        flag_3 = wait(self.flag_data)
         m.d.comb += [
             # The flag is of this step's row: rows of earlier steps are read, silent or not.
-            present.eq(in_map & (self.flag_data | ~d.skip_silent | looked.delayed)),
+            present.eq(rest_3.in_map & (flag_3 | ~d.skip_silent | rest_3.delayed)),
             self.rows.valid.eq(row_valid),
             row_move.eq(~row_valid | self.rows.ready),
-            move.eq(~looked_valid | row_move),
+            move.eq(~valid_3 | row_move),
         ]
         with m.If(row_move):
             m.d.sync += [
-                row.slot.eq(looked.line + looked.offset + Mux(looked.behind, d.input_ring_slots, 0)),
-                row.weight.eq(looked.weight + looked.weight_offset),
-                row.last.eq(looked.last),
-                row.info.eq(looked.info),
-                row.count.eq(Mux(present, looked.count, 0)),
-                row_valid.eq(looked_valid & (present | looked.last)),
+                row.slot.eq(slot_3),
+                row.weight.eq(weight_3),
+                row.last.eq(rest_3.last),
+                row.info.eq(rest_3.info),
+                row.count.eq(Mux(present, rest_3.count, 0)),
+                row_valid.eq(valid_3 & (present | rest_3.last)),
             ]
 
         segment_first = Signal()
@@ -194,15 +215,15 @@ class Walker(wiring.Component):
         advance = Signal()  # a new candidate is taken
         m.d.comb += [
             line_index.eq(row_index + kernel_row),
-            self.flag_address.eq(step_flag + line_index),
-            self.flag_enable.eq(advance),
+            self.flag_address.eq(wait((step_flag + line_index)[:flag_width])),
+            self.flag_enable.eq(move),
         ]
         with m.If(move):
             m.d.sync += looked_valid.eq(advance)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(~looked_valid & ~row_valid & ~self.start)
+                m.d.comb += self.idle.eq(~(looked_valid | valid_2 | valid_3 | row_valid | self.start))
                 m.d.sync += [
                     group.eq(0),
                     group_weight.eq(d.weight_base),
@@ -256,26 +277,27 @@ class Walker(wiring.Component):
             with m.State("ROWS"):
                 m.d.comb += [
                     in_time.eq(plane.delay <= age),
-                    self.segments.valid.eq(segment_first & move),
+                    self.segments.valid.eq(segment_first),
                     advance.eq(move & (~segment_first | self.segments.ready)),
                 ]
+                with m.If(self.segments.ready):
+                    m.d.sync += segment_first.eq(0)
                 with m.If(advance):
                     # The next kernel row, unless something below says otherwise.
                     m.d.comb += next_kernel_row.eq(kernel_row + 1)
                     m.d.sync += [
-                        segment_first.eq(0),
-                        in_map.eq(in_time & (line_index >= 0) & (line_index < d.input_rows)),
-                        looked.delayed.eq(plane.delay != 0),
+                        looked.rest.in_map.eq(in_time & (line_index >= 0) & (line_index < d.input_rows)),
+                        looked.rest.delayed.eq(plane.delay != 0),
                         looked.behind.eq(plane.delay > self.phase),
                         looked.line.eq(step_slot + line_slot),
                         looked.offset.eq(plane.input_offset),
-                        looked.count.eq(count),
+                        looked.rest.count.eq(count),
                         looked.weight.eq(line_weight + skipped),
                         looked.weight_offset.eq(plane.weight_offset),
-                        looked.last.eq(last_kernel_row),
-                        looked.info.reference.eq(plane.reference),
-                        looked.info.double.eq(plane.double),
-                        looked.info.end.eq(last_pass),
+                        looked.rest.last.eq(last_kernel_row),
+                        looked.rest.info.reference.eq(plane.reference),
+                        looked.rest.info.double.eq(plane.double),
+                        looked.rest.info.end.eq(last_pass),
                         line_slot.eq(line_slot + d.input_row),
                         line_weight.eq(line_weight + d.kernel_slots),
                     ]
