@@ -86,7 +86,6 @@ class Walker(wiring.Component):
         plane = self.pass_data
 
         age = Signal.like(self.age)  # steps before this one
-        in_time = Signal()
 
         # Running addresses, each restarted from the one outside it.
         row_index = Signal(signed(len(d.input_rows) + 1))      # of the output row: window's top
@@ -149,13 +148,9 @@ class Walker(wiring.Component):
         # there and back, for which a core that is not frugal takes a cycle more each. `row` leaves.
         candidate = data.StructLayout({
             "line": slot, "offset": slot, "weight": config.weight_address_width,
-            "weight_offset": config.weight_address_width,
-            # The plane is of an earlier step that lies behind this one, at the end of a round map.
-            "behind": 1,
-            "rest": data.StructLayout({
-                "count": slot, "last": 1, "info": pass_info_layout(), "in_map": 1,
-                "delayed": 1,  # the plane is of an earlier step
-            }),
+            "weight_offset": config.weight_address_width, "delay": config.delay_width,
+            "age": len(self.age), "in_map": 1,
+            "rest": data.StructLayout({"count": slot, "last": 1, "info": pass_info_layout()}),
         })
         looked = Signal(candidate)
         looked_valid = Signal()
@@ -177,13 +172,17 @@ class Walker(wiring.Component):
         valid_2 = wait(looked_valid)
         valid_3 = wait(valid_2)
         slot_2 = wait((looked.line + looked.offset)[:slot])
-        slot_3 = wait((slot_2 + Mux(wait(looked.behind), d.input_ring_slots, 0))[:slot])
+        # The plane is of an earlier step that lies behind this one, at the end of a round map.
+        behind_2 = wait(looked.delay > self.phase)
+        slot_3 = wait((slot_2 + Mux(behind_2, d.input_ring_slots, 0))[:slot])
         weight_3 = wait(wait((looked.weight + looked.weight_offset)[: config.weight_address_width]))
         rest_3 = candidate["rest"].shape(wait(wait(looked.rest.as_value())))
+        in_map_3 = wait(wait(looked.in_map & (looked.delay <= looked.age)))
+        # The flag is of this step's row: rows of earlier steps are read, silent or not.
+        read_3 = wait(wait(~d.skip_silent | (looked.delay != 0)))
         flag_3 = wait(self.flag_data)
         m.d.comb += [
-            # The flag is of this step's row: rows of earlier steps are read, silent or not.
-            present.eq(rest_3.in_map & (flag_3 | ~d.skip_silent | rest_3.delayed)),
+            present.eq(in_map_3 & (flag_3 | read_3)),
             self.rows.valid.eq(row_valid),
             row_move.eq(~row_valid | self.rows.ready),
             move.eq(~valid_3 | row_move),
@@ -276,7 +275,6 @@ class Walker(wiring.Component):
 
             with m.State("ROWS"):
                 m.d.comb += [
-                    in_time.eq(plane.delay <= age),
                     self.segments.valid.eq(segment_first),
                     advance.eq(move & (~segment_first | self.segments.ready)),
                 ]
@@ -286,9 +284,9 @@ class Walker(wiring.Component):
                     # The next kernel row, unless something below says otherwise.
                     m.d.comb += next_kernel_row.eq(kernel_row + 1)
                     m.d.sync += [
-                        looked.rest.in_map.eq(in_time & (line_index >= 0) & (line_index < d.input_rows)),
-                        looked.rest.delayed.eq(plane.delay != 0),
-                        looked.behind.eq(plane.delay > self.phase),
+                        looked.in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
+                        looked.delay.eq(plane.delay),
+                        looked.age.eq(age),
                         looked.line.eq(step_slot + line_slot),
                         looked.offset.eq(plane.input_offset),
                         looked.rest.count.eq(count),
