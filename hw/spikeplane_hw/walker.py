@@ -2,16 +2,21 @@
 
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2, exact_log2
 
 from .banks import pass_info_layout
 from .config import CoreConfig
 from .descriptor import descriptor_layout, pass_layout
 from .fetch import row_layout
+from .queue import Queue
 from .update import segment_layout
 
 __all__ = ["Walker"]
+
+
+IN_FLIGHT = 6
+"""Candidates that may still become rows after the row queue has no room."""
 
 
 class Walker(wiring.Component):
@@ -35,11 +40,11 @@ class Walker(wiring.Component):
     flag_address, flag_enable, flag_data
         Read port of the row flags, one cycle latency.
     rows : ``Out(stream.Signature(row_layout(config)))``
-        To :class:`Fetch`.
+        To :class:`Fetch`, from a queue.
     segments : ``Out(stream.Signature(segment_layout(config)))``
         To :class:`Update`.
     idle : ``Out(1)``
-        The walk is over.
+        The walk is over; rows may still be in the queue.
     """
 
     def __init__(self, config: CoreConfig):
@@ -155,18 +160,35 @@ class Walker(wiring.Component):
         looked = Signal(candidate)
         looked_valid = Signal()
         present = Signal()
-        row = self.rows.p
         row_valid = Signal()
         row_move = Signal()
-        move = Signal()
+        move = Signal()  # a candidate may be taken
+        looked_move = Signal()
+
+        # Rows wait in a queue. If it has room for all that are on their way, none of them ever stalls:
+        # whether it has is known a cycle ahead. A frugal core stalls them instead.
+        depth = config.row_queue_depth
+        if not config.frugal:
+            depth = 1 << ceil_log2(depth + IN_FLIGHT)
+        m.submodules.queue = queue = Queue(row_layout(config), depth)
+        connect(m, queue.o, flipped(self.rows))
+        row = queue.i.p
+        if config.frugal:
+            m.d.comb += [
+                row_move.eq(~row_valid | queue.i.ready),
+                looked_move.eq(~looked_valid | row_move),
+                move.eq(looked_move),
+            ]
+        else:
+            m.d.comb += [row_move.eq(1), looked_move.eq(1)]
+            m.d.sync += move.eq(queue.level <= depth - IN_FLIGHT)
 
         def wait(value):
-            """Return ``value`` one move later, in a frugal core as it is."""
+            """Return ``value`` a cycle later, in a frugal core as it is."""
             if config.frugal:
                 return value
             following = Signal.like(value, name="waiting")
-            with m.If(move):
-                m.d.sync += following.eq(value)
+            m.d.sync += following.eq(value)
             return following
 
         valid_2 = wait(looked_valid)
@@ -183,9 +205,7 @@ class Walker(wiring.Component):
         flag_3 = wait(self.flag_data)
         m.d.comb += [
             present.eq(in_map_3 & (flag_3 | read_3)),
-            self.rows.valid.eq(row_valid),
-            row_move.eq(~row_valid | self.rows.ready),
-            move.eq(~valid_3 | row_move),
+            queue.i.valid.eq(row_valid),
         ]
         with m.If(row_move):
             m.d.sync += [
@@ -215,9 +235,9 @@ class Walker(wiring.Component):
         m.d.comb += [
             line_index.eq(row_index + kernel_row),
             self.flag_address.eq(wait((step_flag + line_index)[:flag_width])),
-            self.flag_enable.eq(move),
+            self.flag_enable.eq(looked_move),
         ]
-        with m.If(move):
+        with m.If(looked_move):
             m.d.sync += looked_valid.eq(advance)
 
         with m.FSM():
