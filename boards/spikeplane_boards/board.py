@@ -38,8 +38,6 @@ class Board:
     """Options of the synthesis command."""
     seed: int = 1
     """Where placing starts."""
-    router: str = "router2"
-    """Of nextpnr. The first one takes several times as long on these boards."""
 
     def __post_init__(self):
         divisor(self.clock, self.baud)
