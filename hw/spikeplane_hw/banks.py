@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import CoreConfig
 from .lanes import beat_layout
+from .memories import spike_read_latency
 from .queue import Queue
 
 __all__ = ["Banks", "pass_info_layout", "word_layout"]
@@ -66,7 +67,7 @@ class Banks(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.in_flight = 3 + (config.wire_domain == "sync")
+        self.in_flight = spike_read_latency(config) + 1 + (config.wire_domain == "sync")
         """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),

@@ -54,7 +54,6 @@ class Core(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.places = places = MapPlaces(config)
         m.submodules.walker = walker = Walker(config)
-        m.submodules.rows = rows = Queue(walker.rows.payload.shape(), config.row_queue_depth)
         m.submodules.segments = segments = Queue(
             walker.segments.payload.shape(), config.segment_queue_depth
         )
@@ -66,8 +65,7 @@ class Core(wiring.Component):
         m.submodules.events = writer = EventWriter(config)
 
         # The data path, in order.
-        connect(m, walker.rows, rows.i)
-        connect(m, rows.o, fetch.rows)
+        connect(m, walker.rows, fetch.rows)
         connect(m, fetch.passes, passes.i)
         connect(m, passes.o, banks.passes)
         connect(m, fetch.words, banks.words)
@@ -209,19 +207,18 @@ class Core(wiring.Component):
         chunk_slot = Signal(config.slot_width)
         chunk_enable = Signal()
         slot_enable = Signal(config.word_slots)
+        spike_address = Signal.like(spike_read.addr)
         word = Signal(config.word_width)
         with m.If(sequencer.busy):
             m.d.comb += [
-                spike_read.addr.eq(fetch.address),
-                spike_read.en.eq(fetch.enable),
+                spike_address.eq(fetch.address),
                 chunk.eq(update.spike_write.data),
                 chunk_slot.eq(update.spike_write.slot),
                 chunk_enable.eq(update.spike_write.enable),
             ]
         with m.Else():
             m.d.comb += [
-                spike_read.addr.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
-                spike_read.en.eq(1),
+                spike_address.eq(Mux(writer.read_enable, writer.read_address, bus.address)),
                 chunk.eq(writer.write_data.replicate(config.chunk_slots)),
                 chunk_slot.eq(writer.write_slot),
                 chunk_enable.eq(writer.write),
@@ -233,7 +230,8 @@ class Core(wiring.Component):
             fetch.data.eq(word),
             writer.read_data.eq(word),
         ]
-        # Block RAM is slow and all over the chip: words take a cycle on their way there and back.
+        # What `spike_read_latency` counts.
+        m.d[config.wire_domain] += spike_read.addr.eq(spike_address)
         m.d.sync += [
             word.eq(spike_read.data),
             spike_write.addr.eq(chunk_slot[offset_width:]),
@@ -282,14 +280,13 @@ class Core(wiring.Component):
             registers.write.eq(write[Space.REGISTERS]),
             registers.write_data.eq(written_word(bus.write_data, map_of[Space.REGISTERS])),
         ]
-        local = {
-            Space.REGISTERS: registers.read_data,
-            Space.PROGRAM: program_read.data,
-            Space.PASSES: plane_read.data,
-            Space.SPIKES: word,
-            Space.COUNTERS: counter_read.data,
-        }
-        # Words that lie here are there early, and wait for a cycle as they are chosen from.
+        # Words that lie here are there early, and wait for a cycle before and as they are chosen from.
+        local: dict = {Space.REGISTERS: registers.read_data, Space.SPIKES: word}
+        for space, port in (
+            (Space.PROGRAM, program_read), (Space.PASSES, plane_read), (Space.COUNTERS, counter_read)
+        ):
+            local[space] = Signal(map_of[space].width, name=f"local_{space.name.lower()}")
+            m.d[config.wire_domain] += local[space].eq(port.data)
         local_data = Signal(max(map_of[space].width for space in local))
         with m.Switch(bus.space):
             for space, data in local.items():

@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import event_layout
+from .memories import spike_read_latency
 from .memory_map import EVENT_COUNT_WIDTH
 
 __all__ = ["EventWriter"]
@@ -15,9 +16,9 @@ __all__ = ["EventWriter"]
 class EventWriter(wiring.Component):
     """Sets bit ``polarity`` of slot ``base + (step * height + y) * width + x`` for each event.
 
-    One event takes ten cycles, one outside three; the stream holds it as long. An event outside the
-    frame is counted and dropped. The input map of events has one slot a pixel, and its row flags
-    start at 0.
+    One event takes eight cycles and those of ``spike_read_latency``, one outside three; the stream
+    holds it as long. An event outside the frame is counted and dropped. The input map of events has
+    one slot a pixel, and its row flags start at 0.
 
     Members
     -------
@@ -32,7 +33,7 @@ class EventWriter(wiring.Component):
         Events since ``clear``.
     idle : ``Out(1)``
     read_address, read_enable, read_data
-        Read port of the spike memory, two cycles latency.
+        Read port of the spike memory.
     write, write_slot, write_data : ``Out``
         Write of one slot.
     flag, flag_address : ``Out``
@@ -67,6 +68,7 @@ class EventWriter(wiring.Component):
         m = Module()
         config = self.config
         offset_width = ceil_log2(config.word_slots)
+        latency = spike_read_latency(config)
 
         event = self.events.p
         flag_width = len(self.flag_address)
@@ -132,10 +134,11 @@ class EventWriter(wiring.Component):
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += self.read_enable.eq(1)
-                m.next = "WAIT"
-            with m.State("WAIT"):
-                m.next = "SELECT"
-            with m.State("SELECT"):
+                m.next = "WAIT_1"
+            for cycle in range(1, latency):
+                with m.State(f"WAIT_{cycle}"):
+                    m.next = f"WAIT_{cycle + 1}"
+            with m.State(f"WAIT_{latency}"):
                 m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += [self.write.eq(1), self.flag.eq(1), self.events.ready.eq(1)]

@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from .banks import pass_info_layout, word_layout
 from .config import CoreConfig
+from .memories import spike_read_latency
 
 __all__ = ["Fetch", "row_layout"]
 
@@ -29,10 +30,10 @@ class Fetch(wiring.Component):
     -------
     rows : ``In(stream.Signature(row_layout(config)))``
         Row requests; at least the last one of every pass, in order.
-    address, enable, data
-        Read port of the spike memory; ``data`` follows two cycles after ``enable``.
+    address, data
+        Read port of the spike memory; ``data`` follows ``spike_read_latency`` cycles after ``address``.
     words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
-        Two cycles after the read.
+        As soon as the data.
     passes : ``Out(stream.Signature(pass_info_layout()))``
         One entry for each pass, ahead of its words.
     room : ``In(1)``
@@ -46,7 +47,6 @@ class Fetch(wiring.Component):
         super().__init__({
             "rows": In(stream.Signature(row_layout(config))),
             "address": Out(ceil_log2(config.spike_depth)),
-            "enable": Out(1),
             "data": In(config.word_width),
             "words": Out(stream.Signature(word_layout(config), always_ready=True)),
             "passes": Out(stream.Signature(pass_info_layout())),
@@ -77,7 +77,6 @@ class Fetch(wiring.Component):
                 ~end[offset_width + 1 :].any() & (~end[offset_width] | ~end[:offset_width].any())
             ),
             self.address.eq(word),
-            self.enable.eq(issue),
         ]
         with m.If(issue):
             m.d.sync += [
@@ -112,31 +111,33 @@ class Fetch(wiring.Component):
                 announced.eq(~row.last),
             ]
 
-        # Two cycles later the word arrives, and is masked.
+        # Later the word arrives, and is masked.
         all_slots = Const((1 << slots) - 1, slots)
         from_offset = (all_slots << offset)[:slots]
         to_end = ~(all_slots << end[: offset_width + 1])[:slots]
-        valid_slots = Signal(slots)
-        mask = Signal(slots)
-        reading = Signal()
-        reading_weight = Signal.like(weight)
-        reading_last = Signal()
-        m.d.sync += reading.eq(issue)
-        with m.If(issue):
-            m.d.sync += [
-                valid_slots.eq(from_offset & Mux(row_done, to_end, all_slots)),
-                reading_weight.eq(weight),
-                reading_last.eq(last & row_done),
-            ]
-        m.d.sync += self.words.valid.eq(reading)
-        m.d.sync += [
-            self.words.p.weight.eq(reading_weight),
-            self.words.p.last.eq(reading_last),
-            mask.eq(valid_slots),
+        reading = Signal(data.StructLayout({
+            "valid": 1, "slots": slots, "weight": config.weight_address_width, "last": 1,
+        }))
+        m.d.comb += [
+            reading.valid.eq(issue),
+            reading.slots.eq(from_offset & Mux(row_done, to_end, all_slots)),
+            reading.weight.eq(weight),
+            reading.last.eq(last & row_done),
+        ]
+        in_flight = []
+        for cycle in range(1, spike_read_latency(config) + 1):
+            following = Signal.like(reading, name=f"reading_{cycle}")
+            m.d.sync += following.eq(reading)
+            in_flight.append(following.valid)
+            reading = following
+        m.d.comb += [
+            self.words.valid.eq(reading.valid),
+            self.words.p.weight.eq(reading.weight),
+            self.words.p.last.eq(reading.last),
         ]
         for e in range(config.banks):
             m.d.comb += self.words.p.masks[e].eq(
-                Cat(self.data[j * config.banks + e] for j in range(slots)) & mask
+                Cat(self.data[j * config.banks + e] for j in range(slots)) & reading.slots
             )
-        m.d.comb += self.idle.eq(~(busy | reading | self.words.valid | self.rows.valid))
+        m.d.comb += self.idle.eq(~(busy | Cat(in_flight).any() | self.rows.valid))
         return m

@@ -125,7 +125,8 @@ class Link(wiring.Component):
         repeated = Signal()
         refused = Signal(Status)
         beyond = Signal()
-        m.d.comb += beyond.eq(
+        # It is needed long after the request is there.
+        m.d[self.config.wire_domain] += beyond.eq(
             request.address[len(address) :].any() | (address + request.count > depth)
         )
         with m.If(~(is_events | is_write | is_read)):

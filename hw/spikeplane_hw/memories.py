@@ -6,14 +6,25 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .config import CoreConfig
 from .synthesis import COLLISIONS_UNDEFINED
 
-__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "read_mostly_ram"]
+__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "read_mostly_ram",
+           "spike_read_latency"]
 
 HOST_READ_LATENCY = 5
 """Cycles that ``HostPort.read`` is held until the word is in ``HostPort.read_data``."""
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
+
+
+def spike_read_latency(config: CoreConfig) -> int:
+    """Return the cycles from an address to its word of the spike memory.
+
+    Block RAM is slow and all over the chip: there and back words take a cycle each, there not in a
+    frugal core.
+    """
+    return 2 + (not config.frugal)
 
 
 class HostPort(wiring.Signature):

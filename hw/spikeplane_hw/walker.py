@@ -2,16 +2,21 @@
 
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2, exact_log2
 
 from .banks import pass_info_layout
 from .config import CoreConfig
 from .descriptor import descriptor_layout, pass_layout
 from .fetch import row_layout
+from .queue import Queue
 from .update import segment_layout
 
 __all__ = ["Walker"]
+
+
+IN_FLIGHT = 6
+"""Candidates that may still become rows after the row queue has no room."""
 
 
 class Walker(wiring.Component):
@@ -35,11 +40,11 @@ class Walker(wiring.Component):
     flag_address, flag_enable, flag_data
         Read port of the row flags, one cycle latency.
     rows : ``Out(stream.Signature(row_layout(config)))``
-        To :class:`Fetch`.
+        To :class:`Fetch`, from a queue.
     segments : ``Out(stream.Signature(segment_layout(config)))``
         To :class:`Update`.
     idle : ``Out(1)``
-        The walk is over.
+        The walk is over; rows may still be in the queue.
     """
 
     def __init__(self, config: CoreConfig):
@@ -86,7 +91,6 @@ class Walker(wiring.Component):
         plane = self.pass_data
 
         age = Signal.like(self.age)  # steps before this one
-        in_time = Signal()
 
         # Running addresses, each restarted from the one outside it.
         row_index = Signal(signed(len(d.input_rows) + 1))      # of the output row: window's top
@@ -145,36 +149,72 @@ class Walker(wiring.Component):
             last_y.eq(at_last(y, d.output_rows)),
         ]
 
-        # Two cycles behind the walk: `looked` waits for its row flag, `row` is ready to leave.
+        # A cycle behind the walk, `looked` waits for its row flag; block RAM is far away both on the way
+        # there and back, for which a core that is not frugal takes a cycle more each. `row` leaves.
         candidate = data.StructLayout({
-            "line": slot, "offset": slot, "count": slot, "weight": config.weight_address_width,
-            "weight_offset": config.weight_address_width, "last": 1, "info": pass_info_layout(),
-            # The plane is of an earlier step; it lies behind this one, at the end of a round map.
-            "delayed": 1, "behind": 1,
+            "line": slot, "offset": slot, "weight": config.weight_address_width,
+            "weight_offset": config.weight_address_width, "delay": config.delay_width,
+            "age": len(self.age), "in_map": 1,
+            "rest": data.StructLayout({"count": slot, "last": 1, "info": pass_info_layout()}),
         })
         looked = Signal(candidate)
         looked_valid = Signal()
-        in_map = Signal()
         present = Signal()
-        row = self.rows.p
         row_valid = Signal()
         row_move = Signal()
-        move = Signal()
+        move = Signal()  # a candidate may be taken
+        looked_move = Signal()
+
+        # Rows wait in a queue. If it has room for all that are on their way, none of them ever stalls:
+        # whether it has is known a cycle ahead. A frugal core stalls them instead.
+        depth = config.row_queue_depth
+        if not config.frugal:
+            depth = 1 << ceil_log2(depth + IN_FLIGHT)
+        m.submodules.queue = queue = Queue(row_layout(config), depth)
+        connect(m, queue.o, flipped(self.rows))
+        row = queue.i.p
+        if config.frugal:
+            m.d.comb += [
+                row_move.eq(~row_valid | queue.i.ready),
+                looked_move.eq(~looked_valid | row_move),
+                move.eq(looked_move),
+            ]
+        else:
+            m.d.comb += [row_move.eq(1), looked_move.eq(1)]
+            m.d.sync += move.eq(queue.level <= depth - IN_FLIGHT)
+
+        def wait(value):
+            """Return ``value`` a cycle later, in a frugal core as it is."""
+            if config.frugal:
+                return value
+            following = Signal.like(value, name="waiting")
+            m.d.sync += following.eq(value)
+            return following
+
+        valid_2 = wait(looked_valid)
+        valid_3 = wait(valid_2)
+        slot_2 = wait((looked.line + looked.offset)[:slot])
+        # The plane is of an earlier step that lies behind this one, at the end of a round map.
+        behind_2 = wait(looked.delay > self.phase)
+        slot_3 = wait((slot_2 + Mux(behind_2, d.input_ring_slots, 0))[:slot])
+        weight_3 = wait(wait((looked.weight + looked.weight_offset)[: config.weight_address_width]))
+        rest_3 = candidate["rest"].shape(wait(wait(looked.rest.as_value())))
+        in_map_3 = wait(wait(looked.in_map & (looked.delay <= looked.age)))
+        # The flag is of this step's row: rows of earlier steps are read, silent or not.
+        read_3 = wait(wait(~d.skip_silent | (looked.delay != 0)))
+        flag_3 = wait(self.flag_data)
         m.d.comb += [
-            # The flag is of this step's row: rows of earlier steps are read, silent or not.
-            present.eq(in_map & (self.flag_data | ~d.skip_silent | looked.delayed)),
-            self.rows.valid.eq(row_valid),
-            row_move.eq(~row_valid | self.rows.ready),
-            move.eq(~looked_valid | row_move),
+            present.eq(in_map_3 & (flag_3 | read_3)),
+            queue.i.valid.eq(row_valid),
         ]
         with m.If(row_move):
             m.d.sync += [
-                row.slot.eq(looked.line + looked.offset + Mux(looked.behind, d.input_ring_slots, 0)),
-                row.weight.eq(looked.weight + looked.weight_offset),
-                row.last.eq(looked.last),
-                row.info.eq(looked.info),
-                row.count.eq(Mux(present, looked.count, 0)),
-                row_valid.eq(looked_valid & (present | looked.last)),
+                row.slot.eq(slot_3),
+                row.weight.eq(weight_3),
+                row.last.eq(rest_3.last),
+                row.info.eq(rest_3.info),
+                row.count.eq(Mux(present, rest_3.count, 0)),
+                row_valid.eq(valid_3 & (present | rest_3.last)),
             ]
 
         segment_first = Signal()
@@ -194,15 +234,15 @@ class Walker(wiring.Component):
         advance = Signal()  # a new candidate is taken
         m.d.comb += [
             line_index.eq(row_index + kernel_row),
-            self.flag_address.eq(step_flag + line_index),
-            self.flag_enable.eq(advance),
+            self.flag_address.eq(wait((step_flag + line_index)[:flag_width])),
+            self.flag_enable.eq(looked_move),
         ]
-        with m.If(move):
+        with m.If(looked_move):
             m.d.sync += looked_valid.eq(advance)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(~looked_valid & ~row_valid & ~self.start)
+                m.d.comb += self.idle.eq(~(looked_valid | valid_2 | valid_3 | row_valid | self.start))
                 m.d.sync += [
                     group.eq(0),
                     group_weight.eq(d.weight_base),
@@ -255,27 +295,27 @@ class Walker(wiring.Component):
 
             with m.State("ROWS"):
                 m.d.comb += [
-                    in_time.eq(plane.delay <= age),
-                    self.segments.valid.eq(segment_first & move),
+                    self.segments.valid.eq(segment_first),
                     advance.eq(move & (~segment_first | self.segments.ready)),
                 ]
+                with m.If(self.segments.ready):
+                    m.d.sync += segment_first.eq(0)
                 with m.If(advance):
                     # The next kernel row, unless something below says otherwise.
                     m.d.comb += next_kernel_row.eq(kernel_row + 1)
                     m.d.sync += [
-                        segment_first.eq(0),
-                        in_map.eq(in_time & (line_index >= 0) & (line_index < d.input_rows)),
-                        looked.delayed.eq(plane.delay != 0),
-                        looked.behind.eq(plane.delay > self.phase),
+                        looked.in_map.eq((line_index >= 0) & (line_index < d.input_rows)),
+                        looked.delay.eq(plane.delay),
+                        looked.age.eq(age),
                         looked.line.eq(step_slot + line_slot),
                         looked.offset.eq(plane.input_offset),
-                        looked.count.eq(count),
+                        looked.rest.count.eq(count),
                         looked.weight.eq(line_weight + skipped),
                         looked.weight_offset.eq(plane.weight_offset),
-                        looked.last.eq(last_kernel_row),
-                        looked.info.reference.eq(plane.reference),
-                        looked.info.double.eq(plane.double),
-                        looked.info.end.eq(last_pass),
+                        looked.rest.last.eq(last_kernel_row),
+                        looked.rest.info.reference.eq(plane.reference),
+                        looked.rest.info.double.eq(plane.double),
+                        looked.rest.info.end.eq(last_pass),
                         line_slot.eq(line_slot + d.input_row),
                         line_weight.eq(line_weight + d.kernel_slots),
                     ]

@@ -12,6 +12,7 @@ import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words
 from spikeplane_hw.lanes import lanes_latency
+from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.update import update_loop
 
@@ -21,8 +22,8 @@ from .placement import PlacedLayer, place
 
 __all__ = ["predict_cycles"]
 
-FETCH_LATENCY = 4
-"""Cycles from a row request to its first word at the banks."""
+FETCH_LATENCY = 2
+"""Cycles from a row request to its first word at the banks, besides those of the spike memory."""
 BANK_LATENCY = 3
 """Cycles from a word at the banks to its beat."""
 UPDATE_LATENCY = 3
@@ -99,6 +100,7 @@ def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, c
     walk[::per_pixel] += 1
     back = max(1, config.row_queue_depth // rows)
     latency = lanes_latency(config) + UPDATE_LATENCY
+    first_beat = FETCH_LATENCY + spike_read_latency(config) + BANK_LATENCY
     ahead = config.segment_queue_depth + 1  # one more is in the update
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
@@ -115,7 +117,7 @@ def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, c
                 np.maximum(fetched, walked - rows + 1) + fetch[index], walked + 1
             )
             summed = np.maximum(
-                np.maximum(summed + banks[index], fetched + FETCH_LATENCY + BANK_LATENCY),
+                np.maximum(summed + banks[index], fetched + first_beat),
                 np.maximum(updated - latency, starts[-1]),
             )
             start = np.maximum(updated, summed + latency)

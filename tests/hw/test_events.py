@@ -1,8 +1,10 @@
 import random
+from collections import deque
 
 import pytest
 from configs import NARROW, WIDE
 from spikeplane_hw.events import EventWriter
+from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.testing import Pauses, send, simulate
 
 
@@ -36,15 +38,16 @@ def test_events_set_bits_of_the_map(config, longest_pause):
         assert ctx.get(dut.rejected) == len(events) - len(inside)
 
     async def spike_memory(ctx):
-        coming = None
+        coming = deque([None] * (spike_read_latency(config) - 1))
         while True:
             _, _, enable, address, write, slot, data, flag, row = await ctx.tick().sample(
                 dut.read_enable, dut.read_address, dut.write, dut.write_slot, dut.write_data,
                 dut.flag, dut.flag_address,
             )
-            if coming is not None:
-                ctx.set(dut.read_data, coming)
-            coming = memory[address] if enable else None
+            # At other times it is the word of another address.
+            ctx.set(dut.read_data, coming[0] if coming[0] is not None else generator.getrandbits(config.word_width))
+            coming.rotate(-1)
+            coming[-1] = memory[address] if enable else None
             if write:
                 word, position = divmod(slot, config.word_slots)
                 shift = position * config.banks

@@ -1,11 +1,12 @@
 import random
 
 import pytest
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from configs import NARROW, WIDE
 from spikeplane_hw.fetch import Fetch
+from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.testing import Pauses, receive, send, simulate, watch
 
 
@@ -22,11 +23,13 @@ class FetchWithMemory(wiring.Component):
             shape=self.fetch.config.word_width, depth=len(self.words), init=self.words
         )
         port = memory.read_port()
-        m.d.comb += [
-            port.addr.eq(self.fetch.address),
-            port.en.eq(self.fetch.enable),
-        ]
-        m.d.sync += self.fetch.data.eq(port.data)
+        m.d.comb += port.addr.eq(self.fetch.address)
+        word = port.data
+        for _ in range(1, spike_read_latency(self.fetch.config)):
+            following = Signal.like(self.fetch.data)
+            m.d.sync += following.eq(word)
+            word = following
+        m.d.comb += self.fetch.data.eq(word)
         return m
 
 

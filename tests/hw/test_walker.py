@@ -39,7 +39,7 @@ class WalkerWithMemories(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("longest_pause", [0, 3])
+@pytest.mark.parametrize("longest_pause", [0, 3, 40])
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
 def test_walk_matches_reference(config, seed, longest_pause):
