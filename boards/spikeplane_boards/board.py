@@ -36,6 +36,8 @@ class Board:
     """Name of the board in openFPGALoader."""
     synthesis: str
     """Options of the synthesis command."""
+    placing: str = ""
+    """Options of placing and routing."""
     seed: int = 1
     """Where placing starts."""
 

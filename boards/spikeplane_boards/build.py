@@ -89,7 +89,7 @@ def prepare(board: Board, platform: Platform, device=None) -> BuildPlan:
         # The last step only gives cells nicer names, which takes a third of the time.
         synth_opts=f"{board.synthesis} -run begin:check",
         script_after_synth="blackbox =A:whitebox",
-        nextpnr_opts=f"--seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
+        nextpnr_opts=f"{board.placing} --seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
 
 
