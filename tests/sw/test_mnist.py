@@ -40,6 +40,23 @@ def test_images_and_labels(small):
     np.testing.assert_array_equal(dataset.inputs[:, 0], np.floor(images / 255 * 15 + 0.5))
 
 
+def test_unpacked_files(small):
+    root, images, labels = small
+    for path in list(root.iterdir()):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    found = load_mnist(root, "test")
+    np.testing.assert_array_equal(found[0], images)
+    np.testing.assert_array_equal(found[1], labels)
+
+
+def test_labels_beyond_the_classes_are_refused(small):
+    root = small[0]
+    (root / mnist.FILES["test"][1]).write_bytes(gzip.compress(idx(np.array([0, 1, 200, 3, 4], np.uint8))))
+    with pytest.raises(DataError, match="mnist test: sample 2 has label 200, limit 9"):
+        load_dataset(DataRecipe(name="mnist", steps=2, bits=4), "test", root)
+
+
 @pytest.mark.parametrize("bits", [1, 4, 8])
 def test_pixels_are_rounded_to_the_nearest_level(bits):
     values = np.arange(256, dtype=np.uint8)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packed_samples import SAMPLE, pack
+from spikeplane.data import ncars
 from spikeplane.data.dat import read_dat
 from spikeplane.data.datasets import DataRecipe, load_dataset
 from spikeplane.data.events import RecordingError
@@ -50,7 +51,8 @@ def test_wrong_dat_files_are_refused(tmp_path, raw, message):
         read_dat(path, None, 120, 100)
 
 
-def test_official_recordings(tmp_path):
+def test_official_recordings(tmp_path, monkeypatch):
+    monkeypatch.setitem(ncars.COUNTS, "train", {"background": 1, "cars": 2})
     for label, name in enumerate(("background", "cars")):
         folder = tmp_path / "ncars" / "n-cars_train" / name
         folder.mkdir(parents=True)
@@ -59,9 +61,8 @@ def test_official_recordings(tmp_path):
     found = list(load_ncars(tmp_path, "train"))
     assert [recording.label for recording in found] == [0, 1, 1]
     assert [recording.events.tolist()[0][:2] for recording in found] == [(0, 0), (0, 1), (1, 1)]
-    for path in folder.iterdir():
-        path.unlink()
-    with pytest.raises(DataError, match=r"cars: expected recordings \*\.dat, found none"):
+    (folder / "obj_0.dat").unlink()
+    with pytest.raises(DataError, match=r"cars: expected 2 recordings \*\.dat, found 1"):
         list(load_ncars(tmp_path, "train"))
 
 

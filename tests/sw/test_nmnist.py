@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packed_samples import SAMPLE, pack
+from spikeplane.data import nmnist
 from spikeplane.data.events import EVENT, RecordingError
 from spikeplane.data.files import DataError
 from spikeplane.data.nmnist import load_nmnist, read_nmnist_bin
@@ -20,7 +21,8 @@ def encode(events) -> bytes:
     )
 
 
-def test_official_recordings(tmp_path):
+def test_official_recordings(tmp_path, monkeypatch):
+    monkeypatch.setitem(nmnist.COUNTS, "train", 1)
     folder = tmp_path / "Train" / "3"
     folder.mkdir(parents=True)
     (folder / "00001.bin").write_bytes(encode(LONG))
@@ -57,7 +59,7 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(DataError, match=r"nmnist_train1K.npz is missing: .*\(or .* nmnist/Train/0"):
         list(load_nmnist(tmp_path, "train"))
     (tmp_path / "nmnist" / "Train").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"expected recordings as 0/\*\.bin to 9/\*\.bin, found none"):
+    with pytest.raises(DataError, match=r"expected 60000 recordings as 0/\*\.bin to 9/\*\.bin, found 0"):
         list(load_nmnist(tmp_path, "train"))
 
 

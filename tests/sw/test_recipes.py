@@ -56,6 +56,16 @@ def test_false_and_whole_tables_leave_out(write):
         load_recipe(path, ["data=false"])
 
 
+def test_tables_on_the_command_line():
+    found = load_recipe("digits", ["layers.conv2.options={regulate=false}"])
+    assert [layer.options for layer in found.layers if layer.name == "conv2"] == [{"regulate": False}]
+    found = load_recipe("cifar10_vgg16_1w2u", ["network.options={end=5}"])
+    assert found.layers[1].options == {"end": 5}
+    with pytest.raises(RecipeError, match="network must be a table, not 5"):
+        load_recipe("cifar10_vgg16_1w2u", ["network=5"])
+    assert load_recipe("cifar10_vgg16_1w2u", ["network=5", "network.family=vgg9"]).layers
+
+
 def test_augmentations_keep_their_order():
     found = load_recipe("digits", ["training.augmentations.flip.probability=0.25"])
     assert found.training.augmentations == {"shift": {"pixels": 1}, "flip": {"probability": 0.25}}
@@ -68,7 +78,20 @@ def test_augmentations_keep_their_order():
     ("training.epochs=many", 'training.epochs must be int, not "many"'),
     ("training.epochs=0", "training.epochs must be positive, not 0"),
     ("training.loss=hinge", "training.loss must be one of .* not 'hinge'"),
-    ("training.regularizers.lasso.weight=1", "training.regularizers must be one of"),
+    ("training.regularizers.lasso.weight=1", "training.regularizers must be of spike_regulation, not 'lasso'"),
+    ("training.regularizers.spike_regulation.foo=1", r"training\.regularizers\.spike_regulation: .*'foo'"),
+    ("training.regularizers.spike_regulation=5",
+     r"training\.regularizers\.spike_regulation must be a table of options, or false, not 5"),
+    ("training.regularizers.spike_regulation.weight=x", r"training\.regularizers\.spike_regulation: "),
+    ("training.regularizers.spike_regulation.target=2",
+     r"training\.regularizers\.spike_regulation: target must be in 0\.\.1, not 2"),
+    ("training.weight_decay=-1", "training.weight_decay must be 0 or more, not -1"),
+    ("seed=-1", r"digits\.toml: seed must be in 0\.\.4294967295, not -1"),
+    ("data.name=nope", r"digits\.toml: data\.name must be one of .*, not 'nope'"),
+    ("layers.conv2.options.start=0", "layer 'conv2': start must be a number above 0, not 0"),
+    ("layers.conv2.options.end=many", "layer 'conv2': end must be a number above 0, not 'many'"),
+    ("layers.conv2.options.regulate=no", "layer 'conv2': regulate must be true or false, not 'no'"),
+    ("layers.conv1.name=values", "layer 'values': PyTorch's modules use this name"),
     ("training.augmentations.rotate.angle=1",
      "training.augmentations must be of autoaugment, cutout, .*flip, shift, not 'rotate'"),
     ("training.augmentations.shift.pixels=-1",

@@ -1,6 +1,7 @@
 """Training and checkpoints."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from spikeplane.training.export import export_network
 from spikeplane.training.options import RunOptions
 from spikeplane.training.train import CHECKPOINT, train
 from training_process import sample_data
-from training_samples import recipe, samples
+from training_samples import network, recipe, samples
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,45 @@ def test_training_learns_and_is_reproducible(tmp_path, optimizer, rate):
     assert result.samples == 96 and len(result.wrong) == round(96 * (1 - result.integer))
     history = load_checkpoint(paths[0]).history
     assert len(history) == 12 and history[-1]["loss"] < history[0]["loss"]
+
+
+def test_schedules_of_rate_and_steepness(tmp_path, monkeypatch):
+    epochs, batches = 3, 6
+    found = []
+    batch = training._Training._batch
+
+    def recording(self, *arguments):
+        result = batch(self, *arguments)
+        rates = {group["lr"] for group in self.optimizer.param_groups}
+        found.append((rates, self.network.layers["inner"].quantizer.steepness))
+        return result
+
+    monkeypatch.setattr(training._Training, "_batch", recording)
+    train(recipe(epochs=epochs), tmp_path, progress=False)
+    expected = [0.01 * (1 + math.cos(math.pi * i / (epochs * batches))) / 2 for i in range(epochs * batches)]
+    assert [len(rates) for rates, _ in found] == [1] * len(expected)
+    assert [rates.pop() for rates, _ in found] == pytest.approx(expected)
+    steepness = [0.1 * 100 ** (i // batches / epochs) for i in range(epochs * batches)]
+    assert [value for _, value in found] == pytest.approx(steepness)
+
+
+def test_spike_regulation_moves_inner_rates_to_its_target(tmp_path):
+    rates = []
+    for weight in (0.0, 20.0):
+        chosen = recipe(epochs=6, regularizers={"spike_regulation": {"weight": weight, "target": 0.6}})
+        history = load_checkpoint(train(chosen, tmp_path / str(weight), progress=False)).history
+        rates.append(history[-1]["rates"]["inner"])
+    assert 1.5 * rates[0] < rates[1] < 0.6
+
+
+def test_only_weights_decay():
+    chosen = recipe(weight_decay=0.3)
+    sample = network()
+    groups = training._optimizer(chosen, sample).param_groups
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    for name, parameter in sample.named_parameters():
+        assert decays[id(parameter)] == (0.3 if name.endswith("weight") and parameter.ndim > 1 else 0.0), name
+    assert set(decays.values()) == {0.0, 0.3}
 
 
 class Interrupt(Exception):
@@ -175,7 +215,9 @@ def change(path, header=None, tensors=None):
     values = load_file(path)
     found = json.loads(metadata["spikeplane"])
     (header or (lambda h: None))(found)
-    (tensors or (lambda t: None))(values)
+    if tensors:
+        tensors(values)
+        found.pop("sha256")
     save_file(values, path, {"spikeplane": json.dumps(found)})
 
 
@@ -184,6 +226,10 @@ def change(path, header=None, tensors=None):
     ("header", lambda h: h.pop("epoch"), "the metadata has no 'epoch'"),
     ("header", lambda h: h["recipe"].update(speed=3), "unknown key speed"),
     ("header", lambda h: h["input"].update(depth=3), "depth"),
+    ("header", lambda h: h.update(epoch=math.inf), "the metadata are wrong: cannot convert float infinity"),
+    ("header", lambda h: h.update(epoch=2), "the history has 1 epochs, epoch is 2"),
+    ("header", lambda h: h.update(history=["x"]), "the metadata are wrong"),
+    ("header", lambda h: h["history"][0].update(loss="x"), r"history: epoch 1\.loss must be a number, not 'x'"),
     ("tensors", lambda t: t.pop("network.layers.inner.weight"),
      "tensor layers.inner.weight is missing"),
     ("tensors", lambda t: t.update({"network.layers.x": torch.zeros(2)}),
@@ -196,6 +242,43 @@ def test_altered_checkpoints_are_refused(tmp_path, kind, edit, message):
     change(path, **{kind: edit})
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(("edit", "message"), [
+    (lambda h: h["unfinished"].update(batch=6), "6 batches are done of an epoch of 6"),
+    (lambda h: h["unfinished"].update(batch=-1), "-1 batches are done of an epoch of 6"),
+    (lambda h: h["unfinished"]["sums"].update(loss="x"), r"unfinished\.sums\.loss must be a number, not 'x'"),
+    (lambda h: h["unfinished"]["sums"].update(rates=None), "the metadata are wrong"),
+    (lambda h: h["unfinished"].pop("sums"), "the metadata has no 'sums'"),
+])
+def test_altered_unfinished_checkpoints_are_refused(tmp_path, edit, message):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    checkpoint = load_checkpoint(path)
+    checkpoint.epoch, checkpoint.history, checkpoint.batch = 0, [], 5
+    save_checkpoint(checkpoint, path)
+    change(path, edit)
+    with pytest.raises(CheckpointError, match=message):
+        train(recipe(epochs=1), tmp_path, progress=False)
+
+
+def test_damaged_tensors_are_refused(tmp_path):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    raw = bytearray(path.read_bytes())
+    raw[-7] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="damaged: its tensors do not have the SHA-256"):
+        load_checkpoint(path)
+
+
+def test_changed_versions_are_noted(tmp_path, monkeypatch, capsys):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    checkpoint = load_checkpoint(path)
+    checkpoint.epoch, checkpoint.history, checkpoint.batch = 0, [], 5
+    checkpoint.versions["torch"] = "1.0"
+    save_checkpoint(checkpoint, path)
+    train(recipe(epochs=1), tmp_path, progress=False)
+    assert f"begun with torch 1.0, goes on with {torch.__version__}" in capsys.readouterr().err
+    assert load_checkpoint(path).versions["torch"] == f"1.0, then {torch.__version__}"
 
 
 def test_other_files_are_refused(tmp_path):

@@ -22,6 +22,8 @@ class Cifar:
 
     folder: str
     archive: str
+    python: tuple[str, str]
+    """Folder and archive of the Python version, of pickles, which we do not read."""
     inner: str
     """The archive's folder."""
     files: dict[str, tuple[str, ...]]
@@ -35,6 +37,7 @@ class Cifar:
 
 CIFAR10 = Cifar(
     folder="cifar10", archive="cifar-10-binary.tar.gz", inner="cifar-10-batches-bin",
+    python=("cifar-10-batches-py", "cifar-10-python.tar.gz"),
     files={
         "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
         "test": ("test_batch.bin",),
@@ -44,6 +47,7 @@ CIFAR10 = Cifar(
 )
 CIFAR100 = Cifar(
     folder="cifar100", archive="cifar-100-binary.tar.gz", inner="cifar-100-binary",
+    python=("cifar-100-python", "cifar-100-python.tar.gz"),
     files={"train": ("train.bin",), "test": ("test.bin",)},
     label_bytes=2, classes=100, strips={},
 )
@@ -65,20 +69,28 @@ def load_cifar(root: Path | None, form: Cifar, part: str) -> tuple[np.ndarray, n
     elif strips is not None:
         parts = [read_strips([strips.with_name(name) for name in form.strips[part]])]
     else:
-        archive = locate(root, form.folder, form.archive, f"{form.folder}/{form.inner}")
+        archive = _archive(root, form)
         parts = [_records(form, name, raw) for name, raw in _members(archive, form, names)]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if len(labels) != COUNTS[part]:
         raise DataError(
             f"{form.folder} {part}: expected {COUNTS[part]} images, found {len(labels)}"
         )
-    outside = np.flatnonzero(labels >= form.classes)
-    if len(outside):
-        raise DataError(
-            f"{form.folder} {part}: image {outside[0]} has label {labels[outside[0]]}, "
-            f"limit {form.classes - 1}"
-        )
     return images, labels.astype(np.int64)
+
+
+def _archive(root: Path | None, form: Cifar) -> Path:
+    try:
+        return locate(root, form.folder, form.archive, f"{form.folder}/{form.inner}")
+    except DataError as error:
+        inner, archive = form.python
+        other = find_folder(root, form.folder, inner) or find_file(root, form.folder, archive)
+        if other is None:
+            raise
+        raise DataError(
+            f"{error}; {other} is the Python version, whose pickles are programs that Spikeplane "
+            f"does not run: the binary version is on the same page"
+        ) from error
 
 
 def _members(archive: Path, form: Cifar, names: tuple[str, ...]) -> list[tuple[str, bytes]]:

@@ -13,9 +13,12 @@ from .bins import BINS, Bins
 from .cifar import CIFAR10, CIFAR100, Cifar, load_cifar
 from .digits import PATH, digit_recordings
 from .events import Recording
+from .files import DataError
 from .mnist import load_mnist
 
-__all__ = ["DATASETS", "IMAGES", "DataRecipe", "Dataset", "load_dataset", "quantize_image"]
+__all__ = [
+    "DATASETS", "IMAGES", "DataRecipe", "Dataset", "find_loader", "load_dataset", "quantize_image",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ def _from_recordings(
     for recording in recordings:  # One by one: their events may exceed the memory.
         inputs.append(bins.spikes(recording))
         labels.append(recording.label)
+    if not inputs:
+        raise DataError(f"{recipe.name} {part}: the data set has no recordings")
     _, channels, height, width = inputs[0].shape
     return Dataset(
         name=f"{recipe.name} {part}",
@@ -179,13 +184,26 @@ RECORDINGS: dict[str, Loader] = {
 DATASETS = dict(sorted((IMAGES | RECORDINGS).items()))
 
 
+def find_loader(name: str) -> Loader:
+    """Return what loads the data set of this name; a ValueError lists the names."""
+    if name not in DATASETS:
+        raise ValueError(f"data.name must be one of {', '.join(DATASETS)}, not {name!r}")
+    return DATASETS[name]
+
+
 def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dataset:
     """Return ``part``, ``"train"`` or ``"test"``, of the data set that ``recipe`` names.
 
     ``root`` is the root folder of the data sets; digits need none.
     """
-    if recipe.name not in DATASETS:
-        raise ValueError(f"data.name must be one of {', '.join(DATASETS)}, not {recipe.name!r}")
+    load = find_loader(recipe.name)
     if part not in ("train", "test"):
         raise ValueError(f'part must be "train" or "test", not {part!r}')
-    return DATASETS[recipe.name](recipe, root, part)
+    dataset = load(recipe, root, part)
+    outside = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= dataset.classes))
+    if len(outside):
+        raise DataError(
+            f"{dataset.name}: sample {outside[0]} has label {dataset.labels[outside[0]]}, "
+            f"limit {dataset.classes - 1}"
+        )
+    return dataset

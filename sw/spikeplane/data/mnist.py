@@ -1,4 +1,4 @@
-"""MNIST from its four gzipped IDX files."""
+"""MNIST from its four IDX files, gzipped or not."""
 
 import gzip
 import zlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import DataError, locate
+from .files import DataError, find_file, locate
 
 __all__ = ["load_mnist", "read_idx"]
 
@@ -18,9 +18,11 @@ SIZE = 28
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Return the uint8 array in a gzipped IDX file."""
+    """Return the uint8 array in an IDX file, which is gzipped if its name ends in .gz."""
     try:
-        raw = gzip.decompress(path.read_bytes())
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a complete gzip file: {error}") from error
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
@@ -35,9 +37,12 @@ def read_idx(path: Path) -> np.ndarray:
 
 def load_mnist(root: Path | None, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images uint8 (count, 28, 28) and labels int64 of ``part``, from ``root`` or
-    ``root/mnist``."""
+    ``root/mnist``: the published files or what they unpack to."""
     image_name, label_name, count = FILES[part]
-    paths = [locate(root, "mnist", name) for name in (image_name, label_name)]
+    paths = [
+        find_file(root, "mnist", name.removesuffix(".gz")) or locate(root, "mnist", name)
+        for name in (image_name, label_name)
+    ]
     images, labels = (read_idx(path) for path in paths)
     for path, array, shape in zip(
         paths, (images, labels), ((count, SIZE, SIZE), (count,)), strict=True

@@ -14,6 +14,10 @@ WIDTH, HEIGHT = 120, 100
 DURATION = 100_000
 """Microseconds of a recording."""
 CLASSES = ("background", "cars")
+COUNTS = {
+    "train": {"background": 7_482, "cars": 7_940}, "test": {"background": 4_211, "cars": 4_396},
+}
+"""Official recordings."""
 FOLDERS = {"train": "n-cars_train", "test": "n-cars_test"}
 PACKED = {"train": "ncars_train_sub3000.npz", "test": "ncars_test_sub1000.npz"}
 
@@ -31,7 +35,9 @@ def load_ncars(root: Path | None, part: str) -> Iterator[Recording]:
         return
     for label, name in enumerate(CLASSES):
         paths = sorted((folder / name).glob("*.dat"))
-        if not paths:
-            raise DataError(f"{folder / name}: expected recordings *.dat, found none")
+        if len(paths) != COUNTS[part][name]:
+            raise DataError(
+                f"{folder / name}: expected {COUNTS[part][name]} recordings *.dat, found {len(paths)}"
+            )
         for path in paths:
             yield read_dat(path, label, WIDTH, HEIGHT)

@@ -18,6 +18,8 @@ DURATION = 300_000
 EVENT_BYTES = 5
 PACKED = {"train": "nmnist_train1K.npz", "test": "nmnist_test100.npz"}
 FOLDERS = {"train": "Train", "test": "Test"}
+COUNTS = {"train": 60_000, "test": 10_000}
+"""Official recordings."""
 
 
 def read_nmnist_bin(
@@ -52,7 +54,9 @@ def load_nmnist(root: Path | None, part: str) -> Iterator[Recording]:
         yield from read_packed_events(packed, SIZE, SIZE)
         return
     paths = sorted(folder.glob("[0-9]/*.bin"))
-    if not paths:
-        raise DataError(f"{folder}: expected recordings as 0/*.bin to 9/*.bin, found none")
+    if len(paths) != COUNTS[part]:
+        raise DataError(
+            f"{folder}: expected {COUNTS[part]} recordings as 0/*.bin to 9/*.bin, found {len(paths)}"
+        )
     for path in paths:
         yield read_nmnist_bin(path, int(path.parent.name))

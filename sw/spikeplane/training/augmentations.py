@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .autoaugment import AutoAugment
+from .named import create_named
 
 __all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Drop", "Flip", "Shift", "create_augmentations"]
 
@@ -106,14 +107,4 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
 
 def create_augmentations(recipe: dict[str, dict[str, Any]]) -> list[Augmentation]:
     """Return the augmentations that a recipe names, in its order, with their options."""
-    result = []
-    for name, options in recipe.items():
-        if name not in AUGMENTATIONS:
-            raise ValueError(
-                f"training.augmentations must be of {', '.join(AUGMENTATIONS)}, not {name!r}"
-            )
-        try:
-            result.append(AUGMENTATIONS[name](**options))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"training.augmentations.{name}: {error}") from error
-    return result
+    return create_named("training.augmentations", AUGMENTATIONS, recipe)

@@ -5,6 +5,7 @@ epochs done and their history; in the middle of a training also the batches done
 hand and what was summed over them. Nothing in a file is executed.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -18,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from .. import __version__
 from ..network import InputFormat
 from .networks import SpikingNetwork
 from .recipes import Recipe
@@ -45,6 +47,11 @@ class EpochSums:
     """Samples whose class the network told."""
     rates: dict[str, float] = field(default_factory=dict)
     """Firing rates by layer with neurons."""
+
+    def __post_init__(self):
+        if self.samples < 0:
+            raise ValueError(f"unfinished.sums.samples must be 0 or more, not {self.samples}")
+        _check_means("unfinished.sums", {"loss": self.loss, "accuracy": self.right, "rates": self.rates})
 
     def means(self) -> dict[str, Any]:
         """Return the entry of the history: loss, accuracy, and rates by layer."""
@@ -94,14 +101,34 @@ class Checkpoint:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that a training depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("spikeplane", "torch", "numpy", "scikit-learn"):
+    """Return the versions of Spikeplane, Python and the libraries that a training depends on."""
+    found = {"python": platform.python_version(), "spikeplane": __version__}
+    for name in ("torch", "numpy", "scikit-learn", "pillow"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed as a package"
     return found
+
+
+def _check_means(what: str, values: dict[str, Any]) -> None:
+    """Raise a ValueError if these are not loss, accuracy and rates; ``what`` names them."""
+    numbers = {name: values[name] for name in ("loss", "accuracy")}
+    numbers |= {f"rates.{name}": rate for name, rate in dict(values.get("rates", {})).items()}
+    if "test_accuracy" in values:
+        numbers["test_accuracy"] = values["test_accuracy"]
+    for name, value in numbers.items():
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"{what}.{name} must be a number, not {value!r}")
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of all names, shapes, types and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _network(recipe: Recipe, form: InputFormat, classes: int) -> SpikingNetwork:
@@ -133,10 +160,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         }
     tensors = {NETWORK + name: value for name, value in checkpoint.network.state_dict().items()}
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
-    data = save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        {"spikeplane": json.dumps(header)},
-    )
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header["sha256"] = _digest(tensors)
+    data = save(tensors, {"spikeplane": json.dumps(header)})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
@@ -170,6 +196,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
     header = _header(path, metadata)
+    # Earlier files have none.
+    if header.get("sha256", digest := _digest(tensors)) != digest:
+        raise CheckpointError(f"{path}: damaged: its tensors do not have the SHA-256 in its header")
     try:
         recipe = Recipe.from_dict(header["recipe"], f"{path}: recipe")
         form = InputFormat(**header["input"])
@@ -187,6 +216,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 for name, value in tensors.items() if name.startswith(OPTIMIZER)
             },
         )
+        for number, entry in enumerate(checkpoint.history, 1):
+            _check_means(f"history: epoch {number}", entry)
+        if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
+            raise ValueError(
+                f"the history has {len(checkpoint.history)} epochs, epoch is {checkpoint.epoch}"
+            )
         if not checkpoint.finished:
             unfinished = header["unfinished"]
             checkpoint.batch = int(unfinished["batch"])
@@ -194,8 +229,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             checkpoint.scaler = dict(unfinished["scaler"])
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata has no {error}") from error
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the metadata are wrong: {error}") from error
     _fill(path, checkpoint.network, {
         name.removeprefix(NETWORK): value
         for name, value in tensors.items() if name.startswith(NETWORK)

@@ -5,9 +5,10 @@ family is that of parallel spiking neurons (PSN, arXiv 2304.12760) with D taps::
 
     H[t] = sum over d < D of 2**-k_d * I[t - d];  spike if H[t] > 1
 
-Weights and taps are both linear, so the taps may act on spikes, on sums or on currents. Here they
-act on sums, ahead of the normalization; in the core on spikes, of which the last D - 1 are all that
-is kept. Before the first step there are no spikes.
+Weights and taps are both linear, so the taps may act on spikes or on sums alike. Here they act on
+sums, ahead of the normalization, whose statistics are those of tapped sums and whose bias counts
+once (``I`` is the normalized sum without it); in the core on spikes, of which the last D - 1 are
+all that is kept. Before the first step there are no spikes.
 """
 
 import torch

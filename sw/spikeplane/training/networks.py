@@ -93,6 +93,8 @@ class LayerRecipe:
             raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
         if not self.name or "." in self.name:
             raise ValueError(f"layer {self.name!r}: a name must not be empty or have a dot")
+        if hasattr(nn.ModuleDict, self.name):
+            raise ValueError(f"layer {self.name!r}: PyTorch's modules use this name themselves")
         if self.has_neurons and self.channels < 1:
             raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
         if self.neuron_settings and not self.has_neurons:

@@ -1,5 +1,7 @@
 """Quantizers: what a weight or a stored potential becomes in the forward pass, and its gradient."""
 
+import math
+
 import numpy as np
 import torch
 from spikeplane_hw.neuron import (
@@ -87,6 +89,11 @@ class BinaryWeight(WeightQuantizer):
         super().__init__()
         if bits != 1:
             raise ValueError(f"binary weights have 1 bit, not {bits!r}")
+        if not isinstance(regulate, bool):
+            raise ValueError(f"regulate must be true or false, not {regulate!r}")
+        for name, value in (("start", start), ("end", end)):
+            if not (isinstance(value, (int, float)) and 0 < value < math.inf):
+                raise ValueError(f"{name} must be a number above 0, not {value!r}")
         self.bits, self.regulate, self.start, self.end = bits, regulate, start, end
         self.steepness = start
 

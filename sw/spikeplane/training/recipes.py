@@ -10,15 +10,17 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args
 
-from ..data.datasets import DataRecipe
+from ..data.datasets import DataRecipe, find_loader
 from .augmentations import AutoAugment, create_augmentations
 from .families import NetworkRecipe
 from .networks import LayerRecipe, NeuronRecipe
-from .regularizers import LOSSES, REGULARIZERS
+from .regularizers import LOSSES, create_regularizers
 
 __all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_recipe", "recipe_names"]
 
 OPTIMIZERS = ("adamw", "sgd")
+SEED_LIMIT = 2**32 - 1
+"""NumPy's generators take no greater one."""
 
 
 class RecipeError(ValueError):
@@ -48,10 +50,12 @@ class TrainingRecipe:
                 raise ValueError(f"training.{name} must be positive, not {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"training.learning_rate must be above 0, not {self.learning_rate}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"training.weight_decay must be 0 or more, not {self.weight_decay}")
         create_augmentations(self.augmentations)
+        create_regularizers(self.regularizers)
         for name, value, choices in (
             ("optimizer", self.optimizer, OPTIMIZERS), ("loss", self.loss, tuple(LOSSES)),
-            *(("regularizers", key, tuple(REGULARIZERS)) for key in self.regularizers),
         ):
             if value not in choices:
                 raise ValueError(f"training.{name} must be one of {choices}, not {value!r}")
@@ -69,6 +73,8 @@ class Recipe:
     training: TrainingRecipe
 
     def __post_init__(self):
+        if not 0 <= self.seed <= SEED_LIMIT:
+            raise ValueError(f"seed must be in 0..{SEED_LIMIT}, not {self.seed}")
         for layer in self.layers:
             if layer.has_neurons:
                 layer.create_neurons(self.neuron)
@@ -126,7 +132,12 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     values.setdefault("name", path.stem)
     for override in overrides:
         values = _merge(values, _parse(override), f"override {override!r}")
-    return Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
+    recipe = Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
+    try:
+        find_loader(recipe.data.name)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return recipe
 
 
 def _find(name: str, folder: Path, what: str) -> Path:
@@ -170,7 +181,8 @@ def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, 
     if isinstance(network, dict) and "family" in network:
         if isinstance(base.get("layers"), list):
             base.pop("layers")
-        if network["family"] != base.get("network", {}).get("family"):
+        former = base.get("network")
+        if not isinstance(former, dict) or network["family"] != former.get("family"):
             base.pop("network", None)
     layers = own.get("layers")
     if isinstance(layers, dict) and isinstance(base.get("layers"), list):
@@ -181,7 +193,9 @@ def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, 
 def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
     result = dict(base)
     for key, value in own.items():
-        if isinstance(value, dict) and not isinstance(value, _Whole):
+        if isinstance(value, _Whole):
+            value = dict(value)
+        elif isinstance(value, dict):
             if not isinstance(base.get(key, {}), dict):
                 raise RecipeError(f"{source}: {key!r} is a value, not a table")
             value = _merge_tables(base.get(key, {}), value, source)

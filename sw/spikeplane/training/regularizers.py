@@ -1,12 +1,18 @@
 """Losses and regularizers, by the names that recipes use."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["INNER", "LOSSES", "REGULARIZERS", "SpikeRegulation", "mean_loss", "tet_loss"]
+from .named import create_named
+
+__all__ = [
+    "INNER", "LOSSES", "REGULARIZERS", "SpikeRegulation", "create_regularizers", "mean_loss", "tet_loss",
+]
 
 
 INNER = slice(1, -1)
@@ -37,6 +43,12 @@ class SpikeRegulation:
     weight: float = 5e-3
     target: float = 0.5
 
+    def __post_init__(self):
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"weight must be 0 or more, not {self.weight!r}")
+        if not 0 <= self.target <= 1:
+            raise ValueError(f"target must be in 0..1, not {self.target!r}")
+
     def __call__(self, rates: Tensor) -> Tensor:
         """Return the penalty of the mean spike rates of all layers with neurons, in order."""
         inner = rates[INNER]
@@ -48,3 +60,8 @@ class SpikeRegulation:
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"tet": tet_loss, "mean": mean_loss}
 REGULARIZERS = {"spike_regulation": SpikeRegulation}
 """Each is created with the options of its recipe and called with the neuron layers' spike rates."""
+
+
+def create_regularizers(recipe: dict[str, dict[str, Any]]) -> list[SpikeRegulation]:
+    """Return the regularizers that a recipe names, in its order, with their options."""
+    return create_named("training.regularizers", REGULARIZERS, recipe)

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +18,14 @@ from tqdm import tqdm
 from ..data.datasets import Dataset, load_dataset
 from .allocator import keep_freed_memory
 from .augmentations import create_augmentations
-from .checkpoint import Checkpoint, CheckpointError, EpochSums, load_checkpoint, save_checkpoint
+from .checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    EpochSums,
+    load_checkpoint,
+    save_checkpoint,
+    versions,
+)
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
@@ -28,7 +36,7 @@ from .norms import use_norms
 from .options import RunOptions
 from .processes import Processes, join, sum_over_processes
 from .recipes import Recipe
-from .regularizers import INNER, LOSSES, REGULARIZERS
+from .regularizers import INNER, LOSSES, create_regularizers
 
 __all__ = ["CHECKPOINT", "train"]
 
@@ -99,12 +107,24 @@ def _resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) -
         raise CheckpointError(
             f"{path}: trained on other data: checksums {checkpoint.checksums}, found {checksums}"
         )
-    amp = options.amp or "no"
-    if not checkpoint.finished and checkpoint.run["amp"] != amp:
-        raise CheckpointError(
-            f"{path}: begun with amp {checkpoint.run['amp']}, must go on with it, not with {amp}"
-        )
+    if not checkpoint.finished:
+        _check_unfinished(path, checkpoint, dataset, options)
     return checkpoint
+
+
+def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, options: RunOptions) -> None:
+    """Raise a CheckpointError if the training cannot go on from here; note versions that changed."""
+    amp, begun = options.amp or "no", checkpoint.run.get("amp", "no")
+    if begun != amp:
+        raise CheckpointError(f"{path}: begun with amp {begun}, must go on with it, not with {amp}")
+    batches = len(_bounds(len(dataset.labels), checkpoint.recipe.training.batch_size))
+    if not 0 <= checkpoint.batch < batches:
+        raise CheckpointError(f"{path}: {checkpoint.batch} batches are done of an epoch of {batches}")
+    for name, version in versions().items():
+        before = checkpoint.versions.get(name, version).split(", then ")
+        if version != before[-1]:
+            tqdm.write(f"{path}: begun with {name} {before[-1]}, goes on with {version}", sys.stderr)
+            checkpoint.versions[name] = ", then ".join([*before, version])
 
 
 def _optimizer(recipe: Recipe, network: SpikingNetwork) -> torch.optim.Optimizer:
@@ -142,9 +162,7 @@ class _Training:
         self.recipe = checkpoint.recipe
         settings = self.recipe.training
         self.loss_function = LOSSES[settings.loss]
-        self.regularizers = [
-            REGULARIZERS[name](**values) for name, values in settings.regularizers.items()
-        ]
+        self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
         self.bounds = _bounds(len(dataset.labels), settings.batch_size)
         smallest = min(last - first for first, last in self.bounds)
@@ -328,5 +346,10 @@ def _restore(
         if parameter_name not in parameters:
             raise CheckpointError(f"{path}: optimizer state {name} belongs to no parameter")
         parameter = parameters[parameter_name]
+        if value.ndim and value.shape != parameter.shape:
+            raise CheckpointError(
+                f"{path}: optimizer state {name} has shape {tuple(value.shape)}, its parameter "
+                f"{tuple(parameter.shape)}"
+            )
         # The count of steps, a scalar, stays on the CPU, where the optimizers keep it.
         optimizer.state[parameter][key] = value.to(parameter.device) if value.ndim else value
