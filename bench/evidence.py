@@ -172,7 +172,8 @@ def measure(name: str, paths: list[Path], test: Dataset) -> Result:
         trained=[100 * e.trained for e in evaluations],
         integer=[100 * e.integer for e in evaluations if e.integer is not None],
         rate=100 * fmean(inner), operations=found.accumulates, energy=found.energy_nj,
-        size=found.size_bits.total, float32_size=found.float32_bits.total, core=core, mismatches=mismatches, unfit=unfit,
+        size=found.size_bits.total, float32_size=found.float32_bits.total,
+        core=core, mismatches=mismatches, unfit=unfit,
     )
 
 
