@@ -18,7 +18,10 @@ from .neuron import (
     Reset,
 )
 
-__all__ = ["NeuronUnit", "parameter_layout"]
+__all__ = ["UNITS_PER_COPY", "NeuronUnit", "parameter_layout"]
+
+UNITS_PER_COPY = 4
+"""Units that share a copy of the layer's settings."""
 
 
 def parameter_layout() -> data.StructLayout:

@@ -6,14 +6,18 @@ lowest. The narrowest codes that are packed, STATE_WIDTH / ``most_packed`` bits 
 a word is read as often as it has codes, and then written as often, each time with one code more.
 """
 
-from amaranth import Array, Cat, Const, Mux
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data
-from amaranth.utils import exact_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .neuron import STATE_WIDTH
+from .neuron_unit import UNITS_PER_COPY
+from .synthesis import COPY
 
-__all__ = ["gather_code", "gather_layout", "gather_place", "read_code", "read_layout", "read_place"]
+__all__ = [
+    "gather_code", "gather_layout", "gather_place", "pack_states", "read_code", "read_layout", "read_place",
+]
 
 
 def read_layout(config: CoreConfig) -> data.StructLayout:
@@ -80,3 +84,37 @@ def gather_code(config: CoreConfig, code, gathered, place):
             Mux(place.taken[field], Array(parts)[place.pack], gathered.word_select(field, width))
         )
     return Cat(fields)
+
+
+def pack_states(m: Module, config: CoreConfig, pack, chunk, units, words) -> list:
+    """Take the units' states from words that wait for a cycle; return the words gathered in cycle 10.
+
+    So they are written 8 cycles after they are read: all of a word's codes have been read then.
+    ``pack`` is the layer's, ``chunk`` what is in each cycle of the update, ``words`` the units' parts
+    of the word that is read.
+    """
+    first_bit = ceil_log2(config.updates)
+    gathered = []
+    for k, (neuron, word) in enumerate(zip(units, words, strict=True)):
+        if k % UNITS_PER_COPY == 0:
+            packed_4 = Signal(name=f"packed_4_{k}", attrs=COPY)
+            place_4 = Signal(read_layout(config), name=f"place_4_{k}", attrs=COPY)
+            place_10 = Signal(gather_layout(config), name=f"place_10_{k}", attrs=COPY)
+            read = read_place(config, chunk[3].lane[first_bit:], pack)
+            gather = gather_place(config, chunk[9].lane[first_bit:], pack)
+            m.d.sync += [
+                # The host reads whole words.
+                packed_4.eq(chunk[3].valid & (pack != 0)),
+                *(place_4[name].eq(value) for name, value in read.items()),
+                *(place_10[name].eq(value) for name, value in gather.items()),
+            ]
+        word_4 = Signal(STATE_WIDTH, name=f"word_4_{k}")
+        word_10 = Signal(STATE_WIDTH, name=f"word_10_{k}")
+        before = Signal(STATE_WIDTH, name=f"gathered_{k}")
+        m.d.comb += [
+            neuron.state_4.eq(Mux(packed_4, read_code(config, word_4, place_4), word.as_signed())),
+            word_10.eq(gather_code(config, neuron.state_10, before, place_10)),
+        ]
+        m.d.sync += [word_4.eq(word), before.eq(word_10)]
+        gathered.append(word_10)
+    return gathered

@@ -1,7 +1,5 @@
 """The neuron update: U neurons a cycle, from the lanes' sums to spikes, states and logits."""
 
-from itertools import pairwise
-
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,44 +7,18 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import descriptor_layout
-from .lanes import lanes_latency, popcount
+from .lanes import lanes_latency
 from .memories import BlockRam, HostPort, read_mostly_ram
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
-from .neuron_unit import NeuronUnit, parameter_layout
-from .state_pack import gather_code, gather_layout, gather_place, read_code, read_layout, read_place
+from .neuron_unit import UNITS_PER_COPY, NeuronUnit, parameter_layout
+from .spike_output import write_spikes
+from .state_pack import pack_states
 from .synthesis import COPY
+from .update_chunks import chunk_pipeline, step_cycles, update_loop
 from .update_issue import UpdateIssue, segment_layout
 
-__all__ = ["Update", "segment_layout", "update_loop"]
-
-UNITS_PER_COPY = 4
-"""Neuron units that share a copy of the layer's settings."""
-
-
-STEP_FIELDS = ("state", "output", "flag")
-"""Fields that are the same for all chunks of a step: registers of their own are few."""
-
-
-def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
-    """Return the cycles in which they are taken over, with the first chunk of a step."""
-    if config.frugal:
-        return {"state": (3, 10), "output": (8,), "flag": (8,)}
-    # With a stop in between, short steps need not wait for each other.
-    return {"state": (2, 3, 8, 10), "output": (3, 8), "flag": (3, 8)}
-
-
-def step_cycles(config: CoreConfig) -> int:
-    """Return the cycles they have to hold at least."""
-    return max(b - a for cycles in step_taken(config).values() for a, b in pairwise((-1, *cycles)))
-
-
-def update_loop(config: CoreConfig) -> int:
-    """Return the least cycles from a step to one that depends on it."""
-    if not config.frugal:
-        return Update.LOOP
-    # The snapshot has to be back where it began.
-    return -(-max(Update.LOOP, step_cycles(config)) // config.lanes) * config.lanes
+__all__ = ["Update", "segment_layout"]
 
 
 class Update(wiring.Component):
@@ -76,9 +48,6 @@ class Update(wiring.Component):
     parameters, tables, states, logits : ``In(HostPort(...))``
         Host access; addresses are those of :class:`Space`. Only while ``idle``.
     """
-
-    LOOP = 8
-    """Cycles from one update of a neuron to the next: what a step takes at least."""
 
     def __init__(self, config: CoreConfig):
         self.config = config
@@ -127,7 +96,7 @@ class Update(wiring.Component):
             self.segment.ready.eq(issue.segment.ready),
         ]
         m.d.sync += self.free.eq(issue.free)
-        chunk = self.elaborate_chunks(m, issue.chunk)
+        chunk = chunk_pipeline(m, config, issue.chunk)
         m.d.comb += self.idle.eq(
             issue.idle & ~Cat(c.valid for c in chunk).any() & ~self.spike_write.enable
         )
@@ -191,32 +160,8 @@ class Update(wiring.Component):
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
-        self.elaborate_spikes(m, chunk, units)
+        write_spikes(m, self, chunk, units)
         return m
-
-    def elaborate_chunks(self, m: Module, issued) -> list:
-        """Return what is in each cycle of the pipeline; `valid` for logits and neurons apart.
-
-        The fields of a step are there in the cycles ``step_taken``, and change with its first chunk.
-        """
-        chunk = []
-        before = issued
-        step: dict = dict.fromkeys(STEP_FIELDS, issued)
-        taken = step_taken(self.config)
-        for cycle in range(11):
-            following = Signal.like(issued, name=f"chunk_{cycle}")
-            m.d.sync += [
-                following[name].eq(before[name])
-                for name in issued.shape().members if name not in STEP_FIELDS
-            ]
-            with m.If(before.valid & before.first):
-                for name in STEP_FIELDS:
-                    if cycle in taken[name]:
-                        m.d.sync += following[name].eq(step[name][name])
-                        step[name] = following
-            chunk.append(following)
-            before = following
-        return chunk
 
     def group_chunk(self, chunk, group):
         """Return the address of a chunk in the memory whose address of the group is ``group``."""
@@ -285,7 +230,8 @@ class Update(wiring.Component):
         write = chunk[10].valid & ~self.descriptor.logits
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
         if config.most_packed > 1:
-            self.elaborate_packed_states(m, chunk, units, words, ram.ports, write)
+            gathered = pack_states(m, config, self.descriptor.state_pack, chunk, units, words)
+            m.d.comb += [ram.ports.write_data.eq(Cat(gathered)), ram.ports.write_enable.eq(write)]
         else:
             m.d.comb += [
                 ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
@@ -293,39 +239,6 @@ class Update(wiring.Component):
                 *(neuron.state_4.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
         self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
-
-    def elaborate_packed_states(self, m: Module, chunk, units, words, ports, write):
-        """Take the units' states from words that wait for a cycle, and gather words in cycle 10.
-
-        So they are written 8 cycles after they are read: all of a word's codes have been read then.
-        """
-        config = self.config
-        first_bit = ceil_log2(config.updates)
-        pack = self.descriptor.state_pack
-        gathered = []
-        for k, (neuron, word) in enumerate(zip(units, words, strict=True)):
-            if k % UNITS_PER_COPY == 0:
-                packed_4 = Signal(name=f"packed_4_{k}", attrs=COPY)
-                place_4 = Signal(read_layout(config), name=f"place_4_{k}", attrs=COPY)
-                place_10 = Signal(gather_layout(config), name=f"place_10_{k}", attrs=COPY)
-                read = read_place(config, chunk[3].lane[first_bit:], pack)
-                gather = gather_place(config, chunk[9].lane[first_bit:], pack)
-                m.d.sync += [
-                    # The host reads whole words.
-                    packed_4.eq(chunk[3].valid & (pack != 0)),
-                    *(place_4[name].eq(value) for name, value in read.items()),
-                    *(place_10[name].eq(value) for name, value in gather.items()),
-                ]
-            word_4 = Signal(STATE_WIDTH, name=f"word_4_{k}")
-            word_10 = Signal(STATE_WIDTH, name=f"word_10_{k}")
-            before = Signal(STATE_WIDTH, name=f"gathered_{k}")
-            m.d.comb += [
-                neuron.state_4.eq(Mux(packed_4, read_code(config, word_4, place_4), word.as_signed())),
-                word_10.eq(gather_code(config, neuron.state_10, before, place_10)),
-            ]
-            m.d.sync += [word_4.eq(word), before.eq(word_10)]
-            gathered.append(word_10)
-        m.d.comb += [ports.write_data.eq(Cat(gathered)), ports.write_enable.eq(write)]
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
@@ -368,43 +281,4 @@ class Update(wiring.Component):
             ram.ports.write_address.eq(Cat(chunk[4].lane, chunk[4].logit)),
             ram.ports.write_data.eq(logit_4),
             ram.ports.write_enable.eq(chunk[4].valid & self.descriptor.logits),
-        ]
-
-    def elaborate_spikes(self, m: Module, chunk, units):
-        """Add the spike, flag and counter outputs: registered after cycle 8."""
-        config = self.config
-        neurons_7 = chunk[7].valid & ~self.descriptor.logits
-        spikes_8 = Signal(config.updates)
-        saturated_8 = Signal(config.updates)
-        for k, neuron in enumerate(units):
-            used = neurons_7 & (chunk[7].full | (chunk[7].used > k))
-            m.d.sync += [
-                spikes_8[k].eq(neuron.spike_7 & used),
-                saturated_8[k].eq(neuron.saturated_7 & used),
-            ]
-        m.d.sync += [
-            self.spikes.eq(popcount(m, spikes_8)),
-            self.saturations.eq(popcount(m, saturated_8)),
-        ]
-
-        slots_data = spikes_8
-        complete = 1
-        if config.updates < config.banks:
-            # Several chunks make up a slot; the first one starts it from zero.
-            gathered = Signal(config.banks)
-            position = chunk[8].lane[ceil_log2(config.updates) : ceil_log2(config.banks)]
-            merged = Mux(position == 0, 0, gathered) | (
-                spikes_8 << (position * config.updates)
-            )[: config.banks]
-            with m.If(chunk[8].valid):
-                m.d.sync += gathered.eq(merged)
-            slots_data = merged
-            complete = position.all() | chunk[8].last
-        write = chunk[8].valid & ~self.descriptor.logits & complete
-        m.d.sync += [
-            self.spike_write.enable.eq(write),
-            self.spike_write.slot.eq(chunk[8].output + (chunk[8].lane >> ceil_log2(config.banks))),
-            self.spike_write.data.eq(slots_data),
-            self.flag_write.enable.eq(write & slots_data.any()),
-            self.flag_write.address.eq(chunk[8].flag),
         ]

@@ -14,7 +14,7 @@ from spikeplane_hw.descriptor import descriptor_words
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.update import update_loop
+from spikeplane_hw.update_chunks import update_loop
 
 from . import model
 from .network import IntegerNetwork, Schedule

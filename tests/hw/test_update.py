@@ -24,7 +24,8 @@ from spikeplane_hw.neuron import (
 )
 from spikeplane_hw.neuron_unit import parameter_layout
 from spikeplane_hw.testing import simulate
-from spikeplane_hw.update import Update, update_loop
+from spikeplane_hw.update import Update
+from spikeplane_hw.update_chunks import update_loop
 
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot

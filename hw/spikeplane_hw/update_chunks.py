@@ -1,0 +1,60 @@
+"""What the neuron update works on, cycle by cycle: chunks of neurons, and the fields of their step."""
+
+from itertools import pairwise
+
+from amaranth import Module, Signal
+
+from .config import CoreConfig
+
+__all__ = ["chunk_pipeline", "step_cycles", "update_loop"]
+
+LOOP = 8
+"""Cycles from one update of a neuron to the next: what a step takes at least."""
+STEP_FIELDS = ("state", "output", "flag")
+"""Fields that are the same for all chunks of a step: registers of their own are few."""
+
+
+def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
+    """Return the cycles in which they are taken over, with the first chunk of a step."""
+    if config.frugal:
+        return {"state": (3, 10), "output": (8,), "flag": (8,)}
+    # With a stop in between, short steps need not wait for each other.
+    return {"state": (2, 3, 8, 10), "output": (3, 8), "flag": (3, 8)}
+
+
+def step_cycles(config: CoreConfig) -> int:
+    """Return the cycles they have to hold at least."""
+    return max(b - a for cycles in step_taken(config).values() for a, b in pairwise((-1, *cycles)))
+
+
+def update_loop(config: CoreConfig) -> int:
+    """Return the least cycles from a step to one that depends on it."""
+    if not config.frugal:
+        return LOOP
+    # The snapshot has to be back where it began.
+    return -(-max(LOOP, step_cycles(config)) // config.lanes) * config.lanes
+
+
+def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
+    """Return what is in each cycle of the pipeline; `valid` for logits and neurons apart.
+
+    The fields of a step are there in the cycles ``step_taken``, and change with its first chunk.
+    """
+    chunk = []
+    before = issued
+    step: dict = dict.fromkeys(STEP_FIELDS, issued)
+    taken = step_taken(config)
+    for cycle in range(11):
+        following = Signal.like(issued, name=f"chunk_{cycle}")
+        m.d.sync += [
+            following[name].eq(before[name])
+            for name in issued.shape().members if name not in STEP_FIELDS
+        ]
+        with m.If(before.valid & before.first):
+            for name in STEP_FIELDS:
+                if cycle in taken[name]:
+                    m.d.sync += following[name].eq(step[name][name])
+                    step[name] = following
+        chunk.append(following)
+        before = following
+    return chunk
