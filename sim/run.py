@@ -8,7 +8,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from configurations import SIMULATED
-from spikeplane.verilate import BuildError, generate_verilog
+from spikeplane.verilate import PACKAGE_VARIABLES, BuildError, generate_verilog
 from spikeplane_hw.device import Device
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +34,9 @@ def simulate(config_name: str, *, seed: int, waves: bool) -> int:
     package = Path(str(distribution("verilator").locate_file("verilator")))
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = os.pathsep.join([str(package / "bin"), os.environ["PATH"]])
-    # The package was configured for another compiler than g++, whose precompiled headers need it.
-    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2"
+    os.environ["MAKEFLAGS"] = " ".join(
+        variable.replace(" ", "\\ ") for variable in ("OPT_FAST=-O2", *PACKAGE_VARIABLES)
+    )
     sys.path[:0] = [str(Path(__file__).parent), str(NETWORKS)]
     pins = directory / "pins.vlt"
     pins.write_text(PINS)

