@@ -12,7 +12,7 @@ import torch
 from figures import Figure, save
 from spikeplane.comparison import Comparison, compare_with_model
 from spikeplane.compiler import compile_network
-from spikeplane.data.datasets import load_dataset
+from spikeplane.data.datasets import Dataset, load_dataset
 from spikeplane.driver import Board
 from spikeplane.network import IntegerNetwork
 from spikeplane.simulated import SimulatedBoard
@@ -26,6 +26,8 @@ from tqdm import tqdm
 
 ZOO = Path("zoo")
 """Where the trainings lie."""
+MORE_SEEDS = (2, 3)
+"""Seeds that are trained beside a recipe's own."""
 
 
 def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
@@ -52,6 +54,17 @@ def run_on_board(network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray
         return compare_with_model(
             board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
         )
+
+
+def seed_accuracies(name: str, folder: Path, test: Dataset, root: Path | None = None) -> list[float]:
+    """Return the integer model's accuracies in percent of a recipe trained from MORE_SEEDS in ``folder``."""
+    accuracies = []
+    for seed in MORE_SEEDS:
+        recipe = load_recipe(name, [f"seed={seed}"])
+        network = export_network(load_checkpoint(train(recipe, folder / f"seed-{seed}", root)).network)
+        right = predict_integer(network, test.inputs) == test.labels
+        accuracies.append(100 * float(right.mean()))
+    return accuracies
 
 
 def data_root() -> Path:

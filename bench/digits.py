@@ -5,26 +5,21 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
+from accuracy import seed_accuracies
 from figures import Figure, save
 from spikeplane import model
 from spikeplane.compiler import compile_network
-from spikeplane.data.datasets import Dataset, load_dataset
+from spikeplane.data.datasets import load_dataset
 from spikeplane.demo import run_demo
 from spikeplane.driver import Board
 from spikeplane.network import load_network
 from spikeplane.simulated import SimulatedBoard
-from spikeplane.training.checkpoint import load_checkpoint
-from spikeplane.training.evaluate import predict_integer
-from spikeplane.training.export import export_network
 from spikeplane.training.recipes import load_recipe
-from spikeplane.training.train import train
 from spikeplane_hw.config import SMALL
 
 DIRECTORY = Path("build") / "demo"
 SAMPLES = 60
 REPEATS = 5
-MORE_SEEDS = (2, 3)
-"""Seeds that are trained beside the recipe's own."""
 
 
 def rate(function, count: int) -> float:
@@ -37,24 +32,13 @@ def rate(function, count: int) -> float:
     return count / best
 
 
-def seed_accuracies(test: Dataset) -> list[float]:
-    """Return the integer model's accuracies in percent of the recipe trained from MORE_SEEDS."""
-    accuracies = []
-    for seed in MORE_SEEDS:
-        recipe = load_recipe("digits", [f"seed={seed}"])
-        network = export_network(load_checkpoint(train(recipe, DIRECTORY / f"seed-{seed}")).network)
-        right = predict_integer(network, test.inputs) == test.labels
-        accuracies.append(100 * float(right.mean()))
-    return accuracies
-
-
 def main() -> None:
     results = run_demo(DIRECTORY)
     accuracy = results["accuracy"]
     network = load_network(DIRECTORY / "digits.network.safetensors")
     test = load_dataset(load_recipe("digits").data, "test")
     inputs = test.inputs
-    seeds = [100 * accuracy["integer"], *seed_accuracies(test)]
+    seeds = [100 * accuracy["integer"], *seed_accuracies("digits", DIRECTORY, test)]
     # Side by side in one run: the board on one core, the model on as many as it likes.
     with Board(SimulatedBoard(SMALL), SMALL) as board:
         board.load(compile_network(network, SMALL))
