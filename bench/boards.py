@@ -16,12 +16,20 @@ LARGE_OPERATIONS = 1024
 PEERS = {"tinyODIN, 4-bit weights": 0.021, "Spiker+, 4-bit weights, dense": 0.514}
 """Million operations a second for each LUT, same tools and part: docs/figures.md cites them."""
 RATE = 0.15
-NOTE = """\
-The longest path of ulx3s-85f, 12.4 ns, leads from a request's header to a register of the host link; 10.4 ns of it are
-wires, 6.7 ns of two that cross the chip. icebreaker's part is so full that placing came to no end with at most 90 %,
-the default of nextpnr, of any region in use; with all of it, two of three seeds that were tried were placed, and one of
-these was routed."""
 PEER_DENSE = 1e6 * PEERS["Spiker+, 4-bit weights, dense"]
+
+
+def longest_path(name: str, report: dict) -> list[Figure]:
+    """Return how long the longest path between two registers is, and how much of it wires are."""
+    paths = [path for ends, path in report["critical_paths"].items() if "async" not in ends]
+    # Each part begins as "0.96 ns routing".
+    parts = [[part.split(maxsplit=3)[:3] for part in path] for path in paths]
+    longest = max(parts, key=lambda path: sum(float(delay) for delay, _, _ in path))
+    wires = [float(delay) for delay, _, kind in longest if kind == "routing"]
+    return [
+        Figure(f"{name}: longest path", sum(float(delay) for delay, _, _ in longest), "ns"),
+        Figure(f"{name}: wires of the longest path", sum(wires), "ns"),
+    ]
 
 
 def main() -> None:
@@ -41,6 +49,7 @@ def main() -> None:
         ))
         clock = min(clock["achieved_mhz"] for clock in report["clocks"].values())
         figures.append(Figure.at_least(f"{name}: clock", clock, "MHz", clock_target))
+        figures += longest_path(name, report)
         if board.config is TINY:
             continue
         operations = f"{name}: one-bit operations a cycle", board.config.peak_operations, "operations"
@@ -73,7 +82,7 @@ def main() -> None:
                 ))
         simulated.close()
     figures += [Figure(f"peer: {name}", value, "million a second for each LUT") for name, value in PEERS.items()]
-    save("boards", figures, {"note": NOTE})
+    save("boards", figures)
 
 
 if __name__ == "__main__":

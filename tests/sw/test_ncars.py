@@ -78,6 +78,13 @@ def test_packed_recordings(tmp_path):
         load_dataset(recipe, "train", tmp_path)
 
 
+def test_a_packed_part_without_recordings_is_refused(tmp_path):
+    empty = {name: array[: name == "offsets"] for name, array in pack(SAMPLE).items()}
+    np.savez(tmp_path / "ncars_test_sub1000.npz", **empty)
+    with pytest.raises(DataError, match="ncars test: the data set has no recordings"):
+        load_dataset(DataRecipe(name="ncars", steps=2), "test", tmp_path)
+
+
 @pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")
 def test_the_real_files():
     recordings = list(load_ncars(Path(DATA), "test"))

@@ -261,6 +261,16 @@ def test_altered_unfinished_checkpoints_are_refused(tmp_path, edit, message):
         train(recipe(epochs=1), tmp_path, progress=False)
 
 
+def test_altered_optimizers_are_refused(tmp_path):
+    path = train(recipe(epochs=1), tmp_path, progress=False)
+    checkpoint = load_checkpoint(path)
+    checkpoint.epoch, checkpoint.history, checkpoint.batch = 0, [], 5
+    checkpoint.optimizer = {"layers.inner.weight/exp_avg": torch.zeros(2)}
+    save_checkpoint(checkpoint, path)
+    with pytest.raises(CheckpointError, match=r"inner\.weight/exp_avg has shape \(2,\), its parameter \(10, 6, 3, 3\)"):
+        train(recipe(epochs=1), tmp_path, progress=False)
+
+
 def test_damaged_tensors_are_refused(tmp_path):
     path = train(recipe(epochs=1), tmp_path, progress=False)
     raw = bytearray(path.read_bytes())

@@ -51,7 +51,8 @@ class EpochSums:
     def __post_init__(self):
         if self.samples < 0:
             raise ValueError(f"unfinished.sums.samples must be 0 or more, not {self.samples}")
-        _check_means("unfinished.sums", {"loss": self.loss, "accuracy": self.right, "rates": self.rates})
+        numbers = {"loss": self.loss, "right": self.right}
+        _check_numbers("unfinished.sums", numbers, self.rates)
 
     def means(self) -> dict[str, Any]:
         """Return the entry of the history: loss, accuracy, and rates by layer."""
@@ -111,13 +112,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _check_means(what: str, values: dict[str, Any]) -> None:
-    """Raise a ValueError if these are not loss, accuracy and rates; ``what`` names them."""
-    numbers = {name: values[name] for name in ("loss", "accuracy")}
-    numbers |= {f"rates.{name}": rate for name, rate in dict(values.get("rates", {})).items()}
-    if "test_accuracy" in values:
-        numbers["test_accuracy"] = values["test_accuracy"]
-    for name, value in numbers.items():
+def _check_numbers(what: str, numbers: dict[str, Any], rates: dict[str, Any]) -> None:
+    """Raise a ValueError if these, or the rates by layer, are no numbers; ``what`` names them."""
+    for name, value in (numbers | {f"rates.{layer}": rate for layer, rate in rates.items()}).items():
         if not isinstance(value, (int, float)):
             raise ValueError(f"{what}.{name} must be a number, not {value!r}")
 
@@ -217,7 +214,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             },
         )
         for number, entry in enumerate(checkpoint.history, 1):
-            _check_means(f"history: epoch {number}", entry)
+            means = {name: entry[name] for name in ("loss", "accuracy")}
+            tested = {name: entry[name] for name in ("test_accuracy",) if name in entry}
+            _check_numbers(f"history: epoch {number}", means | tested, entry.get("rates", {}))
         if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
             raise ValueError(
                 f"the history has {len(checkpoint.history)} epochs, epoch is {checkpoint.epoch}"
