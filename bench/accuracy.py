@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figure, save
-from spikeplane.comparison import Comparison, compare_with_model
-from spikeplane.compiler import compile_network
-from spikeplane.data.datasets import Dataset, load_dataset
-from spikeplane.driver import Board
-from spikeplane.network import IntegerNetwork
-from spikeplane.simulated import SimulatedBoard
-from spikeplane.training.checkpoint import load_checkpoint
-from spikeplane.training.evaluate import predict_integer
-from spikeplane.training.export import export_network
-from spikeplane.training.recipes import load_recipe
-from spikeplane.training.train import train
+from spikeplane.compiler.compile import compile_network
+from spikeplane.data.sets.datasets import Dataset, load_dataset
+from spikeplane.device.comparison import Comparison, compare_with_model
+from spikeplane.device.driver import Board
+from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.training.net.export import export_network
+from spikeplane.training.recipe.recipes import load_recipe
+from spikeplane.training.run.checkpoint import load_checkpoint
+from spikeplane.training.run.evaluate import predict_integer
+from spikeplane.training.run.train import train
 from spikeplane_hw.config import SMALL, CoreConfig
 from tqdm import tqdm
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from figures import Figure, save
 from layers import Shape, measure, open_board
-from spikeplane.placement import CompileError
+from spikeplane.compiler.placement import CompileError
 from spikeplane_boards import BOARDS
 from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import LARGE, TINY

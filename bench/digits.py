@@ -7,14 +7,14 @@ from statistics import fmean
 import torch
 from accuracy import seed_accuracies
 from figures import Figure, save
-from spikeplane import model
-from spikeplane.compiler import compile_network
-from spikeplane.data.datasets import load_dataset
+from spikeplane.compiler.compile import compile_network
+from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.demo import run_demo
-from spikeplane.driver import Board
-from spikeplane.network import load_network
-from spikeplane.simulated import SimulatedBoard
-from spikeplane.training.recipes import load_recipe
+from spikeplane.device.driver import Board
+from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.network import model
+from spikeplane.network.graph import load_network
+from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane_hw.config import SMALL
 
 DIRECTORY = Path("build") / "demo"

@@ -16,16 +16,16 @@ import matplotlib
 import numpy as np
 from accuracy import data_root, run_on_board
 from figures import RESULTS, Figure, save
-from spikeplane.compiler import compile_network
-from spikeplane.data.datasets import Dataset, load_dataset
-from spikeplane.network import IntegerNetwork, Schedule
-from spikeplane.occupation import occupation
-from spikeplane.placement import CompileError
-from spikeplane.training.checkpoint import load_checkpoint
-from spikeplane.training.energy import cost
-from spikeplane.training.evaluate import evaluate
-from spikeplane.training.export import export_network
-from spikeplane.training.train import train
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.footprint import occupation
+from spikeplane.compiler.placement import CompileError
+from spikeplane.data.sets.datasets import Dataset, load_dataset
+from spikeplane.network.graph import IntegerNetwork, Schedule
+from spikeplane.reports.energy import cost
+from spikeplane.training.net.export import export_network
+from spikeplane.training.run.checkpoint import load_checkpoint
+from spikeplane.training.run.evaluate import evaluate
+from spikeplane.training.run.train import train
 from spikeplane_hw.config import LARGE, SMALL, CoreConfig
 from tqdm import tqdm
 from variants import SEEDS, VARIANTS, WITHOUT, checkpoint_folder, variant

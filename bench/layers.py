@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from spikeplane import model
-from spikeplane.compiler import compile_network
-from spikeplane.driver import Board
-from spikeplane.network import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
-from spikeplane.simulated import SimulatedBoard
+from spikeplane.compiler.compile import compile_network
+from spikeplane.device.driver import Board
+from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.network import model
+from spikeplane.network.graph import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from accuracy import data_root, measure, seed_accuracies
 from figures import Figure, save
-from spikeplane.data.datasets import load_dataset
-from spikeplane.training.recipes import load_recipe
+from spikeplane.data.sets.datasets import load_dataset
+from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane_hw.config import SMALL
 
 FOLDER = Path("build") / "bench" / "ncars"

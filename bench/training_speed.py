@@ -17,14 +17,14 @@ from pathlib import Path
 import snntorch
 import torch
 from figures import Figure, save
-from spikeplane.network import InputFormat
-from spikeplane.training.allocator import keep_freed_memory
-from spikeplane.training.layers import SpikingConv
-from spikeplane.training.leaky import channel_axes
-from spikeplane.training.networks import SpikingNetwork
-from spikeplane.training.neurons import LIF
-from spikeplane.training.recipes import load_recipe
-from spikeplane.training.regularizers import tet_loss
+from spikeplane.network.graph import InputFormat
+from spikeplane.training.net.layers import SpikingConv
+from spikeplane.training.net.leaky import channel_axes
+from spikeplane.training.net.networks import SpikingNetwork
+from spikeplane.training.net.neurons import LIF
+from spikeplane.training.recipe.recipes import load_recipe
+from spikeplane.training.recipe.regularizers import tet_loss
+from spikeplane.training.run.allocator import keep_freed_memory
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor, nn
 from tqdm import tqdm

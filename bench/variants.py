@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from spikeplane.data.datasets import IMAGES
-from spikeplane.training.recipes import Recipe, load_recipe
+from spikeplane.data.sets.datasets import IMAGES
+from spikeplane.training.recipe.recipes import Recipe, load_recipe
 
 __all__ = ["SEEDS", "VARIANTS", "checkpoint_folder", "variant"]
 

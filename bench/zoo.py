@@ -10,13 +10,13 @@ from pathlib import Path
 
 from accuracy import ZOO, data_root, run_on_board
 from figures import Figure, save, show
-from spikeplane.data.datasets import load_dataset
-from spikeplane.training.checkpoint import load_checkpoint
-from spikeplane.training.export import export_network
-from spikeplane.training.recipes import load_recipe
-from spikeplane.training.run_figures import RunFigures
-from spikeplane.training.run_report import write_run_report
-from spikeplane.training.train import train
+from spikeplane.data.sets.datasets import load_dataset
+from spikeplane.reports.run_figures import RunFigures
+from spikeplane.reports.run_report import write_run_report
+from spikeplane.training.net.export import export_network
+from spikeplane.training.recipe.recipes import load_recipe
+from spikeplane.training.run.checkpoint import load_checkpoint
+from spikeplane.training.run.train import train
 from spikeplane_hw.config import SMALL, TINY, CoreConfig
 
 NETWORKS = {"digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL}

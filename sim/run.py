@@ -8,7 +8,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from configurations import SIMULATED
-from spikeplane.verilate import PACKAGE_VARIABLES, BuildError, generate_verilog
+from spikeplane.device.verilate import PACKAGE_VARIABLES, BuildError, generate_verilog
 from spikeplane_hw.device import Device
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,11 +11,10 @@ from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from configurations import SIMULATED
-from spikeplane import model
-from spikeplane.compiler import compile_network
-from spikeplane.driver import Board
-from spikeplane.network import Schedule
-from spikeplane.placement import CompileError
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.placement import CompileError
+from spikeplane.device.driver import Board
+from spikeplane.network.graph import Schedule, model
 from spikeplane_hw.memory_map import Counter
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]

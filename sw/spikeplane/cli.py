@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
-from .network import Schedule
-from .training.interrupts import TrainingStopped
+from .network.graph import Schedule
+from .training.run.interrupts import TrainingStopped
 
 __all__ = ["app"]
 
@@ -107,10 +107,10 @@ def train(
     )] = True,
 ) -> None:
     """Train a network by a recipe; start it with torchrun for several processes."""
-    from .training.options import RunOptions
-    from .training.processes import is_first
-    from .training.recipes import load_recipe
-    from .training.train import train as run_training
+    from .training.recipe.recipes import load_recipe
+    from .training.run.options import RunOptions
+    from .training.run.processes import is_first
+    from .training.run.train import train as run_training
 
     chosen = load_recipe(recipe, overrides or ())
     if make_report:
@@ -133,9 +133,9 @@ def export(
     network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
 ) -> None:
     """Export a checkpoint to an integer network."""
-    from .network import save_network
-    from .training.checkpoint import load_checkpoint
-    from .training.export import export_network
+    from .network.graph import save_network
+    from .training.net.export import export_network
+    from .training.run.checkpoint import load_checkpoint
 
     save_network(export_network(load_checkpoint(checkpoint).network), network)
     console.print(f"integer network: {network}", highlight=False)
@@ -153,9 +153,9 @@ def compile_command(
     keep_states: Annotated[bool, typer.Option(help="Keep final potentials readable.")] = False,
 ) -> None:
     """Compile an integer network to a device image."""
-    from .compiler import compile_network
-    from .image import save_image
-    from .network import load_network
+    from .compiler.compile import compile_network
+    from .compiler.image import save_image
+    from .network.graph import load_network
 
     core = config_named(config)
     compiled = compile_network(
@@ -172,7 +172,7 @@ def evaluate(
     data: Data = None,
 ) -> None:
     """Show a checkpoint's test accuracy as trained and in the integer model."""
-    from .training.evaluate import evaluate as run_evaluation
+    from .training.run.evaluate import evaluate as run_evaluation
 
     result = run_evaluation(checkpoint, data_root=data)
     table = Table("figure", "value")
@@ -203,8 +203,8 @@ def report(
 
 def write_report(checkpoint: Path, device: str, out: Path | None = None, **options) -> None:
     """Write the report of a checkpoint, print its main figures and where it is."""
-    from .training.devices import choose_device
-    from .training.run_report import PAGE_NAME, run_table, write_run_report
+    from .reports.run_report import PAGE_NAME, run_table, write_run_report
+    from .training.run.devices import choose_device
 
     written = write_run_report(checkpoint, out, device=choose_device(device), **options)
     console.print(run_table(*written))
@@ -232,9 +232,9 @@ def simulate(
     waves: Annotated[Path | None, typer.Option(help="Write a waveform (VCD) of all signals.")] = None,
 ) -> None:
     """Run test samples on the simulated board and compare every value with the integer model."""
-    from .driver import Board
-    from .image import load_image
-    from .simulated import SimulatedBoard
+    from .compiler.image import load_image
+    from .device.driver import Board
+    from .device.simulated import SimulatedBoard
 
     loaded = load_image(image)
     board = Board(SimulatedBoard(loaded.config, waves=waves), loaded.config)
@@ -252,9 +252,9 @@ def stream(
     data: Data = None,
 ) -> None:
     """Stream test samples to a board and compare what it answers with the integer model."""
-    from .driver import Board
-    from .image import load_image
-    from .transport import SerialTransport
+    from .compiler.image import load_image
+    from .device.driver import Board
+    from .device.transport import SerialTransport
 
     loaded = load_image(image)
     board = Board(SerialTransport(port, baud), loaded.config)
@@ -266,10 +266,10 @@ def run_comparison(board, image, network: Path, recipe: str, samples: int, data:
     import numpy as np
     from tqdm import tqdm
 
-    from .comparison import compare_with_model
-    from .data.datasets import load_dataset
-    from .network import load_network
-    from .training.recipes import load_recipe
+    from .data.sets.datasets import load_dataset
+    from .device.comparison import compare_with_model
+    from .network.graph import load_network
+    from .training.recipe.recipes import load_recipe
 
     test = load_dataset(load_recipe(recipe).data, "test", data)
     inputs, labels = test.inputs[:samples], test.labels[:samples]

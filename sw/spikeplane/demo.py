@@ -14,23 +14,23 @@ from spikeplane_hw.config import SMALL, CoreConfig
 from spikeplane_hw.memory_map import Counter
 from tqdm import tqdm
 
-from . import model
-from .comparison import Comparison, compare_with_model
-from .compiler import compile_network
-from .cycles import predict_cycles
-from .data.datasets import Dataset, load_dataset
-from .driver import Board
-from .image import Image, load_image, save_image
+from .compiler.compile import compile_network
+from .compiler.cycles import predict_cycles
+from .compiler.image import Image, load_image, save_image
+from .data.sets.datasets import Dataset, load_dataset
+from .device.comparison import Comparison, compare_with_model
+from .device.driver import Board
+from .device.simulated import SimulatedBoard
 from .information import network_rows
-from .network import IntegerNetwork, save_network
-from .report import Report, bars, event_picture, raster
-from .simulated import SimulatedBoard
-from .training.checkpoint import load_checkpoint
-from .training.evaluate import predict, predict_integer
-from .training.export import export_network
-from .training.options import RunOptions
-from .training.recipes import Recipe, load_recipe
-from .training.train import train
+from .network import model
+from .network.graph import IntegerNetwork, save_network
+from .reports.report import Report, bars, event_picture, raster
+from .training.net.export import export_network
+from .training.recipe.recipes import Recipe, load_recipe
+from .training.run.checkpoint import load_checkpoint
+from .training.run.evaluate import predict, predict_integer
+from .training.run.options import RunOptions
+from .training.run.train import train
 
 __all__ = ["run_demo"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
 
-from .image import Image, load_image
-from .network import IntegerNetwork, load_network
+from .compiler.image import Image, load_image
+from .network.graph import IntegerNetwork, load_network
 
 __all__ = ["describe"]
 
@@ -25,12 +25,12 @@ def describe(file: str) -> Rows:
         return [(name, f"{board.config.name} core at {board.clock / 1e6:g} MHz")
                 for name, board in BOARDS.items()]
     if file == "recipes":
-        from .training.recipes import load_recipe, recipe_names
+        from .training.recipe.recipes import load_recipe, recipe_names
 
         return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
     path = Path(file)
     if path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix):
-        from .training.recipes import load_recipe
+        from .training.recipe.recipes import load_recipe
 
         return recipe_rows(load_recipe(file))
     if not path.is_file():
@@ -100,7 +100,7 @@ def network_rows(network: IntegerNetwork) -> Rows:
 
 def read_checkpoint(path: Path):
     """Return a checkpoint; the training library is needed only here."""
-    from .training.checkpoint import load_checkpoint
+    from .training.run.checkpoint import load_checkpoint
 
     return load_checkpoint(path)
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import ragged_networks
 from core_bench import run_image
-from spikeplane.compiler import compile_network
-from spikeplane.model import run
-from spikeplane.network import Schedule
-from spikeplane.placement import place
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.placement import place
+from spikeplane.network.graph import Schedule
+from spikeplane.network.model import run
 from spikeplane_hw.memory_map import Counter
 
 EXACT = [counter for counter in Counter if counter is not Counter.CYCLES]
@@ -36,7 +36,7 @@ def check(network, config, schedule, samples):
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 @pytest.mark.parametrize("config", ragged_networks.CORES[:2], ids=lambda c: c.name)
 def test_core_equals_the_integer_model(config, schedule, direct):
-    # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/test_driver.py.
+    # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/device/test_driver.py.
     network = ragged_networks.network(3, direct=direct)
     check(network, config, schedule, ragged_networks.samples(network, 2))
 

@@ -3,7 +3,7 @@ import random
 import pytest
 from configs import NARROW, WIDE
 from mock_device import MockDevice, Tally
-from spikeplane.frames import FrameReader, Reply, Request
+from spikeplane.device.frames import FrameReader, Reply, Request
 from spikeplane_hw.frame import PAYLOAD_LIMIT, Command, Status
 from spikeplane_hw.link import Link
 from spikeplane_hw.memory_map import Space, memory_map
@@ -175,7 +175,7 @@ def test_the_longest_frame_fits():
 
 
 def test_unknown_commands_are_refused():
-    from spikeplane.frames import REQUEST, seal
+    from spikeplane.device.frames import REQUEST, seal
 
     header = {"sequence": 251, "command": 99, "count": 0, "space": 0, "address": 0}
     reply = Reply(command=Command.HELLO, sequence=251, status=Status.BAD_COMMAND).encode()

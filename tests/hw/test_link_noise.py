@@ -7,8 +7,8 @@ import pytest
 from configs import NARROW, WIDE
 from mock_device import MockDevice, Tally
 from noise import NoisyTransport
-from spikeplane.session import Session
-from spikeplane.simulated import SimulatedBoard
+from spikeplane.device.session import Session
+from spikeplane.device.simulated import SimulatedBoard
 from spikeplane_hw.memory_map import Space, memory_map
 
 HARMS = 10_000

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from spikeplane.frames import stuff, unstuff
+from spikeplane.device.frames import stuff, unstuff
 from spikeplane_hw.slip import END, ESC, SlipDecoder, SlipEncoder
 from spikeplane_hw.testing import Pauses, receive, send, simulate, watch
 

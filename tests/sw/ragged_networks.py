@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from spikeplane.layer import TAP_LIMIT
-from spikeplane.network import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
+from spikeplane.network.graph import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
+from spikeplane.network.layer import TAP_LIMIT
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset, leak_limit
 

@@ -3,7 +3,7 @@
 import struct
 
 import numpy as np
-from spikeplane.data.events import EVENT
+from spikeplane.data.formats.events import EVENT
 
 AEDAT_2_0 = b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n"
 AEDAT_3_1 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"

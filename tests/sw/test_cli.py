@@ -10,10 +10,10 @@ import pytest
 import ragged_networks
 from rich.console import Console
 from spikeplane import cli
-from spikeplane.image import load_image
-from spikeplane.network import InputFormat, Schedule, save_network
-from spikeplane.training.checkpoint import Checkpoint, save_checkpoint
-from spikeplane.training.recipes import load_recipe, recipe_names
+from spikeplane.compiler.image import load_image
+from spikeplane.network.graph import InputFormat, Schedule, save_network
+from spikeplane.training.recipe.recipes import load_recipe, recipe_names
+from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from typer.testing import CliRunner
 
 runner = CliRunner()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from spikeplane import cli
-from spikeplane.training.recipes import recipe_names
+from spikeplane.training.recipe.recipes import recipe_names
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from typing import Any
 
 from safetensors import safe_open
 from spikeplane import cli
-from spikeplane.data import datasets
-from spikeplane.training import train as training
+from spikeplane.data.sets import datasets
+from spikeplane.training.run import train as training
 from training_samples import samples
 
 PARTS = {"train": 0, "test": 1}

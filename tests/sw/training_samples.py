@@ -1,10 +1,10 @@
 """Small recipes and data that the training tests share."""
 
 import numpy as np
-from spikeplane.data.datasets import DataRecipe, Dataset
-from spikeplane.network import InputFormat
-from spikeplane.training.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
-from spikeplane.training.recipes import Recipe, TrainingRecipe
+from spikeplane.data.sets.datasets import DataRecipe, Dataset
+from spikeplane.network.graph import InputFormat
+from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.recipe.recipes import Recipe, TrainingRecipe
 
 EVENTS = InputFormat(channels=2, height=8, width=8, steps=3)
 IMAGE = InputFormat(channels=1, height=8, width=8, steps=3, bits=4, direct=True)

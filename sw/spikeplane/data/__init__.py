@@ -1,1 +1,1 @@
-"""Recordings, the event camera model, and data sets."""
+"""Event files (``formats``) and data sets (``sets``)."""

@@ -1,0 +1,163 @@
+"""The compiler: an integer network becomes the image of a core.
+
+Three levels, each checked before the next is made: the network, its placement in the memories
+(:mod:`.placement`), the program (:mod:`.program`).
+"""
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
+from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, quantizer_table
+
+from ..network import model
+from ..network.graph import IntegerNetwork, Schedule
+from .image import Image, LayerInfo, Vector
+from .placement import PlacedLayer, Placement, place
+from .program import Program
+from .spike_map import to_words
+
+__all__ = ["compile_network"]
+
+VECTOR_DENSITY = 0.15
+"""Active part of a self-test input that nobody recorded."""
+
+
+def compile_network(
+    network: IntegerNetwork,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    *,
+    keep_maps: bool = True,
+    keep_states: bool = False,
+    samples: np.ndarray | None = None,
+) -> Image:
+    """Return the image of ``network`` for a core.
+
+    ``samples``, uint8 (n, *InputFormat.shape), become the image's self-test; without, two seeded
+    random inputs do. For ``keep_maps`` and ``keep_states`` see :func:`.placement.place`. Raises a
+    NetworkError or a CompileError naming the layer, the value and the limit.
+    """
+    placement = place(
+        network, config, schedule, keep_maps=keep_maps, keep_states=keep_states
+    )
+    program = Program.of(placement)
+    program.verify()
+    form, source = network.input, placement.input_map
+    if samples is None:
+        samples = _random_samples(network)
+    return Image(
+        config=config,
+        schedule=schedule,
+        contents=_contents(placement, program),
+        registers={
+            Register.LAYERS: len(placement.layers),
+            Register.OUTER_STEPS: program.outer_steps,
+            Register.INPUT_BASE: source.base,
+            Register.INPUT_WORDS: source.words(config),
+            Register.INPUT_WIDTH: form.width,
+            Register.INPUT_HEIGHT: form.height,
+            # No step: every event is refused where the input is written as words.
+            Register.INPUT_STEPS: source.steps if source.flagged else 0,
+        },
+        input=form,
+        input_map=source,
+        layers=[
+            LayerInfo(
+                name=placed.layer.name,
+                channels=placed.layer.weight.shape[0],
+                height=placed.output_height,
+                width=placed.output_width,
+                spikes=placed.target if kept else None,
+                state_base=placed.state_base if placed.stored else None,
+                state_pack=placed.state_pack,
+                state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
+                taps=len(placed.layer.taps),
+            )
+            for placed, kept in zip(placement.layers, placement.kept, strict=True)
+        ],
+        logit_offset=network.logit_offset.astype(np.int64),
+        logit_scale=network.logit_scale,
+        vectors=_vectors(network, config, schedule, samples),
+        metadata=network.metadata,
+    )
+
+
+def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, np.ndarray]]:
+    contents = {
+        Space.PROGRAM: (0, program.program_words()),
+        Space.PASSES: (0, program.pass_words()),
+        Space.WEIGHTS: (0, _weight_words(placement)),
+    }
+    parameters = [_parameter_words(p, placement.config) for p in placement.layers if p.layer.neuron]
+    if parameters:
+        contents[Space.PARAMETERS] = (0, np.concatenate(parameters))
+    if placement.tables:
+        tables = [quantizer_table(bits, levels) for bits, levels in placement.tables]
+        width = memory_map(placement.config)[Space.TABLES].width
+        contents[Space.TABLES] = (0, to_words(_bits(np.concatenate(tables), width), width))
+    return contents
+
+
+def _bits(values: np.ndarray, width: int) -> np.ndarray:
+    """Return two's complement bits, uint8 (n, width), low bit first."""
+    return (values.astype(np.int64)[:, None] >> np.arange(width) & 1).astype(np.uint8)
+
+
+def _weight_words(placement: Placement) -> np.ndarray:
+    config = placement.config
+    slots = placement.layers[-1].weight_end
+    bits = np.zeros((slots, config.banks, config.lanes), np.uint8)  # slot 0 stays all zeros
+    for placed in placement.layers:
+        bits[placed.weight_base:placed.weight_end] = _weight_slots(placed, config)
+    return to_words(bits.reshape(-1, config.lanes), config.lanes)
+
+
+def _weight_slots(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
+    """Return a layer's weight bits, uint8 (slots, banks, lanes)."""
+    layer, slots = placed.layer, placed.source.pixel_slots
+    out, channels, height, width = layer.weight.shape
+    codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
+    codes[:out, :channels] = layer.weight_kind.codes(
+        layer.weight.astype(np.int64), layer.weight_bits
+    )
+    planes = codes >> np.arange(layer.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
+    planes = planes.reshape(
+        layer.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
+    )
+    # (group, plane, y, x, slot, bank, lane)
+    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)
+    return ordered.reshape(-1, config.banks, config.lanes)
+
+
+def _parameter_words(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
+    layer = placed.layer
+    channels = layer.weight.shape[0]
+    padded = np.zeros((2, placed.groups * config.lanes), np.int64)
+    padded[:, :channels] = layer.affine
+    bits = np.concatenate(
+        [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1
+    )
+    return to_words(bits, bits.shape[1])
+
+
+def _random_samples(network: IntegerNetwork) -> np.ndarray:
+    random = np.random.default_rng(1)
+    shape = (2, *network.input.shape)
+    values = random.integers(1, 1 << network.input.bits, shape)
+    return (values * (random.random(shape) < VECTOR_DENSITY)).astype(np.uint8)
+
+
+def _vectors(network, config, schedule, samples: np.ndarray) -> list[Vector]:
+    if not len(samples):
+        return []
+    result = model.run(network, samples, schedule=schedule, config=config)
+    vectors = []
+    for index, sample in enumerate(np.asarray(samples, np.uint8)):
+        counters = np.zeros((len(network.layers), len(Counter)), np.int64)
+        for layer, counts in enumerate(result.counters):
+            for counter, values in counts.items():
+                counters[layer, counter.value] = int(values[index])
+        vectors.append(
+            Vector(sample=sample, logits=result.logits[index].numpy(), counters=counters)
+        )
+    return vectors

@@ -1,0 +1,204 @@
+"""Cycle model: how long each layer takes on a core, from its input spikes.
+
+Four stages work on successive segments at the same time: the walker (a candidate row a cycle),
+fetch (a word a cycle), the banks (the longest queue of every pass) and the neuron update. The work
+of each stage is computed exactly from spikes and layout; what follows is how the stages wait for
+each other, as recurrences over the segments. Only the constants below are fitted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import descriptor_words
+from spikeplane_hw.lanes import lanes_latency
+from spikeplane_hw.memories import spike_read_latency
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.update_chunks import update_loop
+
+from ..network import model
+from ..network.graph import IntegerNetwork, Schedule
+from .placement import PlacedLayer, place
+
+__all__ = ["predict_cycles"]
+
+FETCH_LATENCY = 2
+"""Cycles from a row request to its first word at the banks, besides those of the spike memory."""
+BANK_LATENCY = 3
+"""Cycles from a word at the banks to its beat."""
+UPDATE_LATENCY = 3
+"""Cycles besides those of the lanes from a segment's last beat to its first neuron, and of the way
+back: the snapshot is free for the next segment that long before the last neuron, but not before the
+first one."""
+DRAIN_LATENCY = 20
+"""Cycles from a layer's last neuron to the layer's end."""
+QUEUE_STALL = 0.5
+"""Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
+their work, divided by the queue's depth."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Cycles each stage needs for each segment, int64 (inputs, steps, height, width)."""
+
+    fetch: np.ndarray
+    banks: np.ndarray
+
+
+def predict_cycles(
+    network: IntegerNetwork,
+    inputs: np.ndarray,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    *,
+    keep_maps: bool = True,
+) -> np.ndarray:
+    """Return the predicted cycles of every layer, int64 (inputs, layers).
+
+    ``inputs`` are what :func:`.model.run` takes. The result is meant to be within 10 % of
+    ``Counter.CYCLES``.
+    """
+    placement = place(network, config, schedule, keep_maps=keep_maps)
+    inputs = np.asarray(inputs)
+    trace = model.run(network, inputs, schedule=schedule, counters=False, trace=True)
+    values = inputs[:, None] if network.input.direct else inputs
+    cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
+    steps = network.input.steps
+    for index, placed in enumerate(placement.layers):
+        slots = _slots(placed, values, config)
+        if schedule is Schedule.REGISTERS:
+            cycles[:, index] = _layer(placed, slots, 0, 0, steps, config)
+        else:
+            for step in range(steps):
+                now = slots if placed.replay else slots[:, :, step:step + 1]
+                first = step if placed.streamed else 0
+                cycles[:, index] += _layer(placed, now, first, step, 1, config)
+        values = trace.spikes[index].numpy()
+    return cycles
+
+
+def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, config: CoreConfig):
+    """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps.
+
+    ``slots`` is as from :func:`_slots`; ``first_step`` is the first step's place in the map, ``time``
+    what came before it.
+    """
+    height, width, layer = placed.output_height, placed.output_width, placed.layer
+    work = _work(placed, slots, first_step, time, config)
+    setup = descriptor_words(config) + 5 + layer.padding + 2 * len(Counter)
+    if layer.neuron is not None:
+        setup += steps * height
+    rows = placed.pass_count * (1 if placed.full else layer.weight.shape[2])
+    # In the order of the walk: pixel by pixel, all steps of each.
+    count = len(slots)
+    fetch, banks = (
+        stage.transpose(2, 3, 1, 0).reshape(-1, count) for stage in (work.fetch, work.banks)
+    )
+    segments = len(fetch)
+    per_pixel = segments // (height * width)
+    walk = np.full(segments, rows)
+    walk[::per_pixel] += 1
+    back = max(1, config.row_queue_depth // rows)
+    latency = lanes_latency(config) + UPDATE_LATENCY
+    first_beat = FETCH_LATENCY + spike_read_latency(config) + BANK_LATENCY
+    ahead = config.segment_queue_depth + 1  # one more is in the update
+    zero = np.zeros(count, np.int64)
+    walked = fetched = summed = updated = zero
+    fetches, starts = [zero] * back, [zero] * ahead
+    for group in range(placed.groups):
+        last = group == placed.groups - 1
+        update = _update_cycles(
+            placed, placed.last_lanes if last else config.lanes, steps, config
+        )
+        for index in range(segments):
+            ready = np.maximum(fetches[-back], starts[-ahead])
+            walked = np.maximum(walked, ready) + walk[index]
+            fetched = np.maximum(
+                np.maximum(fetched, walked - rows + 1) + fetch[index], walked + 1
+            )
+            summed = np.maximum(
+                np.maximum(summed + banks[index], fetched + first_beat),
+                np.maximum(updated - latency, starts[-1]),
+            )
+            start = np.maximum(updated, summed + latency)
+            updated = start + update
+            fetches = [*fetches[1:], fetched]
+            starts = [*starts[1:], start]
+        walked = walked + 1
+    return setup + updated + DRAIN_LATENCY
+
+
+def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig) -> int:
+    loop = update_loop(config)
+    if placed.layer.neuron is None:
+        return max(lanes, loop)
+    chunks = -(-lanes // config.updates)
+    # A neuron that is updated again at once waits for its own state.
+    dependent = placed.replay or not placed.stored or steps > 1
+    each = max(chunks, loop) if dependent else chunks
+    return each * (steps if placed.replay else 1)
+
+
+def _work(placed: PlacedLayer, slots, first_step: int, time: int, config: CoreConfig) -> _Work:
+    """Return what fetch and banks have to do for each segment of one channel group."""
+    source, layer = placed.source, placed.layer
+    count, planes, steps, rows, row_slots, _ = slots.shape
+    sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
+    np.cumsum(slots, axis=4, out=sums[..., 1:, :])
+    silent_read = not source.flagged or (placed.full and source.height > 1)
+    busy: np.ndarray = np.ones(slots.shape[:4], bool)
+    if not silent_read:
+        busy = np.any(slots, axis=(4, 5))
+    stride = layer.stride * source.pixel_slots
+    left = np.arange(placed.output_width) * stride - layer.padding * source.pixel_slots
+    kernel_rows = 1 if placed.full else layer.weight.shape[2]
+    kernel_slots = row_slots if placed.full else layer.weight.shape[3] * source.pixel_slots
+    low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
+    step = np.arange(steps)[:, None, None]
+    shape = (count, steps, placed.output_height, placed.output_width)
+    fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for index, plane in enumerate(placed.input_planes):
+        reads = np.zeros((*shape, config.banks), np.int32)
+        rest = reads
+        for kernel_row in range(kernel_rows):
+            row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
+            inside = np.logical_and(row >= 0, row < rows)
+            row = row.clip(0, rows - 1)
+            # Earlier steps are read whether silent or not.
+            read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
+            inside = inside & (plane.delay <= time + step[..., 0])
+            present = (read & inside)[..., None]
+            origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
+                      + (first_step + step - plane.delay) * source.step_slots)
+            end_word = (origin + high - 1) // config.word_slots
+            words = end_word - (origin + low) // config.word_slots + 1
+            fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
+            table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
+            upto = table[:, :, :, high]
+            reads = reads + (upto - table[:, :, :, low]) * present[..., None]
+            if kernel_row == kernel_rows - 1:
+                # A bank without an event in the pass's last word takes a cycle for its end.
+                cut = np.maximum(end_word * config.word_slots - origin, low)
+                step_index, row_index = np.indices(cut.shape)[:2]
+                rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
+        banks += (reads + (rest == 0)).max(-1)
+    stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
+    empty = placed.pass_count - planes * layer.weight_bits  # passes that only double
+    return _Work(
+        fetch * layer.weight_bits + empty,
+        np.rint((banks + stall) * layer.weight_bits).astype(int) + empty,
+    )
+
+
+def _slots(placed: PlacedLayer, values: np.ndarray, config: CoreConfig) -> np.ndarray:
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks)."""
+    count, steps, channels, height, width = values.shape
+    planes = placed.input_planes
+    bits = np.zeros(
+        (count, len(planes), steps, height, width, placed.source.pixel_slots * config.banks), "u1"
+    )
+    for index, plane in enumerate(planes):
+        earlier = values[:, :max(0, steps - plane.delay)] >> plane.index & 1
+        bits[:, index, plane.delay:, ..., :channels] = np.moveaxis(earlier, 2, 4)
+    rows = 1 if placed.full else height
+    return bits.reshape(count, len(planes), steps, rows, -1, config.banks)

@@ -1,0 +1,93 @@
+"""What a network takes of a core: image, words of each memory, cycles of a sample."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from spikeplane_hw.config import CONFIGS, CoreConfig
+from spikeplane_hw.memory_map import Space, memory_map
+
+from ..network.graph import IntegerNetwork, NetworkError, Schedule
+from .compile import compile_network
+from .cycles import predict_cycles
+from .image import save_image
+from .placement import CompileError, place
+
+__all__ = ["Occupation", "occupation", "occupations"]
+
+KEPT_SPACES = (Space.WEIGHTS, Space.PARAMETERS, Space.STATES, Space.SPIKES, Space.PROGRAM,
+               Space.PASSES, Space.TABLES, Space.LOGITS)
+"""Memories that a network fills, those that it fills most first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occupation:
+    """What a network takes of one configuration, measured from its image and its placement."""
+
+    config: str
+    schedule: Schedule
+    image_bytes: int
+    """Of the image's file, without self-test."""
+    words: dict[Space, int]
+    """Words of each memory; a word's padding to whole lanes, banks and chunks is counted."""
+    bits: dict[Space, int]
+    """The same times the width of the memory."""
+    cycles: dict[str, float]
+    """Of each layer for one sample, by the cycle model; empty without inputs."""
+
+    @property
+    def total_bits(self) -> int:
+        """Bits of all memories."""
+        return sum(self.bits.values())
+
+    @property
+    def total_cycles(self) -> float:
+        """Predicted cycles of a sample."""
+        return sum(self.cycles.values())
+
+
+def occupation(
+    network: IntegerNetwork,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    inputs: np.ndarray | None = None,
+) -> Occupation:
+    """Return what ``network`` takes of a core; a CompileError says why it does not fit.
+
+    Maps that are no longer needed are overwritten, which takes the least memory. ``inputs`` are
+    samples, whose mean cycles are predicted.
+    """
+    placement = place(network, config, schedule, keep_maps=False)
+    nothing = np.zeros((0, *network.input.shape), np.uint8)
+    image = compile_network(network, config, schedule, keep_maps=False, samples=nothing)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.spk"
+        save_image(image, path)
+        image_bytes = path.stat().st_size
+    taken, memories = placement.occupied_words(), memory_map(config)
+    cycles = {}
+    if inputs is not None and len(inputs):
+        predicted = predict_cycles(network, inputs, config, schedule, keep_maps=False).mean(0)
+        names = [layer.name for layer in network.layers]
+        cycles = dict(zip(names, predicted.tolist(), strict=True))
+    return Occupation(
+        config=config.name, schedule=schedule, image_bytes=image_bytes,
+        words={space: taken[space] for space in KEPT_SPACES},
+        bits={space: taken[space] * memories[space].width for space in KEPT_SPACES},
+        cycles=cycles,
+    )
+
+
+def occupations(
+    network: IntegerNetwork, inputs: np.ndarray | None = None
+) -> tuple[list[Occupation], dict[tuple[str, Schedule], str]]:
+    """Return what ``network`` takes of each named configuration, and why it does not fit others."""
+    fitting, reasons = [], {}
+    for name, config in CONFIGS.items():
+        for schedule in Schedule:
+            try:
+                fitting.append(occupation(network, config, schedule, inputs))
+            except (CompileError, NetworkError) as error:
+                reasons[name, schedule] = str(error)
+    return fitting, reasons

@@ -1,0 +1,259 @@
+"""The device image: everything a host needs to load, run, read and test one network on a core."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import event_layout
+from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
+from spikeplane_hw.neuron import STATE_WIDTH
+
+from ..network.container import ContainerError, read_container, write_container
+from ..network.graph import InputFormat, Schedule
+from .spike_map import SpikeMap
+
+__all__ = ["Image", "ImageError", "LayerInfo", "Vector", "load_image", "save_image"]
+
+FILE_KIND = "image"
+FILE_VERSION = 1
+
+
+class ImageError(ValueError):
+    """An image is unusable; the message names the file, or the value and its limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInfo:
+    """What a host can read of a layer after a run."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    spikes: SpikeMap | None
+    """Where its spikes are after a run; None: overwritten by a later layer, or a classifier.
+    With the schedule STORED it holds the last time steps that are still needed."""
+    state_base: int | None
+    """First chunk of its final potentials; None: not stored."""
+    state_pack: int = 0
+    """1 << state_pack chunks of them share a chunk of the memory."""
+    state_bits: int = 0
+    taps: int = 1
+    """Time steps of its input that it looks at."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Vector:
+    """One input and what the device must answer."""
+
+    sample: np.ndarray
+    """uint8, of shape ``InputFormat.shape``."""
+    logits: np.ndarray
+    """int64 (classes,): the device's sums, without ``logit_offset``."""
+    counters: np.ndarray
+    """int64 (layers, len(Counter)). CYCLES is 0: it is not predicted bit for bit."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """A compiled network. Words are uint8 (words, word_bytes), little-endian, as on the link."""
+
+    config: CoreConfig
+    """The core it was compiled for; ``config.hash`` is what the device must report."""
+    schedule: Schedule
+    contents: dict[Space, tuple[int, np.ndarray]]
+    """First address and words of every memory to write, SPIKES apart."""
+    registers: dict[Register, int]
+    """To write after the contents."""
+    input: InputFormat
+    input_map: SpikeMap
+    layers: list[LayerInfo]
+    logit_offset: np.ndarray
+    """int64 (classes,), to add to the device's sums."""
+    logit_scale: float = 1.0
+    vectors: list[Vector] = field(default_factory=list)
+    """Self-test."""
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether the input is sent as events; if not, as words of the spike memory."""
+        return self.input_map.flagged
+
+    def check_sample(self, sample: np.ndarray) -> np.ndarray:
+        """Return ``sample`` as uint8; an ImageError says what of shape, type, values is wrong."""
+        sample = np.asarray(sample)
+        if sample.shape != self.input.shape:
+            raise ImageError(f"an input of shape {self.input.shape} was expected, "
+                             f"not {sample.shape}")
+        if sample.dtype.kind not in "bui":
+            raise ImageError(f"an input of integers or booleans was expected, not {sample.dtype}")
+        low, high = int(sample.min()), int(sample.max())
+        if low < 0 or high >> self.input.bits:
+            raise ImageError(f"the input has the value {low if low < 0 else high}, "
+                             f"limit 0..{(1 << self.input.bits) - 1}")
+        return sample.astype(np.uint8)
+
+    def verify(self) -> None:
+        """Raise an ImageError naming the memory and the limit if contents do not fit the core."""
+        for space, (address, words) in self.contents.items():
+            memory = memory_map(self.config)[space]
+            if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != memory.word_bytes:
+                raise ImageError(
+                    f"{space.name}: words of {memory.word_bytes} bytes were expected, not "
+                    f"{words.dtype} {words.shape}"
+                )
+            if address < 0 or address + len(words) > memory.depth or not memory.writable:
+                raise ImageError(f"{space.name}: words {address}..{address + len(words) - 1} do "
+                                 f"not fit {memory.depth} writable words")
+        if self.logit_offset.shape != (self.layers[-1].channels,):
+            raise ImageError(f"logit_offset has shape {self.logit_offset.shape}, must be "
+                             f"({self.layers[-1].channels},)")
+        for index, vector in enumerate(self.vectors):
+            self.check_sample(vector.sample)
+            shapes = vector.logits.shape, vector.counters.shape
+            if shapes != (self.logit_offset.shape, (len(self.layers), len(Counter))):
+                raise ImageError(f"self-test vector {index}: logits and counters have the "
+                                 f"shapes {shapes}")
+
+    def encode_input(self, sample: np.ndarray) -> tuple[int, np.ndarray]:
+        """Return (first word, words) of the input map that holds ``sample``.
+
+        ``sample`` has the shape ``self.input.shape``. Row flags are not set by writing words:
+        write them only if ``takes_events`` is false.
+        """
+        sample = self.check_sample(sample)
+        values = sample[None] if self.input.direct else sample
+        return self.input_map.first_word(self.config), self.input_map.pack(values, self.config)
+
+    def encode_events(self, sample: np.ndarray) -> np.ndarray:
+        """Return ``sample``, spikes (steps, channels, height, width), as uint32 event words.
+
+        They are in order of (step, y, x, polarity); channel c is polarity c.
+        """
+        if not self.takes_events:
+            raise ImageError("this image's input is written as words, not sent as events")
+        step, y, x, channel = np.nonzero(np.moveaxis(self.check_sample(sample), 1, 3))
+        fields = {"step": step, "y": y, "x": x, "polarity": channel}
+        words = np.zeros(len(step), np.uint32)
+        for name, member in event_layout():
+            words |= fields[name].astype(np.uint32) << member.offset
+        return words
+
+    def map_place(self, layer: int) -> tuple[int, int]:
+        """Return (first word, word count) in Space.SPIKES of a layer's output spikes."""
+        spikes = self._spikes(layer)
+        return spikes.first_word(self.config), spikes.words(self.config)
+
+    def decode_map(self, layer: int, words: np.ndarray, steps: int | None = None) -> np.ndarray:
+        """Return the spikes, uint8 (steps, channels, height, width), from words of SPIKES.
+
+        With the schedule STORED those of the last of ``steps`` time steps run, by default
+        ``input.steps``.
+        """
+        spikes = self._spikes(layer).unpack(words, self.config)
+        if self.schedule is Schedule.STORED:
+            last = ((steps or self.input.steps) - 1) % len(spikes)
+            return spikes[last:last + 1]
+        return spikes
+
+    def state_place(self, layer: int) -> tuple[int, int]:
+        """Return (first word, word count) in Space.STATES of a layer's final potentials."""
+        info = self.layers[layer]
+        if info.state_base is None:
+            raise ImageError(f"layer {info.name!r}: its potentials are not kept by this image")
+        groups = -(-info.channels // self.config.lanes)
+        return (info.state_base * self.config.updates,
+                info.height * info.width * groups * self.config.lanes >> info.state_pack)
+
+    def decode_states(self, layer: int, words: np.ndarray) -> np.ndarray:
+        """Return the codes, int64 (channels, height, width), from words of STATES."""
+        info = self.layers[layer]
+        packed = np.ascontiguousarray(words).view(f"<u{STATE_WIDTH // 8}").astype(np.int64)
+        width = STATE_WIDTH >> info.state_pack
+        shifts = width * np.arange(1 << info.state_pack)[:, None]
+        codes = packed.reshape(-1, 1, self.config.updates) >> shifts & ((1 << width) - 1)
+        codes -= (codes >> (width - 1)) << width
+        pixels = codes.reshape(info.height, info.width, -1)[..., :info.channels]
+        return np.moveaxis(pixels, 2, 0)
+
+    def _spikes(self, layer: int) -> SpikeMap:
+        info = self.layers[layer]
+        if info.spikes is None:
+            raise ImageError(f"layer {info.name!r}: its spikes are not kept by this image")
+        return info.spikes
+
+
+def save_image(image: Image, path: Path | str) -> None:
+    """Write ``image`` to a file, usually named ``.spk``."""
+    image.verify()
+    tensors = {f"memory.{space.name}": words for space, (_, words) in image.contents.items()}
+    tensors["logit_offset"] = image.logit_offset
+    for index, vector in enumerate(image.vectors):
+        for name in ("sample", "logits", "counters"):
+            tensors[f"vector.{index}.{name}"] = getattr(vector, name)
+    header = {
+        "config": asdict(image.config),
+        "config_hash": image.config.hash,
+        "schedule": image.schedule.value,
+        "addresses": {space.name: address for space, (address, _) in image.contents.items()},
+        "registers": {register.name: int(value) for register, value in image.registers.items()},
+        "input": asdict(image.input),
+        "input_map": asdict(image.input_map),
+        "layers": [asdict(layer) for layer in image.layers],
+        "logit_scale": image.logit_scale,
+        "vectors": len(image.vectors),
+        "metadata": image.metadata,
+    }
+    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+
+
+def load_image(path: Path | str) -> Image:
+    """Return the image in a file.
+
+    Raises an ImageError naming the file and the reason if it is missing, truncated, altered, of
+    another kind or version, or does not fit the core it names.
+    """
+    try:
+        header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    except ContainerError as error:
+        raise ImageError(str(error)) from error
+    try:
+        image = _image(header, tensors)
+        if image.config.hash != header["config_hash"]:
+            raise ImageError("the core's configuration means something else in this version")
+        image.verify()
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ImageError(f"{path}: the header is not that of an image: {error!r}") from error
+    return image
+
+
+def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
+    return Image(
+        config=CoreConfig(**header["config"]),
+        schedule=Schedule(header["schedule"]),
+        contents={
+            Space[name]: (address, tensors[f"memory.{name}"])
+            for name, address in header["addresses"].items()
+        },
+        registers={Register[name]: value for name, value in header["registers"].items()},
+        input=InputFormat(**header["input"]),
+        input_map=SpikeMap(**header["input_map"]),
+        layers=[
+            LayerInfo(**entry | {"spikes": entry["spikes"] and SpikeMap(**entry["spikes"])})
+            for entry in header["layers"]
+        ],
+        logit_offset=tensors["logit_offset"],
+        logit_scale=header["logit_scale"],
+        vectors=[
+            Vector(**{
+                name: tensors[f"vector.{index}.{name}"]
+                for name in ("sample", "logits", "counters")
+            })
+            for index in range(header["vectors"])
+        ],
+        metadata=header["metadata"],
+    )

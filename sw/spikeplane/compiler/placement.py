@@ -1,0 +1,366 @@
+"""Placement: where the maps, weights, parameters and states of a network lie in a core."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.utils import exact_log2
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import descriptor_words, event_layout
+from spikeplane_hw.memory_map import LOGIT_WIDTH, Space
+from spikeplane_hw.neuron import (
+    MULTIPLIER_WIDTH,
+    STATE_WIDTH,
+    TABLE_INDEX_WIDTH,
+    Levels,
+    Neuron,
+)
+
+from ..network.graph import IntegerNetwork, Layer, Schedule
+from .spike_map import SpikeMap
+
+__all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
+
+
+class CompileError(ValueError):
+    """A network does not fit a core; the message names the layer, what it needs and the limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPlane:
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+
+    weight: int
+    """It counts ``2**weight``."""
+    index: int = 0
+    """Which plane of the map."""
+    delay: int = 0
+    """How many steps ago."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedLayer:
+    """A layer and the places of what it reads and writes."""
+
+    layer: Layer
+    source: SpikeMap
+    target: SpikeMap | None
+    """None for the classifier."""
+    output_height: int
+    output_width: int
+    groups: int
+    last_lanes: int
+    full: bool
+    """Fully connected: the window is one row, the whole time step of the source."""
+    replay: bool
+    streamed: bool
+    source_ring: int
+    """Steps that the source holds and the core walks round: 1, unless taps look back in a live map."""
+    target_ring: int
+    """The same of the target."""
+    first_pass: int
+    weight_base: int
+    weight_group: int
+    """Slots of one channel group."""
+    parameter_base: int
+    state_base: int
+    """First state chunk, that is word of the state memory; a multiple of a channel group's."""
+    state_pack: int
+    """1 << state_pack chunks share one."""
+    stored: bool
+    table: int
+
+    @property
+    def input_planes(self) -> list[InputPlane]:
+        """The bits of what is summed up."""
+        if len(self.layer.taps) > 1:
+            return [
+                InputPlane(weight=self.layer.taps[-1] - exponent, delay=delay)
+                for delay, exponent in enumerate(self.layer.taps)
+            ]
+        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+
+    @property
+    def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
+        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
+        planes, bits = self.input_planes, self.layer.weight_bits
+        most = max(plane.weight for plane in planes) + bits - 1
+        return [
+            [
+                (plane, power - plane.weight)
+                for plane in planes if 0 <= power - plane.weight < bits
+            ]
+            for power in range(most + 1)
+        ]
+
+    @property
+    def pass_count(self) -> int:
+        """Plane passes of the layer; a power without products takes one to double."""
+        return sum(max(1, len(pairs)) for pairs in self.plane_pairs)
+
+    @property
+    def weight_end(self) -> int:
+        """First slot of a weight bank after the layer's."""
+        return self.weight_base + self.groups * self.weight_group
+
+    @property
+    def pass_end(self) -> int:
+        """First pass after the layer's."""
+        return self.first_pass + self.pass_count
+
+    def parameter_end(self, config: CoreConfig) -> int:
+        """Return the first parameter chunk after the layer's; a classifier has none."""
+        return self.parameter_base + self.groups * config.chunks
+
+    def state_end(self, config: CoreConfig) -> int:
+        """Return the first state chunk after the layer's; a classifier has none."""
+        pixels = self.output_height * self.output_width * self.groups if self.stored else 1
+        return self.state_base + (config.chunks >> self.state_pack) * pixels
+
+    @property
+    def weight_plane(self) -> int:
+        """Slots of one weight plane of one channel group."""
+        return self.weight_group // self.layer.weight_bits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """A network placed on a core."""
+
+    network: IntegerNetwork
+    config: CoreConfig
+    schedule: Schedule
+    input_map: SpikeMap
+    layers: list[PlacedLayer]
+    tables: list[tuple[int, Levels]]
+    """(bits, levels) of each quantizer table."""
+    kept: list[bool]
+    """Whether a layer's spikes are still there after the run."""
+
+    def verify(self) -> None:
+        """Raise a CompileError naming the layer, the need and the limit if a memory overflows."""
+        config = self.config
+        _limit("", "layers", len(self.layers), config.layer_count)
+        _limit("", "quantizer tables", len(self.tables), config.table_count)
+        _verify_map("input", self.input_map, config)
+        for name, side in (("height", self.input_map.height), ("width", self.input_map.width)):
+            _limit("input", name, side, (1 << config.side_width) - 1)
+        _limit("input", "time steps", self.network.input.steps, (1 << config.step_width) - 1)
+        if self.input_map.flagged:
+            _verify_events(self.input_map)
+        for placed in self.layers:
+            where = f"layer {placed.layer.name!r}"
+            if placed.target is not None:
+                _verify_map(where, placed.target, config)
+            _limit(where, "weight slots a bank, all layers to here", placed.weight_end,
+                   config.weight_depth)
+            _limit(where, "passes, all layers to here", placed.pass_end, config.pass_count)
+            _limit(where, "taps", len(placed.layer.taps), config.tap_count)
+            if placed.layer.neuron is None:
+                _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
+                continue
+            _limit(where, "parameter chunks, all layers to here", placed.parameter_end(config),
+                   config.parameter_depth)
+            _limit(where, "state chunks, all layers to here", placed.state_end(config),
+                   config.state_depth)
+        for placed in self.layers:
+            _verify_sums(placed, self)
+
+    def occupied_words(self) -> dict[Space, int]:
+        """Return how many words of each memory, from its first one on, the network takes."""
+        config, last = self.config, self.layers[-1]
+        neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
+        maps = [self.input_map, *(placed.target for placed in neurons if placed.target)]
+        chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
+        states = max((placed.state_end(config) for placed in neurons), default=0)
+        return {
+            Space.PROGRAM: len(self.layers) * descriptor_words(config),
+            Space.PASSES: last.pass_end,
+            Space.WEIGHTS: last.weight_end * config.banks,
+            Space.PARAMETERS: chunks * config.updates,
+            Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
+            Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
+            Space.STATES: states * config.updates,
+            Space.LOGITS: last.layer.weight.shape[0],
+        }
+
+
+def place(
+    network: IntegerNetwork,
+    config: CoreConfig,
+    schedule: Schedule = Schedule.REGISTERS,
+    *,
+    keep_maps: bool = True,
+    keep_states: bool = False,
+) -> Placement:
+    """Return ``network`` placed on a core.
+
+    ``keep_maps`` gives every map its own memory, so that all spikes can be read after a run;
+    without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
+    potentials of every layer that has a state also with the schedule REGISTERS.
+    """
+    network.verify()
+    form = network.input
+    stored_schedule = schedule is Schedule.STORED
+    shapes = network.shapes()
+    steps = 1 if stored_schedule else form.steps
+    slots = -(-form.channels // config.banks)
+    polarities = 1 << event_layout()["polarity"].width
+    input_map = SpikeMap(
+        base=0, steps=1 if form.direct else form.steps, channels=form.channels, height=form.height,
+        width=form.width, pixel_slots=slots, planes=form.bits,
+        # Events set flags; an image, or more channels than polarities, is written as words.
+        flagged=not form.direct and form.channels <= polarities and slots == 1,
+    )
+    rings = [_ring(layer, stored_schedule) for layer in network.layers[1:]]
+    maps = _place_maps(shapes[1:-1], rings, input_map, steps, config, stored_schedule, keep_maps)
+    tables: list[tuple[int, Levels]] = []
+    layers: list[PlacedLayer] = []
+    weight, parameter, passes = 1, 0, 0  # weight slot 0 of every bank is the zero row
+    state = config.chunks  # all layers without stored states share the first chunks
+    for index, layer in enumerate(network.layers):
+        neuron = layer.neuron
+        source = maps[index]
+        channels, height, width = shapes[index + 1]
+        groups = -(-channels // config.lanes)
+        stored = (
+            neuron is not None and neuron.state_bits > 0 and (stored_schedule or keep_states)
+        )
+        table = 0
+        if neuron is not None and neuron.quantized:
+            key = (neuron.state_bits, neuron.levels)
+            if key not in tables:
+                tables.append(key)
+            table = tables.index(key)
+        # Within a run of several steps a word would be read again before it is written.
+        state_pack = _state_pack(neuron, config) if stored and stored_schedule else 0
+        group_states = config.chunks >> state_pack
+        kernel = layer.weight.shape[2] * layer.weight.shape[3]
+        placed = PlacedLayer(
+            layer=layer,
+            source=source,
+            target=maps[index + 1] if neuron is not None else None,
+            output_height=height,
+            output_width=width,
+            groups=groups,
+            last_lanes=channels - (groups - 1) * config.lanes,
+            full=layer.fills(source.height, source.width),
+            replay=index == 0 and form.direct,
+            streamed=index == 0 and stored_schedule and not form.direct,
+            source_ring=_ring(layer, stored_schedule) if index else 1,
+            target_ring=_ring(network.layers[index + 1], stored_schedule) if neuron else 1,
+            first_pass=passes,
+            weight_base=weight,
+            weight_group=layer.weight_bits * kernel * source.pixel_slots,
+            parameter_base=parameter if neuron is not None else 0,
+            state_base=-(-state // group_states) * group_states if stored else 0,
+            state_pack=state_pack,
+            stored=stored,
+            table=table,
+        )
+        layers.append(placed)
+        weight += groups * placed.weight_group
+        passes += placed.pass_count
+        if neuron is not None:
+            parameter += groups * config.chunks
+        if stored:
+            state = placed.state_end(config)
+    kept = [keep_maps or index >= len(layers) - 2 for index in range(len(layers))]
+    kept[-1] = False
+    placement = Placement(
+        network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
+        tables=tables, kept=kept,
+    )
+    placement.verify()
+    return placement
+
+
+def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
+    """Return the log2 of the chunks of states that can share a word of the state memory."""
+    if neuron is None or not neuron.quantized:
+        return 0
+    return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
+
+
+def _ring(reader: Layer, stored: bool) -> int:
+    """Return how many steps the map holds that ``reader`` reads one step at a time."""
+    return 1 << (len(reader.taps) - 1).bit_length() if stored else 1
+
+
+def _place_maps(shapes, rings, input_map, steps, config, stored, keep_maps) -> list[SpikeMap]:
+    """Return the input map and the output map of every layer but the classifier."""
+    maps = [input_map]
+    for (channels, height, width), ring in zip(shapes, rings, strict=True):
+        slots = -(-channels // config.banks)
+        live = maps
+        if not keep_maps and ring == 1:
+            # The input map and maps of several steps are read again in the next outer step.
+            held = [m for m, count in zip(maps[1:-1], rings, strict=False) if count > 1]
+            live = [*([input_map] if stored else []), *held, maps[-1]]
+        shape = SpikeMap(
+            base=0, steps=max(steps, ring), channels=channels, height=height, width=width,
+            pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
+        )
+        word = _first_fit(
+            [(m.first_word(config), m.words(config)) for m in live], shape.words(config)
+        )
+        flag = _first_fit([(m.flags, m.rows) for m in live], shape.rows)
+        maps.append(SpikeMap(**vars(shape) | {"base": word * config.word_slots, "flags": flag}))
+    return maps
+
+
+def _first_fit(taken: list[tuple[int, int]], size: int) -> int:
+    """Return the lowest start of ``size`` free places beside the (start, size) ``taken``."""
+    start = 0
+    for other, length in sorted(taken):
+        if start + size <= other:
+            break
+        start = max(start, other + length)
+    return start
+
+
+def _limit(where: str, what: str, need: int, limit: int) -> None:
+    if need > limit:
+        prefix = f"{where}: " if where else ""
+        raise CompileError(f"{prefix}{what}: {need} needed, limit {limit}")
+
+
+def _verify_map(where: str, spikes: SpikeMap, config: CoreConfig) -> None:
+    words = spikes.first_word(config) + spikes.words(config)
+    _limit(where, "spike memory words up to its map's end", words, config.spike_depth)
+    _limit(where, "row flags up to its map's end", spikes.flags + spikes.rows,
+           config.row_flag_count)
+
+
+def _verify_sums(placed: PlacedLayer, placement: Placement) -> None:
+    """Prove that no sum of the layer overflows, whatever its input."""
+    config, layer = placement.config, placed.layer
+    where = f"layer {layer.name!r}"
+    largest = sum(1 << plane.weight for plane in placed.input_planes)
+    weight = layer.weight.astype(np.int64)
+    codes = layer.weight_kind.codes(weight, layer.weight_bits).sum((1, 2, 3)) * largest
+    limit = (1 << config.accumulator_width) - 1
+    _limit(where, f"largest sum of channel {int(codes.argmax())}", int(codes.max()), limit)
+    reference = layer.weight_kind.reference(layer.weight_bits) * weight[0].size * largest
+    _limit(where, "largest reference sum", reference, limit)
+    high = np.maximum(weight, 0).sum((1, 2, 3)) * largest
+    low = np.maximum(-weight, 0).sum((1, 2, 3)) * largest
+    reach = np.maximum(high, low)
+    if layer.neuron is None:
+        segments = placed.output_height * placed.output_width * placement.network.input.steps
+        _limit(where, "largest logit, all pixels and steps", int(reach.max()) * segments,
+               (1 << (LOGIT_WIDTH - 1)) - 1)
+        return
+    multiplier, offset = layer.affine
+    product = reach * np.abs(multiplier) + np.abs(offset)
+    width = config.sum_width + MULTIPLIER_WIDTH + 1
+    _limit(where, f"largest |sum * M| + |B|, channel {int(product.argmax())}", int(product.max()),
+           (1 << (width - 1)) - 1)
+
+
+def _verify_events(input_map: SpikeMap) -> None:
+    """Raise a CompileError if an event cannot name every pixel and step of the input map."""
+    layout = event_layout()
+    for name, size in (
+        ("x", input_map.width), ("y", input_map.height), ("step", input_map.steps)
+    ):
+        _limit("input", f"values of an event's {name}", size, 1 << layout[name].width)

@@ -1,0 +1,197 @@
+"""The program of a core: one descriptor a layer, and the plane passes of all layers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Shape
+from amaranth.lib import data
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import (
+    PROGRAM_WIDTH,
+    descriptor_layout,
+    descriptor_words,
+    pass_layout,
+)
+from spikeplane_hw.neuron import SHIFTS
+
+from ..network.graph import Schedule, WeightKind
+from .placement import CompileError, PlacedLayer, Placement
+from .spike_map import to_words
+
+__all__ = ["Program", "decode_fields", "encode_fields"]
+
+
+def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
+    """Return ``fields`` as bits of ``layout``; a value that does not fit is a CompileError."""
+    bits = 0
+    if set(fields) != set(layout.members):
+        raise CompileError(f"{where}: fields {sorted(set(fields) ^ set(layout.members))} differ")
+    for name, field in layout:
+        shape = Shape.cast(field.shape)
+        value = int(fields[name])
+        low = -(1 << (shape.width - 1)) if shape.signed else 0
+        high = low + (1 << shape.width) - 1
+        if not low <= value <= high:
+            raise CompileError(f"{where}: {name} is {value}, limit {low}..{high}")
+        bits |= (value & ((1 << shape.width) - 1)) << field.offset
+    return bits
+
+
+def decode_fields(layout: data.StructLayout, bits: int) -> dict[str, int]:
+    """Return the fields of ``bits``; the inverse of :func:`encode_fields`."""
+    fields = {}
+    for name, field in layout:
+        shape = Shape.cast(field.shape)
+        value = bits >> field.offset & ((1 << shape.width) - 1)
+        if shape.signed and value >> (shape.width - 1):
+            value -= 1 << shape.width
+        fields[name] = value
+    return fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Descriptors and passes as fields, see :mod:`spikeplane_hw.descriptor`."""
+
+    config: CoreConfig
+    names: list[str]
+    descriptors: list[dict[str, int]]
+    passes: list[dict[str, int]]
+    outer_steps: int
+
+    @classmethod
+    def of(cls, placement: Placement) -> "Program":
+        """Return the program of a placed network."""
+        steps = placement.network.input.steps
+        stored = placement.schedule is Schedule.STORED
+        inner = 1 if stored else steps
+        return cls(
+            config=placement.config,
+            names=[placed.layer.name for placed in placement.layers],
+            descriptors=[
+                _descriptor(placed, inner, placement.config) for placed in placement.layers
+            ],
+            passes=[fields for placed in placement.layers for fields in _passes(placed, placement.config)],
+            outer_steps=steps if stored else 1,
+        )
+
+    def verify(self) -> None:
+        """Raise a CompileError naming layer, field, value and limit if a field does not fit."""
+        self.program_words()
+        self.pass_words()
+
+    def program_words(self) -> np.ndarray:
+        """Return the words of Space.PROGRAM, uint8 (words, word_bytes)."""
+        layout, count = descriptor_layout(self.config), descriptor_words(self.config)
+        words = [
+            value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
+            for value in (
+                encode_fields(layout, fields, f"layer {name!r}")
+                for name, fields in zip(self.names, self.descriptors, strict=True)
+            )
+            for index in range(count)
+        ]
+        return _words(words, PROGRAM_WIDTH)
+
+    def pass_words(self) -> np.ndarray:
+        """Return the words of Space.PASSES, uint8 (words, word_bytes)."""
+        layout = pass_layout(self.config)
+        words = [
+            encode_fields(layout, fields, f"pass {index}")
+            for index, fields in enumerate(self.passes)
+        ]
+        return _words(words, layout.size)
+
+
+def _words(values: list[int], width: int) -> np.ndarray:
+    bits = [[value >> bit & 1 for bit in range(width)] for value in values]
+    return to_words(np.array(bits, np.uint8), width)
+
+
+def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int]:
+    layer, source, target, neuron = placed.layer, placed.source, placed.target, placed.layer.neuron
+    kernel_height, kernel_width = layer.weight.shape[2:]
+    # The one row of a fully connected window has no row flag of its own if the map has more.
+    flagged = source.flagged and not (placed.full and source.height > 1)
+    fields = {
+        # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
+        "input_base": (source.base - layer.padding * source.row_slots) % (1 << config.slot_width),
+        "input_step": source.step_slots,
+        "input_row": source.step_slots if placed.full else source.row_slots,
+        "input_rows": 1 if placed.full else source.height,
+        "row_stride": layer.stride * source.row_slots if placed.output_height > 1 else 0,
+        "column_stride": layer.stride * source.pixel_slots if placed.output_width > 1 else 0,
+        "pad_slots": layer.padding * source.pixel_slots,
+        "pad_rows": layer.padding,
+        "stride": 1 if placed.full else layer.stride,
+        "kernel_rows": 1 if placed.full else kernel_height,
+        "kernel_slots": (
+            source.step_slots if placed.full else kernel_width * source.pixel_slots
+        ),
+        "input_flags": source.flags,
+        "skip_silent": flagged,
+        "streamed": placed.streamed,
+        "input_ring": placed.source_ring - 1,
+        "input_ring_slots": source.plane_slots if placed.source_ring > 1 else 0,
+        "output_ring": placed.target_ring - 1,
+        "output_rows": placed.output_height,
+        "output_columns": placed.output_width,
+        "steps": steps,
+        "replay": placed.replay,
+        "groups": placed.groups,
+        "pass_base": placed.first_pass,
+        "pass_last": placed.first_pass + placed.pass_count - 1,
+        "weight_base": placed.weight_base,
+        "weight_group": placed.weight_group,
+        "logits": neuron is None,
+        "doubled": layer.weight_kind is WeightKind.ODD,
+        "last_lanes": placed.last_lanes,
+        "parameter_base": placed.parameter_base // config.chunks,
+        "shift": 0, "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
+        "table": placed.table,
+        "stored": placed.stored,
+        "state_pack": placed.state_pack,
+        "state_base": placed.state_base // (config.chunks >> placed.state_pack),
+        "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
+    }
+    if neuron is not None and target is not None:
+        fields |= {
+            "shift": SHIFTS.index(neuron.shift),
+            "fire_above": neuron.fire_above,
+            "reset": neuron.reset.value,
+            "decode_scale": neuron.decode_scale,
+            "quantized": neuron.quantized,
+            "output_base": target.base,
+            "output_step": target.step_slots,
+            "output_pixel": target.pixel_slots,
+            "output_flags": target.flags,
+        }
+    return {name: int(value) for name, value in fields.items()}
+
+
+def _passes(placed: PlacedLayer, config: CoreConfig) -> list[dict[str, int]]:
+    """Return a layer's passes, most significant products of planes first."""
+    source, layer = placed.source, placed.layer
+    reference = layer.weight_kind.reference(layer.weight_bits)
+    slots = 1 << config.slot_width
+    passes = []
+    for pairs in reversed(placed.plane_pairs):
+        for plane, weight_plane in pairs:
+            passes.append({
+                "input_offset": (
+                    plane.index * source.plane_slots - plane.delay * source.step_slots
+                ) % slots,
+                "weight_offset": weight_plane * placed.weight_plane,
+                "delay": plane.delay,
+                "reference": reference >> weight_plane & 1,
+                "double": 0,
+            })
+        if not pairs:
+            # Nothing counts so much: a pass that never finds its input only doubles.
+            passes.append({
+                "input_offset": 0, "weight_offset": 0, "delay": config.tap_count,
+                "reference": 0, "double": 0,
+            })
+        passes[-1]["double"] = 1
+    passes[-1]["double"] = 0
+    return passes

@@ -1,0 +1,1 @@
+"""Event files: a reader for each format."""

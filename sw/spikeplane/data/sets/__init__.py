@@ -1,0 +1,1 @@
+"""Data sets by their names, and how recordings become inputs."""

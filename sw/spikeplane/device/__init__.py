@@ -1,0 +1,1 @@
+"""Host side of a board: transports, frames, the driver, the simulated board."""

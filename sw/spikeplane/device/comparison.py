@@ -1,0 +1,99 @@
+"""Device against integer model: every spike, stored potential, logit and exact counter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from spikeplane_hw.memory_map import Counter
+
+from ..network import model
+from ..network.graph import IntegerNetwork, Schedule
+from .driver import Board
+
+__all__ = ["EXACT_COUNTERS", "Comparison", "compare_with_model"]
+
+EXACT_COUNTERS = tuple(counter for counter in Counter if counter is not Counter.CYCLES)
+"""CYCLES is predicted within a tolerance only, see :mod:`.cycles`."""
+BATCH = 50
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """What was compared, and how many values differ."""
+
+    samples: int = 0
+    mismatches: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("spikes", "states", "logits", "counters"), 0)
+    )
+    compared: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("spikes", "states", "logits", "counters"), 0)
+    )
+    predictions: list[int] = field(default_factory=list)
+    cycles: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    """int64 (samples, layers), as counted by the device."""
+    operations: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    """int64 (samples, layers): synaptic operations."""
+
+    @property
+    def total(self) -> int:
+        """All mismatches."""
+        return sum(self.mismatches.values())
+
+    def count(self, kind: str, found: np.ndarray, expected: np.ndarray) -> None:
+        """Count the values of ``found`` that are not as ``expected``."""
+        self.compared[kind] += found.size
+        self.mismatches[kind] += int((found != expected).sum())
+
+
+def compare_with_model(
+    board: Board,
+    network: IntegerNetwork,
+    samples: np.ndarray,
+    *,
+    spikes: bool = True,
+    states: bool = True,
+    progress: Callable[[int], object] = lambda done: None,
+) -> Comparison:
+    """Run ``samples`` on ``board``, whose image is ``network``, and on the integer model.
+
+    ``spikes`` and ``states`` compare what the image keeps of them: no states of layers with 0-bit
+    potentials. Those are 0 in the model, while the core leaves the last potential in its memory and
+    reads it as 0. ``progress`` is called with the number of samples done.
+    """
+    image = board.image
+    if image is None:
+        raise ValueError("no image is loaded on the board")
+    result = Comparison()
+    cycles, operations = [], []
+    for start in range(0, len(samples), BATCH):
+        batch = samples[start : start + BATCH]
+        expected = model.run(
+            network, batch, schedule=image.schedule, config=image.config, trace=spikes or states
+        )
+        for index, sample in enumerate(batch):
+            answer = board.run(sample)
+            result.predictions.append(answer.prediction)
+            cycles.append(answer.counters[:, Counter.CYCLES.value])
+            operations.append([int(layer[index]) for layer in expected.synaptic_operations])
+            result.count("logits", answer.sums, expected.logits[index].numpy())
+            for layer, counters in enumerate(expected.counters):
+                for counter in EXACT_COUNTERS:
+                    result.count(
+                        "counters", answer.counters[layer, counter.value],
+                        counters[counter][index].numpy(),
+                    )
+            for layer, info in enumerate(image.layers):
+                if spikes and info.spikes is not None:
+                    reference = expected.spikes[layer][index].numpy()
+                    if image.schedule is Schedule.STORED:
+                        reference = reference[-1:]
+                    result.count("spikes", board.read_spikes(layer), reference)
+                if states and info.state_base is not None:
+                    result.count(
+                        "states", board.read_states(layer), expected.states[layer][index].numpy()
+                    )
+            result.samples += 1
+            progress(result.samples)
+    result.cycles = np.array(cycles, np.int64)
+    result.operations = np.array(operations, np.int64)
+    return result

@@ -1,0 +1,300 @@
+"""The driver: identifies a board, loads an image, runs samples and reads results over a transport."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from spikeplane_hw.config import CONFIGS, CoreConfig
+from spikeplane_hw.memory_map import (
+    EVENT_COUNT_WIDTH,
+    IDENTITY,
+    RUN_COUNT_WIDTH,
+    Control,
+    Counter,
+    Register,
+    Space,
+    memory_map,
+    register_map_hash,
+)
+
+from ..compiler.image import Image, Vector
+from ..network.graph import Schedule
+from .session import DeviceError, NoAnswerError, Session
+from .transport import Transport
+from .words import event_words
+
+__all__ = ["Board", "DeviceError", "NoAnswerError", "Result"]
+
+REST = 0.0005
+"""Seconds between two looks at whether a run is over."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What the device answered for one sample."""
+
+    sums: np.ndarray
+    """int64 (classes,): the device's logits."""
+    logits: np.ndarray
+    """float64 (classes,): ``logit_scale * (sums + logit_offset)``, as the trained network has them."""
+    counters: np.ndarray
+    """int64 (layers, len(Counter))."""
+
+    @property
+    def prediction(self) -> int:
+        """The class with the greatest logit, the first one of equals."""
+        return int(np.argmax(self.logits))
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles of all layers."""
+        return int(self.counters[:, Counter.CYCLES.value].sum())
+
+
+class Board:
+    """A device behind ``transport``; one image at a time.
+
+    Use it as a context manager, or call :meth:`open` and :meth:`close`. ``config`` is found by the
+    hash that the device reports if it is not given. A reply that does not come within ``timeout``
+    seconds is asked for again, ``attempts`` times in all; a run may take ``run_timeout`` seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        config: CoreConfig | None = None,
+        *,
+        timeout: float = 0.25,
+        attempts: int = 4,
+        run_timeout: float = 60.0,
+    ):
+        self.transport = transport
+        self.config = config
+        self.run_timeout = run_timeout
+        self.image: Image | None = None
+        self._steps: int | None = None  # that live input has run; None: the image's
+        self.session = Session(transport, timeout=timeout, attempts=attempts)
+
+    def __enter__(self) -> "Board":
+        self.open()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the transport."""
+        self.transport.close()
+
+    def open(self) -> CoreConfig:
+        """Begin a session and return the core's configuration; a DeviceError if it is not ours."""
+        self.session.open()
+        identity, configuration, register_map = self.read_registers(Register.IDENTITY, 3)
+        if identity != IDENTITY:
+            raise DeviceError(f"the device is no Spikeplane core: its identity is {identity:#010x}, "
+                              f"expected {IDENTITY:#010x}")
+        known = {config.hash: config for config in CONFIGS.values()}
+        if self.config is None:
+            if configuration not in known:
+                names = ", ".join(f"{c.name} {h:#010x}" for h, c in known.items())
+                raise DeviceError(f"the device has the unknown configuration {configuration:#010x}; "
+                                  f"known are {names}")
+            self.config = known[configuration]
+        elif configuration != self.config.hash:
+            found = known[configuration].name if configuration in known else "unknown"
+            raise DeviceError(
+                f"the device has the configuration {found} {configuration:#010x}, "
+                f"expected {self.config.name} {self.config.hash:#010x}"
+            )
+        expected = register_map_hash(self.config)
+        if register_map != expected:
+            raise DeviceError(f"the device has the register map {register_map:#010x}, this version "
+                              f"of the driver {expected:#010x}: program a matching bitstream")
+        return self.config
+
+    def load(self, image: Image, *, verify: bool = True) -> None:
+        """Write ``image`` to the device; with ``verify``, read it back and compare."""
+        config = self._config()
+        if image.config.hash != config.hash:
+            raise DeviceError(
+                f"the image is for the configuration {image.config.name} {image.config.hash:#010x}, "
+                f"the device has {config.name} {config.hash:#010x}"
+            )
+        self.image = None
+        self._wait("a run begun before")
+        for space, (address, words) in image.contents.items():
+            self.write(space, address, words)
+            if verify:
+                found = self.read(space, address, len(words))
+                wrong = np.flatnonzero((found != words).any(axis=1))
+                if len(wrong):
+                    raise DeviceError(
+                        f"{len(wrong)} words of {space.name} read back differently, the first one "
+                        f"at address {address + wrong[0]}: wrote {words[wrong[0]][::-1].tobytes().hex()}, "
+                        f"read {found[wrong[0]][::-1].tobytes().hex()}"
+                    )
+        for register, value in image.registers.items():
+            self.write_register(register, value)
+        self.image = image
+
+    def run(self, sample: np.ndarray) -> Result:
+        """Return what the device answers to ``sample``, integers of shape ``image.input.shape``."""
+        image = self._image()
+        self._steps = None
+        if image.takes_events:
+            return self._run_events(image.encode_events(sample))
+        address, words = image.encode_input(sample)
+        runs = self._wait("a run begun before")
+        self.write(Space.SPIKES, address, words)
+        return self._finish(Control.RUN, runs)
+
+    def run_events(self, events: np.ndarray) -> Result:
+        """Return what the device answers to ``events``, an array with the fields step, x, y, polarity.
+
+        Events are in time order; a ValueError names the first one that is not, or is out of frame.
+        """
+        self._steps = None
+        return self._run_events(event_words(events, self._image()))
+
+    def stream(self, steps: Iterable[np.ndarray]) -> Iterator[Result]:
+        """Yield a result after each time step; its logits are the sums since the first step.
+
+        ``steps`` are spikes (channels, height, width) of 0 and 1, one array for each time step, as
+        many as there are. The image must have the schedule STORED and take events.
+        """
+        image = self._image()
+        if image.schedule is not Schedule.STORED or not image.takes_events:
+            raise DeviceError(f"live input needs an image of the schedule STORED that takes events; "
+                              f"this one has {image.schedule.name}"
+                              f"{'' if image.takes_events else ' and takes words'}")
+        if image.layers[0].taps > 1:
+            raise DeviceError(
+                f"layer {image.layers[0].name!r} looks back {image.layers[0].taps - 1} steps of the "
+                f"input, of which live input keeps none"
+            )
+        control = Control.RUN
+        single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
+        try:
+            for register, value in single.items():
+                self.write_register(register, value)
+            for self._steps, spikes in enumerate(steps, 1):
+                padded = np.zeros(image.input.shape, np.uint8)
+                spikes = np.asarray(spikes)
+                if spikes.shape != padded.shape[1:]:
+                    raise ValueError(f"a time step of shape {padded.shape[1:]} was expected, "
+                                     f"not {spikes.shape}")
+                padded = padded.astype(spikes.dtype)
+                padded[0] = spikes
+                yield self._run_events(image.encode_events(padded), control)
+                control = Control.RUN | Control.RESUME
+        finally:
+            for register in single:
+                self.write_register(register, image.registers[register])
+
+    def read_spikes(self, layer: int) -> np.ndarray:
+        """Return the spikes of ``layer`` in the last run, uint8 (steps, channels, height, width).
+
+        With the schedule STORED those of the last time step.
+        """
+        image = self._image()
+        words = self.read(Space.SPIKES, *image.map_place(layer))
+        return image.decode_map(layer, words, self._steps)
+
+    def read_states(self, layer: int) -> np.ndarray:
+        """Return the stored potentials of ``layer``, int64 (channels, height, width) of codes."""
+        image = self._image()
+        return image.decode_states(layer, self.read(Space.STATES, *image.state_place(layer)))
+
+    def self_test(self) -> int:
+        """Run the image's vectors; return how many. A DeviceError names the first difference."""
+        image = self._image()
+        for number, vector in enumerate(image.vectors):
+            result = self.run(vector.sample)
+            _compare(f"self-test vector {number}", image, vector, result)
+        return len(image.vectors)
+
+    def write(self, space: Space, address: int, words: np.ndarray) -> None:
+        """Write ``words``, uint8 (words, word_bytes), to ``space`` from ``address`` on."""
+        memory = memory_map(self._config())[space]
+        if words.ndim != 2 or words.shape[1] != memory.word_bytes or words.dtype != np.uint8:
+            raise ValueError(f"words of {space.name} are uint8 (words, {memory.word_bytes}), "
+                             f"not {words.dtype} {words.shape}")
+        self.session.write(space, address, memory.word_bytes, words.tobytes())
+
+    def read(self, space: Space, address: int, count: int) -> np.ndarray:
+        """Return ``count`` words, uint8 (count, word_bytes), of ``space`` from ``address`` on."""
+        word_bytes = memory_map(self._config())[space].word_bytes
+        content = self.session.read(space, address, word_bytes, count)
+        return np.frombuffer(content, np.uint8).reshape(count, word_bytes)
+
+    def read_registers(self, first: Register, count: int = 1) -> list[int]:
+        """Return the values of ``count`` registers from ``first`` on."""
+        content = self.session.read(Space.REGISTERS, first.value, 4, count)
+        return np.frombuffer(content, "<u4").tolist()
+
+    def write_register(self, register: Register, value: int) -> None:
+        """Write one register."""
+        self.session.write(Space.REGISTERS, register.value, 4, int(value).to_bytes(4, "little"))
+
+    def _run_events(self, words: np.ndarray, control: Control = Control.RUN) -> Result:
+        self._wait("a run begun before")
+        self.write_register(Register.CONTROL, Control.CLEAR.value)
+        runs = self._wait("clearing the input map")
+        self.session.send_events(words)
+        result = self._finish(control, runs)
+        accepted, rejected = self.read_registers(Register.EVENTS_ACCEPTED, 2)
+        if (accepted, rejected) != (len(words) % (1 << EVENT_COUNT_WIDTH), 0):
+            raise DeviceError(f"of {len(words)} events sent, the device accepted {accepted} and "
+                              f"rejected {rejected}")
+        return result
+
+    def _finish(self, control: Control, before: int) -> Result:
+        image = self._image()
+        self.write_register(Register.CONTROL, control.value)
+        runs = self._wait("the run")
+        if runs != (before + 1) % (1 << RUN_COUNT_WIDTH):
+            raise DeviceError(f"the run did not take place: {before} runs before, {runs} after")
+        logits = self.read(Space.LOGITS, 0, len(image.logit_offset))
+        counters = self.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
+        sums = logits.view("<i4").ravel().astype(np.int64)
+        return Result(
+            sums=sums,
+            logits=image.logit_scale * (sums + image.logit_offset),
+            counters=counters.view("<u4").astype(np.int64).reshape(-1, len(Counter)),
+        )
+
+    def _wait(self, what: str) -> int:
+        """Wait until the core is not busy; return how many runs it has completed."""
+        deadline = time.monotonic() + self.run_timeout
+        while True:
+            (status,) = self.read_registers(Register.STATUS)
+            if not status & 1:
+                return status >> 1
+            if time.monotonic() > deadline:
+                raise DeviceError(f"the core is still busy after {self.run_timeout} s of {what}")
+            self.transport.rest(REST)
+
+    def _config(self) -> CoreConfig:
+        if self.config is None:
+            raise DeviceError("the board is not open")
+        return self.config
+
+    def _image(self) -> Image:
+        if self.image is None:
+            raise DeviceError("no image is loaded")
+        return self.image
+
+
+def _compare(what: str, image: Image, vector: Vector, result: Result) -> None:
+    wrong = np.flatnonzero(result.sums != vector.logits)
+    if len(wrong):
+        raise DeviceError(f"{what}: logit {wrong[0]} is {result.sums[wrong[0]]}, "
+                          f"expected {vector.logits[wrong[0]]}")
+    for layer, expected, found in zip(image.layers, vector.counters, result.counters, strict=True):
+        for counter in Counter:
+            if counter is not Counter.CYCLES and expected[counter.value] != found[counter.value]:
+                raise DeviceError(
+                    f"{what}: layer {layer.name!r} counted {found[counter.value]} "
+                    f"{counter.name}, expected {expected[counter.value]}"
+                )

@@ -1,0 +1,41 @@
+"""Event arrays to the words that travel on the link, checked before anything is sent."""
+
+import numpy as np
+from spikeplane_hw.descriptor import event_layout
+
+from ..compiler.image import Image, ImageError
+
+__all__ = ["event_words"]
+
+
+def event_words(events: np.ndarray, image: Image) -> np.ndarray:
+    """Return ``events`` as uint32 words of event_layout, in their order.
+
+    ``events`` is a one-dimensional array with the integer fields step, x, y and polarity. An
+    ImageError names the first event that is out of the input's frame or out of time order.
+    """
+    if not image.takes_events:
+        raise ImageError("this image's input is written as words, not sent as events")
+    form = image.input
+    limits = {"step": form.steps, "y": form.height, "x": form.width, "polarity": form.channels}
+    names = events.dtype.names
+    if events.ndim != 1 or names is None or set(names) != set(limits):
+        raise ImageError(f"events must be a one-dimensional array with the fields "
+                         f"{', '.join(limits)}, not {events.ndim} dimensions of {events.dtype}")
+    for name, limit in limits.items():
+        values = events[name]
+        if values.dtype.kind not in "iu":
+            raise ImageError(f"events must have integers for {name}, not {values.dtype}")
+        wrong = np.flatnonzero((values < 0) | (values >= limit))
+        if len(wrong):
+            raise ImageError(f"event {wrong[0]} has {name} = {values[wrong[0]]}, "
+                             f"limit 0..{limit - 1}")
+    early = np.flatnonzero(np.diff(events["step"].astype(np.int64)) < 0)
+    if len(early):
+        first = early[0] + 1
+        raise ImageError(f"event {first} of step {events['step'][first]} comes after one of step "
+                         f"{events['step'][first - 1]}; events must be in time order")
+    words = np.zeros(len(events), np.uint32)
+    for name, member in event_layout():
+        words |= events[name].astype(np.uint32) << np.uint32(member.offset)
+    return words

@@ -1,0 +1,1 @@
+"""What a network is worth: figures, tables, pictures and pages."""

@@ -1,0 +1,1 @@
+"""Networks as PyTorch modules: neurons, quantizers, layers, families, and their export."""

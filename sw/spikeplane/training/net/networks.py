@@ -1,0 +1,295 @@
+"""Networks from their description: the same description gives the float32 twin."""
+
+import math
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
+from torch import Tensor, nn
+
+from ...network.graph import InputFormat
+from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
+from .memory_free import MemoryFree
+from .neurons import LIF
+from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
+
+__all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork"]
+
+KINDS = ("conv", "dense", "block", "pool", "classifier")
+SHORTCUTS = ("conv", "pad")
+DYNAMICS = ("leaky", "memory_free")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronRecipe:
+    """Neurons of every layer that does not say otherwise; see :class:`spikeplane_hw.neuron.Neuron`."""
+
+    dynamics: str = "leaky"
+    """One of DYNAMICS; memory-free neurons (:class:`.MemoryFree`) use only the next two settings."""
+    taps: int = 4
+    """Steps that a memory-free neuron looks at, the current one included."""
+    learned_taps: bool = False
+    """Whether the exponents of a memory-free neuron's taps are trained."""
+    state_bits: int = 4
+    levels: str = "tanh"
+    leak: float = 0.5
+    reset: str = "hard"
+
+    def create(self) -> LIF | MemoryFree:
+        """Return the neurons; their shift is chosen when the network is exported."""
+        for name, value, choices in (
+            ("dynamics", self.dynamics, DYNAMICS),
+            ("levels", self.levels, [level.value for level in Levels]),
+            ("reset", self.reset, [reset.name.lower() for reset in Reset]),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
+        if self.dynamics == "memory_free":
+            neuron = Neuron(shift=SHIFTS[0], state_bits=0, reset=Reset.NONE)
+            return MemoryFree(neuron, self.taps, learned=self.learned_taps)
+        return LIF(Neuron(
+            shift=SHIFTS[0], state_bits=self.state_bits, levels=Levels(self.levels),
+            leak=self.leak, reset=Reset[self.reset.upper()],
+        ))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecipe:
+    """One layer."""
+
+    name: str
+    kind: str
+    """One of KINDS."""
+    channels: int = 0
+    """Output channels of a convolution, dense layer or block."""
+    kernel: int = 3
+    stride: int = 1
+    """Of a convolution or a block's first one; a pool has its kernel as stride."""
+    padding: int = -1
+    """Of a convolution; -1 is half the kernel, so that stride 1 keeps the map's size."""
+    weights: str = "binary"
+    """A name in WEIGHT_QUANTIZERS."""
+    weight_bits: int = 1
+    shortcut: str = "conv"
+    """One of SHORTCUTS, of a block whose stride or channels differ from its input's: a 1x1
+    convolution with the block's weights, or the spikes with silent channels added. Other blocks
+    add their input spikes."""
+    pooled: bool = True
+    """Whether a classifier averages over pixels, instead of being fully connected."""
+    dynamics: str | None = None
+    """This and the next ones, but for the last, are as in NeuronRecipe, whose values a layer with
+    neurons takes where they are None."""
+    taps: int | None = None
+    learned_taps: bool | None = None
+    state_bits: int | None = None
+    levels: str | None = None
+    leak: float | None = None
+    reset: str | None = None
+    options: dict = field(default_factory=dict)
+    """Further arguments of the weight quantizer."""
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
+        if not self.name or "." in self.name:
+            raise ValueError(f"layer {self.name!r}: a name must not be empty or have a dot")
+        if hasattr(nn.ModuleDict, self.name):
+            raise ValueError(f"layer {self.name!r}: PyTorch's modules use this name themselves")
+        if self.has_neurons and self.channels < 1:
+            raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
+        if self.neuron_settings and not self.has_neurons:
+            raise ValueError(
+                f"layer {self.name!r}: a {self.kind} has no {', '.join(self.neuron_settings)} to set"
+            )
+        if self.kernel < 1 or self.stride < 1:
+            raise ValueError(
+                f"layer {self.name!r}: kernel and stride must be positive, "
+                f"not {self.kernel} and {self.stride}"
+            )
+        if self.shortcut not in SHORTCUTS:
+            raise ValueError(
+                f"layer {self.name!r}: shortcut must be one of {SHORTCUTS}, not {self.shortcut!r}"
+            )
+        if self.kind == "block" and (self.kernel % 2 == 0 or self.padding >= 0):
+            raise ValueError(
+                f"layer {self.name!r}: a block has an odd kernel and padding -1, "
+                f"not {self.kernel} and {self.padding}"
+            )
+
+    @property
+    def has_neurons(self) -> bool:
+        """Whether the layer has neurons of its own; an OR-pool's are fixed."""
+        return self.kind in ("conv", "dense", "block")
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether :func:`.export_network` knows the layer in integers."""
+        return self.kind == "pool" or (self.kind != "block" and self.weights != "float")
+
+    @property
+    def neuron_settings(self) -> dict[str, int | str | float]:
+        """What the layer sets of its neurons, by the names in NeuronRecipe."""
+        values = {item.name: getattr(self, item.name) for item in fields(NeuronRecipe)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def create_neurons(self, default: NeuronRecipe) -> LIF | MemoryFree:
+        """Return the layer's neurons, of ``default`` where the layer sets nothing."""
+        try:
+            return replace(default, **self.neuron_settings).create()
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from error
+
+    def create_quantizer(self) -> WeightQuantizer:
+        """Return the weight quantizer."""
+        if self.weights not in WEIGHT_QUANTIZERS:
+            raise ValueError(
+                f"layer {self.name!r}: weights must be one of {', '.join(WEIGHT_QUANTIZERS)}, "
+                f"not {self.weights!r}"
+            )
+        try:
+            return WEIGHT_QUANTIZERS[self.weights](bits=self.weight_bits, **self.options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from error
+
+
+class SpikingNetwork(nn.Module):
+    """A stack of layers that ends in a classifier."""
+
+    def __init__(
+        self,
+        form: InputFormat,
+        layers: list[LayerRecipe],
+        neuron: NeuronRecipe,
+        classes: int,
+    ):
+        super().__init__()
+        kinds = [layer.kind for layer in layers]
+        if kinds.count("classifier") != 1 or kinds[-1] != "classifier":
+            raise ValueError(f"layers must end in their only classifier; kinds are {kinds}")
+        if form.direct and layers[0].kind == "block":
+            raise ValueError(
+                f"layer {layers[0].name!r}: a block reads spikes, not an image: put a convolution "
+                f"ahead of it"
+            )
+        self.form = form
+        self.layers = nn.ModuleDict()
+        self.neuron_shapes: dict[str, tuple[int, int, int]] = {}
+        """(channels, height, width) of all neurons but those of pools, by their spikes' names."""
+        shape = (form.channels, form.height, form.width)
+        for layer in layers:
+            if layer.name in self.layers:
+                raise ValueError(f"layer {layer.name!r}: two layers have this name")
+            self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
+            if layer.kind == "block":
+                self.neuron_shapes[_inner(layer.name)] = shape
+            if layer.has_neurons:
+                self.neuron_shapes[layer.name] = shape
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (steps, batch, classes) and the spikes of each layer by its name.
+
+        A block's are those of its second convolution; the first one's are NAME.conv1.
+        ``inputs`` are integers, (batch, steps, channels, height, width), or an image
+        (batch, channels, height, width) if direct-coded, which stands for image / (2**bits - 1).
+        """
+        if tuple(inputs.shape[1:]) != self.form.shape:
+            raise ValueError(
+                f"inputs have shape {tuple(inputs.shape)}, must be (batch, *{self.form.shape})"
+            )
+        maps = inputs[None] if self.form.direct else inputs.transpose(0, 1)
+        maps = maps.to(torch.float32) / self.input_levels
+        spikes = {}
+        for name, layer in self.layers.items():
+            if isinstance(layer, ResidualBlock):
+                spikes[_inner(name)], maps = layer(maps, self.form.steps)
+            else:
+                maps = layer(maps, self.form.steps)
+            spikes[name] = maps
+        return spikes.popitem()[1], spikes
+
+    @property
+    def input_levels(self) -> int:
+        """The input integer that stands for 1.0."""
+        return (1 << self.form.bits) - 1
+
+    @property
+    def weight_count(self) -> int:
+        """Weights of convolutions and classifier; normalization and biases are left out."""
+        return sum(value.numel() for value in self.parameters() if value.ndim > 1)
+
+    @property
+    def neuron_count(self) -> int:
+        """Neurons, those of pools left out."""
+        return sum(map(math.prod, self.neuron_shapes.values()))
+
+    def set_progress(self, progress: float) -> None:
+        """Pass on how much of the training is done, 0 to 1, to quantizers that anneal."""
+        for module in self.modules():
+            if isinstance(module, WeightQuantizer):
+                module.set_progress(progress)
+
+
+def _inner(name: str) -> str:
+    """Return what the spikes of a block's first convolution are called."""
+    return f"{name}.conv1"
+
+
+def _create(
+    layer: LayerRecipe, shape: tuple[int, int, int], neuron: NeuronRecipe, classes: int
+) -> tuple[nn.Module, tuple[int, int, int]]:
+    """Return a layer's module and the (channels, height, width) of its output."""
+    channels, height, width = shape
+    if layer.kind == "classifier":
+        quantizer = layer.create_quantizer()
+        module = Classifier(shape, classes, pooled=layer.pooled, quantizer=quantizer)
+        return module, (classes, 1, 1)
+    if layer.kind == "pool":
+        kernel, stride, padding = (layer.kernel, layer.kernel), layer.kernel, 0
+        channels_out, module = channels, OrPool(layer.kernel, layer.kernel)
+    else:
+        if layer.kind == "dense":
+            kernel, stride, padding = (height, width), 1, 0
+        else:
+            kernel, stride = (layer.kernel, layer.kernel), layer.stride
+            padding = layer.kernel // 2 if layer.padding < 0 else layer.padding
+        channels_out = layer.channels
+        module = SpikingConv(
+            channels, channels_out, kernel, stride=stride, padding=padding,
+            quantizer=layer.create_quantizer(), neurons=layer.create_neurons(neuron),
+        )
+        if layer.kind == "block":
+            module = _block(layer, channels, module, neuron)
+    rows, columns = (
+        (length + 2 * padding - reach) // stride + 1
+        for length, reach in zip((height, width), kernel, strict=True)
+    )
+    if min(rows, columns) < 1:
+        raise ValueError(
+            f"layer {layer.name!r}: kernel {kernel} exceeds its {height}x{width} input"
+        )
+    return module, (channels_out, rows, columns)
+
+
+def _block(
+    layer: LayerRecipe, channels: int, conv1: SpikingConv, neuron: NeuronRecipe
+) -> ResidualBlock:
+    """Return a block whose input has ``channels`` and whose first convolution is ``conv1``."""
+    conv2 = SpikingConv(
+        layer.channels, layer.channels, (layer.kernel, layer.kernel), stride=1,
+        padding=layer.kernel // 2, quantizer=layer.create_quantizer(),
+        neurons=layer.create_neurons(neuron),
+    )
+    changes = layer.stride > 1 or layer.channels != channels
+    if changes and layer.shortcut == "conv":
+        shortcut = NormConv(
+            channels, layer.channels, (1, 1), stride=layer.stride, padding=0,
+            quantizer=layer.create_quantizer(),
+        )
+    elif layer.channels < channels:
+        raise ValueError(
+            f"layer {layer.name!r}: shortcut pad needs at least the input's {channels} channels, "
+            f"not {layer.channels}"
+        )
+    else:
+        shortcut = PadShortcut(layer.stride, layer.channels - channels)
+    return ResidualBlock(conv1, conv2, shortcut)

@@ -1,0 +1,331 @@
+"""Recipes: everything that decides how a network is trained, as TOML files."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args
+
+from ...data.sets.datasets import DataRecipe, find_loader
+from ..net.families import NetworkRecipe
+from ..net.networks import LayerRecipe, NeuronRecipe
+from .augmentations import AutoAugment, create_augmentations
+from .regularizers import LOSSES, create_regularizers
+
+__all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_recipe", "recipe_names"]
+
+OPTIMIZERS = ("adamw", "sgd")
+SEED_LIMIT = 2**32 - 1
+"""NumPy's generators take no greater one."""
+
+
+class RecipeError(ValueError):
+    """A recipe is wrong; the message names the file or override, the key and the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """How the weights are found."""
+
+    epochs: int
+    batch_size: int = 64
+    optimizer: str = "adamw"
+    learning_rate: float = 0.003
+    """At the start; falls to 0 along a cosine."""
+    weight_decay: float = 1e-4
+    """Of weights only, not of biases and normalization."""
+    loss: str = "tet"
+    regularizers: dict[str, dict] = field(default_factory=dict)
+    """Options of each regularizer by its name."""
+    augmentations: dict[str, dict] = field(default_factory=dict)
+    """Options of each augmentation of training samples by its name, in the order of application."""
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"training.{name} must be positive, not {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"training.learning_rate must be above 0, not {self.learning_rate}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"training.weight_decay must be 0 or more, not {self.weight_decay}")
+        create_augmentations(self.augmentations)
+        create_regularizers(self.regularizers)
+        for name, value, choices in (
+            ("optimizer", self.optimizer, OPTIMIZERS), ("loss", self.loss, tuple(LOSSES)),
+        ):
+            if value not in choices:
+                raise ValueError(f"training.{name} must be one of {choices}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole recipe."""
+
+    name: str
+    seed: int
+    data: DataRecipe
+    neuron: NeuronRecipe
+    layers: list[LayerRecipe]
+    training: TrainingRecipe
+
+    def __post_init__(self):
+        if not 0 <= self.seed <= SEED_LIMIT:
+            raise ValueError(f"seed must be in 0..{SEED_LIMIT}, not {self.seed}")
+        for layer in self.layers:
+            if layer.has_neurons:
+                layer.create_neurons(self.neuron)
+            if layer.kind != "pool":
+                layer.create_quantizer()
+        if "autoaugment" in self.training.augmentations and self.data.bits != AutoAugment.bits:
+            raise ValueError(
+                f"training.augmentations.autoaugment needs data.bits = {AutoAugment.bits}, "
+                f"not {self.data.bits}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as in the TOML file."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
+        """Return the recipe with these values; ``source`` names them in errors."""
+        return _build(cls, values, source, "")
+
+    def float32(self) -> "Recipe":
+        """Return the twin without any quantization, for comparison."""
+        layers = [
+            dataclasses.replace(
+                layer, weights="float", weight_bits=32, state_bits=None, options={}
+            )
+            for layer in self.layers
+        ]
+        neuron = dataclasses.replace(self.neuron, state_bits=16)
+        return dataclasses.replace(
+            self, name=f"{self.name}-float32", layers=layers, neuron=neuron
+        )
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with Spikeplane."""
+    folder = resources.files("spikeplane") / "recipes"
+    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Return a recipe by its name or from a TOML file, with some of its values replaced.
+
+    ``extends`` names another recipe, or a TOML file beside this one, whose values hold where the
+    file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
+    In a table ``[layers.NAME]`` are settings of a layer that the family or the extended recipe has.
+
+    ``false`` in place of an augmentation's or regularizer's options leaves it out.
+
+    An override is ``key=value``, as ``training.epochs=5`` or ``layers.conv1.channels=32``; the
+    value is TOML, or a string if it is no TOML. A table replaces what was there.
+    """
+    path = _find(str(name_or_path), Path(), "")
+    values = _read(path, ())
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        values = _merge(values, _parse(override), f"override {override!r}")
+    recipe = Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
+    try:
+        find_loader(recipe.data.name)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return recipe
+
+
+def _find(name: str, folder: Path, what: str) -> Path:
+    """Return the file of a recipe; ``folder`` is that of relative paths, ``what`` begins the error."""
+    if name.endswith(".toml"):
+        return folder / name
+    if name not in recipe_names():
+        raise RecipeError(
+            f"{what}recipe {name!r}: expected a .toml file or one of {', '.join(recipe_names())}"
+        )
+    return Path(str(resources.files("spikeplane") / "recipes" / f"{name}.toml"))
+
+
+def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values of a file and of what it extends; ``before`` are the files that extend it."""
+    if path.resolve() in before:
+        raise RecipeError(f"{before[-1]}: extends {path.name}, which extends this file")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reader = f"{before[-1]}: extends " if before else ""
+        raise RecipeError(f"{reader}{path}: {error}") from error
+    extends = values.pop("extends", None)
+    if extends is None:
+        return values
+    if not isinstance(extends, str):
+        raise RecipeError(f"{path}: extends must be str, not {extends!r}")
+    file = _find(extends, path.parent, f"{path}: extends ")
+    base = _read(file, (*before, path.resolve()))
+    base.pop("name", None)
+    return _merge(base, values, str(path))
+
+
+def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return a recipe's values, ``own`` over ``base``; ``source`` names ``own`` in errors."""
+    base = dict(base)
+    # Layers are either listed or those of a family; another family has other defaults.
+    if isinstance(own.get("layers"), list):
+        base.pop("network", None)
+    network = own.get("network")
+    if isinstance(network, dict) and "family" in network:
+        if isinstance(base.get("layers"), list):
+            base.pop("layers")
+        former = base.get("network")
+        if not isinstance(former, dict) or network["family"] != former.get("family"):
+            base.pop("network", None)
+    layers = own.get("layers")
+    if isinstance(layers, dict) and isinstance(base.get("layers"), list):
+        own = {**own, "layers": _set_layers(base["layers"], layers, source)}
+    return _merge_tables(base, own, source)
+
+
+def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        if isinstance(value, _Whole):
+            value = dict(value)
+        elif isinstance(value, dict):
+            if not isinstance(base.get(key, {}), dict):
+                raise RecipeError(f"{source}: {key!r} is a value, not a table")
+            value = _merge_tables(base.get(key, {}), value, source)
+        result[key] = value
+    return result
+
+
+def _set_layers(layers: list[dict], settings: dict[str, Any], source: str) -> list[dict]:
+    """Return ``layers`` with the ``settings`` of some of them, by their names."""
+    names = [_name(layer, index) for index, layer in enumerate(layers)]
+    for name, values in settings.items():
+        if name not in names:
+            raise RecipeError(f"{source}: no layer is named {name!r}; there are {', '.join(names)}")
+        if not isinstance(values, dict):
+            raise RecipeError(f"{source}: name the layer and the key, as layers.NAME.KEY")
+    return [
+        _merge_tables(layer, settings[name], source) if name in settings else layer
+        for name, layer in zip(names, layers, strict=True)
+    ]
+
+
+def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return ``values`` with the layers of their family, if they name one, in place of its name."""
+    if "network" not in values:
+        return values
+    values = dict(values)
+    network = _build(NetworkRecipe, values.pop("network"), source, "network")
+    settings = values.get("layers", {})
+    if not isinstance(settings, dict):
+        raise RecipeError(f"{source}: [[layers]] and [network] exclude each other")
+    try:
+        layers = [dataclasses.asdict(layer) for layer in network.layers()]
+    except ValueError as error:
+        raise RecipeError(f"{source}: network: {error}") from error
+    return {**values, "layers": _set_layers(layers, settings, source)}
+
+
+def _without_false(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` without the augmentations and regularizers that are ``false``."""
+    training = values.get("training")
+    if not isinstance(training, dict):
+        return values
+    chosen = {
+        key: {name: options for name, options in table.items() if options is not False}
+        for key in ("augmentations", "regularizers") if isinstance(table := training.get(key), dict)
+    }
+    return {**values, "training": {**training, **chosen}}
+
+
+class _Whole(dict):
+    """A table that replaces another one instead of being merged into it."""
+
+
+def _parse(override: str) -> dict[str, Any]:
+    """Return the tables that ``key=value`` stands for."""
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise RecipeError(f"override {override!r}: expected key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    if isinstance(value, dict):
+        value = _Whole(value)
+    *parents, last = key.strip().split(".")
+    values: dict[str, Any] = {last: value}
+    for parent in reversed(parents):
+        values = {parent: values}
+    return values
+
+
+NESTED = {
+    "data": DataRecipe, "neuron": NeuronRecipe, "training": TrainingRecipe, "layers": LayerRecipe,
+}
+
+
+def _build(cls: type, values: Any, source: str, where: str) -> Any:
+    """Return dataclass ``cls`` from a TOML table; unknown, missing and mistyped keys are errors."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{source}: {where or 'the file'} must be a table, not {values!r}")
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    prefix = f"{where}." if where else ""
+    for key in values:
+        if key not in fields:
+            raise RecipeError(f"{source}: unknown key {prefix}{key}; known are {', '.join(fields)}")
+    built = {}
+    for key, item in fields.items():
+        required = item.default is dataclasses.MISSING and (
+            item.default_factory is dataclasses.MISSING
+        )
+        if key not in values:
+            if required and key not in ("neuron",):
+                raise RecipeError(f"{source}: {prefix}{key} is missing")
+            if key == "neuron":
+                built[key] = NeuronRecipe()
+            continue
+        value = values[key]
+        if cls is Recipe and key == "layers":
+            if not isinstance(value, list):
+                raise RecipeError(f"{source}: layers must be an array of tables, not {value!r}")
+            value = [
+                _build(LayerRecipe, layer, source, f"layers.{_name(layer, index)}")
+                for index, layer in enumerate(value)
+            ]
+        elif cls is Recipe and key in NESTED:
+            value = _build(NESTED[key], value, source, key)
+        else:
+            value = _typed(value, item.type, f"{source}: {prefix}{key}")
+        built[key] = value
+    try:
+        return cls(**built)
+    except ValueError as error:
+        raise RecipeError(f"{source}: {error}") from error
+
+
+def _name(layer: Any, index: int) -> str:
+    """Return what errors call a layer: by its name, if it has one."""
+    return str(layer.get("name", index)) if isinstance(layer, dict) else str(index)
+
+
+def _typed(value: Any, kind: Any, what: str) -> Any:
+    """Return ``value`` if it is of ``kind``; an integer will do for a float."""
+    if isinstance(kind, UnionType):
+        if value is None:
+            return None
+        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
+    if kind is float and type(value) is int:
+        return float(value)
+    expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict
+    if type(value) is not expected:
+        text = json.dumps(value, default=str)
+        raise RecipeError(f"{what} must be {expected.__name__}, not {text}")
+    return value

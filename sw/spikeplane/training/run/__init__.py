@@ -1,0 +1,1 @@
+"""Trainings as they run: batches, checkpoints, processes, evaluation."""

@@ -1,0 +1,355 @@
+"""Training: from a recipe to a checkpoint, batch by batch, resumable after each."""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from ...data.sets.datasets import Dataset, load_dataset
+from ..net.leaky import firing_rate
+from ..net.networks import SpikingNetwork
+from ..recipe.augmentations import create_augmentations
+from ..recipe.recipes import Recipe
+from ..recipe.regularizers import INNER, LOSSES, create_regularizers
+from .allocator import keep_freed_memory
+from .checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    EpochSums,
+    load_checkpoint,
+    save_checkpoint,
+    versions,
+)
+from .curves import Curves
+from .devices import Precision
+from .evaluate import predict
+from .interrupts import StopSignals, TrainingStopped
+from .norms import use_norms
+from .options import RunOptions
+from .processes import Processes, join, sum_over_processes
+
+__all__ = ["CHECKPOINT", "train"]
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    data_root: Path | None = None,
+    progress: bool = True,
+    options: RunOptions | None = None,
+) -> Path:
+    """Train a network and return its checkpoint, a file in the folder ``out``.
+
+    The checkpoint is written after every epoch, now and then within one, and at Ctrl-C, which
+    raises :class:`.TrainingStopped`. If one of the same recipe is there already, the training goes
+    on from it, and ends as if it had never been interrupted; a finished one is left alone. One of
+    another recipe, other data or another ``options.amp`` is an error.
+    """
+    keep_freed_memory()
+    options = options or RunOptions()
+    path = Path(out) / CHECKPOINT
+    with ExitStack() as stack:
+        processes = stack.enter_context(join(options.device))
+        dataset = load_dataset(recipe.data, "train", data_root)
+        checkpoint = _resume(path, recipe, dataset, options)
+        processes.check_same(
+            f"{path}: epochs and batches done", (checkpoint.epoch, checkpoint.batch)
+        )
+        if checkpoint.finished:
+            return path
+        checkpoint.run = {
+            "device": processes.device.type, "amp": options.amp or "no",
+            "processes": str(processes.count),
+        }
+        training = _Training(
+            checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
+            processes,
+        )
+        if processes.first and options.tensorboard:
+            training.curves = Curves(path.parent, training.done)
+            stack.callback(training.curves.close)
+        bar = stack.enter_context(tqdm(
+            total=recipe.training.epochs * len(training.bounds), initial=training.done,
+            disable=not (progress and processes.first), desc=recipe.name, unit="batch",
+        ))
+        signals = stack.enter_context(StopSignals(patient=processes.count > 1))
+        while not checkpoint.finished:
+            for shown in training.epoch(signals):
+                bar.update()
+                bar.set_postfix(shown)
+        if signals.received:
+            raise TrainingStopped(f"stopped at the end of the training; saved in {path}", signals.received)
+    return path
+
+
+def _resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) -> Checkpoint:
+    checksums = {"train": dataset.checksum}
+    if not path.exists():
+        checkpoint = Checkpoint.start(recipe, dataset.input, dataset.classes)
+        checkpoint.checksums = checksums
+        return checkpoint
+    checkpoint = load_checkpoint(path)
+    if checkpoint.recipe != recipe:
+        raise CheckpointError(f"{path}: the checkpoint is of another recipe; remove it to restart")
+    if checkpoint.checksums != checksums:
+        raise CheckpointError(
+            f"{path}: trained on other data: checksums {checkpoint.checksums}, found {checksums}"
+        )
+    if not checkpoint.finished:
+        _check_unfinished(path, checkpoint, dataset, options)
+    return checkpoint
+
+
+def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, options: RunOptions) -> None:
+    """Raise a CheckpointError if the training cannot go on from here; note versions that changed."""
+    amp, begun = options.amp or "no", checkpoint.run.get("amp", "no")
+    if begun != amp:
+        raise CheckpointError(f"{path}: begun with amp {begun}, must go on with it, not with {amp}")
+    batches = len(_bounds(len(dataset.labels), checkpoint.recipe.training.batch_size))
+    if not 0 <= checkpoint.batch < batches:
+        raise CheckpointError(f"{path}: {checkpoint.batch} batches are done of an epoch of {batches}")
+    for name, version in versions().items():
+        before = checkpoint.versions.get(name, version).split(", then ")
+        if version != before[-1]:
+            tqdm.write(f"{path}: begun with {name} {before[-1]}, goes on with {version}", sys.stderr)
+            checkpoint.versions[name] = ", then ".join([*before, version])
+
+
+def _optimizer(recipe: Recipe, network: SpikingNetwork) -> torch.optim.Optimizer:
+    training = recipe.training
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+class _Training:
+    """One process's part of a training.
+
+    What is drawn for a batch comes from the seed, the epoch and the batch's number, so that a
+    training can go on from any batch. Every process draws for the whole batch and computes its
+    share; what they sum is what one process alone would have.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        path: Path,
+        dataset: Dataset,
+        test: Dataset,
+        options: RunOptions,
+        processes: Processes,
+    ):
+        self.checkpoint, self.path, self.options = checkpoint, path, options
+        self.dataset, self.test, self.processes = dataset, test, processes
+        self.curves: Curves | None = None
+        self.recipe = checkpoint.recipe
+        settings = self.recipe.training
+        self.loss_function = LOSSES[settings.loss]
+        self.regularizers = create_regularizers(settings.regularizers)
+        self.augmentations = create_augmentations(settings.augmentations)
+        self.bounds = _bounds(len(dataset.labels), settings.batch_size)
+        smallest = min(last - first for first, last in self.bounds)
+        if smallest < processes.count:
+            raise ValueError(
+                f"training.batch_size {settings.batch_size}: a batch has {smallest} samples, fewer "
+                f"than there are processes, {processes.count}"
+            )
+        self.network = checkpoint.network.to(processes.device)
+        self.neurons = list(self.network.neuron_shapes)
+        if processes.count > 1 or options.amp:
+            use_norms(self.network, processes)
+        self.optimizer = _optimizer(self.recipe, self.network)
+        _restore(self.optimizer, self.network, checkpoint.optimizer, path)
+        self.precision = Precision(options, processes.device)
+        if checkpoint.scaler:
+            self.precision.scaler.load_state_dict(checkpoint.scaler)
+        self.model: nn.Module = self.network
+        if processes.count > 1:
+            self.model = DistributedDataParallel(self.network)
+        self.saved = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Batches done since the start."""
+        return self.checkpoint.epoch * len(self.bounds) + self.checkpoint.batch
+
+    def epoch(self, signals: StopSignals) -> Iterator[dict[str, Any]]:
+        """Train to the end of an epoch; yield what to show after each batch."""
+        checkpoint = self.checkpoint
+        epochs = self.recipe.training.epochs
+        epoch = checkpoint.epoch
+        order = np.random.RandomState([self.recipe.seed, epoch]).permutation(len(self.dataset.labels))
+        self.network.train()
+        self.network.set_progress(epoch / epochs)
+        while checkpoint.batch < len(self.bounds):
+            first, last = self.bounds[checkpoint.batch]
+            stopped = self._batch(order[first:last], signals.received)
+            checkpoint.batch += 1
+            ended = checkpoint.batch == len(self.bounds)
+            shown = self._shown()
+            if ended:
+                self._end_epoch()
+            if ended or stopped or time.monotonic() - self.saved >= 60 * self.options.save_every:
+                self._save()
+            yield shown
+            if checkpoint.finished:
+                return
+            if stopped:
+                raise TrainingStopped(
+                    f"stopped after {checkpoint.epoch} of {epochs} epochs and {checkpoint.batch} of "
+                    f"{len(self.bounds)} batches; saved in {self.path}. The same command goes on "
+                    f"from there.", stopped,
+                )
+            if ended:
+                return
+
+    def _batch(self, part: np.ndarray, received: int) -> int:
+        """Train on the samples ``part``; return the signal that this or another process got, or 0."""
+        training, checkpoint, device = self.recipe.training, self.checkpoint, self.processes.device
+        draw = np.random.RandomState([self.recipe.seed, checkpoint.epoch, checkpoint.batch])
+        samples = self.dataset.inputs[part]
+        for augment in self.augmentations:
+            samples = augment(samples, draw)
+        own = self.processes.share(len(part))
+        inputs = torch.from_numpy(samples[own]).to(device)
+        labels = torch.from_numpy(self.dataset.labels[part[own]]).to(device)
+        rate = self._learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+        with self.precision.products():
+            logits, spikes = self.model(inputs)
+        share = len(labels) / len(part)
+        rates = torch.stack([firing_rate(spikes[name]) for name in self.neurons])
+        if self.processes.count > 1:
+            rates = sum_over_processes(rates * share)
+        data_loss = self.loss_function(logits.float(), labels)
+        penalty = sum((regularizer(rates) for regularizer in self.regularizers), rates.new_zeros(()))
+        self.optimizer.zero_grad()
+        # The gradients of all processes are averaged; their sum is what is wanted.
+        loss = data_loss * (share * self.processes.count) + penalty
+        self.precision.scaler.scale(loss).backward()
+        self.precision.scaler.step(self.optimizer)
+        self.precision.scaler.update()
+
+        finite = torch.stack([p.isfinite().all() for p in self.network.parameters()]).all()
+        right = (logits.detach().mean(0).argmax(1) == labels).sum()
+        values = self.processes.sum(torch.stack([
+            (data_loss + penalty).detach().double() * len(labels), right.double(),
+            torch.tensor(received > 0, dtype=torch.float64, device=device),
+        ]))
+        summed_loss, summed_right, stopped, all_finite, *mean_rates = torch.cat([
+            values, finite.double()[None], rates.detach().double()
+        ]).tolist()
+        if not all_finite:
+            raise ValueError(
+                f"recipe {self.recipe.name}: weights are infinite or NaN in epoch "
+                f"{checkpoint.epoch + 1}; training.learning_rate {training.learning_rate} may be "
+                f"too high"
+            )
+        sums = checkpoint.sums
+        sums.samples += len(part)
+        sums.loss += summed_loss
+        sums.right += int(summed_right)
+        for name, mean_rate in zip(self.neurons, mean_rates, strict=True):
+            sums.rates[name] = sums.rates.get(name, 0.0) + mean_rate * len(part)
+        if self.curves:
+            self.curves.batch(self.done + 1, summed_loss / len(part), rate)
+        return received or (signal.SIGTERM if stopped else 0)
+
+    def _learning_rate(self) -> float:
+        done = self.done / (len(self.bounds) * self.recipe.training.epochs)
+        return self.recipe.training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _shown(self) -> dict[str, Any]:
+        """Return what the bar shows: means over the epoch so far."""
+        means = self.checkpoint.sums.means()
+        shown = {
+            "epoch": self.checkpoint.epoch + 1,
+            "loss": f"{means['loss']:.3f}",
+            "accuracy": f"{means['accuracy']:.1%}",
+        }
+        inner = list(means["rates"].values())[INNER]
+        if inner:
+            shown["inner firing"] = f"{sum(inner) / len(inner):.1%}"
+        if self.checkpoint.history and "test_accuracy" in self.checkpoint.history[-1]:
+            shown["test"] = f"{self.checkpoint.history[-1]['test_accuracy']:.1%}"
+        return shown
+
+    def _end_epoch(self) -> None:
+        checkpoint = self.checkpoint
+        entry = checkpoint.sums.means()
+        checkpoint.epoch += 1
+        checkpoint.batch, checkpoint.sums = 0, EpochSums()
+        every = self.options.validate_every
+        if checkpoint.finished or (every and checkpoint.epoch % every == 0):
+            entry["test_accuracy"] = self._test_accuracy()
+        checkpoint.history.append(entry)
+        if self.curves:
+            self.curves.epoch(self.done, entry)
+
+    def _test_accuracy(self) -> float:
+        own = self.processes.share(len(self.test.labels))
+        right = predict(self.network, self.test.inputs[own]) == self.test.labels[own]
+        counts = torch.tensor([right.sum()], dtype=torch.float64, device=self.processes.device)
+        return self.processes.sum(counts).item() / len(self.test.labels)
+
+    def _save(self) -> None:
+        checkpoint = self.checkpoint
+        if self.curves:
+            self.curves.flush()
+        if self.processes.first:
+            checkpoint.optimizer = {} if checkpoint.finished else _state(self.optimizer, self.network)
+            checkpoint.scaler = self.precision.scaler.state_dict()
+            save_checkpoint(checkpoint, self.path)
+        self.saved = time.monotonic()
+
+
+def _bounds(samples: int, batch_size: int) -> list[tuple[int, int]]:
+    """Return the first and last (exclusive) sample of each batch; sizes differ by one at most."""
+    count = -(-samples // batch_size)
+    return [(samples * i // count, samples * (i + 1) // count) for i in range(count)]
+
+
+def _state(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value.clone()
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _restore(
+    optimizer: torch.optim.Optimizer, network: nn.Module, state: dict[str, Tensor], path: Path
+) -> None:
+    parameters = dict(network.named_parameters())
+    for name, value in state.items():
+        parameter_name, _, key = name.rpartition("/")
+        if parameter_name not in parameters:
+            raise CheckpointError(f"{path}: optimizer state {name} belongs to no parameter")
+        parameter = parameters[parameter_name]
+        if value.ndim and value.shape != parameter.shape:
+            raise CheckpointError(
+                f"{path}: optimizer state {name} has shape {tuple(value.shape)}, its parameter "
+                f"{tuple(parameter.shape)}"
+            )
+        # The count of steps, a scalar, stays on the CPU, where the optimizers keep it.
+        optimizer.state[parameter][key] = value.to(parameter.device) if value.ndim else value

@@ -1,0 +1,83 @@
+"""The cycle model against the compiled gateware."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from narrow_core import CONFIG
+from ragged_networks import layer, samples
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.device.driver import Board
+from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.network.graph import InputFormat, IntegerNetwork, Schedule, WeightKind, or_pool
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.neuron import Neuron, Reset
+
+NEURON = Neuron(shift=5, state_bits=4)
+
+
+def events() -> IntegerNetwork:
+    random = np.random.default_rng(0)
+    return IntegerNetwork(
+        input=InputFormat(channels=2, height=8, width=8, steps=3),
+        layers=[
+            layer(random, "first", 8, 2, (3, 3), bits=4, kind=WeightKind.TWOS, neuron=NEURON,
+                  stride=2, padding=1),
+            layer(random, "second", 20, 8, (3, 3), neuron=NEURON, padding=1),
+            or_pool("pool", 20, 2),
+            layer(random, "out", 10, 20, (2, 2), bits=8, kind=WeightKind.TWOS),
+        ],
+        logit_offset=np.zeros(10, np.int64),
+    )
+
+
+def image() -> IntegerNetwork:
+    random = np.random.default_rng(1)
+    return IntegerNetwork(
+        input=InputFormat(channels=1, height=9, width=9, steps=2, bits=4, direct=True),
+        layers=[
+            layer(random, "first", 10, 1, (3, 3), bits=2, kind=WeightKind.TWOS, neuron=NEURON,
+                  stride=2),
+            layer(random, "full", 30, 10, (4, 4), neuron=NEURON),
+            layer(random, "out", 5, 30, (1, 1), bits=8, kind=WeightKind.TWOS),
+        ],
+        logit_offset=np.zeros(5, np.int64),
+    )
+
+
+def memory_free() -> IntegerNetwork:
+    """Return ``events()`` with memory-free neurons, in its first layer too."""
+    net, neuron = events(), replace(NEURON, state_bits=0, reset=Reset.NONE)
+    taps = {"first": (0, 1), "second": (0, 1, 3)}
+    return replace(net, layers=[
+        replace(layer, taps=taps[layer.name], neuron=neuron) if layer.name in taps else layer
+        for layer in net.layers
+    ])
+
+
+@pytest.fixture(scope="module")
+def board():
+    with SimulatedBoard(CONFIG) as transport, Board(transport, CONFIG) as board:
+        yield board
+
+
+@pytest.mark.parametrize("density", [0.05, 0.5])
+@pytest.mark.parametrize("make", [events, image, memory_free], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
+def test_prediction_is_within_ten_percent_of_the_core(board, schedule, make, density):
+    net = make()
+    inputs = samples(net, 3, density=density)
+    board.load(compile_network(net, CONFIG, schedule))
+    predicted = predict_cycles(net, inputs, CONFIG, schedule)
+    for sample, cycles in zip(inputs, predicted, strict=True):
+        real = board.run(sample).counters[:, Counter.CYCLES.value]
+        assert np.abs(cycles / real - 1).max() < 0.1, (real.tolist(), cycles.tolist())
+
+
+def test_prediction_does_not_depend_on_the_batch():
+    net = events()
+    inputs = samples(net, 3)
+    whole = predict_cycles(net, inputs, CONFIG)
+    assert [predict_cycles(net, inputs[i:i + 1], CONFIG)[0].tolist() for i in range(3)] == (
+        whole.tolist())

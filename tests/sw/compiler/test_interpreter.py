@@ -1,0 +1,45 @@
+"""The compiled words, executed slot for slot, give what the integer model gives."""
+
+import numpy as np
+import pytest
+from ragged_networks import CORES, network, samples
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.interpreter import interpret
+from spikeplane.network import model
+from spikeplane.network.graph import Schedule
+from spikeplane_hw.memory_map import Counter
+
+
+def check(net, config, schedule, count=2):
+    image = compile_network(
+        net, config, schedule, keep_states=True, samples=samples(net, count)
+    )
+    inputs = np.stack([vector.sample for vector in image.vectors])
+    expected = model.run(net, inputs, schedule=schedule, config=config, trace=True)
+    for index, vector in enumerate(image.vectors):
+        outcome = interpret(image, vector.sample)
+        assert outcome.logits.tolist() == expected.logits[index].tolist()
+        assert outcome.logits.tolist() == vector.logits.tolist()
+        for number, info in enumerate(image.layers):
+            names = [c.name for c in Counter]
+            found = dict(zip(names, outcome.counters[number].tolist(), strict=True))
+            wanted = dict(zip(names, vector.counters[number].tolist(), strict=True))
+            assert found == wanted, info.name
+            if info.spikes is None:
+                continue
+            address, length = image.map_place(number)
+            spikes = image.decode_map(number, outcome.spikes[address:address + length])
+            wanted = expected.spikes[number][index].numpy()
+            assert np.array_equal(spikes, wanted[-1:] if schedule is Schedule.STORED else wanted)
+            if info.state_base is not None:
+                address, length = image.state_place(number)
+                states = image.decode_states(number, outcome.states[address:address + length])
+                assert np.array_equal(states, expected.states[number][index].numpy()), info.name
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("direct", [False, True], ids=["spikes", "image"])
+@pytest.mark.parametrize("taps", [False, True], ids=["", "taps"])
+@pytest.mark.parametrize("seed", range(12))
+def test_words_give_what_the_model_gives(seed, taps, direct, schedule):
+    check(network(seed, direct=direct, taps=taps), CORES[seed % len(CORES)], schedule)

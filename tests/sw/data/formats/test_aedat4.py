@@ -1,0 +1,75 @@
+"""AEDAT files of version 4."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recording_samples import aedat_4_0, random_events, table
+from spikeplane.data.formats.aedat4 import read_aedat4
+from spikeplane.data.formats.events import RecordingError
+
+DATA = os.environ.get("SPIKEPLANE_DATA")
+EVENTS = random_events(250, 70, 50)
+
+
+@pytest.mark.parametrize("compression", range(5))
+def test_events(tmp_path, compression):
+    compress = bytes
+    if compression in (1, 2):
+        compress = pytest.importorskip("lz4.frame").compress
+    elif compression:
+        compress = pytest.importorskip("zstandard").ZstdCompressor().compress
+    path = tmp_path / "sample.aedat4"
+    path.write_bytes(aedat_4_0(EVENTS, 70, 50, compression, compress))
+    recording = read_aedat4(path, 3)
+    assert recording.events.tolist() == EVENTS.tolist() and recording.label == 3
+    assert (recording.width, recording.height) == (70, 50)
+
+
+@pytest.mark.parametrize(("raw", "message"), [
+    (b"#!AER-DAT3.1", "expected a file that begins with"),
+    (b"#!AER-DAT4.0\r\n", "the header is damaged"),
+    (aedat_4_0(EVENTS, 70, 50)[:200], "the header is damaged"),
+    (aedat_4_0(EVENTS, 70, 50, kind="FRME"), "the header is damaged: no stream is of type EVTS"),
+    (aedat_4_0(EVENTS, 70, 0), "the stream of events has 70 x 0 pixels"),
+    (aedat_4_0(EVENTS, 70, 50, 5), "compression 5, limit 4"),
+    (aedat_4_0(EVENTS[:0], 70, 50), "the recording has no events"),
+    (aedat_4_0(EVENTS, 70, 50)[:-1], r"a packet of \d+ bytes is cut to"),
+    (aedat_4_0(EVENTS, 70, 50) + b"123", "cut within the header of a packet"),
+    (aedat_4_0(EVENTS, 70, 50, compress=lambda content: content[:-1]), "a packet is damaged"),
+    (aedat_4_0(EVENTS, 60, 50), r"event \d+ has x = 6\d, which must be below 60"),
+])
+def test_wrong_files_are_refused(tmp_path, raw, message):
+    path = tmp_path / "sample.aedat4"
+    path.write_bytes(raw)
+    with pytest.raises(RecordingError, match=message):
+        read_aedat4(path)
+
+
+def test_a_packet_without_its_vector_is_empty(tmp_path):
+    path = tmp_path / "sample.aedat4"
+    empty = table()
+    path.write_bytes(aedat_4_0(EVENTS, 70, 50) + struct.pack("<ii", 1, len(empty)) + empty)
+    assert read_aedat4(path).events.tolist() == EVENTS.tolist()
+
+
+def test_another_size_is_refused(tmp_path):
+    path = tmp_path / "sample.aedat4"
+    path.write_bytes(aedat_4_0(EVENTS, 70, 50))
+    with pytest.raises(RecordingError, match="the file's height is 50, not 60"):
+        read_aedat4(path, None, 70, 60)
+
+
+@pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")
+def test_a_real_file_as_another_decoder_reads_it():
+    faery = pytest.importorskip("faery")
+    pytest.importorskip("lz4.frame")
+    path = Path(DATA) / "event_formats" / "tonic" / "sample.aedat4"
+    found = read_aedat4(path).events
+    expected = np.concatenate(list(faery.events_stream_from_file(path)))
+    assert len(found) == 111954
+    for name, other in (("x", "x"), ("y", "y"), ("polarity", "on")):
+        np.testing.assert_array_equal(found[name], expected[other])
+    np.testing.assert_array_equal(found["t"], expected["t"] - expected["t"][0])

@@ -1,0 +1,84 @@
+"""The comparison must find every kind of difference: here the device answers for a changed network."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import ragged_networks
+from spikeplane.compiler.compile import compile_network
+from spikeplane.device.comparison import EXACT_COUNTERS, compare_with_model
+from spikeplane.device.driver import Result
+from spikeplane.network import model
+from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.neuron import FRACTION_BITS
+
+CONFIG = ragged_networks.CORES[0]
+
+
+@dataclass
+class ModelBoard:
+    """Answers as a board does, but computes with the integer model of ``network``."""
+
+    network: object
+    image: object
+
+    def run(self, sample):
+        self.result = model.run(self.network, sample[None], config=CONFIG, trace=True)
+        counters = np.zeros((len(self.network.layers), len(Counter)), np.int64)
+        for layer, values in enumerate(self.result.counters):
+            for counter in EXACT_COUNTERS:
+                counters[layer, counter.value] = values[counter][0]
+        sums = self.result.logits[0].numpy()
+        return Result(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
+
+    def read_spikes(self, layer):
+        return self.result.spikes[layer][0].numpy()
+
+    def read_states(self, layer):
+        return self.result.states[layer][0].numpy()
+
+
+@pytest.fixture
+def network():
+    """Return a network whose first layer's potentials go on from step to step."""
+    return next(
+        network for network in map(ragged_networks.network, range(100))
+        if network.layers[0].neuron.state_bits and network.input.steps > 1
+    )
+
+
+def test_equal_boards_have_no_mismatch(network):
+    samples = ragged_networks.samples(network, 3)
+    board = ModelBoard(network, compile_network(network, CONFIG, keep_states=True))
+    done = []
+    result = compare_with_model(board, network, samples, progress=done.append)
+    assert result.total == 0
+    assert all(count > 0 for count in result.compared.values())
+    assert done == [1, 2, 3]
+    assert result.operations.shape == (3, len(network.layers))
+    assert len(result.predictions) == 3
+
+
+def test_layers_without_a_state_have_none_to_compare(network):
+    stateless = replace(network, layers=[
+        replace(layer, neuron=layer.neuron and replace(layer.neuron, state_bits=0))
+        for layer in network.layers
+    ])
+    image = compile_network(stateless, CONFIG, keep_states=True)
+    assert [layer.state_base for layer in image.layers] == [None] * len(network.layers)
+    result = compare_with_model(
+        ModelBoard(stateless, image), stateless, ragged_networks.samples(stateless, 2)
+    )
+    assert result.compared["states"] == 0 and result.compared["spikes"] > 0
+    assert result.total == 0
+
+
+def test_differences_are_counted(network):
+    samples = ragged_networks.samples(network, 3)
+    first = network.layers[0]
+    livelier = replace(first, offset=first.offset + (1 << (FRACTION_BITS + first.neuron.shift)))
+    changed = replace(network, layers=[livelier, *network.layers[1:]])
+    board = ModelBoard(changed, compile_network(network, CONFIG, keep_states=True))
+    result = compare_with_model(board, network, samples)
+    assert all(result.mismatches[kind] > 0 for kind in ("spikes", "states", "logits", "counters"))
+    assert result.total == sum(result.mismatches.values())

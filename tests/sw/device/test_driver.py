@@ -1,0 +1,296 @@
+"""The driver against the simulated board: whole networks, and everything that can go wrong on the way."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import ragged_networks
+from narrow_core import CONFIG
+from noise import NoisyTransport
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.image import ImageError
+from spikeplane.device.driver import Board, DeviceError, NoAnswerError
+from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.network.graph import Schedule
+from spikeplane.network.model import run
+from spikeplane_hw.config import CONFIGS, SMALL, TINY
+from spikeplane_hw.memory_map import Counter, Register, Space
+
+EXACT = [counter.value for counter in Counter if counter is not Counter.CYCLES]
+
+
+@pytest.fixture(scope="module")
+def transport():
+    with SimulatedBoard(CONFIG) as transport:
+        yield transport
+
+
+@pytest.fixture
+def board(transport):
+    board = Board(transport, CONFIG, timeout=0.01)
+    board.open()
+    return board
+
+
+def networks(direct=False, few_channels=False, taps=False):
+    """Yield networks that fit CONFIG."""
+    for seed in range(100):
+        network = ragged_networks.network(seed, direct=direct, taps=taps)
+        if not few_channels or network.input.channels <= 2:
+            yield network
+
+
+def image_of(schedule=Schedule.REGISTERS, direct=False):
+    network = next(n for n in networks(direct, few_channels=not direct) if n.input.steps > 1)
+    return network, compile_network(network, CONFIG, schedule, keep_states=True)
+
+
+@pytest.mark.parametrize("schedule, direct", list(product(Schedule, [False, True])),
+                         ids=lambda value: getattr(value, "value", str(value)))
+def test_runs_equal_the_integer_model(board, schedule, direct):
+    found = networks(direct)
+    for _ in range(4):
+        network = next(found)
+        image = compile_network(network, CONFIG, schedule, keep_states=True)
+        samples = ragged_networks.samples(network, 3)
+        expected = run(network, samples, schedule=schedule, config=CONFIG, trace=True)
+        board.load(image)
+        assert board.self_test() == len(image.vectors) > 0
+        for index, sample in enumerate(samples):
+            result = board.run(sample)
+            sums = expected.logits[index].numpy()
+            np.testing.assert_array_equal(result.sums, sums)
+            logits = network.logit_scale * (sums + network.logit_offset)
+            np.testing.assert_array_equal(result.logits, logits)
+            assert result.prediction == logits.argmax()
+            assert result.cycles == result.counters[:, Counter.CYCLES.value].sum() > 0
+            for layer, counters in enumerate(expected.counters):
+                for counter in Counter:
+                    if counter.value in EXACT:
+                        assert result.counters[layer, counter.value] == counters[counter][index]
+            for layer, info in enumerate(image.layers):
+                if info.spikes is not None:
+                    spikes = expected.spikes[layer][index].numpy()
+                    spikes = spikes[-1:] if schedule is Schedule.STORED else spikes
+                    np.testing.assert_array_equal(board.read_spikes(layer), spikes)
+                if info.state_base is not None:
+                    states = expected.states[layer][index].numpy()
+                    np.testing.assert_array_equal(board.read_states(layer), states)
+
+
+def test_streaming_gives_the_logits_after_every_step(board):
+    network, image = image_of(Schedule.STORED)
+    samples = ragged_networks.samples(network, 2)
+    board.load(image)
+    whole = [board.run(sample) for sample in samples]
+    for sample, result in zip(samples, whole, strict=True):
+        results = list(board.stream(sample))
+        assert len(results) == network.input.steps
+        np.testing.assert_array_equal(results[-1].sums, result.sums)
+        first = run(replace(network, input=replace(network.input, steps=1)), sample[None, :1])
+        np.testing.assert_array_equal(results[0].sums, first.logits[0].numpy())
+    np.testing.assert_array_equal(board.run(samples[0]).sums, whole[0].sums)
+
+
+def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
+    """A network that looks back at inner layers' spikes, for more steps than its rings hold."""
+    network = next(
+        n for n in networks(few_channels=True, taps=True)
+        if any(1 < len(layer.taps) < n.input.steps for layer in n.layers[1:])
+    )
+    first, *others = network.layers
+    network = replace(network, layers=[replace(first, taps=(0,)), *others])
+    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    for sample in ragged_networks.samples(network, 2):
+        results = list(board.stream(sample))
+        for steps, result in enumerate(results, 1):
+            part = replace(network, input=replace(network.input, steps=steps))
+            expected = run(part, sample[None, :steps]).logits[0].numpy()
+            np.testing.assert_array_equal(result.sums, expected)
+
+
+def test_streaming_keeps_no_input_to_look_back_at(board):
+    network = next(n for n in networks(few_channels=True, taps=True) if len(n.layers[0].taps) > 1)
+    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    name, back = network.layers[0].name, len(network.layers[0].taps) - 1
+    message = rf"^layer '{name}' looks back {back} steps of the input, of which live input keeps none$"
+    with pytest.raises(DeviceError, match=message):
+        next(board.stream(ragged_networks.samples(network, 1)[0]))
+
+
+def test_streaming_needs_stored_potentials(board):
+    network, image = image_of()
+    board.load(image)
+    message = r"^live input needs an image of the schedule STORED that takes events; this one has REGISTERS$"
+    with pytest.raises(DeviceError, match=message):
+        next(board.stream(ragged_networks.samples(network, 1)[0]))
+
+
+def test_event_arrays_and_samples_give_the_same(board):
+    network, image = image_of()
+    board.load(image)
+    sample = ragged_networks.samples(network, 1)[0]
+    step, y, x, channel = np.nonzero(np.moveaxis(sample, 1, 3))
+    np.testing.assert_array_equal(board.run_events(event_array(step, y, x, channel)).sums,
+                                  board.run(sample).sums)
+
+
+def event_array(step, y, x, polarity):
+    names = ("step", "y", "x", "polarity")
+    events = np.zeros(len(step), [(name, np.int32) for name in names])
+    for name, values in zip(names, (step, y, x, polarity), strict=True):
+        events[name] = values
+    return events
+
+
+def wrong_inputs():
+    network, _ = image_of()
+    form = network.input
+    sample = np.zeros(form.shape, np.uint8)
+    yield "sample", sample[:, :, 1:], "an input of shape"
+    yield "sample", sample + 0.5, "an input of integers or booleans was expected, not float64"
+    yield "sample", np.full(form.shape, np.nan), "an input of integers or booleans was expected"
+    yield "sample", sample + 2, r"the input has the value 2, limit 0\.\.1"
+    yield "events", event_array([0], [form.height], [0], [0]), (
+        rf"event 0 has y = {form.height}, limit 0\.\.{form.height - 1}")
+    yield "events", event_array([0, 0], [0, 0], [0, -1], [0, 0]), "event 1 has x = -1, limit"
+    yield "events", event_array([0, form.steps], [0, 0], [0, 0], [0, 0]), "event 1 has step = "
+    yield "events", event_array([1, 0], [0, 0], [0, 0], [0, 0]), (
+        r"event 1 of step 0 comes after one of step 1; events must be in time order")
+    yield "events", np.zeros((3, 4), np.int32), "events must be a one-dimensional array with the"
+    yield "events", np.zeros(1, [(n, float) for n in ("step", "y", "x", "polarity")]), (
+        "events must have integers for step, not float64")
+
+
+@pytest.mark.parametrize("kind, value, message", list(wrong_inputs()))
+def test_wrong_input_is_refused_before_anything_is_sent(board, transport, kind, value, message):
+    _, image = image_of()
+    board.load(image)
+    before = transport.cycles
+    with pytest.raises(ImageError, match=message):
+        (board.run if kind == "sample" else board.run_events)(value)
+    assert transport.cycles == before
+
+
+def test_a_noisy_line_changes_no_result(transport):
+    network, image = image_of()
+    samples = ragged_networks.samples(network, 10)
+    line = NoisyTransport(transport, seed=3, share=0.15)
+    line.quiet = True
+    board = Board(line, CONFIG, timeout=0.0, attempts=100)
+    board.open()
+    line.sent.clear()
+    line.quiet = False
+    board.load(image)
+    expected = run(network, samples).logits.numpy()
+    np.testing.assert_array_equal([board.run(sample).sums for sample in samples], expected)
+    assert board.session.repeats > 20
+
+
+def test_another_configuration_is_refused(board, transport):
+    message = (rf"^the image is for the configuration tiny {TINY.hash:#010x}, "
+               rf"the device has driver {CONFIG.hash:#010x}$")
+    _, image = image_of()
+    with pytest.raises(DeviceError, match=message):
+        board.load(replace(image, config=TINY))
+    message = (rf"^the device has the configuration unknown {CONFIG.hash:#010x}, "
+               rf"expected small {SMALL.hash:#010x}$")
+    with pytest.raises(DeviceError, match=message):
+        Board(transport, SMALL).open()
+    with pytest.raises(DeviceError, match=rf"unknown configuration {CONFIG.hash:#010x}; known are tiny"):
+        Board(transport).open()
+
+
+def test_the_configuration_is_found_by_its_hash(transport, monkeypatch):
+    monkeypatch.setitem(CONFIGS, CONFIG.name, CONFIG)
+    assert Board(transport).open() == CONFIG
+
+
+def test_a_failed_self_test_names_what_differs(board):
+    _, image = image_of()
+    wrong = replace(image.vectors[0], logits=image.vectors[0].logits + 1)
+    board.load(replace(image, vectors=[wrong]))
+    with pytest.raises(DeviceError, match=r"^self-test vector 0: logit 0 is -?\d+, expected -?\d+$"):
+        board.self_test()
+    counters = image.vectors[0].counters.copy()
+    counters[0, Counter.SPIKES.value] += 1
+    board.load(replace(image, vectors=[replace(image.vectors[0], counters=counters)]))
+    with pytest.raises(DeviceError, match=r"^self-test vector 0: layer '\w+' counted \d+ SPIKES, expected"):
+        board.self_test()
+
+
+def test_read_back_finds_a_wrong_word(board, monkeypatch):
+    _, image = image_of()
+    read = board.session.read
+
+    def lie(space, address, word_bytes, count):
+        content = bytearray(read(space, address, word_bytes, count))
+        if space is Space.WEIGHTS:
+            content[2 * word_bytes] ^= 1
+        return bytes(content)
+
+    monkeypatch.setattr(board.session, "read", lie)
+    with pytest.raises(DeviceError, match=r"^1 words of WEIGHTS read back differently, the first one at "
+                                          r"address 2: wrote [0-9a-f]{2}, read [0-9a-f]{2}$"):
+        board.load(image)
+    with pytest.raises(DeviceError, match=r"^no image is loaded$"):
+        board.run(np.zeros(1))
+
+
+class Mute:
+    """A transport that answers until it is told not to."""
+
+    def __init__(self, inner):
+        self.inner, self.mute, self.written = inner, False, 0
+
+    def write(self, content):
+        self.written += 1
+        self.inner.write(content)
+
+    def read(self, timeout):
+        received = self.inner.read(timeout)
+        return b"" if self.mute else received
+
+    def rest(self, seconds):
+        self.inner.rest(seconds)
+
+    def close(self):
+        self.inner.close()
+
+
+def test_a_silent_device_is_named_with_what_was_under_way(transport):
+    line = Mute(transport)
+    board = Board(line, CONFIG, timeout=0.01, attempts=3)
+    board.open()
+    line.mute, line.written = True, 0
+    with pytest.raises(NoAnswerError, match=r"^READ of 1 words from REGISTERS 4: no answer in 3 attempts "
+                                            r"of 0\.01 s \(0 damaged replies\); open the board again$"):
+        board.read_registers(Register.STATUS)
+    assert line.written == 3
+    assert issubclass(NoAnswerError, TimeoutError)
+    line.mute = False
+    with pytest.raises(DeviceError, match=r"the session is not open$"):
+        board.read_registers(Register.STATUS)
+    board.open()
+    board.read_registers(Register.STATUS)
+
+
+def test_a_second_host_is_noticed(transport):
+    first, second = Board(transport, CONFIG), Board(transport, CONFIG)
+    first.open()
+    second.open()
+    while (first.session._sequence - second.session._sequence) % 256 in (0, 1, 255):
+        second.open()
+    with pytest.raises(DeviceError, match="the device was reset or another program talks to it"):
+        first.read_registers(Register.STATUS)
+
+
+def test_refusals_are_explained(board):
+    with pytest.raises(DeviceError, match=r"^READ of 1 words from LOGITS 256: the device refused, "
+                                          r"the words lie beyond the space$"):
+        board.read(Space.LOGITS, CONFIG.logit_count, 1)
+    with pytest.raises(DeviceError, match=r"the space cannot be written$"):
+        board.write(Space.LOGITS, 0, np.zeros((1, 4), np.uint8))
+    with pytest.raises(ValueError, match=r"^words of LOGITS are uint8 \(words, 4\), not uint8 \(1, 3\)$"):
+        board.write(Space.LOGITS, 0, np.zeros((1, 3), np.uint8))

@@ -1,0 +1,156 @@
+"""Networks from descriptions, and their export."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from spikeplane.network import model
+from spikeplane.network.graph import NetworkError, WeightKind
+from spikeplane.training.net.export import export_network, fixed_point
+from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.run.evaluate import compare, predict, predict_integer
+from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS, Levels, Reset
+from training_samples import EVENTS, IMAGE, layers, network, samples
+
+
+def settled(form=EVENTS, **options) -> SpikingNetwork:
+    """Return a network whose normalization has seen data."""
+    torch.manual_seed(5)
+    net = network(form, **options)
+    data = torch.from_numpy(samples(form, 64).inputs)
+    with torch.no_grad():
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = None  # Plain averages: they settle at once.
+                layer.weight.uniform_(0.5, 1.5)
+                layer.bias.uniform_(-0.2, 0.4)
+        net.layers["classifier"].bias.normal_()
+        net.train()
+        for _ in range(3):
+            net(data)
+    return net.eval()
+
+
+@pytest.mark.parametrize("form", [EVENTS, IMAGE], ids=["events", "image"])
+@pytest.mark.parametrize("options", [
+    {"pooled": True}, {"pooled": False}, {"inner": "odd", "bits": 2}, {"inner": "odd", "bits": 4},
+    {"inner": "absmax", "bits": 4}, {"neuron": NeuronRecipe(state_bits=2)},
+    {"neuron": NeuronRecipe(state_bits=8, levels="uniform", reset="soft")},
+    {"neuron": NeuronRecipe(state_bits=16, reset="none", leak=0.75)},
+    {"neuron": NeuronRecipe(state_bits=0)}, {"state_bits": 2}, {"dynamics": "memory_free", "taps": 3},
+    {"neuron": NeuronRecipe(state_bits=2), "state_bits": 8, "leak": 0.75, "reset": "soft"},
+], ids=str)
+def test_export_computes_the_same(form, options):
+    net = settled(form, **options)
+    inputs = samples(form, 64, seed=9).inputs
+    integers = export_network(net)
+    agreement = compare(net, integers, inputs)
+    # A current is rounded to 2**-FRACTION_BITS: only potentials this near the threshold differ.
+    assert all(share > 0.995 for share in agreement.spikes.values())
+    assert agreement.spikes["first"] > 0.9995
+    assert any(0.02 < rate < 0.98 for rate in agreement.rates.values())
+    with torch.no_grad():
+        logits = net(torch.from_numpy(inputs))[0].mean(0)
+    result = model.run(integers, inputs)
+    scaled = integers.logit_scale * (result.logits.numpy() + integers.logit_offset)
+    assert np.median(np.abs(scaled - logits.numpy())) < 0.02 * logits.abs().mean()
+    assert (predict(net, inputs) == predict_integer(integers, inputs)).mean() > 0.95
+
+
+def test_logits_are_exact_where_spikes_are():
+    net = settled(pooled=True)
+    inputs = samples(count=64, seed=9).inputs
+    integers = export_network(net)
+    result = model.run(integers, inputs, trace=True)
+    with torch.no_grad():
+        logits, spikes = net(torch.from_numpy(inputs))
+    assert result.spikes is not None
+    same = (spikes["last"].transpose(0, 1) == result.spikes[3]).flatten(1).all(1)
+    assert same.sum() > 10
+    scaled = integers.logit_scale * (result.logits + torch.from_numpy(integers.logit_offset))
+    torch.testing.assert_close(
+        scaled[same].float(), logits.mean(0)[same], rtol=0, atol=integers.logit_scale
+    )
+
+
+def test_exported_layers():
+    integers = export_network(settled(pooled=False))
+    kinds = [(layer.weight_kind, layer.weight_bits, layer.pool) for layer in integers.layers]
+    assert kinds == [
+        (WeightKind.TWOS, 8, False), (WeightKind.ODD, 1, False), (WeightKind.UNIT, 1, True),
+        (WeightKind.ODD, 1, False), (WeightKind.TWOS, 8, False),
+    ]
+    assert integers.layers[3].fills(2, 2)
+    assert integers.shapes()[-1] == (4, 1, 1)
+
+
+def test_layers_differ_in_their_neurons():
+    settings = {"state_bits": 2, "levels": "uniform", "reset": "soft", "leak": 0.25}
+    default = NeuronRecipe(state_bits=8, leak=1.0)
+    integers = export_network(settled(neuron=default, **settings))
+    first, inner, pool, last, _ = (layer.neuron for layer in integers.layers)
+    assert inner.state_bits == 2 and inner.levels is Levels.UNIFORM
+    assert inner.reset is Reset.SOFT and inner.leak == 0.25
+    for neuron in (first, last):
+        assert dataclasses.replace(neuron, shift=SHIFTS[0]) == default.create().neuron
+    assert pool.state_bits == 0
+
+
+def test_fixed_point_takes_the_greatest_shift_that_fits():
+    one = 1 << FRACTION_BITS
+    for gain, shift in ((0.0009, 13), (0.0011, 9), (0.016, 5), (0.3, 1)):
+        found, multiplier, offset = fixed_point("conv", np.array([gain, 0.0]), np.array([0.5, -1]))
+        assert found == shift
+        assert multiplier.tolist() == [round(gain * one * 2**shift), 0]
+        half = 1 << (shift - 1)
+        assert offset.tolist() == [(one // 2 << shift) + half, (-one << shift) + half]
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(NetworkError, match="'conv': M of channel 1 is 40960 at the least shift 1"):
+        fixed_point("conv", np.array([0.1, 5.0]), np.zeros(2))
+    with pytest.raises(NetworkError, match=r"'conv': B of channel 0 is .* limit 2147483647"):
+        fixed_point("conv", np.array([0.1]), np.array([3e5]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(value):
+    net = settled()
+    with torch.no_grad():
+        net.layers["inner"].weight[2, 1, 0, 1] = value
+    with pytest.raises(NetworkError) as caught:
+        export_network(net)
+    assert str(caught.value) == (
+        f"layer 'inner': weight [2, 1, 0, 1] is {value}, must be finite"
+    )
+
+
+def test_a_float_twin_has_no_integers():
+    net = settled(inner="float", bits=32)
+    with pytest.raises(NetworkError, match="layer 'inner': FloatWeight weights have no integer"):
+        export_network(net)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda ls: ls[:-1], "must end in their only classifier"),
+    (lambda ls: [ls[0], *ls], "layer 'first': two layers have this name"),
+    (lambda ls: [LayerRecipe(name="p", kind="pool", kernel=9), *ls],
+     "layer 'p': kernel .* exceeds its 8x8 input"),
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, weights="ternary"), *ls],
+     "layer 'c': weights must be one of .* not 'ternary'"),
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, weight_bits=3), *ls],
+     "layer 'c': binary weights have 1 bit, not 3"),
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, state_bits=2, leak=0.6), *ls],
+     r"layer 'c': leak must be in 0\.\.0\.5 with state_bits 2, not 0\.6"),
+    (lambda ls: [LayerRecipe(name="p", kind="pool", kernel=2, state_bits=2, leak=0.5), *ls],
+     "layer 'p': a pool has no state_bits, leak to set"),
+])
+def test_bad_descriptions_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        SpikingNetwork(EVENTS, change(layers()), NeuronRecipe(), 4)
+
+
+def test_inputs_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"inputs have shape \(2, 3, 2, 8, 7\)"):
+        network()(torch.zeros(2, 3, 2, 8, 7))

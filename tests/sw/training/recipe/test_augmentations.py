@@ -1,0 +1,85 @@
+"""Augmentations."""
+
+import numpy as np
+import pytest
+from spikeplane.training.recipe.augmentations import Cutout, Drop, Flip, Shift, create_augmentations
+
+SAMPLES = np.random.RandomState(0).randint(0, 256, (500, 3, 1, 5, 7)).astype(np.uint8)
+
+
+def apply(augmentation, samples):
+    before = samples.copy()
+    found = augmentation(samples, np.random.RandomState(0))
+    np.testing.assert_array_equal(samples, before)
+    assert found.shape == samples.shape and found.dtype == samples.dtype
+    np.testing.assert_array_equal(augmentation(samples, np.random.RandomState(0)), found)
+    return found
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("pixels", [0, 1, 3])
+def test_shifts_move_whole_samples(pixels, wrap):
+    moves = set()
+    for sample, found in zip(SAMPLES, apply(Shift(pixels=pixels, wrap=wrap), SAMPLES), strict=True):
+        for y in range(-pixels, pixels + 1):
+            for x in range(-pixels, pixels + 1):
+                expected = np.roll(sample, (y, x), (-2, -1))
+                if not wrap:
+                    expected[..., : max(y, 0), :] = expected[..., 5 + min(y, 0) :, :] = 0
+                    expected[..., : max(x, 0)] = expected[..., 7 + min(x, 0) :] = 0
+                if np.array_equal(found, expected):
+                    moves.add((y, x))
+                    break
+            else:
+                continue
+            break
+        else:
+            raise AssertionError("no shift gives this sample")
+    reach = 2 * pixels + 1
+    assert len(moves) == (min(reach, 5) * min(reach, 7) if wrap else reach**2)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_flips_swap_left_and_right(probability):
+    found = apply(Flip(probability=probability), SAMPLES)
+    flipped = (found == SAMPLES[..., ::-1]).all((1, 2, 3, 4))
+    assert (flipped | (found == SAMPLES).all((1, 2, 3, 4))).all()
+    assert abs(flipped.mean() - probability) < 0.1 and (flipped.mean() in (0, 1)) == (probability != 0.3)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 20])
+def test_cutouts_are_squares_around_any_pixel(size):
+    found = apply(Cutout(size=size), np.ones((2000, 3, 1, 5, 7), np.uint8))
+    holes = {tuple(hole.ravel()) for hole in found[:, 0, 0] == 0}
+    expected = set()
+    for y in range(5):
+        for x in range(7):
+            hole = np.zeros((5, 7), bool)
+            top, left = y - size // 2, x - size // 2
+            hole[max(top, 0) : top + size, max(left, 0) : left + size] = True
+            expected.add(tuple(hole.ravel()))
+    assert holes == expected
+    assert (found == found[:, :1]).all()
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.6, 1.0])
+def test_drops_take_another_share_of_each_sample(limit):
+    ones = np.ones((500, 3, 2, 20, 20), np.uint8)
+    found = apply(Drop(limit=limit), ones)
+    dropped = 1 - found.mean((1, 2, 3, 4))
+    assert dropped.max() <= limit + 0.05 and dropped.min() < 0.05
+    assert abs(dropped.mean() - limit / 2) < 0.05
+    # Single spikes are dropped, not whole pixels, steps or channels.
+    assert limit == 0 or ((found == found[:, :1]).mean() < 0.9 and set(np.unique(found)) == {0, 1})
+
+
+@pytest.mark.parametrize(("recipe", "message"), [
+    ({"drop": {"limit": 1.5}}, r"training.augmentations.drop: limit must be in 0\.\.1, not 1.5"),
+    ({"shift": {}}, "training.augmentations.shift: .* 'pixels'"),
+    ({"cutout": {"size": 0}}, "training.augmentations.cutout: size must be an integer of 1 or more, not 0"),
+    ({"shift": {"pixels": 1.5}}, "pixels must be an integer of 0 or more, not 1.5"),
+    ({"flip": {"probability": 2}}, r"training.augmentations.flip: probability must be in 0\.\.1, not 2"),
+])
+def test_wrong_options_are_refused(recipe, message):
+    with pytest.raises(ValueError, match=message):
+        create_augmentations(recipe)

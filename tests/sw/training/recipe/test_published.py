@@ -1,0 +1,90 @@
+"""Recipes of published networks, and the compact one: what their names say, and that they run."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from spikeplane.compiler.compile import compile_network
+from spikeplane.network.graph import InputFormat
+from spikeplane.training.net.export import export_network
+from spikeplane.training.net.memory_free import MemoryFree
+from spikeplane.training.net.neurons import LIF
+from spikeplane.training.recipe.recipes import load_recipe, recipe_names
+from spikeplane.training.run.checkpoint import Checkpoint
+from spikeplane_hw.config import LARGE, SMALL
+
+FAMILIES = [name for name in recipe_names() if name.startswith(("cifar", "dvsgesture"))]
+PAGE = (Path(__file__).parents[4] / "docs/training.md").read_text()
+CLASSES = {"cifar10": 10, "cifar100": 100, "cifar10dvs": 10, "dvsgesture": 11}
+
+
+def start(name: str, *overrides: str) -> Checkpoint:
+    """Return an untrained network of a recipe."""
+    recipe = load_recipe(name, overrides)
+    data = recipe.data
+    form = (
+        InputFormat(channels=2, height=data.side, width=data.side, steps=data.steps)
+        if data.side else
+        InputFormat(channels=3, height=32, width=32, steps=data.steps, bits=data.bits, direct=True)
+    )
+    return Checkpoint.start(recipe, form, CLASSES[data.name])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_recipes_are_what_their_names_say(name):
+    checkpoint = start(name, "network.width=2")
+    recipe, network = checkpoint.recipe, checkpoint.network
+    assert recipe.name == name and recipe.data.name == name.split("_")[0]
+    neurons = [module for module in network.modules() if isinstance(module, LIF | MemoryFree)]
+    assert len(neurons) == len(network.neuron_shapes)
+    inner = {
+        (layer.weights, layer.weight_bits) for layer in recipe.layers[1:-1] if layer.kind != "pool"
+    }
+    assert inner == {("binary", 1)}
+    bits = re.search(r"_1w(\d)u$", name)
+    if bits:
+        assert {neuron.neuron.state_bits for neuron in neurons} == {int(bits[1])}
+    elif name.endswith("_memory_free"):
+        replayed = int(network.form.direct)
+        assert all(isinstance(neuron, MemoryFree) for neuron in neurons[replayed:])
+        assert all(neuron.neuron.reset.name == "NONE" for neuron in neurons)
+    else:
+        assert name == "cifar10_compact"
+    random = np.random.RandomState(0)
+    form = network.form
+    inputs = random.randint(0, 1 << form.bits, (2, *form.shape))
+    logits, spikes = network(torch.from_numpy(inputs))
+    assert logits.shape == (form.steps, 2, CLASSES[recipe.data.name])
+    assert 0 < np.mean([maps.detach().mean() for maps in spikes.values()]) < 1
+
+
+def test_the_page_names_all_and_says_what_they_say():
+    for name in recipe_names():
+        assert f"`{name}`" in PAGE, name
+    folder = Path(str(resources.files("spikeplane") / "recipes"))
+    for name in FAMILIES:
+        comment = (folder / f"{name}.toml").read_text().partition("extends")[0]
+        for figure in re.findall(r"(\d+\.\d+) %", comment):
+            (row,) = (line for line in PAGE.splitlines() if line.startswith("|") and f"`{name}`" in line)
+            assert figure in row, (name, figure)
+
+
+def test_the_published_ones_train_alike():
+    """Only data, network and neurons differ, so that their figures compare."""
+    names = [name for name in FAMILIES if name != "cifar10_compact"]
+    images = {str(load_recipe(n).training) for n in names if n.startswith(("cifar10_", "cifar100_"))}
+    events = [load_recipe(n).training for n in names if "dvs" in n]
+    assert len(images) == 1
+    rest = {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 300, "loss": "tet"}
+    assert all({key: getattr(training, key) for key in rest} == rest for training in events)
+
+
+@pytest.mark.parametrize(("config", "overrides"), [(LARGE, []), (SMALL, ["network.width=16"])], ids=lambda v: str(v))
+def test_the_compact_one_fits(config, overrides):
+    network = start("cifar10_compact", *overrides).network
+    with torch.no_grad():  # The greatest sums that the first layer can have.
+        network.layers["conv1"].weight.fill_(1.0)
+    compile_network(export_network(network), config)

@@ -1,0 +1,256 @@
+"""Recipes."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from spikeplane.training.net.families import NetworkRecipe
+from spikeplane.training.recipe.recipes import Recipe, RecipeError, load_recipe, recipe_names
+from training_samples import recipe
+
+
+def test_shipped_recipes_are_valid():
+    assert {"digits", "mnist", "mnist_tiny", "ncars", "nmnist"} <= set(recipe_names())
+    for name in recipe_names():
+        found = load_recipe(name)
+        assert found.name == name
+        assert Recipe.from_dict(found.to_dict()) == found
+
+
+def test_overrides():
+    found = load_recipe("digits", [
+        "training.epochs=5", "layers.conv2.channels=48", "neuron.levels=uniform",
+        "training.learning_rate=1", "training.regularizers.spike_regulation.weight=0",
+    ])
+    assert found.training.epochs == 5 and found.neuron.levels == "uniform"
+    assert [layer.channels for layer in found.layers if layer.name == "conv2"] == [48]
+    assert found.training.learning_rate == 1.0
+    assert found.training.regularizers["spike_regulation"]["weight"] == 0
+
+
+def test_options_of_a_layer_add_up():
+    first = ["layers.conv2.options.start=1", "layers.conv2.options.end=5"]
+    found = load_recipe("digits", first)
+    assert next(layer.options for layer in found.layers if layer.name == "conv2") == {"start": 1, "end": 5}
+    found = load_recipe("cifar10_compact", [*first, "network.options.regulate=false"])
+    assert next(layer.options for layer in found.layers if layer.name == "conv2") == {
+        "regulate": False, "start": 1, "end": 5,
+    }
+
+
+def test_false_and_whole_tables_leave_out(write):
+    path = write("plain.toml", """
+        extends = "cifar10_resnet19_1w2u"
+        [training.augmentations]
+        autoaugment = false
+        [training.regularizers]
+        spike_regulation = false
+    """)
+    found = load_recipe(path).training
+    assert found.regularizers == {} and list(found.augmentations) == ["shift", "flip", "cutout"]
+    found = load_recipe(path, ["training.augmentations.flip=false", "training.augmentations.cutout={size=3}"])
+    assert found.training.augmentations == {"shift": {"pixels": 4}, "cutout": {"size": 3}}
+    assert load_recipe(path, ["training.augmentations={}"]).training.augmentations == {}
+    with pytest.raises(RecipeError, match="data must be a table, not False"):
+        load_recipe(path, ["data=false"])
+
+
+def test_tables_on_the_command_line():
+    found = load_recipe("digits", ["layers.conv2.options={regulate=false}"])
+    assert [layer.options for layer in found.layers if layer.name == "conv2"] == [{"regulate": False}]
+    found = load_recipe("cifar10_vgg16_1w2u", ["network.options={end=5}"])
+    assert found.layers[1].options == {"end": 5}
+    with pytest.raises(RecipeError, match="network must be a table, not 5"):
+        load_recipe("cifar10_vgg16_1w2u", ["network=5"])
+    assert load_recipe("cifar10_vgg16_1w2u", ["network=5", "network.family=vgg9"]).layers
+
+
+def test_augmentations_keep_their_order():
+    found = load_recipe("digits", ["training.augmentations.flip.probability=0.25"])
+    assert found.training.augmentations == {"shift": {"pixels": 1}, "flip": {"probability": 0.25}}
+    assert list(found.training.augmentations) == ["shift", "flip"]
+
+
+@pytest.mark.parametrize(("override", "message"), [
+    ("training.epochs", "override 'training.epochs': expected key=value"),
+    ("training.epoch=5", "unknown key training.epoch; known are epochs, "),
+    ("training.epochs=many", 'training.epochs must be int, not "many"'),
+    ("training.epochs=0", "training.epochs must be positive, not 0"),
+    ("training.loss=hinge", "training.loss must be one of .* not 'hinge'"),
+    ("training.regularizers.lasso.weight=1", "training.regularizers must be of spike_regulation, not 'lasso'"),
+    ("training.regularizers.spike_regulation.foo=1", r"training\.regularizers\.spike_regulation: .*'foo'"),
+    ("training.regularizers.spike_regulation=5",
+     r"training\.regularizers\.spike_regulation must be a table of options, or false, not 5"),
+    ("training.regularizers.spike_regulation.weight=x", r"training\.regularizers\.spike_regulation: "),
+    ("training.regularizers.spike_regulation.target=2",
+     r"training\.regularizers\.spike_regulation: target must be in 0\.\.1, not 2"),
+    ("training.weight_decay=-1", "training.weight_decay must be 0 or more, not -1"),
+    ("seed=-1", r"digits\.toml: seed must be in 0\.\.4294967295, not -1"),
+    ("data.name=nope", r"digits\.toml: data\.name must be one of .*, not 'nope'"),
+    ("layers.conv2.options.start=0", "layer 'conv2': start must be a number above 0, not 0"),
+    ("layers.conv2.options.end=many", "layer 'conv2': end must be a number above 0, not 'many'"),
+    ("layers.conv2.options.regulate=no", "layer 'conv2': regulate must be true or false, not 'no'"),
+    ("layers.conv1.name=values", "layer 'values': PyTorch's modules use this name"),
+    ("training.augmentations.rotate.angle=1",
+     "training.augmentations must be of autoaugment, cutout, .*flip, shift, not 'rotate'"),
+    ("training.augmentations.shift.pixels=-1",
+     "training.augmentations.shift: pixels must be an integer of 0 or more, not -1"),
+    ("training.augmentations.flip.chance=1", r"training\.augmentations\.flip: .*'chance'"),
+    ("data.frames=number", "data.frames must be one of time, count, not 'number'"),
+    ("data.downsample=0", "data.downsample must be an integer of 1 or more, not 0"),
+    ("data.steps=0", "data.steps must be an integer of 1 or more, not 0"),
+    ("layers.conv9.channels=1", "no layer is named 'conv9'"),
+    ("layers.conv1=1", "name the layer and the key"),
+    ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
+    ("layers.conv1.state_bits=9",
+     r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
+    ("layers.conv1.state_bits=four", r'layers\.conv1\.state_bits must be int, not "four"'),
+    ("layers.conv1.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
+    ("layers.conv1.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
+    ("neuron.leak=2", r"layer 'conv1': leak must be in 0\.\.1 with state_bits \d+, not 2"),
+    ("layers.classifier.leak=0.5", "layer 'classifier': a classifier has no leak to set"),
+    ("seed.x=1", "'seed' is a value, not a table"),
+    ("data=3", "data must be a table, not 3"),
+])
+def test_bad_overrides_are_refused(override, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("digits", [override])
+
+
+def test_bad_files_are_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"recipe 'cifar': expected a .toml file or one of "):
+        load_recipe("cifar")
+    path = tmp_path / "mine.toml"
+    with pytest.raises(RecipeError, match="No such file"):
+        load_recipe(path)
+    path.write_text("seed = ")
+    with pytest.raises(RecipeError, match=r"mine\.toml: Invalid value"):
+        load_recipe(path)
+    path.write_text("seed = 1")
+    with pytest.raises(RecipeError, match=r"mine\.toml: data is missing"):
+        load_recipe(path)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a recipe and returns its path."""
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+    return write
+
+
+def test_a_recipe_extends_another(write):
+    write("mine.toml", """
+        extends = "digits"
+        seed = 7
+        [training]
+        epochs = 3
+        [training.augmentations.flip]
+        [layers.conv2]
+        channels = 40
+    """)
+    found = load_recipe(write("more.toml", """
+        extends = "mine.toml"
+        [layers.conv2]
+        state_bits = 8
+        [neuron]
+        leak = 0.25
+    """), ["layers.conv3.channels=9", "training.batch_size=10"])
+    base = load_recipe("digits")
+    assert (found.name, found.seed, found.data) == ("more", 7, base.data)
+    assert found.neuron == dataclasses.replace(base.neuron, leak=0.25)
+    changed = {"conv2": {"channels": 40, "state_bits": 8}, "conv3": {"channels": 9}}
+    assert found.layers == [
+        dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in base.layers
+    ]
+    assert found.training == dataclasses.replace(
+        base.training, epochs=3, batch_size=10,
+        augmentations={**base.training.augmentations, "flip": {}},
+    )
+
+
+def test_a_recipe_names_a_family(write):
+    path = write("net.toml", """
+        seed = 1
+        data = {name = "cifar10", steps = 2, bits = 8}
+        training = {epochs = 1}
+        [network]
+        family = "resnet20"
+        width = 32
+        [layers.block4]
+        shortcut = "conv"
+        [layers.conv1]
+        state_bits = 8
+    """)
+    found = load_recipe(path, ["network.weights=odd", "network.weight_bits=2", "layers.block2.channels=72"])
+    family = NetworkRecipe(family="resnet20", width=32, weights="odd", weight_bits=2).layers()
+    changed = {
+        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"state_bits": 8},
+    }
+    assert found.layers == [
+        dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in family
+    ]
+    assert Recipe.from_dict(found.to_dict()) == found
+    other = load_recipe(write("other.toml", """
+        extends = "net.toml"
+        network = {family = "resnet19"}
+    """))
+    # Another family has its own width; settings of layers stay.
+    assert other.layers[0].channels == 128 and other.layers[0].state_bits == 8
+    listed = load_recipe(write("listed.toml", """
+        extends = "other.toml"
+        layers = [{name = "classifier", kind = "classifier"}]
+    """))
+    assert [layer.name for layer in listed.layers] == ["classifier"]
+    again = load_recipe(write("again.toml", """
+        extends = "listed.toml"
+        network = {family = "vgg9", width = 4}
+    """))
+    assert again.layers == NetworkRecipe(family="vgg9", width=4).layers()
+
+
+def test_the_recipes_on_the_page_load(write):
+    page = (Path(__file__).parents[4] / "docs/training.md").read_text()
+    first, second = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    found = load_recipe(write("first.toml", first))
+    assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
+    found = load_recipe(write("second.toml", second))
+    assert [layer.channels for layer in found.layers if layer.state_bits == 8] == [8 * 32]
+
+
+NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("extends = 3", r"mine\.toml: extends must be str, not 3"),
+    ("extends = 'nothing'", r"mine\.toml: extends recipe 'nothing': expected a \.toml file or one of "),
+    ("extends = 'nothing.toml'", r"mine\.toml: extends .*nothing\.toml: .*No such file"),
+    ("extends = 'mine.toml'", r"mine\.toml: extends mine\.toml, which extends this file"),
+    ("extends = 'loop.toml'", r"loop\.toml: extends mine\.toml, which extends this file"),
+    ("extends = 'digits'\nlayers.conv9.channels = 1",
+     r"mine\.toml: no layer is named 'conv9'; there are conv1, conv2, pool, conv3, conv4, classifier"),
+    ("extends = 'digits'\nseed.x = 1", r"mine\.toml: 'seed' is a value, not a table"),
+    (NET, "layers is missing"),
+    (NET + "[network]\nwidth = 3", r"mine\.toml: network\.family is missing"),
+    (NET + "[network]\nfamily = 'lenet'", r"mine\.toml: network\.family must be one of .* not 'lenet'"),
+    (NET + "[network]\nfamily = 'vgg9'\nwidth = 'wide'", r"mine\.toml: network\.width must be int"),
+    (NET + "[network]\nfamily = 'vgg9'\ndepth = 3", r"mine\.toml: unknown key network\.depth; known are "),
+    (NET + "[network]\nfamily = 'vgg9'\nedge_bits = 3", r"layer 'conv1': absmax weights have 2, 4 or 8 bits"),
+    (NET + "[network]\nfamily = 'vgg9'\n[layers.conv12]\nchannels = 3", "no layer is named 'conv12'"),
+    (NET + "layers = []\n[network]\nfamily = 'vgg9'", r"\[\[layers\]\] and \[network\] exclude each other"),
+])
+def test_bad_bases_and_families_are_refused(write, text, message):
+    write("loop.toml", "extends = 'mine.toml'")
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(write("mine.toml", text))
+
+
+def test_float32_twin_has_no_quantization():
+    quantized = recipe(state_bits=2)
+    twin = quantized.float32()
+    assert {layer.weights for layer in twin.layers} == {"float"}
+    assert {layer.create_neurons(twin.neuron).neuron.state_bits for layer in twin.layers} == {16}
+    assert twin.training == quantized.training
