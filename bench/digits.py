@@ -13,7 +13,7 @@ from spikeplane.demo import run_demo
 from spikeplane.device.driver import Board
 from spikeplane.device.simulated import SimulatedBoard
 from spikeplane.network import model
-from spikeplane.network.graph import load_network
+from spikeplane.network.file import load_network
 from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane_hw.config import SMALL
 

@@ -20,7 +20,8 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.footprint import occupation
 from spikeplane.compiler.placement import CompileError
 from spikeplane.data.sets.datasets import Dataset, load_dataset
-from spikeplane.network.graph import IntegerNetwork, Schedule
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.schedule import Schedule
 from spikeplane.reports.energy import cost
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint

@@ -8,7 +8,10 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.device.driver import Board
 from spikeplane.device.simulated import SimulatedBoard
 from spikeplane.network import model
-from spikeplane.network.graph import InputFormat, IntegerNetwork, Layer, WeightKind, or_pool
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import InputFormat
+from spikeplane.network.layer import Layer, or_pool
+from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron

@@ -17,7 +17,7 @@ from pathlib import Path
 import snntorch
 import torch
 from figures import Figure, save
-from spikeplane.network.graph import InputFormat
+from spikeplane.network.input import InputFormat
 from spikeplane.training.net.layers import SpikingConv
 from spikeplane.training.net.leaky import channel_axes
 from spikeplane.training.net.networks import SpikingNetwork

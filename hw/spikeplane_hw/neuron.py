@@ -14,7 +14,7 @@ from amaranth.lib import enum
 __all__ = [
     "DECODE_SHIFT", "FRACTION_BITS", "MULTIPLIER_WIDTH", "OFFSET_WIDTH", "QUANTIZED_BITS", "SHIFTS",
     "STATE_WIDTH", "TABLE_INDEX_SHIFT", "TABLE_INDEX_WIDTH", "Levels", "Neuron", "Reset", "code_limit",
-    "leak_limit", "quantizer_table", "table_centers",
+    "leak_limit", "quantizer_table", "saturate", "scale_sum", "table_centers",
 ]
 
 FRACTION_BITS = 12
@@ -95,13 +95,18 @@ def saturate(value):
     return value.clip(-(1 << (STATE_WIDTH - 1)), (1 << (STATE_WIDTH - 1)) - 1)
 
 
+def scale_sum(total, multiplier, offset, shift: int):
+    """Return what a weighted sum adds to a current, not saturated; all integer arrays that broadcast."""
+    return (total * multiplier + offset) >> shift
+
+
 @dataclass(frozen=True, kw_only=True)
 class Neuron:
     """Parameters of a layer's neurons.
 
     One update is, with ``sat`` clipping to STATE_WIDTH bits and ``>>`` rounding down::
 
-        x = sat((sum * M + B) >> shift)
+        x = sat((sum * M + B) >> shift)     # scale_sum, one for each term of a layer
         leaked = (state * decode_scale + 2**(DECODE_SHIFT - 1)) >> DECODE_SHIFT
         u = sat(leaked + x)
         spike = u > fire_above
@@ -109,7 +114,6 @@ class Neuron:
         state = table[clip(v >> TABLE_INDEX_SHIFT)] if quantized else v
     """
 
-    shift: int
     fire_above: int = 1 << FRACTION_BITS
     """2**FRACTION_BITS for a strict compare with 1.0, one less for a non-strict one."""
     reset: Reset = Reset.HARD
@@ -121,8 +125,6 @@ class Neuron:
     ``leak_limit(state_bits)``."""
 
     def __post_init__(self):
-        if self.shift not in SHIFTS:
-            raise ValueError(f"shift must be one of {SHIFTS}, not {self.shift!r}")
         if self.state_bits not in (0, *QUANTIZED_BITS, STATE_WIDTH):
             raise ValueError(f"state_bits must be 0, 2 to 8 or 16, not {self.state_bits!r}")
         limit = leak_limit(self.state_bits)
@@ -160,12 +162,6 @@ class Neuron:
     def table(self) -> np.ndarray:
         """The quantizer table, if the state is quantized."""
         return quantizer_table(self.state_bits, self.levels)
-
-    def affine(self, total, multiplier, offset):
-        """Return (x, whether it saturated) of weighted sums; all integer arrays that broadcast."""
-        exact = (total * multiplier + offset) >> self.shift
-        x = saturate(exact)
-        return x, x != exact
 
     def step(self, x, state, table=None):
         """Return (spike, next state, whether u saturated) for currents ``x``.

@@ -101,7 +101,7 @@ class NeuronUnit(wiring.Component):
         return m
 
     def elaborate_affine(self, m: Module):
-        """Add the pipeline of :meth:`Neuron.affine` to ``m``.
+        """Add the pipeline of :func:`.neuron.scale_sum` and :func:`.neuron.saturate` to ``m``.
 
         Return x, x + ``below_limit`` and whether x saturated, all in cycle 6.
         """

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
-from .network.graph import Schedule
+from .network.schedule import Schedule
 from .training.run.interrupts import TrainingStopped
 
 __all__ = ["app"]
@@ -133,7 +133,7 @@ def export(
     network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
 ) -> None:
     """Export a checkpoint to an integer network."""
-    from .network.graph import save_network
+    from .network.file import save_network
     from .training.net.export import export_network
     from .training.run.checkpoint import load_checkpoint
 
@@ -155,7 +155,7 @@ def compile_command(
     """Compile an integer network to a device image."""
     from .compiler.compile import compile_network
     from .compiler.image import save_image
-    from .network.graph import load_network
+    from .network.file import load_network
 
     core = config_named(config)
     compiled = compile_network(
@@ -268,7 +268,7 @@ def run_comparison(board, image, network: Path, recipe: str, samples: int, data:
 
     from .data.sets.datasets import load_dataset
     from .device.comparison import compare_with_model
-    from .network.graph import load_network
+    from .network.file import load_network
     from .training.recipe.recipes import load_recipe
 
     test = load_dataset(load_recipe(recipe).data, "test", data)

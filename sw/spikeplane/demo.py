@@ -23,7 +23,8 @@ from .device.driver import Board
 from .device.simulated import SimulatedBoard
 from .information import network_rows
 from .network import model
-from .network.graph import IntegerNetwork, save_network
+from .network.file import save_network
+from .network.graph import IntegerNetwork
 from .reports.report import Report, bars, event_picture, raster
 from .training.net.export import export_network
 from .training.recipe.recipes import Recipe, load_recipe
@@ -122,12 +123,7 @@ def _results(
     names = [layer.name for layer in image.layers]
     cycles, operations = comparison.cycles.mean(0), comparison.operations.mean(0)
     peak = image.config.peak_operations
-    weighted = [layer for layer in network.layers if not layer.pool]
-    potentials = [
-        (layer.neuron.state_bits, int(np.prod(shape)))
-        for layer, shape in zip(network.layers, network.shapes()[1:], strict=True)
-        if layer.neuron and not layer.pool
-    ]
+    needs = [node.memory(network.maps()) for node in network.nodes]
     return {
         "accuracy": accuracy,
         "mismatches": comparison.total,
@@ -143,10 +139,10 @@ def _results(
             "layers": dict(zip(names, (operations / (cycles * peak)).tolist(), strict=True)),
         },
         "image_bytes": path.stat().st_size,
-        "weight_bits": [layer.weight_bits for layer in weighted],
-        "state_bits": [bits for bits, _ in potentials],
-        "weight_memory_bits": sum(layer.weight.size * layer.weight_bits for layer in weighted),
-        "state_memory_bits": sum(bits * count for bits, count in potentials),
+        "weight_bits": [bits for need in needs for bits in need.weight_bits],
+        "state_bits": [need.potential_bits for need in needs if need.potential_bits],
+        "weight_memory_bits": sum(need.weights for need in needs),
+        "state_memory_bits": sum(need.potentials for need in needs),
     }
 
 
@@ -215,8 +211,7 @@ def _page(results: dict, test: Dataset, network: IntegerNetwork) -> Report:
         f"Events of the first test recording, a {test.labels[0]}: off events blue, on events red.",
     )
     report.picture("Spikes of this input", raster({
-        layer.name: spikes[0].numpy()
-        for layer, spikes in zip(network.layers, traced.spikes, strict=True) if layer.neuron
+        name: spikes[0].numpy() for name, spikes in traced.spikes.items()
     }))
     report.picture("Accuracy at each stage", bars(
         {stage: 100 * value for stage, value in results["accuracy"].items()}, "%", (0, 112)

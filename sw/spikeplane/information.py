@@ -6,7 +6,8 @@ from pathlib import Path
 from spikeplane_hw.config import CoreConfig
 
 from .compiler.image import Image, load_image
-from .network.graph import IntegerNetwork, load_network
+from .network.file import load_network
+from .network.graph import IntegerNetwork
 
 __all__ = ["describe"]
 
@@ -87,14 +88,7 @@ def image_rows(image: Image) -> Rows:
 def network_rows(network: IntegerNetwork) -> Rows:
     """Return rows of an integer network."""
     rows = [("kind", "integer network"), ("input", shape_text(network.input))]
-    for layer in network.layers:
-        out, channels, height, width = layer.weight.shape
-        neuron = potential_text(layer.neuron.state_bits) if layer.neuron else "logits"
-        rows.append((
-            f"layer {layer.name}",
-            f"{'or-pool' if layer.pool else f'{layer.weight_bits}-bit weights'} "
-            f"{out} x {channels} x {height} x {width}, stride {layer.stride}, {neuron}",
-        ))
+    rows += [(f"layer {node.name}", node.text) for node in network.nodes]
     return rows
 
 

@@ -4,8 +4,8 @@ import ragged_networks
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import place
-from spikeplane.network.graph import Schedule
 from spikeplane.network.model import run
+from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import Counter
 
 EXACT = [counter for counter in Counter if counter is not Counter.CYCLES]

@@ -17,7 +17,7 @@ from spikeplane_hw.neuron import (
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.61, 1.0])
 def test_stored_codes_leak_as_asked(bits, part):
-    neuron = Neuron(shift=1, state_bits=bits, leak=part * leak_limit(bits))
+    neuron = Neuron(state_bits=bits, leak=part * leak_limit(bits))
     assert 0 <= neuron.decode_scale < 1 << (STATE_WIDTH - 1)
     codes = np.arange(-code_limit(bits), code_limit(bits) + 1)
     leaked = (codes * neuron.decode_scale + (1 << (DECODE_SHIFT - 1))) >> DECODE_SHIFT
@@ -42,4 +42,4 @@ def test_tables_reach_both_ends(bits, levels):
 ])
 def test_what_the_core_cannot_code_is_refused(options, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Neuron(shift=1, **options)
+        Neuron(**options)

@@ -21,6 +21,8 @@ from spikeplane_hw.neuron import (
     Neuron,
     Reset,
     leak_limit,
+    saturate,
+    scale_sum,
 )
 from spikeplane_hw.neuron_unit import parameter_layout
 from spikeplane_hw.testing import simulate
@@ -59,7 +61,6 @@ async def host_read(ctx, port, address: int) -> int:
 
 def random_neuron(generator, state_bits: int, levels: Levels, reset: Reset) -> Neuron:
     return Neuron(
-        shift=generator.choice(SHIFTS),
         fire_above=generator.choice(
             [4096, 4095, 0, 32767, 32766, generator.randrange(-28673, 32768)]
             + ([-32768] if reset is not Reset.SOFT else [])
@@ -98,6 +99,7 @@ class Layer:
         self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay
         self.doubled = generator.randint(0, 1)
+        self.shift = generator.choice(SHIFTS)
         self.table = config.table_count - 1
         self.output_step, self.output_rows = generator.randint(8, 20), generator.randint(1, 5)
         self.pixels = generator.randint(1, 4)
@@ -113,7 +115,7 @@ class Layer:
     def descriptor(self) -> dict:
         neuron = self.neuron
         return dict.fromkeys(descriptor_layout(self.config).members, 0) | {
-            "logits": self.logits, "doubled": self.doubled, "shift": SHIFTS.index(neuron.shift),
+            "logits": self.logits, "doubled": self.doubled, "shift": SHIFTS.index(self.shift),
             "fire_above": neuron.fire_above, "reset": neuron.reset,
             "decode_scale": neuron.decode_scale, "quantized": neuron.quantized,
             "table": self.table, "stored": self.stored, "replay": self.replay,
@@ -169,14 +171,15 @@ class Layer:
     def expect_step(self, request, signed, output, flag, initial):
         config, lanes = self.config, request["lanes"]
         start = request["parameter"] * config.lanes
-        x, over_x = self.neuron.affine(
-            signed, self.multiplier[start:start + lanes], self.offset[start:start + lanes]
+        exact = scale_sum(
+            signed, self.multiplier[start:start + lanes], self.offset[start:start + lanes], self.shift
         )
+        x = saturate(exact)
         before = np.zeros(lanes, np.int64) if initial else self.states[request["state"]]
         spike, after, over_u = self.neuron.step(x, before[:lanes])
         self.states[request["state"]] = after
         self.spikes += int(spike.sum())
-        self.saturations += int((over_x | over_u).sum())
+        self.saturations += int(((x != exact) | over_u).sum())
         width = config.chunk_slots * config.banks
         padded = [*spike.tolist(), *[False] * width]
         for first in range(0, lanes, width):
@@ -323,7 +326,7 @@ def test_logits(name, longest_pause):
     generator = random.Random(name)
     parameters = random_parameters(config, generator)
     run(config, [
-        Layer(config, generator, Neuron(shift=1), parameters, logits=True, stored=stored, replay=replay)
+        Layer(config, generator, Neuron(), parameters, logits=True, stored=stored, replay=replay)
         for stored in (False, True) for replay in (False, True)
     ], longest_pause)
 
@@ -333,7 +336,7 @@ def test_no_cycle_is_lost(name):
     """Silent segments follow each other as fast as chunks or the loop through the state allow."""
     config = CONFIGS[name]
     generator = random.Random(name)
-    layer = Layer(config, generator, Neuron(shift=1), random_parameters(config, generator))
+    layer = Layer(config, generator, Neuron(), random_parameters(config, generator))
     layer.steps, layer.pixels = 10, 1
     (times,) = run(config, [layer], 0)
     # Three cycles from `done` to `free` and from that to the next `end`.

@@ -11,7 +11,9 @@ import ragged_networks
 from rich.console import Console
 from spikeplane import cli
 from spikeplane.compiler.image import load_image
-from spikeplane.network.graph import InputFormat, Schedule, save_network
+from spikeplane.network.file import save_network
+from spikeplane.network.input import InputFormat
+from spikeplane.network.schedule import Schedule
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from typer.testing import CliRunner

@@ -2,7 +2,7 @@
 
 import numpy as np
 from spikeplane.data.sets.datasets import DataRecipe, Dataset
-from spikeplane.network.graph import InputFormat
+from spikeplane.network.input import InputFormat
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
 from spikeplane.training.recipe.recipes import Recipe, TrainingRecipe
 

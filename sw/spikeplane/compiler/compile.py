@@ -10,7 +10,8 @@ from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, quantizer_table
 
 from ..network import model
-from ..network.graph import IntegerNetwork, Schedule
+from ..network.graph import IntegerNetwork
+from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .placement import PlacedLayer, Placement, place
 from .program import Program
@@ -64,6 +65,7 @@ def compile_network(
         layers=[
             LayerInfo(
                 name=placed.layer.name,
+                source=placed.layer.source,
                 channels=placed.layer.weight.shape[0],
                 height=placed.output_height,
                 width=placed.output_width,
@@ -153,11 +155,11 @@ def _vectors(network, config, schedule, samples: np.ndarray) -> list[Vector]:
     result = model.run(network, samples, schedule=schedule, config=config)
     vectors = []
     for index, sample in enumerate(np.asarray(samples, np.uint8)):
-        counters = np.zeros((len(network.layers), len(Counter)), np.int64)
-        for layer, counts in enumerate(result.counters):
+        counters = np.zeros((len(network.nodes), len(Counter)), np.int64)
+        for layer, counts in enumerate(result.counters.values()):
             for counter, values in counts.items():
                 counters[layer, counter.value] = int(values[index])
         vectors.append(
-            Vector(sample=sample, logits=result.logits[index].numpy(), counters=counters)
+            Vector(sample=sample, sums=result.sums[index].numpy(), counters=counters)
         )
     return vectors

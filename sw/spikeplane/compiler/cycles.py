@@ -17,7 +17,9 @@ from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.update_chunks import update_loop
 
 from ..network import model
-from ..network.graph import IntegerNetwork, Schedule
+from ..network.graph import IntegerNetwork
+from ..network.input import INPUT
+from ..network.schedule import Schedule
 from .placement import PlacedLayer, place
 
 __all__ = ["predict_cycles"]
@@ -61,19 +63,19 @@ def predict_cycles(
     placement = place(network, config, schedule, keep_maps=keep_maps)
     inputs = np.asarray(inputs)
     trace = model.run(network, inputs, schedule=schedule, counters=False, trace=True)
-    values = inputs[:, None] if network.input.direct else inputs
+    maps = {INPUT: inputs[:, None] if network.input.direct else inputs}
+    maps |= {name: spikes.numpy() for name, spikes in trace.spikes.items()}
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = _slots(placed, values, config)
-        if schedule is Schedule.REGISTERS:
+        slots = _slots(placed, maps[placed.layer.source], config)
+        if not schedule.stores:
             cycles[:, index] = _layer(placed, slots, 0, 0, steps, config)
         else:
             for step in range(steps):
                 now = slots if placed.replay else slots[:, :, step:step + 1]
                 first = step if placed.streamed else 0
                 cycles[:, index] += _layer(placed, now, first, step, 1, config)
-        values = trace.spikes[index].numpy()
     return cycles
 
 

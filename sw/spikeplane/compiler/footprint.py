@@ -8,7 +8,9 @@ import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
 from spikeplane_hw.memory_map import Space, memory_map
 
-from ..network.graph import IntegerNetwork, NetworkError, Schedule
+from ..network.checks import NetworkError
+from ..network.graph import IntegerNetwork
+from ..network.schedule import Schedule
 from .compile import compile_network
 from .cycles import predict_cycles
 from .image import save_image
@@ -69,8 +71,7 @@ def occupation(
     cycles = {}
     if inputs is not None and len(inputs):
         predicted = predict_cycles(network, inputs, config, schedule, keep_maps=False).mean(0)
-        names = [layer.name for layer in network.layers]
-        cycles = dict(zip(names, predicted.tolist(), strict=True))
+        cycles = dict(zip(network.names, predicted.tolist(), strict=True))
     return Occupation(
         config=config.name, schedule=schedule, image_bytes=image_bytes,
         words={space: taken[space] for space in KEPT_SPACES},

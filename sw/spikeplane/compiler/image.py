@@ -10,13 +10,14 @@ from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import STATE_WIDTH
 
 from ..network.container import ContainerError, read_container, write_container
-from ..network.graph import InputFormat, Schedule
+from ..network.input import InputFormat
+from ..network.schedule import Schedule
 from .spike_map import SpikeMap
 
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 1
+FILE_VERSION = 2
 
 
 class ImageError(ValueError):
@@ -28,6 +29,8 @@ class LayerInfo:
     """What a host can read of a layer after a run."""
 
     name: str
+    source: str
+    """The map that it reads."""
     channels: int
     height: int
     width: int
@@ -49,7 +52,7 @@ class Vector:
 
     sample: np.ndarray
     """uint8, of shape ``InputFormat.shape``."""
-    logits: np.ndarray
+    sums: np.ndarray
     """int64 (classes,): the device's sums, without ``logit_offset``."""
     counters: np.ndarray
     """int64 (layers, len(Counter)). CYCLES is 0: it is not predicted bit for bit."""
@@ -112,9 +115,9 @@ class Image:
                              f"({self.layers[-1].channels},)")
         for index, vector in enumerate(self.vectors):
             self.check_sample(vector.sample)
-            shapes = vector.logits.shape, vector.counters.shape
+            shapes = vector.sums.shape, vector.counters.shape
             if shapes != (self.logit_offset.shape, (len(self.layers), len(Counter))):
-                raise ImageError(f"self-test vector {index}: logits and counters have the "
+                raise ImageError(f"self-test vector {index}: sums and counters have the "
                                  f"shapes {shapes}")
 
     def encode_input(self, sample: np.ndarray) -> tuple[int, np.ndarray]:
@@ -153,7 +156,7 @@ class Image:
         ``input.steps``.
         """
         spikes = self._spikes(layer).unpack(words, self.config)
-        if self.schedule is Schedule.STORED:
+        if self.schedule.stores:
             last = ((steps or self.input.steps) - 1) % len(spikes)
             return spikes[last:last + 1]
         return spikes
@@ -191,7 +194,7 @@ def save_image(image: Image, path: Path | str) -> None:
     tensors = {f"memory.{space.name}": words for space, (_, words) in image.contents.items()}
     tensors["logit_offset"] = image.logit_offset
     for index, vector in enumerate(image.vectors):
-        for name in ("sample", "logits", "counters"):
+        for name in ("sample", "sums", "counters"):
             tensors[f"vector.{index}.{name}"] = getattr(vector, name)
     header = {
         "config": asdict(image.config),
@@ -251,7 +254,7 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         vectors=[
             Vector(**{
                 name: tensors[f"vector.{index}.{name}"]
-                for name in ("sample", "logits", "counters")
+                for name in ("sample", "sums", "counters")
             })
             for index in range(header["vectors"])
         ],

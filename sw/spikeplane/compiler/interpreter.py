@@ -34,8 +34,8 @@ __all__ = ["Outcome", "interpret"]
 class Outcome:
     """What one input gives, as a host would read it back."""
 
-    logits: np.ndarray
-    """int64 (classes,)."""
+    sums: np.ndarray
+    """int64 (classes,): the device's sums, without ``logit_offset``."""
     counters: np.ndarray
     """int64 (layers, len(Counter)); CYCLES is 0."""
     spikes: np.ndarray
@@ -224,7 +224,7 @@ class _Machine:
         bits = self.spikes.reshape(config.spike_depth, config.word_width).astype(np.uint8)
         state_bytes = memory_map(config)[Space.STATES].word_bytes
         return Outcome(
-            logits=self.logits[:len(self.image.logit_offset)],
+            sums=self.logits[:len(self.image.logit_offset)],
             counters=self.counters,
             spikes=np.packbits(bits, axis=1, bitorder="little"),
             states=self.states.astype(f"<u{state_bytes}").view(np.uint8).reshape(-1, state_bytes),

@@ -1,6 +1,7 @@
 """Placement: where the maps, weights, parameters and states of a network lie in a core."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from amaranth.utils import exact_log2
@@ -15,7 +16,12 @@ from spikeplane_hw.neuron import (
     Neuron,
 )
 
-from ..network.graph import IntegerNetwork, Layer, Schedule
+from ..network.graph import IntegerNetwork
+from ..network.input import INPUT
+from ..network.lowered import CoreLayer, UnsupportedError
+from ..network.maps import Maps
+from ..network.node import Node
+from ..network.schedule import Schedule
 from .spike_map import SpikeMap
 
 __all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
@@ -41,7 +47,7 @@ class InputPlane:
 class PlacedLayer:
     """A layer and the places of what it reads and writes."""
 
-    layer: Layer
+    layer: CoreLayer
     source: SpikeMap
     target: SpikeMap | None
     """None for the classifier."""
@@ -180,7 +186,7 @@ class Placement:
             Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
             Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
             Space.STATES: states * config.updates,
-            Space.LOGITS: last.layer.weight.shape[0],
+            Space.LOGITS: len(self.network.logit_offset),
         }
 
 
@@ -199,10 +205,8 @@ def place(
     potentials of every layer that has a state also with the schedule REGISTERS.
     """
     network.verify()
-    form = network.input
-    stored_schedule = schedule is Schedule.STORED
-    shapes = network.shapes()
-    steps = 1 if stored_schedule else form.steps
+    form, formats = network.input, network.maps()
+    lowered = [_lower(node, formats) for node in network.nodes]
     slots = -(-form.channels // config.banks)
     polarities = 1 << event_layout()["polarity"].width
     input_map = SpikeMap(
@@ -211,19 +215,22 @@ def place(
         # Events set flags; an image, or more channels than polarities, is written as words.
         flagged=not form.direct and form.channels <= polarities and slots == 1,
     )
-    rings = [_ring(layer, stored_schedule) for layer in network.layers[1:]]
-    maps = _place_maps(shapes[1:-1], rings, input_map, steps, config, stored_schedule, keep_maps)
+    rings = {
+        name: max((_ring(layer, schedule) for layer in lowered if layer.source == name), default=1)
+        for name in formats
+    }
+    maps, kept = _place_maps(network, rings, input_map, config, schedule, keep_maps)
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     weight, parameter, passes = 1, 0, 0  # weight slot 0 of every bank is the zero row
     state = config.chunks  # all layers without stored states share the first chunks
-    for index, layer in enumerate(network.layers):
-        neuron = layer.neuron
-        source = maps[index]
-        channels, height, width = shapes[index + 1]
-        groups = -(-channels // config.lanes)
+    for layer in lowered:
+        neuron, source, form_in = layer.neuron, maps[layer.source], formats[layer.source]
+        walk = layer.walk
+        height, width = walk.output(form_in.height, form_in.width)
+        groups = -(-walk.channels // config.lanes)
         stored = (
-            neuron is not None and neuron.state_bits > 0 and (stored_schedule or keep_states)
+            neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states)
         )
         table = 0
         if neuron is not None and neuron.quantized:
@@ -232,25 +239,25 @@ def place(
                 tables.append(key)
             table = tables.index(key)
         # Within a run of several steps a word would be read again before it is written.
-        state_pack = _state_pack(neuron, config) if stored and stored_schedule else 0
+        state_pack = _state_pack(neuron, config) if stored and schedule.stores else 0
         group_states = config.chunks >> state_pack
-        kernel = layer.weight.shape[2] * layer.weight.shape[3]
+        read_input = layer.source == INPUT
         placed = PlacedLayer(
             layer=layer,
             source=source,
-            target=maps[index + 1] if neuron is not None else None,
+            target=maps.get(layer.name),
             output_height=height,
             output_width=width,
             groups=groups,
-            last_lanes=channels - (groups - 1) * config.lanes,
-            full=layer.fills(source.height, source.width),
-            replay=index == 0 and form.direct,
-            streamed=index == 0 and stored_schedule and not form.direct,
-            source_ring=_ring(layer, stored_schedule) if index else 1,
-            target_ring=_ring(network.layers[index + 1], stored_schedule) if neuron else 1,
+            last_lanes=walk.channels - (groups - 1) * config.lanes,
+            full=walk.fills(form_in.height, form_in.width),
+            replay=form_in.replayed,
+            streamed=read_input and schedule.stores and not form.direct,
+            source_ring=1 if read_input else rings[layer.source],
+            target_ring=rings.get(layer.name, 1),
             first_pass=passes,
             weight_base=weight,
-            weight_group=layer.weight_bits * kernel * source.pixel_slots,
+            weight_group=layer.weight_bits * math.prod(walk.kernel) * source.pixel_slots,
             parameter_base=parameter if neuron is not None else 0,
             state_base=-(-state // group_states) * group_states if stored else 0,
             state_pack=state_pack,
@@ -264,14 +271,19 @@ def place(
             parameter += groups * config.chunks
         if stored:
             state = placed.state_end(config)
-    kept = [keep_maps or index >= len(layers) - 2 for index in range(len(layers))]
-    kept[-1] = False
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
-        tables=tables, kept=kept,
+        tables=tables, kept=[kept.get(layer.name, False) for layer in lowered],
     )
     placement.verify()
     return placement
+
+
+def _lower(node: Node, maps: Maps) -> CoreLayer:
+    try:
+        return node.lower(maps)
+    except UnsupportedError as error:
+        raise CompileError(str(error)) from error
 
 
 def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
@@ -281,31 +293,43 @@ def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
     return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 
 
-def _ring(reader: Layer, stored: bool) -> int:
+def _ring(reader: CoreLayer, schedule: Schedule) -> int:
     """Return how many steps the map holds that ``reader`` reads one step at a time."""
-    return 1 << (len(reader.taps) - 1).bit_length() if stored else 1
+    return 1 << (len(reader.taps) - 1).bit_length() if schedule.stores else 1
 
 
-def _place_maps(shapes, rings, input_map, steps, config, stored, keep_maps) -> list[SpikeMap]:
-    """Return the input map and the output map of every layer but the classifier."""
-    maps = [input_map]
-    for (channels, height, width), ring in zip(shapes, rings, strict=True):
-        slots = -(-channels // config.banks)
-        live = maps
-        if not keep_maps and ring == 1:
+def _place_maps(
+    network: IntegerNetwork, rings: dict[str, int], input_map: SpikeMap, config: CoreConfig,
+    schedule: Schedule, keep_maps: bool,
+) -> tuple[dict[str, SpikeMap], dict[str, bool]]:
+    """Return the place of every map by name, and whether its spikes are still there after the run."""
+    order = {name: index for index, name in enumerate(network.names)}
+    last_read = {
+        name: max((order[node.name] for node in readers), default=-1)
+        for name, readers in network.readers().items()
+    }
+    maps, steps = {INPUT: input_map}, schedule.inner_steps(network.input.steps)
+    formats = {name: each for name, each in network.maps().items() if name != INPUT}
+    for name, form in formats.items():
+        slots = -(-form.channels // config.banks)
+        live = list(maps.values())
+        if not keep_maps and rings[name] == 1:
             # The input map and maps of several steps are read again in the next outer step.
-            held = [m for m, count in zip(maps[1:-1], rings, strict=False) if count > 1]
-            live = [*([input_map] if stored else []), *held, maps[-1]]
+            live = [
+                maps[other] for other in maps if last_read[other] >= order[name]
+                or rings[other] > 1 or (other == INPUT and schedule.stores)
+            ]
         shape = SpikeMap(
-            base=0, steps=max(steps, ring), channels=channels, height=height, width=width,
-            pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
+            base=0, steps=max(steps, rings[name]), channels=form.channels, height=form.height,
+            width=form.width, pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
         )
         word = _first_fit(
             [(m.first_word(config), m.words(config)) for m in live], shape.words(config)
         )
         flag = _first_fit([(m.flags, m.rows) for m in live], shape.rows)
-        maps.append(SpikeMap(**vars(shape) | {"base": word * config.word_slots, "flags": flag}))
-    return maps
+        maps[name] = replace(shape, base=word * config.word_slots, flags=flag)
+    last_made = max((order[name] for name in formats), default=-1)
+    return maps, {name: keep_maps or last_read[name] >= last_made for name in formats}
 
 
 def _first_fit(taken: list[tuple[int, int]], size: int) -> int:

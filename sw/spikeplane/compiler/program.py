@@ -14,7 +14,7 @@ from spikeplane_hw.descriptor import (
 )
 from spikeplane_hw.neuron import SHIFTS
 
-from ..network.graph import Schedule, WeightKind
+from ..network.weights import WeightKind
 from .placement import CompileError, PlacedLayer, Placement
 from .spike_map import to_words
 
@@ -63,8 +63,7 @@ class Program:
     def of(cls, placement: Placement) -> "Program":
         """Return the program of a placed network."""
         steps = placement.network.input.steps
-        stored = placement.schedule is Schedule.STORED
-        inner = 1 if stored else steps
+        inner = placement.schedule.inner_steps(steps)
         return cls(
             config=placement.config,
             names=[placed.layer.name for placed in placement.layers],
@@ -72,7 +71,7 @@ class Program:
                 _descriptor(placed, inner, placement.config) for placed in placement.layers
             ],
             passes=[fields for placed in placement.layers for fields in _passes(placed, placement.config)],
-            outer_steps=steps if stored else 1,
+            outer_steps=placement.schedule.outer_steps(steps),
         )
 
     def verify(self) -> None:
@@ -156,7 +155,7 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
     }
     if neuron is not None and target is not None:
         fields |= {
-            "shift": SHIFTS.index(neuron.shift),
+            "shift": SHIFTS.index(layer.shift),
             "fire_above": neuron.fire_above,
             "reset": neuron.reset.value,
             "decode_scale": neuron.decode_scale,

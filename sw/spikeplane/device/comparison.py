@@ -7,7 +7,7 @@ import numpy as np
 from spikeplane_hw.memory_map import Counter
 
 from ..network import model
-from ..network.graph import IntegerNetwork, Schedule
+from ..network.graph import IntegerNetwork
 from .driver import Board
 
 __all__ = ["EXACT_COUNTERS", "Comparison", "compare_with_model"]
@@ -74,9 +74,9 @@ def compare_with_model(
             answer = board.run(sample)
             result.predictions.append(answer.prediction)
             cycles.append(answer.counters[:, Counter.CYCLES.value])
-            operations.append([int(layer[index]) for layer in expected.synaptic_operations])
-            result.count("logits", answer.sums, expected.logits[index].numpy())
-            for layer, counters in enumerate(expected.counters):
+            operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
+            result.count("logits", answer.sums, expected.sums[index].numpy())
+            for layer, counters in enumerate(expected.counters.values()):
                 for counter in EXACT_COUNTERS:
                     result.count(
                         "counters", answer.counters[layer, counter.value],
@@ -84,13 +84,12 @@ def compare_with_model(
                     )
             for layer, info in enumerate(image.layers):
                 if spikes and info.spikes is not None:
-                    reference = expected.spikes[layer][index].numpy()
-                    if image.schedule is Schedule.STORED:
-                        reference = reference[-1:]
+                    reference = expected.spikes[info.name][index].numpy()
+                    reference = reference[list(image.schedule.kept_steps(len(reference)))]
                     result.count("spikes", board.read_spikes(layer), reference)
                 if states and info.state_base is not None:
                     result.count(
-                        "states", board.read_states(layer), expected.states[layer][index].numpy()
+                        "states", board.read_states(layer), expected.states[info.name][index].numpy()
                     )
             result.samples += 1
             progress(result.samples)

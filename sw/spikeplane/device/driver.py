@@ -19,7 +19,7 @@ from spikeplane_hw.memory_map import (
 )
 
 from ..compiler.image import Image, Vector
-from ..network.graph import Schedule
+from ..network.input import INPUT
 from .session import DeviceError, NoAnswerError, Session
 from .transport import Transport
 from .words import event_words
@@ -164,15 +164,16 @@ class Board:
         many as there are. The image must have the schedule STORED and take events.
         """
         image = self._image()
-        if image.schedule is not Schedule.STORED or not image.takes_events:
+        if not image.schedule.stores or not image.takes_events:
             raise DeviceError(f"live input needs an image of the schedule STORED that takes events; "
                               f"this one has {image.schedule.name}"
                               f"{'' if image.takes_events else ' and takes words'}")
-        if image.layers[0].taps > 1:
-            raise DeviceError(
-                f"layer {image.layers[0].name!r} looks back {image.layers[0].taps - 1} steps of the "
-                f"input, of which live input keeps none"
-            )
+        for layer in image.layers:
+            if layer.source == INPUT and layer.taps > 1:
+                raise DeviceError(
+                    f"layer {layer.name!r} looks back {layer.taps - 1} steps of the input, of which live "
+                    f"input keeps none"
+                )
         control = Control.RUN
         single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
         try:
@@ -287,10 +288,10 @@ class Board:
 
 
 def _compare(what: str, image: Image, vector: Vector, result: Result) -> None:
-    wrong = np.flatnonzero(result.sums != vector.logits)
+    wrong = np.flatnonzero(result.sums != vector.sums)
     if len(wrong):
         raise DeviceError(f"{what}: logit {wrong[0]} is {result.sums[wrong[0]]}, "
-                          f"expected {vector.logits[wrong[0]]}")
+                          f"expected {vector.sums[wrong[0]]}")
     for layer, expected, found in zip(image.layers, vector.counters, result.counters, strict=True):
         for counter in Counter:
             if counter is not Counter.CYCLES and expected[counter.value] != found[counter.value]:

@@ -1,18 +1,27 @@
-"""What a core counts in a layer: events read and bank cycles lost, from the layer's input."""
+"""What a core counts in a node: events read and bank cycles lost, from the bit planes it reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.memory_map import Counter
 from torch import Tensor
 from torch.nn import functional
 
-from .graph import Layer
+from .geometry import Walk
 
-__all__ = ["bank_counts", "count_reads", "count_windows", "pass_repeats"]
+__all__ = ["Reads", "add_reads", "bank_counts", "count_reads", "count_windows"]
 
 
-def pass_repeats(layer: Layer, channel_count: int, config: CoreConfig) -> int:
-    """Return how often each input plane is read: channel groups times weight planes."""
-    return -(-channel_count // config.lanes) * layer.weight_bits
+@dataclass(frozen=True, kw_only=True)
+class Reads:
+    """What is counted of one walk over a map, int64 (inputs,) each."""
+
+    counters: dict[Counter, Tensor]
+    """EVENTS and IDLE; nothing without a configuration."""
+    operations: Tensor
+    """Synaptic operations: events times the output channels that each one is added to."""
 
 
 def count_windows(
@@ -29,35 +38,57 @@ def count_windows(
     return reads.sum((1, 2, 3)).to(torch.int64)
 
 
-def bank_counts(plane: Tensor, layer: Layer, banks: int) -> Tensor:
+def bank_counts(plane: Tensor, walk: Walk, banks: int, first: int = 0) -> Tensor:
     """Return how many active inputs each bank reads in each window.
 
-    ``plane`` is one input plane of 0 and 1, (inputs, channels, height, width); the result is
-    float32 (inputs, banks, output height, output width). Channel c is read by bank ``c % banks``.
+    ``plane`` is one input plane of 0 and 1, (inputs, channels, height, width), whose first channel
+    has the number ``first``; the result is float32 (inputs, banks, output height, output width).
+    Channel c is read by bank ``c % banks``.
     """
     count, channels, height, width = plane.shape
-    padded = torch.zeros(count, -(-channels // banks) * banks, height, width)
-    padded[:, :channels] = plane
+    before = first % banks
+    padded = torch.zeros(count, -(-(before + channels) // banks) * banks, height, width)
+    padded[:, before:before + channels] = plane
     folded = padded.reshape(count, -1, banks, height, width).sum(1)
-    ones = torch.ones(banks, 1, *layer.weight.shape[2:])
-    return functional.conv2d(folded, ones, None, layer.stride, layer.padding, groups=banks)
+    ones = torch.ones(banks, 1, *walk.kernel)
+    return functional.conv2d(folded, ones, None, walk.stride, walk.padding, groups=banks)
 
 
-def count_reads(
-    planes: list[Tensor], layer: Layer, config: CoreConfig
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (EVENTS, IDLE, synaptic operations) of each input, int64 (inputs,).
+def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> Reads:
+    """Return what is counted of each input.
 
-    An event is one active input of one window, channel group and pair of input and weight plane.
+    ``planes`` are (inputs, channels, height, width) of 0 and 1. An event is one active input of one
+    window, group of as many output channels as there are lanes, and pair of input and weight plane.
     IDLE is, over the same passes, the sum over banks of (longest queue - own queue). A synaptic
-    operation is one event for one real output channel.
+    operation is one event for one real output channel. Input channels of one group are read by the
+    output channels of the same group alone.
     """
-    channels = layer.weight.shape[0]
-    repeats = pass_repeats(layer, channels, config)
+    channels = walk.channels // walk.groups
+    if config is None:
+        active = torch.stack([plane.sum(1, keepdim=True) for plane in planes]).sum(0)
+        reads = count_windows(active, walk.kernel, walk.stride, walk.padding)
+        return Reads(counters={}, operations=reads * walk.weight_bits * channels)
+    repeats = -(-channels // config.lanes) * walk.weight_bits
     active = idle = torch.zeros(len(planes[0]), dtype=torch.int64)
+    size = planes[0].shape[1] // walk.groups
     for plane in planes:
-        reads = bank_counts(plane, layer, config.banks).to(torch.int64)
-        total = reads.sum(1)
-        active = active + total.sum((1, 2))
-        idle = idle + (reads.amax(1) * config.banks - total).sum((1, 2))
-    return active * repeats, idle * repeats, active * layer.weight_bits * channels
+        for first in range(0, plane.shape[1], size):
+            reads = bank_counts(plane[:, first:first + size], walk, config.banks, first).to(torch.int64)
+            total = reads.sum(1)
+            active = active + total.sum((1, 2))
+            idle = idle + (reads.amax(1) * config.banks - total).sum((1, 2))
+    return Reads(
+        counters={Counter.EVENTS: active * repeats, Counter.IDLE: idle * repeats},
+        operations=active * walk.weight_bits * channels,
+    )
+
+
+def add_reads(count: int, config: CoreConfig | None, reads: Iterable[Reads]) -> Reads:
+    """Return the sums of what several walks read of ``count`` inputs."""
+    nothing = torch.zeros(count, dtype=torch.int64)
+    counters: dict[Counter, Tensor] = dict.fromkeys((Counter.EVENTS, Counter.IDLE) if config else (), nothing)
+    operations = nothing
+    for each in reads:
+        counters = {key: value + each.counters[key] for key, value in counters.items()}
+        operations = operations + each.operations
+    return Reads(counters=counters, operations=operations)

@@ -1,213 +1,115 @@
-"""Layers of an integer network: convolutions with neurons, OR-pools and the classifier."""
+"""The layer: a sum of terms for each output pixel, channel and step, and what becomes of it."""
 
-import enum
-from dataclasses import dataclass
-from itertools import pairwise
+import math
+from dataclasses import dataclass, replace
 
-import numpy as np
-from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, Neuron, Reset
+from spikeplane_hw.config import CoreConfig
 
-__all__ = [
-    "Layer", "NetworkError", "WeightKind", "or_pool", "verify_integers", "verify_layer",
-]
+from .checks import NetworkError
+from .counting import add_reads
+from .endings import Ending
+from .lowered import CoreLayer
+from .maps import MapFormat, Maps
+from .node import Memory, Node, NodePlan, Outcome
+from .schedule import Schedule
+from .term import Term, Values
 
-WEIGHT_BITS = (1, 2, 4, 8)
-POOL_NEURON = Neuron(shift=1, fire_above=0, reset=Reset.HARD, state_bits=0)
-KERNEL_LIMIT = 7
-PADDING_LIMIT = 7
-TAP_LIMIT = 7
-
-
-class NetworkError(ValueError):
-    """A network breaks a rule; the message names the layer, the value and the limit."""
+__all__ = ["Layer"]
 
 
-class WeightKind(enum.Enum):
-    """Which integers b-bit weights stand for."""
+@dataclass(frozen=True, kw_only=True)
+class Layer(Node):
+    """``sat(sum of terms)``, then neurons, a stream or logits.
 
-    ODD = "odd"
-    """Odd integers -(2**b - 1) ... 2**b - 1: 1-bit weights are -1 and 1."""
-    TWOS = "twos"
-    """Two's complement integers -2**(b-1) ... 2**(b-1) - 1."""
-    UNIT = "unit"
-    """0 ... 2**b - 1."""
-
-    def codes(self, weights: np.ndarray, bits: int) -> np.ndarray:
-        """Return the unsigned codes, 0 to 2**bits - 1, that the lanes add."""
-        if self is WeightKind.ODD:
-            return (weights + (1 << bits) - 1) >> 1
-        if self is WeightKind.TWOS:
-            return weights + (1 << (bits - 1))
-        return weights
-
-    def reference(self, bits: int) -> int:
-        """Return k in ``sum = a * code sum - k * active inputs``."""
-        return {WeightKind.ODD: (1 << bits) - 1, WeightKind.TWOS: 1 << (bits - 1)}.get(self, 0)
-
-    def limits(self, bits: int) -> tuple[int, int]:
-        """Return the least and the greatest weight."""
-        if self is WeightKind.ODD:
-            return 1 - (1 << bits), (1 << bits) - 1
-        if self is WeightKind.TWOS:
-            return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-        return 0, (1 << bits) - 1
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """One layer: a convolution and its neurons, an OR-pool, or a classifier.
-
-    A fully connected layer is a convolution whose kernel covers its whole input. A pooled
-    classifier is a 1x1 convolution with ``neuron=None``: logits add up over pixels and steps.
-    An OR-pool is a convolution with {0,1} identity weights: see ``pool``.
+    Each term is rounded once; their sum is exact and saturates once, which is counted.
     """
+
+    kind = "layer"
 
     name: str
-    weight: np.ndarray
-    """int64 (output channels, input channels, kernel height, kernel width)."""
-    weight_bits: int
-    weight_kind: WeightKind
-    stride: int = 1
-    padding: int = 0
-    multiplier: np.ndarray | None = None
-    """M, int64 (output channels,). None with ``neuron=None``."""
-    offset: np.ndarray | None = None
-    """B, int64 (output channels,), the rounding half included."""
-    neuron: Neuron | None = None
-    """None: a classifier, whose sums are added to the logits."""
-    pool: bool = False
-    """An OR-pool: weights are implied by kernel size, not stored in checkpoints."""
-    taps: tuple[int, ...] = (0,)
-    """Exponents k of a memory-free neuron: the input spikes of d steps ago count ``2**-taps[d]``,
-    those before the first step nothing. Sums are in units of ``2**-taps[-1]``."""
+    terms: tuple[Term, ...]
+    ending: Ending
 
     @property
-    def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """M and B, int64 (output channels,); a classifier has none."""
-        if self.multiplier is None or self.offset is None:
-            raise NetworkError(f"layer {self.name!r}: no multiplier and offset")
-        return self.multiplier.astype(np.int64), self.offset.astype(np.int64)
+    def sources(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(source for term in self.terms for source in term.sources))
+
+    def _shape(self, maps: Maps) -> tuple[int, int, int]:
+        return next(iter(self.terms)).shape(self.where, maps)
+
+    def output(self, maps: Maps) -> MapFormat | None:
+        return self.ending.output(self._shape(maps))
+
+    def logit_count(self, maps: Maps) -> int:
+        return self._shape(maps)[0]
+
+    def verify(self, maps: Maps) -> None:
+        if len(self.terms) == 0:
+            raise NetworkError(f"{self.where}: it has no terms to sum up")
+        scale = self.ending.scale
+        for index, term in enumerate(self.terms):
+            where = self._term(index)
+            term.verify(where, maps, scale)
+            shape = term.shape(where, maps)
+            if min(shape) < 1:
+                raise NetworkError(f"{where}: its output map is empty: {shape}")
+            if shape != self._shape(maps):
+                raise NetworkError(f"{where}: it adds a map of {shape}, the terms before it {self._shape(maps)}")
+        self.ending.verify(self.where, self._shape(maps), [getattr(term, "taps", (0,)) for term in self.terms])
+
+    def _term(self, index: int) -> str:
+        """Return how errors of a term begin: its number is named where there are several."""
+        return self.where if len(self.terms) == 1 else f"{self.where}, term {index}"
+
+    def plan(self, maps: Maps, steps: int) -> "LayerPlan":
+        return LayerPlan(self, maps, steps)
+
+    def lower(self, maps: Maps) -> CoreLayer:
+        if len(self.terms) > 1:
+            kinds = " + ".join(term.text for term in self.terms)
+            raise self.unsupported(f"it sums {len(self.terms)} terms ({kinds}); the core sums one window yet, "
+                                   f"the integer model runs it")
+        return replace(self.ending.lower(self.where, self.terms[0].lower(self.where, maps)), name=self.name)
+
+    def memory(self, maps: Maps) -> Memory:
+        needs = [term.memory(maps) for term in self.terms]
+        potential_bits = self.ending.potential_bits
+        return Memory(
+            weight_bits=tuple(bits for need in needs for bits in need.weight_bits),
+            weights=sum(need.weights for need in needs),
+            parameters=sum(need.parameters for need in needs),
+            potential_bits=potential_bits,
+            potentials=potential_bits * math.prod(self._shape(maps)),
+        )
 
     @property
-    def tap_weights(self) -> list[int]:
-        """What a spike of 0, 1, ... steps ago counts in the sums, powers of two."""
-        return [1 << (self.taps[-1] - exponent) for exponent in self.taps]
-
-    def fills(self, height: int, width: int) -> bool:
-        """Return whether the layer is fully connected: its kernel is the whole input map."""
-        return self.weight.shape[2:] == (height, width) and self.padding == 0
+    def text(self) -> str:
+        return f"{' + '.join(term.text for term in self.terms)}, {self.ending.text}"
 
 
-def or_pool(
-    name: str,
-    channels: int,
-    kernel: int | tuple[int, int],
-    stride: int | None = None,
-    padding: int = 0,
-) -> Layer:
-    """Return the layer that fires where any spike of its own channel is in the window.
+class LayerPlan(NodePlan):
+    """A layer ready to run."""
 
-    ``kernel`` is a side or (height, width), ``stride`` the height unless given. The neuron has no
-    state: x is the number of spikes in the window, and it fires above 0.
-    """
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    weight = np.zeros((channels, channels, height, width), np.int64)
-    weight[np.arange(channels), np.arange(channels)] = 1
-    return Layer(
-        name=name,
-        weight=weight,
-        weight_bits=1,
-        weight_kind=WeightKind.UNIT,
-        stride=height if stride is None else stride,
-        padding=padding,
-        multiplier=np.full(channels, 1 << POOL_NEURON.shift, np.int64),
-        offset=np.zeros(channels, np.int64),
-        neuron=POOL_NEURON,
-        pool=True,
-    )
+    def __init__(self, node: Layer, maps: Maps, steps: int):
+        self.node, self.steps = node, steps
+        self.terms = [term.plan(maps, node.ending.scale) for term in node.terms]
+        self.wide = sum(term.reach for term in self.terms) >= 1 << 31
 
-
-def verify_layer(layer: Layer, shape: tuple[int, int, int]) -> None:
-    """Raise a NetworkError if ``layer`` breaks a rule on an input (channels, height, width)."""
-    where = f"layer {layer.name!r}"
-    channels, height, width = shape
-    weight = layer.weight
-    if layer.weight_bits not in WEIGHT_BITS:
-        raise NetworkError(f"{where}: weight_bits is {layer.weight_bits!r}, must be 1, 2, 4 or 8")
-    if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "iu":
-        raise NetworkError(f"{where}: weight must be an integer array, not "
-                           f"{getattr(weight, 'dtype', type(weight).__name__)}")
-    if weight.ndim != 4 or weight.size == 0:
-        raise NetworkError(f"{where}: weight must have 4 dimensions, none 0, not {weight.shape}")
-    if weight.shape[1] != channels:
-        raise NetworkError(f"{where}: weight has {weight.shape[1]} input channels, "
-                           f"the map before it {channels}")
-    if layer.stride not in (1, 2) and not layer.fills(height, width):
-        raise NetworkError(f"{where}: stride is {layer.stride!r}, must be 1 or 2")
-    kernel = weight.shape[2:]
-    if max(kernel) > KERNEL_LIMIT and not layer.fills(height, width):
-        raise NetworkError(f"{where}: kernel is {kernel[0]}x{kernel[1]}, limit {KERNEL_LIMIT} a "
-                           f"side or the whole {height}x{width} input without padding")
-    if not 0 <= layer.padding < min(*kernel, PADDING_LIMIT + 1):
-        raise NetworkError(f"{where}: padding is {layer.padding!r}, must be from 0 to less than "
-                           f"the {kernel[0]}x{kernel[1]} kernel")
-    _verify_weights(layer)
-    _verify_taps(layer)
-    if layer.neuron is None:
-        if layer.multiplier is not None or layer.offset is not None:
-            raise NetworkError(f"{where}: a classifier has no multiplier and no offset")
-    else:
-        for name, bits in (("multiplier", MULTIPLIER_WIDTH), ("offset", OFFSET_WIDTH)):
-            verify_integers(f"{where}: {name}", getattr(layer, name), weight.shape[:1], bits)
-
-
-def _verify_taps(layer: Layer) -> None:
-    where = f"layer {layer.name!r}"
-    taps = layer.taps
-    rising = all(a < b for a, b in pairwise(taps))
-    if not taps or taps[0] != 0 or not rising or taps[-1] > TAP_LIMIT:
-        raise NetworkError(f"{where}: taps are {list(taps)}, must rise from 0 to at most {TAP_LIMIT}")
-    if len(taps) > 1 and (
-        layer.neuron is None or layer.pool or layer.neuron.state_bits != 0
-        or layer.neuron.reset is not Reset.NONE
-    ):
-        raise NetworkError(f"{where}: taps need neurons without state and reset")
-
-
-def _verify_weights(layer: Layer) -> None:
-    where = f"layer {layer.name!r}"
-    low, high = layer.weight_kind.limits(layer.weight_bits)
-    wrong = (layer.weight < low) | (layer.weight > high)
-    if layer.weight_kind is WeightKind.ODD:
-        wrong |= layer.weight % 2 == 0
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        kind = layer.weight_kind.value
-        raise NetworkError(
-            f"{where}: weight {place.tolist()} is {layer.weight[tuple(place)]}; "
-            f"{layer.weight_bits}-bit {kind} weights are "
-            f"{'odd ' if kind == 'odd' else ''}integers in {low}..{high}"
-        )
-    if layer.pool:
-        pool = or_pool(layer.name, layer.weight.shape[0], layer.weight.shape[2:])
-        same = all(
-            np.array_equal(getattr(layer, name), getattr(pool, name))
-            for name in ("weight", "weight_bits", "weight_kind", "multiplier", "offset", "neuron")
-        )
-        if not same:
-            raise NetworkError(f"{where}: a pool must be as or_pool makes it")
-
-
-def verify_integers(what: str, values: np.ndarray | None, shape: tuple, bits: int) -> None:
-    """Raise a NetworkError unless ``values`` are integers of ``shape`` that fit signed ``bits``."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
-        raise NetworkError(f"{what} must be an integer array, not "
-                           f"{getattr(values, 'dtype', type(values).__name__)}")
-    if values.shape != tuple(shape):
-        raise NetworkError(f"{what} has shape {values.shape}, must be {tuple(shape)}")
-    wrong = (values < -(1 << (bits - 1))) | (values >= 1 << (bits - 1))
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise NetworkError(
-            f"{what} of channel {index} is {values[index]}, limit {bits} signed bits"
+    def run(
+        self, values: Values, schedule: Schedule, config: CoreConfig | None, counted: bool
+    ) -> Outcome:
+        x = self.terms[0].add(values)
+        x = x.long() if self.wide else x
+        for term in self.terms[1:]:
+            x = x + term.add(values)
+        outcome = self.node.ending.end(x, self.steps, counted)
+        if not counted:
+            return outcome
+        times = schedule.accumulations(self.steps)
+        found = [term.count(values, config, times) for term in self.terms]
+        reads = [each for each in found if each is not None]
+        total = add_reads(len(x), config, reads)
+        return replace(
+            outcome, counters=total.counters | outcome.counters, operations=total.operations,
+            term_operations=tuple(each.operations for each in reads),
         )

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from ..data.sets.datasets import load_dataset
 from ..network import model
+from ..network.checks import NetworkError
 from ..network.counting import count_windows
-from ..network.graph import IntegerNetwork, NetworkError
+from ..network.graph import IntegerNetwork
 from ..training.net.export import export_network
 from ..training.net.layers import Classifier
 from ..training.net.memory_free import MemoryFree
-from ..training.net.networks import SpikingNetwork
+from ..training.net.networks import SpikingNetwork, synapse_names
 from ..training.net.neurons import LIF
 from ..training.net.quantizers import FloatWeight
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
@@ -158,9 +159,7 @@ def cost(network: SpikingNetwork, inputs: np.ndarray) -> Cost:
         accumulates, rates = _count_spikes(network, inputs)
         core = None
     else:
-        core, rates = _count_integers(integers, inputs)
-        bits = {layer.name: layer.weight_bits for layer in integers.layers}
-        accumulates = {name: core[name] / bits[name] for name in synapses}
+        core, accumulates, rates = _count_integers(integers, inputs)
     return Cost(
         samples=len(inputs), size_bits=size, float32_bits=float32, rates=rates,
         operations={
@@ -226,18 +225,27 @@ def _additions(module: Synapses, activity: Tensor) -> int:
 
 def _count_integers(
     integers: IntegerNetwork, inputs: np.ndarray
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return one-bit operations and firing rates by layer, means of ``inputs``."""
-    names = [layer.name for layer in integers.layers]
-    operations = dict.fromkeys(names, 0.0)
-    rates = dict.fromkeys(names[:-1], 0.0)
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Return one-bit operations by node, accumulates by what has weights, and firing rates by node.
+
+    All are means of ``inputs``; names are those of :func:`.probes.probe`.
+    """
+    maps = integers.maps()
+    bits = {node.name: node.memory(maps).weight_bits for node in integers.nodes}
+    operations = dict.fromkeys(integers.names, 0.0)
+    accumulates: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for start in range(0, len(inputs), BATCH):
         result = model.run(integers, inputs[start : start + BATCH], trace=True)
-        for name, values in zip(names, result.synaptic_operations, strict=True):
+        for name, values in result.synaptic_operations.items():
             operations[name] += float(values.sum()) / len(inputs)
-        for name, spikes in zip(names[:-1], result.spikes[:-1], strict=True):
-            rates[name] += float(spikes.double().mean()) * len(spikes) / len(inputs)
-    return operations, rates
+        for name, terms in result.term_operations.items():
+            parts = synapse_names(name, len(terms), integers.names) if terms else []
+            for part, width, values in zip(parts, bits[name], terms, strict=True):
+                accumulates[part] = accumulates.get(part, 0.0) + float(values.sum()) / width / len(inputs)
+        for name, spikes in result.spikes.items():
+            rates[name] = rates.get(name, 0.0) + float(spikes.double().mean()) * len(spikes) / len(inputs)
+    return operations, accumulates, rates
 
 
 def _count_spikes(

@@ -11,7 +11,7 @@ import torch
 
 from ..compiler.footprint import Occupation, occupations
 from ..data.sets.datasets import Dataset, load_dataset
-from ..network.graph import Schedule
+from ..network.schedule import Schedule
 from ..training.net.export import export_network
 from ..training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from ..training.run.evaluate import Evaluation, evaluate

@@ -8,7 +8,11 @@ from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
-from spikeplane.network.graph import InputFormat, IntegerNetwork, Schedule, WeightKind, or_pool
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import InputFormat
+from spikeplane.network.layer import or_pool
+from spikeplane.network.schedule import Schedule
+from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import LARGE, SMALL, TINY
 from spikeplane_hw.descriptor import descriptor_layout
 from spikeplane_hw.memory_map import Register, Space

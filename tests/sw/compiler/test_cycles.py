@@ -10,7 +10,11 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.device.driver import Board
 from spikeplane.device.simulated import SimulatedBoard
-from spikeplane.network.graph import InputFormat, IntegerNetwork, Schedule, WeightKind, or_pool
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import InputFormat
+from spikeplane.network.layer import or_pool
+from spikeplane.network.schedule import Schedule
+from spikeplane.network.weights import WeightKind
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import Neuron, Reset
 

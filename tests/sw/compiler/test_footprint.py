@@ -7,7 +7,7 @@ import ragged_networks
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.footprint import occupation, occupations
 from spikeplane.compiler.placement import CompileError, place
-from spikeplane.network.graph import Schedule
+from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS, SMALL
 from spikeplane_hw.memory_map import Space, memory_map
 

@@ -5,7 +5,8 @@ import pytest
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import Image, ImageError, load_image, save_image
-from spikeplane.network.graph import Schedule, save_network
+from spikeplane.network.file import save_network
+from spikeplane.network.schedule import Schedule
 from spikeplane_hw.descriptor import event_layout
 from spikeplane_hw.memory_map import Space
 

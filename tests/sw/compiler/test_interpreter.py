@@ -6,7 +6,7 @@ from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.network import model
-from spikeplane.network.graph import Schedule
+from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import Counter
 
 

@@ -12,8 +12,8 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import ImageError
 from spikeplane.device.driver import Board, DeviceError, NoAnswerError
 from spikeplane.device.simulated import SimulatedBoard
-from spikeplane.network.graph import Schedule
 from spikeplane.network.model import run
+from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS, SMALL, TINY
 from spikeplane_hw.memory_map import Counter, Register, Space
 

@@ -3,15 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ragged_networks import layer, network
-from spikeplane.network.graph import (
-    InputFormat,
-    IntegerNetwork,
-    NetworkError,
-    WeightKind,
-    load_network,
-    or_pool,
-    save_network,
-)
+from spikeplane.network.checks import NetworkError
+from spikeplane.network.file import load_network, save_network
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import InputFormat
+from spikeplane.network.layer import or_pool
+from spikeplane.network.weights import WeightKind
 from spikeplane_hw.neuron import Neuron, Reset
 
 

@@ -5,7 +5,11 @@ import pytest
 import torch
 from ragged_networks import CORES, layer, network, samples
 from spikeplane.network import model
-from spikeplane.network.graph import InputFormat, IntegerNetwork, NetworkError, Schedule, WeightKind
+from spikeplane.network.checks import NetworkError
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import InputFormat
+from spikeplane.network.schedule import Schedule
+from spikeplane.network.weights import WeightKind
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import Neuron, Reset
 

@@ -12,7 +12,7 @@ from spikeplane import cli
 from spikeplane.compiler.compile import compile_network
 from spikeplane.data.sets import datasets
 from spikeplane.data.sets.datasets import DataRecipe
-from spikeplane.network.graph import Schedule
+from spikeplane.network.schedule import Schedule
 from spikeplane.reports import run_report
 from spikeplane.reports.energy import checkpoint_cost
 from spikeplane.reports.report import Report

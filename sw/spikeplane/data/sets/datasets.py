@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...network.graph import InputFormat
+from ...network.input import InputFormat
 from ..formats.events import Recording
 from ..formats.files import DataError
 from . import cifar10dvs, dvsgesture, ncars, nmnist

@@ -5,50 +5,57 @@ that is ``(sum * M + B) >> shift`` with ``M = gain * 2**(FRACTION_BITS + shift)`
 includes the half that makes ``>>`` round to nearest.
 """
 
-import dataclasses
-
 import numpy as np
 import torch
 from spikeplane_hw.neuron import FRACTION_BITS, MULTIPLIER_WIDTH, OFFSET_WIDTH, SHIFTS
 from torch import nn
 
-from ...network.graph import IntegerNetwork, Layer, NetworkError, or_pool
-from .layers import Classifier, OrPool, ResidualBlock, SpikingConv
+from ...network import pool as graph
+from ...network.checks import NetworkError
+from ...network.endings import Fire, Logits
+from ...network.graph import IntegerNetwork
+from ...network.input import INPUT
+from ...network.layer import Layer
+from ...network.node import Node
+from ...network.pool import Pooling
+from ...network.shortcut import Shortcut
+from ...network.term import Term
+from ...network.window import Window
+from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
-from .networks import SpikingNetwork
+from .networks import SpikingNetwork, inner_name
 
 __all__ = ["export_network", "fixed_point"]
 
 
 def export_network(network: SpikingNetwork, metadata: dict | None = None) -> IntegerNetwork:
     """Return ``network`` in integers; a NetworkError names the layer that cannot be exported."""
-    layers = []
-    # The integers of the first layer's input are input_levels times the numbers it stands for.
-    input_scale = 1 / network.input_levels
-    result = None
+    nodes: list[Node] = []
+    # The integers of the input are input_levels times the numbers they stand for.
+    source, input_scale = INPUT, 1 / network.input_levels
+    head = None
     for name, module in network.layers.items():
         _check_finite(name, module)
         if isinstance(module, SpikingConv):
-            layers.append(_convolution(name, module, input_scale))
-        elif isinstance(module, OrPool):
-            channels = layers[-1].weight.shape[0] if layers else network.form.channels
-            layers.append(or_pool(name, channels, module.kernel, module.stride))
-        elif isinstance(module, Classifier):
-            layer, logit_offset, logit_scale = _classifier(name, module, network.form.steps)
-            result = IntegerNetwork(
-                input=network.form, layers=[*layers, layer], logit_offset=logit_offset,
-                logit_scale=logit_scale, metadata=metadata or {},
-            )
+            nodes.append(_convolution(name, module, source, input_scale))
         elif isinstance(module, ResidualBlock):
-            raise NetworkError(
-                f"layer {name!r}: residual blocks have no integer form yet: neither the integer model "
-                f"nor the core adds a shortcut"
-            )
+            nodes += _block(name, module, source, input_scale)
+        elif isinstance(module, OrPool):
+            pooling = Pooling(kernel=(module.kernel, module.kernel), stride=module.stride)
+            nodes.append(graph.OrPool(name=name, source=source, pooling=pooling))
+        elif isinstance(module, Classifier):
+            nodes.append(_classifier(name, module, source))
+            head = module
         else:
             raise NetworkError(f"layer {name!r}: {type(module).__name__} has no integer form")
-        input_scale = 1.0
-    if result is None:
+        source, input_scale = name, 1.0
+    if head is None:
         raise NetworkError("the network has no classifier")
+    logit_offset, logit_scale = _logits(head, network.form.steps)
+    result = IntegerNetwork(
+        input=network.form, nodes=nodes, logit_offset=logit_offset, logit_scale=logit_scale,
+        metadata=metadata or {},
+    )
     result.verify()
     return result
 
@@ -63,22 +70,24 @@ def _check_finite(name: str, module: nn.Module) -> None:
             )
 
 
-def _weights(name: str, module: SpikingConv | Classifier) -> tuple[dict, np.ndarray]:
-    """Return the weight arguments of the integer layer, and the scale of each channel."""
+def _weights(name: str, module: NormConv | Classifier) -> tuple[dict, np.ndarray]:
+    """Return the weight arguments of a window, and the scale of each channel."""
     if not hasattr(module.quantizer, "kind"):
         raise NetworkError(
             f"layer {name!r}: {type(module.quantizer).__name__} weights have no integer form"
         )
     integers, scale = module.quantizer.integers(module.weight.detach())
     return {
-        "name": name,
         "weight": integers.numpy(),
         "weight_bits": module.quantizer.bits,
         "weight_kind": module.quantizer.kind,
     }, scale.numpy()
 
 
-def _convolution(name: str, module: SpikingConv, input_scale: float) -> Layer:
+def _window(
+    name: str, module: NormConv, taps: tuple[int, ...], source: str, input_scale: float
+) -> Window:
+    """Return a convolution and its normalization, whose sums neurons with these ``taps`` mix."""
     weights, scale = _weights(name, module)
     norm = module.norm
     gamma, beta, mean, variance = (
@@ -89,13 +98,39 @@ def _convolution(name: str, module: SpikingConv, input_scale: float) -> Layer:
         )
     )
     slope = gamma / np.sqrt(variance + norm.eps)
-    taps = module.neurons.exponents if isinstance(module.neurons, MemoryFree) else (0,)
     gain = slope * scale * input_scale * 2.0 ** -taps[-1]
     shift, multiplier, offset = fixed_point(name, gain, beta - mean * slope)
-    return Layer(
-        **weights, stride=module.stride, padding=module.padding, multiplier=multiplier,
-        offset=offset, neuron=dataclasses.replace(module.neurons.neuron, shift=shift), taps=taps,
+    return Window(
+        **weights, source=source, stride=module.stride, padding=module.padding, taps=taps,
+        multiplier=multiplier, offset=offset, shift=shift,
     )
+
+
+def _convolution(
+    name: str, module: SpikingConv, source: str, input_scale: float, shortcut: tuple[Term, ...] = ()
+) -> Layer:
+    """Return a convolution with neurons; ``shortcut`` is added to their currents."""
+    window = _window(name, module, _taps(module), source, input_scale)
+    return Layer(name=name, terms=(window, *shortcut), ending=Fire(neuron=module.neurons.neuron))
+
+
+def _taps(module: SpikingConv) -> tuple[int, ...]:
+    return module.neurons.exponents if isinstance(module.neurons, MemoryFree) else (0,)
+
+
+def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> list[Layer]:
+    """Return a block's two layers: the shortcut is a term of the second one."""
+    inner, taps = inner_name(name), _taps(block.conv2)
+    if isinstance(block.shortcut, PadShortcut):
+        shortcut = Shortcut(
+            source=source, stride=block.shortcut.stride, silent=block.shortcut.added, taps=taps
+        )
+    else:
+        shortcut = _window(f"{name}.shortcut", block.shortcut, taps, source, input_scale)
+    return [
+        _convolution(inner, block.conv1, source, input_scale),
+        _convolution(name, block.conv2, inner, 1.0, (shortcut,)),
+    ]
 
 
 def fixed_point(
@@ -122,11 +157,16 @@ def fixed_point(
     raise NetworkError(f"layer {name!r}: M and B fit at no shift of {SHIFTS}")
 
 
-def _classifier(name: str, module: Classifier, steps: int) -> tuple[Layer, np.ndarray, float]:
-    """Return the layer, the logits' offset and their scale: sums run over pixels and steps."""
+def _classifier(name: str, module: Classifier, source: str) -> Layer:
     weights, scale = _weights(name, module)
     if (scale != scale[0]).any():
         raise NetworkError(f"layer {name!r}: the weights of all classes must have one scale")
+    return Layer(name=name, terms=(Window(**weights, source=source),), ending=Logits())
+
+
+def _logits(module: Classifier, steps: int) -> tuple[np.ndarray, float]:
+    """Return the logits' offset and their scale: sums run over pixels and steps."""
+    _, scale = module.quantizer.integers(module.weight.detach())
     logit_scale = float(scale[0]) / (module.pixels * steps)
     bias = module.bias.detach().to(torch.float64).numpy()
-    return Layer(**weights), np.rint(bias / logit_scale).astype(np.int64), logit_scale
+    return np.rint(bias / logit_scale).astype(np.int64), logit_scale

@@ -15,7 +15,7 @@ import torch
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron, Reset
 from torch import Tensor, nn
 
-from ...network.layer import TAP_LIMIT
+from ...network.window import TAP_LIMIT
 from .leaky import Dynamics, channel_axes, leaky_spikes
 from .neurons import LIMIT
 

@@ -1,19 +1,20 @@
 """Networks from their description: the same description gives the float32 twin."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 
 import torch
-from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset
+from spikeplane_hw.neuron import Levels, Neuron, Reset
 from torch import Tensor, nn
 
-from ...network.graph import InputFormat
+from ...network.input import InputFormat
 from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
 from .neurons import LIF
 from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
 
-__all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork"]
+__all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork", "inner_name", "synapse_names"]
 
 KINDS = ("conv", "dense", "block", "pool", "classifier")
 SHORTCUTS = ("conv", "pad")
@@ -36,7 +37,7 @@ class NeuronRecipe:
     reset: str = "hard"
 
     def create(self) -> LIF | MemoryFree:
-        """Return the neurons; their shift is chosen when the network is exported."""
+        """Return the neurons."""
         for name, value, choices in (
             ("dynamics", self.dynamics, DYNAMICS),
             ("levels", self.levels, [level.value for level in Levels]),
@@ -45,10 +46,10 @@ class NeuronRecipe:
             if value not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}")
         if self.dynamics == "memory_free":
-            neuron = Neuron(shift=SHIFTS[0], state_bits=0, reset=Reset.NONE)
+            neuron = Neuron(state_bits=0, reset=Reset.NONE)
             return MemoryFree(neuron, self.taps, learned=self.learned_taps)
         return LIF(Neuron(
-            shift=SHIFTS[0], state_bits=self.state_bits, levels=Levels(self.levels),
+            state_bits=self.state_bits, levels=Levels(self.levels),
             leak=self.leak, reset=Reset[self.reset.upper()],
         ))
 
@@ -124,7 +125,7 @@ class LayerRecipe:
     @property
     def has_integers(self) -> bool:
         """Whether :func:`.export_network` knows the layer in integers."""
-        return self.kind == "pool" or (self.kind != "block" and self.weights != "float")
+        return self.kind == "pool" or self.weights != "float"
 
     @property
     def neuron_settings(self) -> dict[str, int | str | float]:
@@ -181,7 +182,7 @@ class SpikingNetwork(nn.Module):
                 raise ValueError(f"layer {layer.name!r}: two layers have this name")
             self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
             if layer.kind == "block":
-                self.neuron_shapes[_inner(layer.name)] = shape
+                self.neuron_shapes[inner_name(layer.name)] = shape
             if layer.has_neurons:
                 self.neuron_shapes[layer.name] = shape
 
@@ -201,7 +202,7 @@ class SpikingNetwork(nn.Module):
         spikes = {}
         for name, layer in self.layers.items():
             if isinstance(layer, ResidualBlock):
-                spikes[_inner(name)], maps = layer(maps, self.form.steps)
+                spikes[inner_name(name)], maps = layer(maps, self.form.steps)
             else:
                 maps = layer(maps, self.form.steps)
             spikes[name] = maps
@@ -229,9 +230,20 @@ class SpikingNetwork(nn.Module):
                 module.set_progress(progress)
 
 
-def _inner(name: str) -> str:
+def inner_name(name: str) -> str:
     """Return what the spikes of a block's first convolution are called."""
     return f"{name}.conv1"
+
+
+def synapse_names(name: str, count: int, nodes: Collection[str]) -> list[str]:
+    """Return what the ``count`` terms with weights of integer node ``name`` are called as modules.
+
+    The second layer of a block has those of its convolution and of its shortcut; ``nodes`` are the
+    names of all nodes.
+    """
+    if inner_name(name) in nodes:
+        return [f"{name}.conv2", f"{name}.shortcut"][:count]
+    return [name]
 
 
 def _create(

@@ -15,7 +15,7 @@ from spikeplane_hw.neuron import (
 )
 from torch import Tensor, nn
 
-from ...network.graph import WeightKind
+from ...network.weights import WeightKind
 
 __all__ = [
     "WEIGHT_QUANTIZERS", "AbsMaxWeight", "BinaryWeight", "FloatWeight", "OddWeight",

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ... import __version__
-from ...network.graph import InputFormat
+from ...network.input import InputFormat
 from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
 

@@ -45,8 +45,8 @@ class Evaluation:
     trained: float
     """Of the network as trained: quantized weights and potentials, float arithmetic."""
     integer: float | None
-    """Of the integer model, which boards match bit for bit; None for a float32 twin and for residual
-    blocks, which have no integers."""
+    """Of the integer model, which boards match bit for bit; None for a float32 twin, which has no
+    integers."""
     agreement: Agreement | None
     predictions: np.ndarray
     """int64 (samples,), of the integer model, else of the network."""
@@ -98,13 +98,10 @@ def compare(
         with torch.no_grad():
             logits, spikes = network(torch.from_numpy(part))
         result = model.run(integers, part, counters=False, trace=True)
-        traced = dict(zip(
-            (layer.name for layer in integers.layers), result.spikes, strict=True
-        ))
         for name, maps in spikes.items():
             counted[name] += maps.numel()
-            agree[name] += int((maps.transpose(0, 1) == traced[name]).sum())
-            fired[name] += int(traced[name].sum(dtype=torch.int64))
+            agree[name] += int((maps.transpose(0, 1) == result.spikes[name]).sum())
+            fired[name] += int(result.spikes[name].sum(dtype=torch.int64))
         same += int((logits.mean(0).argmax(1) == result.predictions).sum())
     return Agreement(
         spikes={name: agree[name] / count for name, count in counted.items()},

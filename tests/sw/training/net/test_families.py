@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from spikeplane.network.graph import InputFormat
+from spikeplane.network.input import InputFormat
 from spikeplane.training.net.families import FAMILIES, NetworkRecipe
 from spikeplane.training.net.networks import NeuronRecipe, SpikingNetwork
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from spikeplane.network.layer import TAP_LIMIT
+from spikeplane.network.window import TAP_LIMIT
 from spikeplane.training.net.layers import NormConv
 from spikeplane.training.net.memory_free import MemoryFree
 from spikeplane.training.net.quantizers import FloatWeight

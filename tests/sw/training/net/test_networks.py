@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from spikeplane.network import model
-from spikeplane.network.graph import NetworkError, WeightKind
+from spikeplane.network.checks import NetworkError
+from spikeplane.network.weights import WeightKind
 from spikeplane.training.net.export import export_network, fixed_point
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
 from spikeplane.training.run.evaluate import compare, predict, predict_integer

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from spikeplane.network.graph import WeightKind
+from spikeplane.network.weights import WeightKind
 from spikeplane.training.net.quantizers import (
     AbsMaxWeight,
     BinaryWeight,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from spikeplane.data.sets import datasets
-from spikeplane.network.graph import NetworkError
+from spikeplane.network.checks import NetworkError
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv, PadShortcut, SpikingConv
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork

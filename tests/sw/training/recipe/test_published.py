@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from spikeplane.compiler.compile import compile_network
-from spikeplane.network.graph import InputFormat
+from spikeplane.network.input import InputFormat
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.memory_free import MemoryFree
 from spikeplane.training.net.neurons import LIF

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 from spikeplane.data.sets import datasets
-from spikeplane.network.graph import save_network
+from spikeplane.network.file import save_network
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run import train as training
 from spikeplane.training.run.checkpoint import (

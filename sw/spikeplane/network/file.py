@@ -1,0 +1,116 @@
+"""Files of integer networks: what each class says of its fields, as JSON and as arrays."""
+
+import enum
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from .checks import NetworkError
+from .container import ContainerError, read_container, write_container
+from .endings import Ending, Fire, Logits, Store
+from .graph import IntegerNetwork
+from .input import InputFormat
+from .layer import Layer
+from .node import Node
+from .pool import OrPool
+from .product import Product
+from .shortcut import Shortcut
+from .stored import Stored
+from .term import Term
+from .window import Window
+
+__all__ = ["load_network", "save_network"]
+
+FILE_KIND = "network"
+FILE_VERSION = 3
+KINDS: dict[type, dict[str, type]] = {
+    Node: {kind.kind: kind for kind in (Layer, OrPool)},
+    Term: {kind.kind: kind for kind in (Window, Product, Shortcut, Stored)},
+    Ending: {kind.kind: kind for kind in (Fire, Store, Logits)},
+}
+"""The classes that stand for each other in a network, by the names in files."""
+ARRAY_TYPES = {"weight": np.int16, "multiplier": np.int32, "offset": np.int32}
+
+
+def save_network(network: IntegerNetwork, path: Path | str) -> None:
+    """Write ``network`` to a safetensors file; it must pass ``verify()``."""
+    network.verify()
+    tensors: dict[str, np.ndarray] = {"logit_offset": network.logit_offset.astype(np.int32)}
+    header = {
+        "input": asdict(network.input), "logit_scale": float(network.logit_scale),
+        "nodes": [_entry(node, node.name, tensors) for node in network.nodes],
+        "metadata": network.metadata,
+    }
+    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+
+
+def _entry(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    """Return ``value`` as JSON; its arrays are put into ``tensors`` by names that begin with ``name``."""
+    if is_dataclass(value):
+        kind = getattr(value, "kind", None)
+        entry: dict[str, Any] = {} if kind is None else {"kind": kind}
+        for item in fields(value):
+            entry[item.name] = _entry(getattr(value, item.name), f"{name}.{item.name}", tensors)
+        return entry
+    if isinstance(value, np.ndarray):
+        tensors[name] = value.astype(ARRAY_TYPES[name.rpartition(".")[2]])
+        return {"tensor": name}
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, tuple):
+        return [_entry(each, f"{name}.{index}", tensors) for index, each in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def load_network(path: Path | str) -> IntegerNetwork:
+    """Return the verified network in a file.
+
+    Raises a NetworkError naming the file and the reason if it is missing, truncated, altered, of
+    another kind or version, or breaks a rule of networks.
+    """
+    try:
+        header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    except ContainerError as error:
+        raise NetworkError(str(error)) from error
+    try:
+        network = IntegerNetwork(
+            input=InputFormat(**header["input"]),
+            nodes=[_value(Node, entry, tensors) for entry in header["nodes"]],
+            logit_offset=tensors["logit_offset"].astype(np.int64),
+            logit_scale=header["logit_scale"],
+            metadata=header["metadata"],
+        )
+        network.verify()
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise NetworkError(f"{path}: the header is not that of a network: {error!r}") from error
+    return network
+
+
+def _value(kind: Any, entry: Any, tensors: dict[str, np.ndarray]) -> Any:
+    """Return what ``entry`` stands for in a field of type ``kind``; the inverse of :func:`_entry`."""
+    if isinstance(kind, UnionType):
+        if entry is None:
+            return None
+        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
+    if get_origin(kind) is tuple:
+        choices = get_args(kind)
+        return tuple(
+            _value(choices[0 if choices[-1] is Ellipsis else index], each, tensors)
+            for index, each in enumerate(entry)
+        )
+    if kind is np.ndarray:
+        return tensors[entry["tensor"]].astype(np.int64)
+    if kind in KINDS:
+        entry = dict(entry)
+        kind = KINDS[kind][entry.pop("kind")]
+    if isinstance(kind, type) and is_dataclass(kind):
+        known = get_type_hints(kind)
+        return kind(**{name: _value(known[name], each, tensors) for name, each in entry.items()})
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind[entry]
+    return entry

@@ -1,0 +1,180 @@
+"""Random graphs: residual blocks of both kinds, streams, attention, pools, heads, taps, ragged sizes."""
+
+from dataclasses import replace
+
+import numpy as np
+from ragged_networks import affine, neuron, pick, weights
+from spikeplane.network.endings import Ending, Fire, Logits, Store
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
+from spikeplane.network.maps import MapFormat
+from spikeplane.network.node import Node
+from spikeplane.network.pool import OrPool, Pooling
+from spikeplane.network.product import Product
+from spikeplane.network.shortcut import Shortcut
+from spikeplane.network.stored import Stored
+from spikeplane.network.term import Term
+from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
+from spikeplane_hw.neuron import SHIFTS, Reset
+
+__all__ = ["graph"]
+
+
+class _Builder:
+    """Adds random nodes, each with sources of the right kind among those that are there."""
+
+    def __init__(self, seed: int):
+        self.random = np.random.default_rng(seed)
+        random = self.random
+        direct = random.random() < 0.4
+        self.form = InputFormat(
+            channels=int(random.integers(1, 5)), height=int(random.integers(2, 7)),
+            width=int(random.integers(2, 7)), steps=int(random.integers(1, 4)),
+            bits=int(random.integers(1, 5)) if direct else 1, direct=direct,
+        )
+        self.nodes: list[Node] = []
+        self.fraction_bits = int(random.integers(7, 12))
+
+    @property
+    def maps(self) -> dict[str, MapFormat]:
+        return IntegerNetwork(input=self.form, nodes=self.nodes, logit_offset=np.zeros(1, np.int64)).maps()
+
+    def add(self, terms: list[Term], ending: Ending) -> str:
+        name = f"node{len(self.nodes)}"
+        self.nodes.append(Layer(name=name, terms=tuple(terms), ending=ending))
+        return name
+
+    def fire(self, *terms: Term) -> Fire:
+        cells = neuron(self.random)
+        if any(len(getattr(term, "taps", (0,))) > 1 for term in terms):
+            cells = replace(cells, state_bits=0, reset=Reset.NONE)
+        return Fire(neuron=cells)
+
+    def scale(self, channels: int, spread: float, scaled: bool = True) -> dict:
+        return affine(self.random, channels, max(spread, 1), pick(self.random, SHIFTS)) if scaled else {}
+
+    def taps(self, source: str) -> tuple[int, ...]:
+        if not self.maps[source].spikes or self.random.random() < 0.7:
+            return (0,)
+        return (0, 1, 3)[:int(self.random.integers(2, 4))]
+
+    def window(self, source: str, out: int, kernel, *, taps=(0,), scaled=True, groups=1, **more) -> Window:
+        form = self.maps[source]
+        bits, kind = pick(self.random, (1, 2, 4, 8)), pick(self.random, list(WeightKind))
+        inputs = form.channels // groups
+        fields = weights(self.random, out, inputs, kernel, bits, kind)
+        size = form.greatest if form.signed else 1
+        spread = max(kind.limits(bits)[1], 1) * np.sqrt(inputs * kernel[0] * kernel[1]) * size
+        return Window(source=source, taps=taps, groups=groups, **fields, **self.scale(out, spread, scaled), **more)
+
+    def convolution(self, source: str, out: int | None = None, ending: Ending | None = None) -> str:
+        form, random = self.maps[source], self.random
+        side = min(3, form.height, form.width)
+        kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
+        if random.random() < 0.15 and max(form.height, form.width) <= 7:
+            kernel = (form.height, form.width)
+        groups = pick(random, [g for g in (1, 1, 1, 2, 3) if form.channels % g == 0])
+        out = out or groups * int(random.integers(1, 5))
+        if out % groups:
+            groups = 1
+        term = self.window(
+            source, out, kernel, taps=self.taps(source) if ending is None else (0,), groups=groups,
+            stride=pick(random, (1, 2)), padding=int(random.integers(0, min(kernel))),
+        )
+        return self.add([term], ending or self.fire(term))
+
+    def pool(self, source: str) -> str:
+        form, random = self.maps[source], self.random
+        side = min(3, form.height, form.width)
+        kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
+        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3)), padding=int(random.integers(0, min(kernel))))
+        if random.random() < 0.5:
+            name = f"node{len(self.nodes)}"
+            self.nodes.append(OrPool(name=name, source=source, pooling=pooling))
+            return name
+        term = self.window(source, int(random.integers(1, 5)), (1, 1))
+        return self.add([term], replace(self.fire(), pooling=pooling))
+
+    def block(self, source: str) -> str:
+        """Add two layers and a shortcut of either kind."""
+        form, random = self.maps[source], self.random
+        stride = pick(random, (1, 2))
+        out = form.channels + int(random.integers(0, 3))
+        kernel = min(3, 2 * (min(form.height, form.width) // 2) + 1)
+        first = self.window(source, out, (kernel, kernel), stride=stride, padding=kernel // 2)
+        inner = self.add([first], self.fire())
+        taps = self.taps(source)
+        second = self.window(inner, out, (1, 1), taps=taps)
+        shortcut: Term
+        if random.random() < 0.5:
+            shortcut = Shortcut(source=source, stride=stride, silent=out - form.channels, taps=taps)
+        else:
+            shortcut = self.window(source, out, (1, 1), stride=stride, taps=taps)
+        terms = [second, shortcut] if random.random() < 0.7 else [shortcut, second]
+        return self.add(terms, self.fire(*terms))
+
+    def attention(self, source: str) -> str:
+        """Add queries, keys, values, the attention map and what it picks."""
+        random = self.random
+        heads, size = int(random.integers(1, 4)), int(random.integers(1, 4))
+        query, key, value = (
+            self.add([self.window(source, heads * size, (1, 1))], self.fire()) for _ in range(3)
+        )
+        pixels = self.maps[key].height * self.maps[key].width
+        scores = Product(source=query, operand=key, groups=heads, **self.scale(heads * pixels, np.sqrt(size)))
+        attention = self.add([scores], self.fire())
+        picked = Product(source=attention, operand=value, transposed=True, groups=heads,
+                         **self.scale(heads * size, np.sqrt(pixels)))
+        return self.add([picked], self.fire())
+
+    def streams(self, source: str) -> str:
+        """Add two streams, their mean with something, and neurons that read it."""
+        channels, fraction = int(self.random.integers(1, 5)), self.fraction_bits
+        store = Store(fraction_bits=fraction)
+        one = self.add([self.window(source, channels, (1, 1))], store)
+        spikes = self.add([Stored(streams=(one,), exponent=12 - fraction)], self.fire())
+        other = self.add([self.window(spikes, channels, (1, 1)), Stored(streams=(one,))], store)
+        both = self.add([Stored(streams=(one, other)), self.window(spikes, channels, (1, 1))], store)
+        if self.random.random() < 0.5:
+            both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
+                            Store(fraction_bits=fraction - 1))
+            fraction -= 1
+        if self.random.random() < 0.3:
+            return self.convolution(both, channels)
+        return self.add([Stored(streams=(both,), exponent=12 - fraction)], self.fire())
+
+    def heads(self, sources: list[str]) -> None:
+        classes = int(self.random.integers(2, 6))
+        for source in sources:
+            form = self.maps[source]
+            kernel = pick(self.random, ((1, 1), (form.height, form.width)))
+            if max(kernel) > 7:
+                kernel = (1, 1)
+            self.add([self.window(source, classes, kernel, scaled=False)], Logits())
+        self.classes = classes
+
+
+def graph(seed: int) -> IntegerNetwork:
+    """Return a random graph with at least one part of each kind over some ten seeds."""
+    made = _Builder(seed)
+    random = made.random
+    source = INPUT
+    if made.form.direct or random.random() < 0.7:
+        source = made.convolution(INPUT)
+    for _ in range(int(random.integers(1, 4))):
+        part = pick(random, (made.convolution, made.pool, made.block, made.attention, made.streams))
+        source = part(source)
+    read = {name for node in made.nodes for name in node.sources}
+    unread = [node.name for node in made.nodes if node.name not in read]
+    others = [name for name, form in made.maps.items() if not form.replayed]
+    if others and random.random() < 0.3:
+        unread.append(pick(random, others))
+    made.heads(list(dict.fromkeys(unread)) or [source])
+    network = IntegerNetwork(
+        input=made.form, nodes=made.nodes, logit_offset=random.integers(-50, 50, made.classes),
+        logit_scale=0.5, metadata={"seed": seed},
+    )
+    network.verify()
+    return network
