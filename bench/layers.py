@@ -8,10 +8,13 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.device.driver import Board
 from spikeplane.device.simulated import SimulatedBoard
 from spikeplane.network import model
+from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork
-from spikeplane.network.input import InputFormat
-from spikeplane.network.layer import Layer, or_pool
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
+from spikeplane.network.pool import OrPool, Pooling
 from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron
@@ -19,7 +22,8 @@ from spikeplane_hw.neuron import FRACTION_BITS, Neuron
 __all__ = ["Shape", "measure", "open_board"]
 
 STEPS = 2
-LAYER = 1
+SHIFT = 5
+LAYER = "convolution"
 """The measured layer; the one before it copies the input, so that it comes from the core."""
 
 
@@ -45,21 +49,25 @@ def network_of(shape: Shape) -> IntegerNetwork:
     codes = generator.integers(0, 1 << shape.weight_bits, (shape.outputs, shape.inputs, 3, 3))
     weight = 2 * codes - ((1 << shape.weight_bits) - 1)
     spread = np.sqrt((weight**2).sum((1, 2, 3)).mean() * 0.15)
-    neuron = Neuron(shift=5, state_bits=4)
-    gain = round(2.0 ** (FRACTION_BITS + neuron.shift) / spread)
-    convolution = Layer(
-        name="convolution", weight=weight, weight_bits=shape.weight_bits, weight_kind=kind,
-        stride=shape.stride, padding=1, neuron=neuron,
+    neuron = Neuron(state_bits=4)
+    gain = round(2.0 ** (FRACTION_BITS + SHIFT) / spread)
+    convolution = Window(
+        source="copy", weight=weight, weight_bits=shape.weight_bits, weight_kind=kind,
+        stride=shape.stride, padding=1, shift=SHIFT,
         multiplier=np.full(shape.outputs, min(gain, (1 << 15) - 1), np.int64),
-        offset=np.full(shape.outputs, 1 << (neuron.shift - 1), np.int64),
+        offset=np.full(shape.outputs, 1 << (SHIFT - 1), np.int64),
     )
-    classifier = Layer(
-        name="classifier", weight=generator.choice([-1, 1], (2, shape.outputs, 1, 1)),
+    classifier = Window(
+        source=LAYER, weight=generator.choice([-1, 1], (2, shape.outputs, 1, 1)),
         weight_bits=1, weight_kind=WeightKind.ODD,
     )
     return IntegerNetwork(
         input=InputFormat(channels=shape.inputs, height=shape.size, width=shape.size, steps=STEPS),
-        layers=[or_pool("copy", shape.inputs, 1, 1), convolution, classifier],
+        nodes=[
+            OrPool(name="copy", source=INPUT, pooling=Pooling(kernel=(1, 1), stride=1)),
+            Layer(name=LAYER, terms=(convolution,), ending=Fire(neuron=neuron)),
+            Layer(name="classifier", terms=(classifier,), ending=Logits()),
+        ],
         logit_offset=np.zeros(2, np.int64),
     )
 
@@ -87,12 +95,13 @@ def measure(board: Board, shape: Shape, rate: float) -> dict:
     sample = (generator.random(network.input.shape) < rate).astype(np.uint8)
     expected = model.run(network, sample[None], config=config)
     answer = board.run(sample)
+    number = network.names.index(LAYER)
     events = int(expected.counters[LAYER][Counter.EVENTS][0])
-    if not (answer.sums == expected.logits[0].numpy()).all() or (
-        answer.counters[LAYER, Counter.EVENTS.value] != events
+    if not (answer.sums == expected.sums[0].numpy()).all() or (
+        answer.counters[number, Counter.EVENTS.value] != events
     ):
         raise RuntimeError(f"{shape} at {rate:.0%}: the device differs from the integer model")
-    cycles = int(answer.counters[LAYER, Counter.CYCLES.value])
+    cycles = int(answer.counters[number, Counter.CYCLES.value])
     operations = int(expected.synaptic_operations[LAYER][0])
     return {
         "rate": rate,

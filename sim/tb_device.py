@@ -86,21 +86,21 @@ def fitting_networks(schedule: Schedule, direct: bool):
 def compare(board: Board, network, image, sample, expected, index: int) -> None:
     """Run one sample through the driver and compare all that the host can read."""
     result = board.run(sample)
-    np.testing.assert_array_equal(result.sums, expected.logits[index].numpy())
+    np.testing.assert_array_equal(result.sums, expected.sums[index].numpy())
     for layer, info in enumerate(image.layers):
         found = result.counters[layer]
         for counter in Counter:
             if counter.value in EXACT:
-                assert found[counter.value] == expected.counters[layer][counter][index], (
+                assert found[counter.value] == expected.counters[info.name][counter][index], (
                     info.name, counter,
                 )
         if info.spikes is not None:
-            spikes = expected.spikes[layer][index].numpy()
+            spikes = expected.spikes[info.name][index].numpy()
             if image.schedule is Schedule.STORED:
                 spikes = spikes[-1:]
             np.testing.assert_array_equal(board.read_spikes(layer), spikes, err_msg=info.name)
         if info.state_base is not None:
-            states = expected.states[layer][index].numpy()
+            states = expected.states[info.name][index].numpy()
             np.testing.assert_array_equal(board.read_states(layer), states, err_msg=info.name)
 
 

@@ -16,16 +16,16 @@ def check(network, config, schedule, samples):
     expected = run(network, samples, schedule=schedule, config=config, trace=True)
     for index, result in enumerate(run_image(image, samples)):
         for layer, spikes in result["spikes"].items():
-            reference = expected.spikes[layer][index].numpy()
+            reference = expected.spikes[image.layers[layer].name][index].numpy()
             if schedule is Schedule.STORED:
                 reference = reference[-1:]
             np.testing.assert_array_equal(spikes, reference, err_msg=image.layers[layer].name)
-        np.testing.assert_array_equal(result["logits"], expected.logits[index].numpy())
+        np.testing.assert_array_equal(result["logits"], expected.sums[index].numpy())
         for layer, states in result["states"].items():
             np.testing.assert_array_equal(
-                states, expected.states[layer][index].numpy(), err_msg=image.layers[layer].name
+                states, expected.states[image.layers[layer].name][index].numpy(), err_msg=image.layers[layer].name
             )
-        for layer, counters in enumerate(expected.counters):
+        for layer, counters in enumerate(expected.counters.values()):
             for counter in EXACT:
                 assert result["counters"][layer, counter.value] == counters[counter][index], (
                     image.layers[layer].name, counter,
@@ -52,5 +52,5 @@ def test_packed_states():
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 def test_memory_free_neurons(schedule, direct):
     network = ragged_networks.network(7 if direct else 4, direct=direct, taps=True)
-    assert any(len(layer.taps) > 2 for layer in network.layers[1:])
+    assert any(len(layer.terms[0].taps) > 2 for layer in network.nodes[1:] if layer.kind == "layer")
     check(network, ragged_networks.CORES[0], schedule, ragged_networks.samples(network, 2))

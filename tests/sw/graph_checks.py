@@ -12,7 +12,9 @@ from spikeplane_hw.memory_map import Counter
 __all__ = ["differences"]
 
 
-def differences(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, seed: int, count: int = 2) -> list[str]:
+def differences(
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule, seed: int, count: int = 2
+) -> list[str]:
     """Return what differs, by kind and node: spikes, streams, states, sums, counters, operations."""
     inputs = samples(network, count, seed)
     result = model.run(network, inputs, schedule=schedule, config=config, trace=True)

@@ -16,7 +16,7 @@ from spikeplane.network.window import TAP_LIMIT, Window
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset, leak_limit
 
-__all__ = ["CORES", "affine", "changed", "layer", "network", "neuron", "or_pool", "pick", "samples", "weights"]
+__all__ = ["CORES", "affine", "chain", "changed", "layer", "network", "neuron", "or_pool", "pick", "samples", "weights"]
 
 DEPTHS = {
     "weight_depth": 16384, "spike_depth": 4096, "parameter_depth": 256, "state_depth": 8192,
@@ -65,9 +65,18 @@ def layer(random, name, out, channels, kernel, *, source=INPUT, bits=1, kind=Wei
     return Layer(name=name, terms=(Window(source=source, **fields, **more),), ending=ending)
 
 
-def or_pool(name: str, source: str, side: int) -> OrPool:
+def or_pool(name: str, side: int, source: str = INPUT) -> OrPool:
     """Return a pool of square windows."""
     return OrPool(name=name, source=source, pooling=Pooling(kernel=(side, side), stride=side))
+
+
+def chain(*nodes: Layer | OrPool) -> list[Node]:
+    """Return nodes each of which reads the one before it."""
+    sources = [INPUT, *(node.name for node in nodes[:-1])]
+    return [
+        replace(node, source=source) if isinstance(node, OrPool) else changed(node, source=source)
+        for node, source in zip(nodes, sources, strict=True)
+    ]
 
 
 def changed(node: Layer, **changes) -> Layer:
@@ -112,7 +121,7 @@ def network(seed: int, *, direct: bool = False, taps: bool = False) -> IntegerNe
     source, height, width = INPUT, form.height, form.width
     for index in range(int(random.integers(1, 4))):
         if index and min(height, width) > 3 and random.random() < 0.4:
-            nodes = [*nodes, or_pool(f"pool{index}", source, 2)]
+            nodes = [*nodes, or_pool(f"pool{index}", 2, source)]
         else:
             out = int(random.integers(1, 12))
             if index and random.random() < 0.3:

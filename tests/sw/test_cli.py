@@ -24,7 +24,7 @@ runner = CliRunner()
 def small_network():
     return next(
         network for network in map(ragged_networks.network, range(100))
-        if network.input.channels <= 2 and len(network.layers) > 2
+        if network.input.channels <= 2 and len(network.nodes) > 2
     )
 
 
@@ -52,7 +52,7 @@ def test_compile_and_info(tmp_path):
         shown = runner.invoke(cli.app, ["info", str(file)])
         assert shown.exit_code == 0
         assert kind in shown.output
-        assert all(layer.name in shown.output for layer in network.layers)
+        assert all(name in shown.output for name in network.names)
 
 
 def test_info_of_boards():

@@ -63,7 +63,8 @@ def _verify_type(what: str, value: Any, kind: Any) -> None:
         expected = NAMES.get(kind)
         if expected is None and issubclass(kind, enum.Enum):
             expected = f"one of {', '.join(each.name for each in kind)}"
-        raise NetworkError(f"{what} must be {expected or 'a ' + kind.__name__}, not {value!r}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise NetworkError(f"{what} must be {expected or f'{article} {kind.__name__}'}, not {value!r}")
 
 
 def verify_integers(what: str, values: np.ndarray | None, shape: tuple, bits: int) -> None:

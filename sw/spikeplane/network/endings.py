@@ -10,7 +10,7 @@ from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Levels, Neuron, Reset, quantizer_table, saturate
 from torch import Tensor
 
-from .checks import NetworkError, verify_fields
+from .checks import NetworkError
 from .lowered import CoreLayer, UnsupportedError
 from .maps import STREAM_BITS, MapFormat
 from .node import Outcome
@@ -93,7 +93,6 @@ class Fire(Ending):
         return MapFormat(channels=channels, height=height, width=width)
 
     def verify(self, where: str, shape: tuple[int, int, int], taps: list[tuple[int, ...]]) -> None:
-        verify_fields(f"{where}: neuron", self.neuron)
         if any(len(each) > 1 for each in taps) and (
             self.neuron.state_bits or self.neuron.reset is not Reset.NONE
         ):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .checks import NetworkError, verify_fields, verify_integers
+from .checks import NetworkError, verify_integers
 from .input import INPUT, InputFormat
 from .maps import MapFormat, Maps
 from .node import Node
@@ -73,11 +73,11 @@ class IntegerNetwork:
                 raise NetworkError(f"a node of the network is {node!r}")
             if not isinstance(node.name, str) or not node.name:
                 raise NetworkError(f"layer {node.name!r}: a name must be a text that is not empty")
+            node.verify_types()
         self._verify_order()
         maps = self._input_map()
         classes: dict[str, int] = {}
         for node in self.nodes:
-            verify_fields(node.where, node)
             node.verify(maps)
             made = node.output(maps)
             if made is None:

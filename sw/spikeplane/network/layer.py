@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from spikeplane_hw.config import CoreConfig
 
-from .checks import NetworkError
+from .checks import NetworkError, verify_fields
 from .counting import add_reads
 from .endings import Ending
 from .lowered import CoreLayer
@@ -43,9 +43,15 @@ class Layer(Node):
     def logit_count(self, maps: Maps) -> int:
         return self._shape(maps)[0]
 
-    def verify(self, maps: Maps) -> None:
-        if len(self.terms) == 0:
+    def verify_types(self) -> None:
+        super().verify_types()
+        if not self.terms:
             raise NetworkError(f"{self.where}: it has no terms to sum up")
+        for index, term in enumerate(self.terms):
+            verify_fields(self._term(index), term)
+        verify_fields(self.where, self.ending)
+
+    def verify(self, maps: Maps) -> None:
         scale = self.ending.scale
         for index, term in enumerate(self.terms):
             where = self._term(index)
@@ -55,7 +61,7 @@ class Layer(Node):
                 raise NetworkError(f"{where}: its output map is empty: {shape}")
             if shape != self._shape(maps):
                 raise NetworkError(f"{where}: it adds a map of {shape}, the terms before it {self._shape(maps)}")
-        self.ending.verify(self.where, self._shape(maps), [getattr(term, "taps", (0,)) for term in self.terms])
+        self.ending.verify(self.where, self._shape(maps), [getattr(term, "taps", (0,)) for term in list(self.terms)])
 
     def _term(self, index: int) -> str:
         """Return how errors of a term begin: its number is named where there are several."""
@@ -69,7 +75,8 @@ class Layer(Node):
             kinds = " + ".join(term.text for term in self.terms)
             raise self.unsupported(f"it sums {len(self.terms)} terms ({kinds}); the core sums one window yet, "
                                    f"the integer model runs it")
-        return replace(self.ending.lower(self.where, self.terms[0].lower(self.where, maps)), name=self.name)
+        term, *_ = list(self.terms)
+        return replace(self.ending.lower(self.where, term.lower(self.where, maps)), name=self.name)
 
     def memory(self, maps: Maps) -> Memory:
         needs = [term.memory(maps) for term in self.terms]

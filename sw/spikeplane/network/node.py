@@ -8,6 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from torch import Tensor
 
+from .checks import verify_fields
 from .lowered import CoreLayer, UnsupportedError
 from .maps import MapFormat, Maps
 from .schedule import Schedule
@@ -81,6 +82,10 @@ class Node(ABC):
     @abstractmethod
     def output(self, maps: Maps) -> MapFormat | None:
         """Return what its map is; None if it makes none but adds to the logits."""
+
+    def verify_types(self) -> None:
+        """Raise a NetworkError naming the first field that is not of its type."""
+        verify_fields(self.where, self)
 
     @abstractmethod
     def verify(self, maps: Maps) -> None:

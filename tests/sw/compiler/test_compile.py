@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ragged_networks import CORES, layer, network, samples
+from ragged_networks import CORES, chain, changed, layer, network, or_pool, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.placement import CompileError, place
@@ -10,7 +10,6 @@ from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
-from spikeplane.network.layer import or_pool
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import LARGE, SMALL, TINY
@@ -20,21 +19,21 @@ from spikeplane_hw.neuron import Levels, Neuron
 
 
 def conv(name, out, channels, side, seed=0, **more) -> object:
-    neuron = more.pop("neuron", Neuron(shift=5, state_bits=4))
+    neuron = more.pop("neuron", Neuron(state_bits=4))
     return layer(np.random.default_rng(seed), name, out, channels, (side, side), neuron=neuron, **more)
 
 
 def deep(steps=3, **changes) -> IntegerNetwork:
     """Return a network of six layers on 12x12 events."""
-    first = replace(conv("a", 10, 2, 3, padding=1), **changes)
-    out = first.weight.shape[0]
+    first = changed(conv("a", 10, 2, 3, padding=1), **changes)
+    out = first.terms[0].weight.shape[0]
     return IntegerNetwork(
         input=InputFormat(channels=2, height=12, width=12, steps=steps),
-        layers=[
-            first, conv("b", 12, out, 3, padding=1), or_pool("pool", 12, 2),
+        nodes=chain(
+            first, conv("b", 12, out, 3, padding=1), or_pool("pool", 2),
             conv("c", 9, 12, 3, padding=1), conv("d", 7, 9, 6),
             layer(np.random.default_rng(1), "out", 4, 7, (1, 1)),
-        ],
+        ),
         logit_offset=np.zeros(4, np.int64),
     )
 
@@ -71,9 +70,9 @@ def test_maps_that_are_not_kept_are_overwritten_only_when_dead(schedule):
     used = max(p.target.base + p.target.slots
                for p in place(net, core, schedule, keep_maps=False).layers[:-1])
     assert used < end
-    assert [info.spikes is not None for info in tight.layers] == [False] * 4 + [True, False]
+    assert [info.spikes is not None for info in tight.layers] == [False] * 3 + [True, True, False]
     for vector in tight.vectors:
-        assert interpret(tight, vector.sample).logits.tolist() == vector.logits.tolist()
+        assert interpret(tight, vector.sample).sums.tolist() == vector.sums.tolist()
 
 
 def test_registers_describe_the_input():
@@ -103,10 +102,10 @@ def test_vectors_are_what_the_model_gives():
     inputs = samples(net, 3)
     image = compile_network(net, SMALL, samples=inputs)
     result = model.run(net, inputs, config=SMALL)
-    assert [v.logits.tolist() for v in image.vectors] == result.logits.tolist()
+    assert [v.sums.tolist() for v in image.vectors] == result.sums.tolist()
     for index, vector in enumerate(image.vectors):
         assert np.array_equal(vector.sample, inputs[index])
-        for number, counts in enumerate(result.counters):
+        for number, counts in enumerate(result.counters.values()):
             for counter, values in counts.items():
                 assert vector.counters[number, counter.value] == values[index]
 
@@ -134,8 +133,8 @@ def test_fields_are_decoded_as_encoded():
 def test_what_does_not_fit_is_named(core, message):
     base = replace(SMALL, lanes=32, state_depth=512)
     net = deep()
-    net.layers[1] = conv("b", 12, 10, 3, padding=1,
-                         neuron=Neuron(shift=5, state_bits=3, levels=Levels.UNIFORM))
+    net.nodes[1] = conv("b", 12, 10, 3, padding=1, source="a",
+                        neuron=Neuron(state_bits=3, levels=Levels.UNIFORM))
     place(net, base)
     with pytest.raises(CompileError) as error:
         place(net, replace(base, **core))
@@ -146,9 +145,9 @@ def test_states_and_sums_that_do_not_fit_are_named():
     with pytest.raises(CompileError, match=r"layer 'b': state chunks, all layers to here: "):
         place(deep(), replace(SMALL, state_depth=2048), keep_states=True)
     heavy = conv("a", 10, 2, 3, padding=1, bits=8, kind=WeightKind.UNIT)
-    heavy.weight[4] = 255
+    heavy.terms[0].weight[4] = 255
     with pytest.raises(CompileError) as error:
-        place(deep(weight=heavy.weight, weight_bits=8, weight_kind=WeightKind.UNIT),
+        place(deep(weight=heavy.terms[0].weight, weight_bits=8, weight_kind=WeightKind.UNIT),
               replace(SMALL, accumulator_width=12))
     assert str(error.value) == "layer 'a': largest sum of channel 4: 4590 needed, limit 4095"
 
@@ -162,7 +161,7 @@ def test_descriptor_fields_that_overflow_are_named():
 def test_events_that_cannot_be_named_are_refused():
     net = IntegerNetwork(
         input=InputFormat(channels=1, height=1, width=600, steps=1),
-        layers=[layer(np.random.default_rng(0), "out", 2, 1, (1, 1))],
+        nodes=[layer(np.random.default_rng(0), "out", 2, 1, (1, 1))],
         logit_offset=np.zeros(2, np.int64))
     with pytest.raises(CompileError) as error:
         compile_network(net, SMALL)

@@ -5,33 +5,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from narrow_core import CONFIG
-from ragged_networks import layer, samples
+from ragged_networks import chain, changed, layer, or_pool, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.device.driver import Board
 from spikeplane.device.simulated import SimulatedBoard
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
-from spikeplane.network.layer import or_pool
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import Neuron, Reset
 
-NEURON = Neuron(shift=5, state_bits=4)
+NEURON = Neuron(state_bits=4)
 
 
 def events() -> IntegerNetwork:
     random = np.random.default_rng(0)
     return IntegerNetwork(
         input=InputFormat(channels=2, height=8, width=8, steps=3),
-        layers=[
+        nodes=chain(
             layer(random, "first", 8, 2, (3, 3), bits=4, kind=WeightKind.TWOS, neuron=NEURON,
                   stride=2, padding=1),
             layer(random, "second", 20, 8, (3, 3), neuron=NEURON, padding=1),
-            or_pool("pool", 20, 2),
+            or_pool("pool", 2),
             layer(random, "out", 10, 20, (2, 2), bits=8, kind=WeightKind.TWOS),
-        ],
+        ),
         logit_offset=np.zeros(10, np.int64),
     )
 
@@ -40,12 +39,12 @@ def image() -> IntegerNetwork:
     random = np.random.default_rng(1)
     return IntegerNetwork(
         input=InputFormat(channels=1, height=9, width=9, steps=2, bits=4, direct=True),
-        layers=[
+        nodes=chain(
             layer(random, "first", 10, 1, (3, 3), bits=2, kind=WeightKind.TWOS, neuron=NEURON,
                   stride=2),
             layer(random, "full", 30, 10, (4, 4), neuron=NEURON),
             layer(random, "out", 5, 30, (1, 1), bits=8, kind=WeightKind.TWOS),
-        ],
+        ),
         logit_offset=np.zeros(5, np.int64),
     )
 
@@ -54,9 +53,9 @@ def memory_free() -> IntegerNetwork:
     """Return ``events()`` with memory-free neurons, in its first layer too."""
     net, neuron = events(), replace(NEURON, state_bits=0, reset=Reset.NONE)
     taps = {"first": (0, 1), "second": (0, 1, 3)}
-    return replace(net, layers=[
-        replace(layer, taps=taps[layer.name], neuron=neuron) if layer.name in taps else layer
-        for layer in net.layers
+    return replace(net, nodes=[
+        changed(node, taps=taps[node.name], neuron=neuron) if node.name in taps else node
+        for node in net.nodes
     ])
 
 

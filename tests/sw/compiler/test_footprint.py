@@ -66,7 +66,7 @@ def test_every_configuration_is_tried():
     assert tried == {(name, schedule) for name in CONFIGS for schedule in Schedule}
     assert fitting
     for found in fitting:
-        assert list(found.cycles) == [layer.name for layer in network.layers]
+        assert list(found.cycles) == network.names
         assert found.total_cycles > 0
     for reason in reasons.values():
         assert "limit" in reason

@@ -18,8 +18,8 @@ def check(net, config, schedule, count=2):
     expected = model.run(net, inputs, schedule=schedule, config=config, trace=True)
     for index, vector in enumerate(image.vectors):
         outcome = interpret(image, vector.sample)
-        assert outcome.logits.tolist() == expected.logits[index].tolist()
-        assert outcome.logits.tolist() == vector.logits.tolist()
+        assert outcome.sums.tolist() == expected.sums[index].tolist()
+        assert outcome.sums.tolist() == vector.sums.tolist()
         for number, info in enumerate(image.layers):
             names = [c.name for c in Counter]
             found = dict(zip(names, outcome.counters[number].tolist(), strict=True))
@@ -29,12 +29,12 @@ def check(net, config, schedule, count=2):
                 continue
             address, length = image.map_place(number)
             spikes = image.decode_map(number, outcome.spikes[address:address + length])
-            wanted = expected.spikes[number][index].numpy()
+            wanted = expected.spikes[info.name][index].numpy()
             assert np.array_equal(spikes, wanted[-1:] if schedule is Schedule.STORED else wanted)
             if info.state_base is not None:
                 address, length = image.state_place(number)
                 states = image.decode_states(number, outcome.states[address:address + length])
-                assert np.array_equal(states, expected.states[number][index].numpy()), info.name
+                assert np.array_equal(states, expected.states[info.name][index].numpy()), info.name
 
 
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import ragged_networks
+from ragged_networks import changed
 from spikeplane.compiler.compile import compile_network
 from spikeplane.device.comparison import EXACT_COUNTERS, compare_with_model
 from spikeplane.device.driver import Result
@@ -24,26 +25,26 @@ class ModelBoard:
 
     def run(self, sample):
         self.result = model.run(self.network, sample[None], config=CONFIG, trace=True)
-        counters = np.zeros((len(self.network.layers), len(Counter)), np.int64)
-        for layer, values in enumerate(self.result.counters):
+        counters = np.zeros((len(self.network.nodes), len(Counter)), np.int64)
+        for layer, values in enumerate(self.result.counters.values()):
             for counter in EXACT_COUNTERS:
                 counters[layer, counter.value] = values[counter][0]
-        sums = self.result.logits[0].numpy()
+        sums = self.result.sums[0].numpy()
         return Result(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
 
     def read_spikes(self, layer):
-        return self.result.spikes[layer][0].numpy()
+        return self.result.spikes[self.image.layers[layer].name][0].numpy()
 
     def read_states(self, layer):
-        return self.result.states[layer][0].numpy()
+        return self.result.states[self.image.layers[layer].name][0].numpy()
 
 
 @pytest.fixture
 def network():
     """Return a network whose first layer's potentials go on from step to step."""
     return next(
-        network for network in map(ragged_networks.network, range(100))
-        if network.layers[0].neuron.state_bits and network.input.steps > 1
+        network for network in map(ragged_networks.network, range(1, 100))
+        if network.nodes[0].ending.neuron.state_bits and network.input.steps > 1
     )
 
 
@@ -55,17 +56,17 @@ def test_equal_boards_have_no_mismatch(network):
     assert result.total == 0
     assert all(count > 0 for count in result.compared.values())
     assert done == [1, 2, 3]
-    assert result.operations.shape == (3, len(network.layers))
+    assert result.operations.shape == (3, len(network.nodes))
     assert len(result.predictions) == 3
 
 
 def test_layers_without_a_state_have_none_to_compare(network):
-    stateless = replace(network, layers=[
-        replace(layer, neuron=layer.neuron and replace(layer.neuron, state_bits=0))
-        for layer in network.layers
+    stateless = replace(network, nodes=[
+        changed(node, neuron=replace(node.ending.neuron, state_bits=0)) if hasattr(node, "ending")
+        and node.ending.kind == "fire" else node for node in network.nodes
     ])
     image = compile_network(stateless, CONFIG, keep_states=True)
-    assert [layer.state_base for layer in image.layers] == [None] * len(network.layers)
+    assert [layer.state_base for layer in image.layers] == [None] * len(network.nodes)
     result = compare_with_model(
         ModelBoard(stateless, image), stateless, ragged_networks.samples(stateless, 2)
     )
@@ -75,10 +76,11 @@ def test_layers_without_a_state_have_none_to_compare(network):
 
 def test_differences_are_counted(network):
     samples = ragged_networks.samples(network, 3)
-    first = network.layers[0]
-    livelier = replace(first, offset=first.offset + (1 << (FRACTION_BITS + first.neuron.shift)))
-    changed = replace(network, layers=[livelier, *network.layers[1:]])
-    board = ModelBoard(changed, compile_network(network, CONFIG, keep_states=True))
+    first = network.nodes[0]
+    (term,) = first.terms
+    livelier = changed(first, offset=term.offset + (1 << (FRACTION_BITS + term.shift)))
+    other = replace(network, nodes=[livelier, *network.nodes[1:]])
+    board = ModelBoard(other, compile_network(network, CONFIG, keep_states=True))
     result = compare_with_model(board, network, samples)
     assert all(result.mismatches[kind] > 0 for kind in ("spikes", "states", "logits", "counters"))
     assert result.total == sum(result.mismatches.values())

@@ -41,6 +41,10 @@ def networks(direct=False, few_channels=False, taps=False):
             yield network
 
 
+def taps_of(node):
+    return node.terms[0].taps if node.kind == "layer" else (0,)
+
+
 def image_of(schedule=Schedule.REGISTERS, direct=False):
     network = next(n for n in networks(direct, few_channels=not direct) if n.input.steps > 1)
     return network, compile_network(network, CONFIG, schedule, keep_states=True)
@@ -59,23 +63,23 @@ def test_runs_equal_the_integer_model(board, schedule, direct):
         assert board.self_test() == len(image.vectors) > 0
         for index, sample in enumerate(samples):
             result = board.run(sample)
-            sums = expected.logits[index].numpy()
+            sums = expected.sums[index].numpy()
             np.testing.assert_array_equal(result.sums, sums)
             logits = network.logit_scale * (sums + network.logit_offset)
             np.testing.assert_array_equal(result.logits, logits)
             assert result.prediction == logits.argmax()
             assert result.cycles == result.counters[:, Counter.CYCLES.value].sum() > 0
-            for layer, counters in enumerate(expected.counters):
+            for layer, counters in enumerate(expected.counters.values()):
                 for counter in Counter:
                     if counter.value in EXACT:
                         assert result.counters[layer, counter.value] == counters[counter][index]
             for layer, info in enumerate(image.layers):
                 if info.spikes is not None:
-                    spikes = expected.spikes[layer][index].numpy()
+                    spikes = expected.spikes[info.name][index].numpy()
                     spikes = spikes[-1:] if schedule is Schedule.STORED else spikes
                     np.testing.assert_array_equal(board.read_spikes(layer), spikes)
                 if info.state_base is not None:
-                    states = expected.states[layer][index].numpy()
+                    states = expected.states[info.name][index].numpy()
                     np.testing.assert_array_equal(board.read_states(layer), states)
 
 
@@ -89,7 +93,7 @@ def test_streaming_gives_the_logits_after_every_step(board):
         assert len(results) == network.input.steps
         np.testing.assert_array_equal(results[-1].sums, result.sums)
         first = run(replace(network, input=replace(network.input, steps=1)), sample[None, :1])
-        np.testing.assert_array_equal(results[0].sums, first.logits[0].numpy())
+        np.testing.assert_array_equal(results[0].sums, first.sums[0].numpy())
     np.testing.assert_array_equal(board.run(samples[0]).sums, whole[0].sums)
 
 
@@ -97,23 +101,23 @@ def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
     """A network that looks back at inner layers' spikes, for more steps than its rings hold."""
     network = next(
         n for n in networks(few_channels=True, taps=True)
-        if any(1 < len(layer.taps) < n.input.steps for layer in n.layers[1:])
+        if any(1 < len(taps_of(node)) < n.input.steps for node in n.nodes[1:])
     )
-    first, *others = network.layers
-    network = replace(network, layers=[replace(first, taps=(0,)), *others])
+    first, *others = network.nodes
+    network = replace(network, nodes=[ragged_networks.changed(first, taps=(0,)), *others])
     board.load(compile_network(network, CONFIG, Schedule.STORED))
     for sample in ragged_networks.samples(network, 2):
         results = list(board.stream(sample))
         for steps, result in enumerate(results, 1):
             part = replace(network, input=replace(network.input, steps=steps))
-            expected = run(part, sample[None, :steps]).logits[0].numpy()
+            expected = run(part, sample[None, :steps]).sums[0].numpy()
             np.testing.assert_array_equal(result.sums, expected)
 
 
 def test_streaming_keeps_no_input_to_look_back_at(board):
-    network = next(n for n in networks(few_channels=True, taps=True) if len(n.layers[0].taps) > 1)
+    network = next(n for n in networks(few_channels=True, taps=True) if len(taps_of(n.nodes[0])) > 1)
     board.load(compile_network(network, CONFIG, Schedule.STORED))
-    name, back = network.layers[0].name, len(network.layers[0].taps) - 1
+    name, back = network.nodes[0].name, len(taps_of(network.nodes[0])) - 1
     message = rf"^layer '{name}' looks back {back} steps of the input, of which live input keeps none$"
     with pytest.raises(DeviceError, match=message):
         next(board.stream(ragged_networks.samples(network, 1)[0]))
@@ -183,7 +187,7 @@ def test_a_noisy_line_changes_no_result(transport):
     line.sent.clear()
     line.quiet = False
     board.load(image)
-    expected = run(network, samples).logits.numpy()
+    expected = run(network, samples).sums.numpy()
     np.testing.assert_array_equal([board.run(sample).sums for sample in samples], expected)
     assert board.session.repeats > 20
 
@@ -209,7 +213,7 @@ def test_the_configuration_is_found_by_its_hash(transport, monkeypatch):
 
 def test_a_failed_self_test_names_what_differs(board):
     _, image = image_of()
-    wrong = replace(image.vectors[0], logits=image.vectors[0].logits + 1)
+    wrong = replace(image.vectors[0], sums=image.vectors[0].sums + 1)
     board.load(replace(image, vectors=[wrong]))
     with pytest.raises(DeviceError, match=r"^self-test vector 0: logit 0 is -?\d+, expected -?\d+$"):
         board.self_test()

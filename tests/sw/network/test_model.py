@@ -1,25 +1,26 @@
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from ragged_networks import CORES, layer, network, samples
+from ragged_networks import CORES, chain, changed, layer, network, samples
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import tap_weights
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.neuron import Neuron, Reset
+from spikeplane_hw.neuron import Neuron, Reset, saturate, scale_sum
 
 
 def plain(net: IntegerNetwork, sample: np.ndarray):
     """Compute one input with loops over windows and integers: (spikes, states, logits)."""
     form = net.input
     values = [sample.astype(object)] * form.steps if form.direct else list(sample.astype(object))
-    all_spikes, all_states = [], []
-    for spec in net.layers:
+    all_spikes, all_states = {}, {}
+    for node in net.nodes:
+        spec = node.lower(net.maps())
         pad = spec.padding
         out, _, kh, kw = spec.weight.shape
         sums = []
@@ -40,14 +41,13 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
             # By the definition: taps act on the sums of the last steps.
             total = sum(
                 weight * sums[step - delay]
-                for delay, weight in enumerate(spec.tap_weights[:step + 1])
+                for delay, weight in enumerate(tap_weights(spec.taps)[:step + 1])
             )
-            x, _ = spec.neuron.affine(total, spec.multiplier[:, None, None],
-                                      spec.offset[:, None, None])
+            x = saturate(scale_sum(total, spec.multiplier[:, None, None], spec.offset[:, None, None], spec.shift))
             spike, state, _ = spec.neuron.step(x, state)
             values.append(spike.astype(int))
-        all_spikes.append(np.array(values))
-        all_states.append(state)
+        all_spikes[node.name] = np.array(values)
+        all_states[node.name] = state
 
 
 @pytest.mark.parametrize("taps", [False, True], ids=["", "taps"])
@@ -59,29 +59,31 @@ def test_model_equals_plain_integers(seed, direct, taps):
     result = model.run(net, inputs, trace=True)
     for index, sample in enumerate(inputs):
         spikes, states, logits = plain(net, sample)
-        assert result.logits[index].tolist() == logits.tolist()
+        assert result.sums[index].tolist() == logits.tolist()
         assert result.predictions[index] == int((logits + net.logit_offset).argmax())
-        for number, (one, other) in enumerate(zip(spikes, states, strict=True)):
-            assert np.array_equal(result.spikes[number][index].numpy(), one)
-            assert np.array_equal(result.states[number][index].numpy(), other)
+        for name, one in spikes.items():
+            assert np.array_equal(result.spikes[name][index].numpy(), one)
+        for name, found in result.states.items():
+            assert np.array_equal(found[index].numpy(), states[name])
 
 
 def test_sums_beyond_single_precision_are_exact():
     random = np.random.default_rng(0)
     hidden = layer(random, "hidden", 3, 30, (7, 7), bits=8, kind=WeightKind.TWOS,
-                   neuron=Neuron(shift=13, state_bits=16))
-    weight = np.full(hidden.weight.shape, 127)
+                   neuron=Neuron(state_bits=16), shift=13)
+    weight = np.full(hidden.terms[0].weight.shape, 127)
     weight[1, ::2] = 126
-    hidden = replace(hidden, weight=weight, multiplier=np.array([3, -3, 1]))
+    hidden = changed(hidden, weight=weight, multiplier=np.array([3, -3, 1]))
     net = IntegerNetwork(
         input=InputFormat(channels=30, height=7, width=7, steps=2, bits=8, direct=True),
-        layers=[hidden, layer(random, "out", 2, 3, (1, 1))], logit_offset=np.zeros(2, np.int64))
+        nodes=chain(hidden, layer(random, "out", 2, 3, (1, 1))), logit_offset=np.zeros(2, np.int64))
     sample = random.integers(240, 256, net.input.shape).astype(np.uint8)
     result = model.run(net, sample[None], trace=True)
     spikes, states, _ = plain(net, sample)
-    assert np.array_equal(result.states[0][0].numpy(), states[0])
-    assert np.array_equal(result.spikes[0][0].numpy(), spikes[0])
-    assert model._Plan(net, 0).float is torch.float64
+    assert np.array_equal(result.states["hidden"][0].numpy(), states["hidden"])
+    assert np.array_equal(result.spikes["hidden"][0].numpy(), spikes["hidden"])
+    (term,) = hidden.terms
+    assert term.plan(net.maps(), hidden.ending.scale).float is torch.float64
 
 
 def test_blocks_and_counters_do_not_change_results(monkeypatch):
@@ -91,10 +93,10 @@ def test_blocks_and_counters_do_not_change_results(monkeypatch):
     monkeypatch.setattr(model, "BLOCK_ELEMENTS", 1)
     parts = model.run(net, torch.from_numpy(inputs), config=CORES[0], trace=True)
     bare = model.run(net, inputs.astype(bool), counters=False)
-    assert torch.equal(whole.logits, parts.logits)
-    assert torch.equal(whole.logits, bare.logits)
-    assert bare.counters == bare.synaptic_operations == bare.spikes == bare.states == []
-    for one, other in zip(whole.counters, parts.counters, strict=True):
+    assert torch.equal(whole.sums, parts.sums)
+    assert torch.equal(whole.sums, bare.sums)
+    assert bare.counters == bare.synaptic_operations == bare.spikes == bare.states == {}
+    for one, other in zip(whole.counters.values(), parts.counters.values(), strict=True):
         assert {c: v.tolist() for c, v in one.items()} == {c: v.tolist() for c, v in other.items()}
 
 
@@ -102,27 +104,26 @@ def test_operations_do_not_depend_on_the_core():
     net = network(5)
     inputs = samples(net, 4)
     without = model.run(net, inputs)
-    assert set(without.counters[0]) == {Counter.SATURATIONS, Counter.SPIKES}
+    assert set(without.counters[net.names[0]]) == {Counter.SATURATIONS, Counter.SPIKES}
     for core in CORES:
         result = model.run(net, inputs, config=core)
-        for one, other, counts, spec in zip(
-            result.synaptic_operations, without.synaptic_operations, result.counters, net.layers,
-            strict=True,
-        ):
-            assert torch.equal(one, other)
-            groups = -(-spec.weight.shape[0] // core.lanes)
-            assert torch.equal(counts[Counter.EVENTS] * spec.weight.shape[0], one * groups)
+        for node in net.nodes:
+            one = result.synaptic_operations[node.name]
+            assert torch.equal(one, without.synaptic_operations[node.name])
+            channels = node.lower(net.maps()).walk.channels
+            events = result.counters[node.name][Counter.EVENTS]
+            assert torch.equal(events * channels, one * -(-channels // core.lanes))
 
 
 def test_stored_schedule_accumulates_an_image_in_every_step():
     net = network(1, direct=True)
     inputs = samples(net, 2)
     runs = [model.run(net, inputs, schedule=s, config=CORES[0]) for s in Schedule]
-    assert torch.equal(runs[0].logits, runs[1].logits)
+    assert torch.equal(runs[0].sums, runs[1].sums)
     steps = net.input.steps
     assert steps > 1
     for counter, factor in ((Counter.EVENTS, steps), (Counter.IDLE, steps), (Counter.SPIKES, 1)):
-        once, often = (run.counters[0][counter] for run in runs)
+        once, often = (run.counters[net.names[0]][counter] for run in runs)
         assert torch.equal(often, once * factor)
 
 
@@ -130,26 +131,26 @@ def test_idle_counts_every_bank_that_waits():
     random = np.random.default_rng(0)
     net = IntegerNetwork(
         input=InputFormat(channels=5, height=2, width=1, steps=1),
-        layers=[layer(random, "out", 5, 5, (2, 1))], logit_offset=np.zeros(5, np.int64))
+        nodes=[layer(random, "out", 5, 5, (2, 1))], logit_offset=np.zeros(5, np.int64))
     sample = np.zeros((1, 5, 2, 1), np.uint8)
     sample[0, [0, 2, 4, 1], [0, 1, 1, 0], 0] = 1
-    counts = model.run(net, sample[None], config=CORES[0]).counters[0]  # 4 lanes, 2 banks
+    counts = model.run(net, sample[None], config=CORES[0]).counters["out"]  # 4 lanes, 2 banks
     # Bank 0 reads channels 0, 2 and 4, bank 1 reads channel 1; 5 outputs are two groups.
     assert (int(counts[Counter.EVENTS]), int(counts[Counter.IDLE])) == (2 * 4, 2 * 2)
 
 
 def test_an_update_that_saturates_twice_counts_once():
-    neuron = Neuron(shift=1, fire_above=32767, reset=Reset.NONE, state_bits=16, leak=1.0)
+    neuron = Neuron(fire_above=32767, reset=Reset.NONE, state_bits=16, leak=1.0)
     random = np.random.default_rng(0)
-    hidden = replace(
-        layer(random, "hidden", 2, 1, (1, 1), neuron=neuron),
+    hidden = changed(
+        layer(random, "hidden", 2, 1, (1, 1), neuron=neuron, shift=1),
         multiplier=np.zeros(2, np.int64), offset=np.array([1 << 20, 40000]))
     net = IntegerNetwork(
         input=InputFormat(channels=1, height=1, width=1, steps=2),
-        layers=[hidden, layer(random, "out", 2, 2, (1, 1))], logit_offset=np.zeros(2, np.int64))
+        nodes=chain(hidden, layer(random, "out", 2, 2, (1, 1))), logit_offset=np.zeros(2, np.int64))
     result = model.run(net, np.zeros((1, 2, 1, 1, 1), np.uint8))
     # Channel 0: x in both steps, u in the second one; channel 1: u in the second step.
-    assert int(result.counters[0][Counter.SATURATIONS]) == 3
+    assert int(result.counters["hidden"][Counter.SATURATIONS]) == 3
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -2,8 +2,8 @@
 
 import pytest
 from graph_checks import differences
-from random_graphs import graph
 from ragged_networks import CORES
+from random_graphs import graph
 from spikeplane.network.schedule import Schedule
 
 

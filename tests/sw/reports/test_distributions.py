@@ -17,7 +17,7 @@ def test_weights_in_bins_and_in_integers():
     made = lively(inner="odd", bits=2)
     found = distributions(made, samples().inputs[:2])
     assert set(found.latent) == set(found.quantized) == {"first", "inner", "last", "classifier"}
-    integers = {layer.name: layer.weight for layer in export_network(made).layers}
+    integers = {node.name: node.terms[0].weight for node in export_network(made).nodes if node.kind == "layer"}
     for name, histogram in found.quantized.items():
         values, counts = np.unique(integers[name], return_counts=True)
         expected = np.zeros(len(histogram.counts), int)
@@ -38,7 +38,7 @@ def test_stored_potentials_end_as_those_of_the_integer_model(form):
     form = replace(form, steps=1)
     made, inputs = lively(form), samples(form).inputs[: BATCH + 5]
     found = distributions(made, inputs)
-    states = model.run(export_network(made), inputs, trace=True).states[0]
+    states = model.run(export_network(made), inputs, trace=True).states["first"]
     counts = np.bincount(states.numpy().ravel() + 7, minlength=15)
     assert np.abs(np.array(found.stored["first"].counts) - counts).sum() <= counts.sum() // 100
     assert found.stored["first"].left == pytest.approx(-7.5 / 7)

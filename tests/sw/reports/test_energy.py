@@ -6,6 +6,7 @@ import torch
 from lively_networks import MEMORY_FREE, lively, residual
 from spikeplane.data.sets import datasets
 from spikeplane.network import model
+from spikeplane.network.input import INPUT
 from spikeplane.reports.energy import BATCH, _count_spikes, checkpoint_cost, cost, energy_nj
 from spikeplane.reports.probes import probe
 from spikeplane.training.net.export import export_network
@@ -68,23 +69,22 @@ def test_operations_are_those_of_a_plain_loop(neuron, pooled):
     integers = export_network(made)
     traced = model.run(integers, inputs, trace=True).spikes
     expected = dict.fromkeys(found.operations, 0)
-    for index, layer in enumerate(integers.layers):
+    for node in integers.nodes:
+        if node.kind == "or_pool":
+            continue
+        (window,) = node.terms
         for sample in range(len(inputs)):
-            maps = inputs[sample] if index == 0 else traced[index - 1][sample].numpy()
-            if layer.pool:
-                continue
-            for delay in range(len(layer.taps)):
-                expected[layer.name] += operations_by_loop(
-                    maps[: len(maps) - delay].astype(int), layer.weight, layer.stride, layer.padding
+            maps = inputs[sample] if window.source == INPUT else traced[window.source][sample].numpy()
+            for delay in range(len(window.taps)):
+                expected[node.name] += operations_by_loop(
+                    maps[: len(maps) - delay].astype(int), window.weight, window.stride, window.padding
                 )
     assert all(value > 0 for value in expected.values())
     for name, value in expected.items():
         assert found.operations[name].accumulates * len(inputs) == pytest.approx(value)
         assert found.operations[name].multiply_accumulates == 0
     assert found.energy_nj == pytest.approx(energy_nj(sum(expected.values()) / len(inputs), 0))
-    for layer, spikes in zip(integers.layers, traced, strict=True):
-        if layer.neuron is not None:
-            assert found.rates[layer.name] == pytest.approx(spikes.double().mean().item())
+    assert found.rates == pytest.approx({name: spikes.double().mean().item() for name, spikes in traced.items()})
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,8 @@ def test_network_and_integers_count_the_same(form, neuron):
     traced = model.run(integers, inputs, trace=True).spikes
     spikes = probe(made, torch.from_numpy(inputs))
     agree = torch.ones(len(inputs), dtype=torch.bool)
-    for layer, maps in zip(integers.layers, traced, strict=True):
-        if layer.neuron is not None:
-            agree &= (spikes[layer.name].transpose(0, 1) == maps).flatten(1).all(1)
+    for name, maps in traced.items():
+        agree &= (spikes[name].transpose(0, 1) == maps).flatten(1).all(1)
     inputs = inputs[agree.numpy()]
     assert len(inputs) > BATCH
     operations, rates = _count_spikes(made, inputs)
@@ -138,11 +137,12 @@ def test_a_float32_twin_is_counted_in_floats(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("shortcut", ["conv", "pad"])
 @pytest.mark.parametrize("neuron", [NeuronRecipe(state_bits=2), MEMORY_FREE], ids=["leaky", "memory_free"])
-def test_blocks_are_counted_in_the_network_as_trained(shortcut, neuron):
+def test_blocks_are_counted_term_by_term(shortcut, neuron):
     made, inputs = residual(shortcut, neuron), samples().inputs[:3]
     found = cost(made, inputs)
-    assert found.core_operations is None and "layer 'same': residual blocks" in found.missing
-    spikes = probe(made, torch.from_numpy(inputs))
+    assert not found.missing
+    traced = model.run(export_network(made), inputs, trace=True).spikes
+    spikes = {name: maps.transpose(0, 1) for name, maps in traced.items()}
     assert set(found.rates) == {"first", "same.conv1", "same", "other.conv1", "other"}
     for name, maps in spikes.items():
         assert found.rates[name] == pytest.approx(maps.double().mean().item())

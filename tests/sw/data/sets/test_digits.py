@@ -47,11 +47,12 @@ def test_the_recipe_is_mixed_and_fits_the_small_cores():
     dataset = load_dataset(load_recipe("digits").data, "test")
     untrained = Checkpoint.start(load_recipe("digits"), dataset.input, dataset.classes).network
     network = export_network(untrained)
-    weighted = [layer for layer in network.layers if not layer.pool]
+    weighted = [node.terms[0] for node in network.nodes if node.kind == "layer"]
     first, *inner, classifier = weighted
     assert (first.weight_bits, classifier.weight_bits) == (8, 8)
     assert {layer.weight_bits for layer in inner} == {1}
-    assert {layer.neuron.state_bits for layer in weighted if layer.neuron} == {2, 4}
-    assert network.shapes()[-1][1:] != (1, 1)  # pooled: logits of several pixels add up
+    needs = [node.memory(network.maps()) for node in network.nodes]
+    assert {need.potential_bits for need in needs if need.potential_bits} == {2, 4}
+    assert network.maps()["conv4"].shape[1:] != (1, 1)  # pooled: logits of several pixels add up
     place(network, SMALL, keep_states=True)
     place(network, TINY)

@@ -9,7 +9,7 @@ from spikeplane.training.net.neurons import LIF
 from spikeplane_hw.neuron import Levels, Neuron, Reset, leak_limit
 
 CASES = [
-    Neuron(shift=1, state_bits=bits, levels=levels, reset=reset, leak=leak)
+    Neuron(state_bits=bits, levels=levels, reset=reset, leak=leak)
     for bits, levels, reset, leak in itertools.product((0, 2, 4, 8, 16), Levels, Reset, (0.5, 0.75))
     if leak <= leak_limit(bits)
 ]
@@ -45,7 +45,7 @@ def test_spikes_and_gradients_are_the_loops(neuron, training, replayed, monkeypa
 
 
 def test_inputs_need_not_lie_in_order():
-    lif = LIF(Neuron(shift=1))
+    lif = LIF(Neuron())
     currents = torch.randn(2, 3, STEPS, generator=torch.Generator().manual_seed(1)).movedim(2, 0)
     leaf = currents.clone().requires_grad_()
     spikes = lif(leaf, STEPS)
@@ -55,7 +55,7 @@ def test_inputs_need_not_lie_in_order():
 
 
 def test_maps_lie_with_their_channels_last():
-    spikes = LIF(Neuron(shift=1))(torch.randn(STEPS, 3, 7, 5, 2), STEPS)
+    spikes = LIF(Neuron())(torch.randn(STEPS, 3, 7, 5, 2), STEPS)
     assert spikes.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
 
 

@@ -8,7 +8,7 @@ from spikeplane.training.net.memory_free import MemoryFree
 from spikeplane.training.net.quantizers import FloatWeight
 from spikeplane_hw.neuron import Neuron, Reset
 
-NEURON = Neuron(shift=1, state_bits=0, reset=Reset.NONE)
+NEURON = Neuron(state_bits=0, reset=Reset.NONE)
 
 
 @pytest.mark.parametrize("taps", [1, 2, 4, 8])
@@ -59,7 +59,7 @@ def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match=f"^taps must be in 1..{TAP_LIMIT + 1}, not 9$"):
         MemoryFree(NEURON, 9)
     with pytest.raises(ValueError, match=r"no state and no reset, not state_bits 4 and reset hard$"):
-        MemoryFree(Neuron(shift=1, state_bits=4, reset=Reset.HARD), 2)
+        MemoryFree(Neuron(state_bits=4, reset=Reset.HARD), 2)
     with pytest.raises(ValueError, match=r"an input for each of 4 steps, not 1"):
         MemoryFree(NEURON, 2)(torch.zeros(1, 3), 4)
 

@@ -1,6 +1,5 @@
 """Networks from descriptions, and their export."""
 
-import dataclasses
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.training.net.export import export_network, fixed_point
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
 from spikeplane.training.run.evaluate import compare, predict, predict_integer
-from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS, Levels, Reset
+from spikeplane_hw.neuron import FRACTION_BITS, Levels, Reset
 from training_samples import EVENTS, IMAGE, layers, network, samples
 
 
@@ -54,7 +53,7 @@ def test_export_computes_the_same(form, options):
     with torch.no_grad():
         logits = net(torch.from_numpy(inputs))[0].mean(0)
     result = model.run(integers, inputs)
-    scaled = integers.logit_scale * (result.logits.numpy() + integers.logit_offset)
+    scaled = integers.logit_scale * (result.sums.numpy() + integers.logit_offset)
     assert np.median(np.abs(scaled - logits.numpy())) < 0.02 * logits.abs().mean()
     assert (predict(net, inputs) == predict_integer(integers, inputs)).mean() > 0.95
 
@@ -67,9 +66,9 @@ def test_logits_are_exact_where_spikes_are():
     with torch.no_grad():
         logits, spikes = net(torch.from_numpy(inputs))
     assert result.spikes is not None
-    same = (spikes["last"].transpose(0, 1) == result.spikes[3]).flatten(1).all(1)
+    same = (spikes["last"].transpose(0, 1) == result.spikes["last"]).flatten(1).all(1)
     assert same.sum() > 10
-    scaled = integers.logit_scale * (result.logits + torch.from_numpy(integers.logit_offset))
+    scaled = integers.logit_scale * (result.sums + torch.from_numpy(integers.logit_offset))
     torch.testing.assert_close(
         scaled[same].float(), logits.mean(0)[same], rtol=0, atol=integers.logit_scale
     )
@@ -77,25 +76,26 @@ def test_logits_are_exact_where_spikes_are():
 
 def test_exported_layers():
     integers = export_network(settled(pooled=False))
-    kinds = [(layer.weight_kind, layer.weight_bits, layer.pool) for layer in integers.layers]
-    assert kinds == [
-        (WeightKind.TWOS, 8, False), (WeightKind.ODD, 1, False), (WeightKind.UNIT, 1, True),
-        (WeightKind.ODD, 1, False), (WeightKind.TWOS, 8, False),
+    assert [node.kind for node in integers.nodes] == ["layer", "layer", "or_pool", "layer", "layer"]
+    windows = [node.terms[0] for node in integers.nodes if node.kind == "layer"]
+    assert [(window.weight_kind, window.weight_bits) for window in windows] == [
+        (WeightKind.TWOS, 8), (WeightKind.ODD, 1), (WeightKind.ODD, 1), (WeightKind.TWOS, 8),
     ]
-    assert integers.layers[3].fills(2, 2)
-    assert integers.shapes()[-1] == (4, 1, 1)
+    maps = integers.maps()
+    assert windows[2].walk(maps).fills(2, 2)
+    assert maps["dense"].shape == (12, 1, 1)
+    assert [node.name for node in integers.heads] == ["classifier"]
 
 
 def test_layers_differ_in_their_neurons():
     settings = {"state_bits": 2, "levels": "uniform", "reset": "soft", "leak": 0.25}
     default = NeuronRecipe(state_bits=8, leak=1.0)
     integers = export_network(settled(neuron=default, **settings))
-    first, inner, pool, last, _ = (layer.neuron for layer in integers.layers)
+    first, inner, last = (node.ending.neuron for node in integers.nodes if node.name in ("first", "inner", "last"))
     assert inner.state_bits == 2 and inner.levels is Levels.UNIFORM
     assert inner.reset is Reset.SOFT and inner.leak == 0.25
     for neuron in (first, last):
-        assert dataclasses.replace(neuron, shift=SHIFTS[0]) == default.create().neuron
-    assert pool.state_bits == 0
+        assert neuron == default.create().neuron
 
 
 def test_fixed_point_takes_the_greatest_shift_that_fits():

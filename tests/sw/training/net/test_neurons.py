@@ -9,7 +9,7 @@ from spikeplane.training.net.neurons import LIF, fire
 from spikeplane_hw.neuron import FRACTION_BITS, Levels, Neuron, Reset, leak_limit
 
 CASES = [
-    Neuron(shift=1, state_bits=bits, levels=levels, reset=reset, leak=leak)
+    Neuron(state_bits=bits, levels=levels, reset=reset, leak=leak)
     for bits, levels, reset, leak in itertools.product(
         (0, 2, 16), Levels, Reset, (0.5, 1.0)
     )
@@ -34,7 +34,7 @@ def test_spikes_are_the_cores(neuron):
 
 
 def test_replay_repeats_the_current():
-    lif = LIF(Neuron(shift=1, reset=Reset.NONE, leak=0.5, state_bits=16))
+    lif = LIF(Neuron(reset=Reset.NONE, leak=0.5, state_bits=16))
     spikes = lif(torch.tensor([[0.3, 0.6, 1.1, 0.5]]), 3)
     assert spikes.tolist() == [[0, 0, 1, 0], [0, 0, 1, 0], [0, 1, 1, 0]]
 
@@ -49,7 +49,7 @@ def test_compare_is_strict_and_the_gradient_a_triangle():
 
 def test_gradient_flows_through_the_reset():
     # u1 = 0.8 does not fire; u2 = 0.5 * u1 + 0.4; state and both surrogates carry gradient.
-    lif = LIF(Neuron(shift=1, state_bits=16))
+    lif = LIF(Neuron(state_bits=16))
     currents = torch.tensor([[0.8], [0.4]], requires_grad=True)
     lif(currents, 2)[1].sum().backward()
     surrogate_first, surrogate_second = 0.8, 0.8

@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+from spikeplane.compiler.placement import CompileError, place
 from spikeplane.data.sets import datasets
-from spikeplane.network.checks import NetworkError
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv, PadShortcut, SpikingConv
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
 from spikeplane.training.recipe.recipes import Recipe
-from spikeplane.training.run.evaluate import evaluate
+from spikeplane.training.run.evaluate import compare, evaluate
 from spikeplane.training.run.train import train
+from spikeplane_hw.config import LARGE
 from torch.nn import functional
 from training_samples import EVENTS, IMAGE, recipe, samples
 
@@ -141,16 +142,29 @@ def test_residual_networks_train(tmp_path, monkeypatch, chosen):
     )
     result = evaluate(train(chosen, tmp_path, progress=False))
     assert result.trained > 0.8
-    assert result.integer is None and result.agreement is None
+    if chosen.name.endswith("float32"):
+        assert result.integer is None and result.agreement is None
+    else:
+        assert abs(result.integer - result.trained) < 0.02
+        assert min(result.agreement.spikes.values()) > 0.99
 
 
-def test_blocks_have_no_integers_yet():
-    with pytest.raises(NetworkError) as caught:
-        export_network(settled(LEAKY))
-    assert str(caught.value) == (
-        "layer 'same': residual blocks have no integer form yet: neither the integer model nor the "
-        "core adds a shortcut"
-    )
+@pytest.mark.parametrize(("form", "neuron"), [(EVENTS, LEAKY), (IMAGE, LEAKY), (EVENTS, MEMORY_FREE)],
+                         ids=["events", "image", "memory_free"])
+@pytest.mark.parametrize("shortcut", ["conv", "pad"])
+def test_export_of_blocks_computes_the_same(shortcut, neuron, form):
+    net = settled(neuron, shortcut, form=form)
+    integers = export_network(net)
+    assert [node.name for node in integers.nodes] == [
+        "first", "same.conv1", "same", "other.conv1", "other", "classifier"]
+    kinds = [[term.kind for term in node.terms] for node in integers.nodes]
+    assert kinds[2] == ["window", "shortcut"]
+    assert kinds[4] == ["window", "window" if shortcut == "conv" else "shortcut"]
+    agreement = compare(net, integers, samples(form, 64, seed=9).inputs)
+    assert all(share > 0.99 for share in agreement.spikes.values())
+    assert all(0.02 < rate < 0.98 for rate in agreement.rates.values())
+    with pytest.raises(CompileError, match=r"layer 'same': it sums 2 terms .* the core sums one window yet"):
+        place(integers, LARGE)
 
 
 @pytest.mark.parametrize(("settings", "message"), [
