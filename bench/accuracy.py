@@ -13,8 +13,8 @@ from figures import Figure, save
 from spikeplane.compiler.compile import compile_network
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.device.comparison import Comparison, compare_with_model
-from spikeplane.device.driver import Board
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.training.net.export import export_network
 from spikeplane.training.recipe.recipes import load_recipe
@@ -52,10 +52,10 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
 
 def run_on_board(network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray, title: str) -> Comparison:
     """Return the simulated board beside the integer model on ``inputs``."""
-    with Board(SimulatedBoard(config), config) as board, tqdm(total=len(inputs), desc=title) as bar:
-        board.load(compile_network(network, config, samples=inputs[:1]), verify=False)
+    with Driver(SimulatedTransport(config), config) as driver, tqdm(total=len(inputs), desc=title) as bar:
+        driver.load(compile_network(network, config, samples=inputs[:1]), verify=False)
         return compare_with_model(
-            board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
+            driver, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
         )
 
 

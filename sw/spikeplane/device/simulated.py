@@ -8,7 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from .transport import TransportError
 from .verilate import build_library
 
-__all__ = ["BUILD_DIRECTORY", "SimulatedBoard"]
+__all__ = ["BUILD_DIRECTORY", "SimulatedTransport"]
 
 BUILD_DIRECTORY = Path("build") / "boards"
 RECEIVE_ROOM = 1 << 16
@@ -18,7 +18,7 @@ REST_LIMIT = 1 << 20
 """Cycles that pass at most in one rest."""
 
 
-class SimulatedBoard:
+class SimulatedTransport:
     """A Transport to a simulated device that runs only while there is work.
 
     ``config`` is the core's; ``device`` another component with the members of
@@ -81,7 +81,7 @@ class SimulatedBoard:
             raise TransportError("the simulated board is closed")
         return self._board
 
-    def __enter__(self) -> "SimulatedBoard":
+    def __enter__(self) -> "SimulatedTransport":
         return self
 
     def __exit__(self, *_) -> None:

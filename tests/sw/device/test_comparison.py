@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import ragged_networks
 from spikeplane.compiler.compile import compile_network
-from spikeplane.device.comparison import EXACT_COUNTERS, compare_with_model
-from spikeplane.device.driver import Result
+from spikeplane.device.comparison import compare_with_model
+from spikeplane.device.driver import Answer
 from spikeplane.network import model
-from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 from spikeplane_hw.neuron import FRACTION_BITS
 
 CONFIG = ragged_networks.CORES[0]
 
 
 @dataclass
-class ModelBoard:
+class ModelDriver:
     """Answers as a board does, but computes with the integer model of ``network``."""
 
     network: object
@@ -29,7 +29,7 @@ class ModelBoard:
             for counter in EXACT_COUNTERS:
                 counters[layer, counter.value] = values[counter][0]
         sums = self.result.logits[0].numpy()
-        return Result(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
+        return Answer(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
 
     def read_spikes(self, layer):
         return self.result.spikes[layer][0].numpy()
@@ -49,9 +49,9 @@ def network():
 
 def test_equal_boards_have_no_mismatch(network):
     samples = ragged_networks.samples(network, 3)
-    board = ModelBoard(network, compile_network(network, CONFIG, keep_states=True))
+    driver = ModelDriver(network, compile_network(network, CONFIG, keep_states=True))
     done = []
-    result = compare_with_model(board, network, samples, progress=done.append)
+    result = compare_with_model(driver, network, samples, progress=done.append)
     assert result.total == 0
     assert all(count > 0 for count in result.compared.values())
     assert done == [1, 2, 3]
@@ -67,7 +67,7 @@ def test_layers_without_a_state_have_none_to_compare(network):
     image = compile_network(stateless, CONFIG, keep_states=True)
     assert [layer.state_base for layer in image.layers] == [None] * len(network.layers)
     result = compare_with_model(
-        ModelBoard(stateless, image), stateless, ragged_networks.samples(stateless, 2)
+        ModelDriver(stateless, image), stateless, ragged_networks.samples(stateless, 2)
     )
     assert result.compared["states"] == 0 and result.compared["spikes"] > 0
     assert result.total == 0
@@ -78,7 +78,7 @@ def test_differences_are_counted(network):
     first = network.layers[0]
     livelier = replace(first, offset=first.offset + (1 << (FRACTION_BITS + first.neuron.shift)))
     changed = replace(network, layers=[livelier, *network.layers[1:]])
-    board = ModelBoard(changed, compile_network(network, CONFIG, keep_states=True))
-    result = compare_with_model(board, network, samples)
+    driver = ModelDriver(changed, compile_network(network, CONFIG, keep_states=True))
+    result = compare_with_model(driver, network, samples)
     assert all(result.mismatches[kind] > 0 for kind in ("spikes", "states", "logits", "counters"))
     assert result.total == sum(result.mismatches.values())
