@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figure, save
+from packed import use_packed
 from spikeplane.compiler.compile import compile_network
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.device.comparison import Comparison, compare_with_model
@@ -71,10 +72,11 @@ def seed_accuracies(name: str, folder: Path, test: Dataset, root: Path | None = 
 
 
 def data_root() -> Path:
-    """Return the root folder of the data sets, and prepare PyTorch."""
+    """Return the root folder of the data sets, which may hold packed parts, and prepare PyTorch."""
     if "SPIKEPLANE_DATA" not in os.environ:
         sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
     torch.set_num_threads(1)  # small networks gain nothing from more
+    use_packed()
     return Path(os.environ["SPIKEPLANE_DATA"])
 
 

@@ -48,7 +48,7 @@ def config_named(name: str) -> CoreConfig:
 
 def board_named(name: str):
     """Return a board; a BadParameter error lists the names."""
-    from spikeplane_boards import BOARDS
+    from .boards import BOARDS
 
     if name not in BOARDS:
         raise typer.BadParameter(f"no board {name!r}; known are {', '.join(BOARDS)}")

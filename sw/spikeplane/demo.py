@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from spikeplane_boards import BOARDS
 from spikeplane_hw.config import SMALL, CoreConfig
 from spikeplane_hw.memory_map import EXACT_COUNTERS
 from tqdm import tqdm
 
+from .boards import BOARDS
 from .compiler.compile import compile_network
 from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image

@@ -3,7 +3,7 @@
 Elaborating takes seconds, and gives nothing but the text whose hash names the library. For a plain Device that
 text follows from its configuration, the sources of spikeplane_hw, Amaranth and Python: their hash is a key, and a
 file named by it says which library it is. Where anything may be otherwise there is no key, and the device is
-elaborated. What a program changes in loaded modules is not seen: such a device has to be a class of its own.
+elaborated. What a program changes in loaded modules is not seen: such a device has to be passed as a component.
 """
 
 import hashlib
@@ -25,20 +25,18 @@ MARGIN = 2_000_000_000
 """Nanoseconds that a file's time may be too early: clocks of file systems are coarse."""
 
 
-def quick_key(component, recipe: str) -> str | None:
-    """Return a key of ``component``, built as ``recipe`` says, or None if it cannot be known without elaborating.
+def quick_key(config: CoreConfig, recipe: str) -> str | None:
+    """Return a key of the Device of ``config``, built as ``recipe`` says, or None if elaborating alone can tell.
 
-    It can for an object whose class is Device itself, from sources that are older than this process's import of
-    them, with a released Amaranth. ``recipe`` is the text of all else that makes the library: tools, flags.
+    There is one with a released Amaranth, and sources that are older than this process's import of them.
+    ``recipe`` is the text of all else that makes the library: tools, flags.
     """
-    from spikeplane_hw.device import Device
-
-    if type(component) is not Device or type(component.config) is not CoreConfig:
+    if type(config) is not CoreConfig:
         return None
     if metadata.distribution("amaranth").read_text("direct_url.json") is not None:
         return None  # Installed from a folder or a repository: it may change under one version.
     digest = hashlib.sha256()
-    for text in (recipe, repr(asdict(component.config)), metadata.version("amaranth"), sys.version):
+    for text in (recipe, repr(asdict(config)), metadata.version("amaranth"), sys.version):
         digest.update(f"{len(text)}\n{text}".encode())
     for path in [*sorted(PACKAGE.rglob("*.py")), *sorted(Path(__file__).parent.glob("*.py"))]:
         status = path.stat()

@@ -33,12 +33,9 @@ class SimulatedTransport:
         waves: Path | None = None,
         device=None,
     ):
-        if device is None:
-            from spikeplane_hw.device import Device
-
-            device = Device(config)
         directory = BUILD_DIRECTORY if build_directory is None else Path(build_directory)
-        path = build_library(device, directory, waves=waves is not None, label=config.name)
+        component = config if device is None else device
+        path = build_library(component, directory, waves=waves is not None, label=config.name)
         self._library = _load(path)
         self._board = self._library.board_open(None if waves is None else str(waves).encode())
         self._pending = b""

@@ -15,6 +15,8 @@ from amaranth import Value
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (not in the stubs)
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.device import Device
 
 from .built import find_library, quick_key, record_library
 
@@ -62,25 +64,27 @@ def build_library(
 ) -> Path:
     """Return a shared library that simulates ``component``, built unless it is in ``directory``.
 
-    The component has byte streams ``rx`` and ``tx`` and the outputs ``busy`` and ``idle``. What is
-    built is found again by the hash of the RTLIL, of the interface and of the tools, or by the key of :mod:`.built`.
+    A configuration stands for its Device; any other component has byte streams ``rx`` and ``tx`` and the outputs
+    ``busy`` and ``idle``. What is built is found again by the hash of the RTLIL, of the interface and of the
+    tools; a configuration's by the key of :mod:`.built` as well, without elaborating.
     """
+    config, text = (component, None) if isinstance(component, CoreConfig) else (None, _to_rtlil(component))
     tools = "\n".join([
         SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, SCRIPT, str(waves),
         *(_version(name) for name in PACKAGES),
         _run([_tool("g++"), "--version"], directory=None), _processor(),
     ])
     recipe = f"{label}\n{tools}"
-    quick = quick_key(component, recipe)
+    quick = None if config is None else quick_key(config, recipe)
     if quick is not None and (found := find_library(directory, quick)) is not None:
         return found
-    text = _to_rtlil(component)
+    text = _to_rtlil(Device(config)) if text is None else text
     digest = hashlib.sha256("\n".join([text, tools]).encode())
     library = directory / f"{label}-{digest.hexdigest()[:20]}.so"
     if not library.exists():
         _compile(text, library, waves=waves, label=label)
     # What was changed while it was elaborated has no key, or another one.
-    if quick is not None and quick_key(component, recipe) == quick:
+    if quick is not None and quick_key(config, recipe) == quick:
         record_library(directory, quick, library)
     return library
 

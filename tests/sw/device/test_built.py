@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import spikeplane_hw
@@ -10,12 +10,16 @@ from configs import NARROW
 from mock_device import MockDevice
 from spikeplane.device import built, verilate
 from spikeplane.device.verilate import build_library
-from spikeplane_hw.config import TINY
+from spikeplane_hw.config import TINY, CoreConfig
 from spikeplane_hw.device import Device
 
 
 class OtherDevice(Device):
-    """Not Device itself: it may elaborate anything."""
+    """It may elaborate anything."""
+
+
+class OtherConfig(CoreConfig):
+    """Its properties may say anything."""
 
 
 class Bench:
@@ -28,6 +32,7 @@ class Bench:
 
     def to_rtlil(self, component):
         self.elaborated += 1
+        component._MustUse__used = True
         return f"{self.text} {component.config}"
 
     def compile(self, text, library, **_):
@@ -37,7 +42,7 @@ class Bench:
     def open(self, component=None, **options):
         """Return how often was (elaborated, compiled), and the library's text."""
         before = self.elaborated, self.compiled
-        library = build_library(component or Device(NARROW), self.directory, **options)
+        library = build_library(NARROW if component is None else component, self.directory, **options)
         return self.elaborated - before[0], self.compiled - before[1], library.read_text()
 
 
@@ -108,9 +113,9 @@ def test_a_source_changed_while_it_is_elaborated_is_not_recorded(bench, package,
 
 
 def test_another_configuration_is_elaborated(bench):
-    texts = [bench.open(Device(config))[2] for config in (NARROW, TINY, replace(NARROW, spike_depth=512))]
+    texts = [bench.open(config)[2] for config in (NARROW, TINY, replace(NARROW, spike_depth=512))]
     assert len(set(texts)) == 3 and bench.elaborated == 3
-    assert bench.open(Device(TINY)) == (0, 0, texts[1])
+    assert bench.open(TINY) == (0, 0, texts[1])
 
 
 def test_other_options_are_elaborated(bench, monkeypatch):
@@ -144,13 +149,13 @@ def test_an_amaranth_that_is_no_release_is_elaborated_every_time(bench, monkeypa
         importlib.metadata.PathDistribution, "read_text",
         lambda self, name: "{}" if name == "direct_url.json" else read_text(self, name),
     )
-    assert [bench.open(Device(NARROW))[0] for _ in range(2)] == [1, 1]
+    assert [bench.open(NARROW)[0] for _ in range(2)] == [1, 1]
 
 
 def test_another_class_is_elaborated_every_time(bench):
     bench.open()
-    for component in (OtherDevice(NARROW), MockDevice(NARROW)):
-        assert [bench.open(component)[0] for _ in range(2)] == [1, 1]
+    for make in (OtherDevice, MockDevice, Device, lambda config: OtherConfig(**asdict(config))):
+        assert [bench.open(make(NARROW))[0] for _ in range(2)] == [1, 1]
     assert len(list(bench.directory.glob(f"*{built.SUFFIX}"))) == 1
 
 
