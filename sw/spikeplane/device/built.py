@@ -25,11 +25,11 @@ MARGIN = 2_000_000_000
 """Nanoseconds that a file's time may be too early: clocks of file systems are coarse."""
 
 
-def quick_key(config: CoreConfig, recipe: str) -> str | None:
-    """Return a key of the Device of ``config``, built as ``recipe`` says, or None if elaborating alone can tell.
+def quick_key(config: CoreConfig | None, recipe: str) -> str | None:
+    """Return a key of the Device of ``config``, built as ``recipe`` says, or None if only elaborating can tell.
 
-    There is one with a released Amaranth, and sources that are older than this process's import of them.
-    ``recipe`` is the text of all else that makes the library: tools, flags.
+    There is a key for a configuration, with a released Amaranth, of sources that are older than this process's
+    import of them. ``recipe`` is the text of all else that makes the library: tools, flags.
     """
     if type(config) is not CoreConfig:
         return None

@@ -68,23 +68,24 @@ def build_library(
     ``busy`` and ``idle``. What is built is found again by the hash of the RTLIL, of the interface and of the
     tools; a configuration's by the key of :mod:`.built` as well, without elaborating.
     """
-    config, text = (component, None) if isinstance(component, CoreConfig) else (None, _to_rtlil(component))
+    config = component if isinstance(component, CoreConfig) else None
+    text = _to_rtlil(component) if config is None else ""
     tools = "\n".join([
         SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, SCRIPT, str(waves),
         *(_version(name) for name in PACKAGES),
         _run([_tool("g++"), "--version"], directory=None), _processor(),
     ])
-    recipe = f"{label}\n{tools}"
-    quick = None if config is None else quick_key(config, recipe)
+    quick = quick_key(config, f"{label}\n{tools}")
     if quick is not None and (found := find_library(directory, quick)) is not None:
         return found
-    text = _to_rtlil(Device(config)) if text is None else text
+    if config is not None:
+        text = _to_rtlil(Device(config))
     digest = hashlib.sha256("\n".join([text, tools]).encode())
     library = directory / f"{label}-{digest.hexdigest()[:20]}.so"
     if not library.exists():
         _compile(text, library, waves=waves, label=label)
     # What was changed while it was elaborated has no key, or another one.
-    if quick is not None and quick_key(config, recipe) == quick:
+    if quick is not None and quick_key(config, f"{label}\n{tools}") == quick:
         record_library(directory, quick, library)
     return library
 
