@@ -25,7 +25,8 @@ class PluginError(ValueError):
 class Registry(Mapping[str, Part], Generic[Part]):
     """Parts of one kind by name; a mapping whose plugins are imported when they are asked for.
 
-    ``kind`` is what errors call a part, as "neuron"; ``parts`` are Spikeplane's own.
+    ``kind`` is what errors call a part, as "neuron"; ``parts`` are Spikeplane's own, which go before a package's
+    of the same name.
     """
 
     def __init__(self, kind: str, parts: Mapping[str, Part]):

@@ -209,6 +209,8 @@ def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dat
     if part not in ("train", "test"):
         raise ValueError(f'part must be "train" or "test", not {part!r}')
     dataset = load(recipe, root, part)
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"data set {recipe.name!r}: its loader returned {type(dataset).__name__}, must be Dataset")
     outside = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= dataset.classes))
     if len(outside):
         raise DataError(
