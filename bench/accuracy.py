@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figure, save
+from packed import use_packed
 from spikeplane.compiler.compile import compile_network
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.device.comparison import Comparison, compare_with_model
-from spikeplane.device.driver import Board
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.training.net.export import export_network
 from spikeplane.training.recipe.recipes import load_recipe
@@ -52,10 +53,10 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
 
 def run_on_board(network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray, title: str) -> Comparison:
     """Return the simulated board beside the integer model on ``inputs``."""
-    with Board(SimulatedBoard(config), config) as board, tqdm(total=len(inputs), desc=title) as bar:
-        board.load(compile_network(network, config, samples=inputs[:1]), verify=False)
+    with Driver(SimulatedTransport(config), config) as driver, tqdm(total=len(inputs), desc=title) as bar:
+        driver.load(compile_network(network, config, samples=inputs[:1]), verify=False)
         return compare_with_model(
-            board, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
+            driver, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
         )
 
 
@@ -71,10 +72,11 @@ def seed_accuracies(name: str, folder: Path, test: Dataset, root: Path | None = 
 
 
 def data_root() -> Path:
-    """Return the root folder of the data sets, and prepare PyTorch."""
+    """Return the root folder of the data sets, which may hold packed parts, and prepare PyTorch."""
     if "SPIKEPLANE_DATA" not in os.environ:
         sys.exit("set SPIKEPLANE_DATA to the root folder of the data sets")
     torch.set_num_threads(1)  # small networks gain nothing from more
+    use_packed()
     return Path(os.environ["SPIKEPLANE_DATA"])
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from figures import Figure, save
-from layers import Shape, measure, open_board
+from layers import Shape, measure, open_driver
+from spikeplane.boards import BOARDS
 from spikeplane.compiler.placement import CompileError
-from spikeplane_boards import BOARDS
 from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import LARGE, TINY
 
@@ -56,7 +56,7 @@ def main() -> None:
         figures.append(
             Figure.at_least(*operations, LARGE_OPERATIONS) if board.config is LARGE else Figure(*operations)
         )
-        simulated = open_board(board.config)
+        simulated = open_driver(board.config)
         for bits in (1, 4):
             try:
                 point = measure(simulated, Shape(128, 128, 16, weight_bits=bits), RATE)

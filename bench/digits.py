@@ -10,8 +10,8 @@ from figures import Figure, save
 from spikeplane.compiler.compile import compile_network
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.demo import run_demo
-from spikeplane.device.driver import Board
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network import model
 from spikeplane.network.file import load_network
 from spikeplane.training.recipe.recipes import load_recipe
@@ -40,11 +40,11 @@ def main() -> None:
     inputs = test.inputs
     seeds = [100 * accuracy["integer"], *seed_accuracies("digits", DIRECTORY, test)]
     # Side by side in one run: the board on one core, the model on as many as it likes.
-    with Board(SimulatedBoard(SMALL), SMALL) as board:
-        board.load(compile_network(network, SMALL))
-        cycles = board.transport.cycles
-        board_rate = rate(lambda: [board.run(sample) for sample in inputs[:SAMPLES]], SAMPLES)
-        cycles_a_sample = (board.transport.cycles - cycles) / (SAMPLES * REPEATS)
+    with Driver(SimulatedTransport(SMALL), SMALL) as driver:
+        driver.load(compile_network(network, SMALL))
+        cycles = driver.transport.cycles
+        board_rate = rate(lambda: [driver.run(sample) for sample in inputs[:SAMPLES]], SAMPLES)
+        cycles_a_sample = (driver.transport.cycles - cycles) / (SAMPLES * REPEATS)
     model_rate = rate(lambda: model.run(network, inputs, counters=False), len(inputs))
     save("digits", [
         Figure.at_least("accuracy on the device, 1-bit inner weights", 100 * accuracy["device"], "%", 97),

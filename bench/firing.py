@@ -7,7 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from figures import Figure, save
-from layers import Shape, measure, open_board
+from layers import Shape, measure, open_driver
 from spikeplane_hw.config import LARGE
 
 RATES = (0.0, 0.01, 0.02, 0.05, 0.10, 0.15, 0.25, 0.50)
@@ -16,9 +16,9 @@ PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "firing.png"
 
 
 def main() -> None:
-    board = open_board(LARGE)
-    curves = {str(shape): [measure(board, shape, rate) for rate in RATES] for shape in SHAPES}
-    board.close()
+    driver = open_driver(LARGE)
+    curves = {str(shape): [measure(driver, shape, rate) for rate in RATES] for shape in SHAPES}
+    driver.close()
     figures = []
     for name, curve in curves.items():
         by_rate = {point["rate"]: point for point in curve}

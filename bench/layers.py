@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane.compiler.compile import compile_network
-from spikeplane.device.driver import Board
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network import model
 from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork
@@ -19,7 +19,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron
 
-__all__ = ["Shape", "measure", "open_board"]
+__all__ = ["Shape", "measure", "open_driver"]
 
 STEPS = 2
 SHIFT = 5
@@ -72,29 +72,29 @@ def network_of(shape: Shape) -> IntegerNetwork:
     )
 
 
-def open_board(config: CoreConfig) -> Board:
-    """Return an open simulated board; the caller closes it."""
-    board = Board(SimulatedBoard(config, Path("build") / "boards"), config)
-    board.open()
-    return board
+def open_driver(config: CoreConfig) -> Driver:
+    """Return a driver of an open simulated board; the caller closes it."""
+    driver = Driver(SimulatedTransport(config, Path("build") / "boards"), config)
+    driver.open()
+    return driver
 
 
-def measure(board: Board, shape: Shape, rate: float) -> dict:
+def measure(driver: Driver, shape: Shape, rate: float) -> dict:
     """Run one uniformly random input at ``rate``; raise if the device differs from the model.
 
     Returns cycles, synaptic operations, the ideal cycles (every bank busy in every cycle) and the
     lane utilization of the measured layer.
     """
-    config = board.config
+    config = driver.config
     network = network_of(shape)
-    if board.image is None or board.image.metadata.get("shape") != str(shape):
+    if driver.image is None or driver.image.metadata.get("shape") != str(shape):
         image = compile_network(network, config, samples=np.zeros((1, *network.input.shape), np.uint8))
         image.metadata["shape"] = str(shape)
-        board.load(image, verify=False)
+        driver.load(image, verify=False)
     generator = np.random.default_rng(2)
     sample = (generator.random(network.input.shape) < rate).astype(np.uint8)
     expected = model.run(network, sample[None], config=config)
-    answer = board.run(sample)
+    answer = driver.run(sample)
     number = network.names.index(LAYER)
     events = int(expected.counters[LAYER][Counter.EVENTS][0])
     if not (answer.sums == expected.sums[0].numpy()).all() or (

@@ -15,7 +15,8 @@ MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end o
 
 def scripts() -> list[Path]:
     """Return the benches in alphabetical order."""
-    return sorted(p for p in BENCH.glob("*.py") if p.name not in ("run.py", "figures.py", "layers.py", "variants.py"))
+    shared = ("run.py", "figures.py", "layers.py", "packed.py", "variants.py")
+    return sorted(path for path in BENCH.glob("*.py") if path.name not in shared)
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from configurations import SIMULATED
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
-from spikeplane.device.driver import Board
+from spikeplane.device.driver import Driver
 from spikeplane.network.graph import model
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
 SEED = int(os.environ["COCOTB_RANDOM_SEED"])
@@ -24,7 +24,6 @@ PERIOD = 10
 """Nanoseconds of a clock cycle."""
 SETTLE = 4
 """Quiet cycles after which no reply will come any more."""
-EXACT = [counter.value for counter in Counter if counter is not Counter.CYCLES]
 
 
 class PinTransport:
@@ -83,14 +82,14 @@ def fitting_networks(schedule: Schedule, direct: bool):
         yield network, image
 
 
-def compare(board: Board, network, image, sample, expected, index: int) -> None:
+def compare(driver: Driver, network, image, sample, expected, index: int) -> None:
     """Run one sample through the driver and compare all that the host can read."""
-    result = board.run(sample)
+    result = driver.run(sample)
     np.testing.assert_array_equal(result.sums, expected.sums[index].numpy())
     for layer, info in enumerate(image.layers):
         found = result.counters[layer]
         for counter in Counter:
-            if counter.value in EXACT:
+            if counter.value in EXACT_COUNTERS:
                 assert found[counter.value] == expected.counters[info.name][counter][index], (
                     info.name, counter,
                 )
@@ -98,10 +97,10 @@ def compare(board: Board, network, image, sample, expected, index: int) -> None:
             spikes = expected.spikes[info.name][index].numpy()
             if image.schedule is Schedule.STORED:
                 spikes = spikes[-1:]
-            np.testing.assert_array_equal(board.read_spikes(layer), spikes, err_msg=info.name)
+            np.testing.assert_array_equal(driver.read_spikes(layer), spikes, err_msg=info.name)
         if info.state_base is not None:
             states = expected.states[info.name][index].numpy()
-            np.testing.assert_array_equal(board.read_states(layer), states, err_msg=info.name)
+            np.testing.assert_array_equal(driver.read_states(layer), states, err_msg=info.name)
 
 
 @cocotb.test()
@@ -117,14 +116,14 @@ async def matches_the_integer_model(dut, stall, schedule, direct):
     await RisingEdge(dut.clk)
 
     def host():
-        board = Board(PinTransport(dut, stall, SEED), CONFIG)
-        board.open()
+        driver = Driver(PinTransport(dut, stall, SEED), CONFIG)
+        driver.open()
         for network, image in itertools.islice(fitting_networks(schedule, direct), 2):
             samples = ragged_networks.samples(network, 2, SEED)
             expected = model.run(network, samples, schedule=schedule, config=CONFIG, trace=True)
-            board.load(image, verify=stall == 0)
+            driver.load(image, verify=stall == 0)
             for index, sample in enumerate(samples):
-                compare(board, network, image, sample, expected, index)
+                compare(driver, network, image, sample, expected, index)
             cocotb.log.info("seed %d: %d layers match", network.metadata["seed"], len(image.layers))
 
     await with_timeout(bridge(host)(), 100, "ms")

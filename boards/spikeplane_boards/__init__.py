@@ -5,6 +5,7 @@ from .icebreaker import ICEBREAKER
 from .ulx3s_45f import ULX3S_45F
 from .ulx3s_85f import ULX3S_85F
 
-__all__ = ["BOARDS", "Board"]
+__all__ = ["SHIPPED", "Board"]
 
-BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F, ULX3S_45F, ICEBREAKER)}
+SHIPPED: tuple[Board, ...] = (ULX3S_85F, ULX3S_45F, ICEBREAKER)
+"""The boards that come with Spikeplane; `spikeplane.boards.BOARDS` has these and others by name."""

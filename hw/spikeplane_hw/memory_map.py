@@ -12,8 +12,8 @@ from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
-__all__ = ["EVENT_COUNT_WIDTH", "IDENTITY", "LOGIT_WIDTH", "RUN_COUNT_WIDTH", "Control", "Counter", "Memory",
-           "Register", "Space", "memory_map", "register_map_hash"]
+__all__ = ["EVENT_COUNT_WIDTH", "EXACT_COUNTERS", "IDENTITY", "LOGIT_WIDTH", "RUN_COUNT_WIDTH", "Control", "Counter",
+           "Memory", "Register", "Space", "memory_map", "register_map_hash"]
 
 IDENTITY = int.from_bytes(b"SPK1", "little")
 LOGIT_WIDTH = 32
@@ -101,6 +101,10 @@ class Counter(enum.Enum, shape=3):
     """Neuron updates in which x or u saturated."""
     SPIKES = 4
     """Spikes fired."""
+
+
+EXACT_COUNTERS = tuple(counter for counter in Counter if counter is not Counter.CYCLES)
+"""What the integer model counts as the core does, bit for bit; CYCLES is predicted within a tolerance only."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def config_named(name: str) -> CoreConfig:
 
 def board_named(name: str):
     """Return a board; a BadParameter error lists the names."""
-    from spikeplane_boards import BOARDS
+    from .boards import BOARDS
 
     if name not in BOARDS:
         raise typer.BadParameter(f"no board {name!r}; known are {', '.join(BOARDS)}")
@@ -233,12 +233,12 @@ def simulate(
 ) -> None:
     """Run test samples on the simulated board and compare every value with the integer model."""
     from .compiler.image import load_image
-    from .device.driver import Board
-    from .device.simulated import SimulatedBoard
+    from .device.driver import Driver
+    from .device.simulated import SimulatedTransport
 
     loaded = load_image(image)
-    board = Board(SimulatedBoard(loaded.config, waves=waves), loaded.config)
-    run_comparison(board, loaded, network, recipe, samples, data)
+    driver = Driver(SimulatedTransport(loaded.config, waves=waves), loaded.config)
+    run_comparison(driver, loaded, network, recipe, samples, data)
 
 
 @app.command(epilog="Example: spikeplane stream digits.spk --port /dev/ttyUSB0 --network digits.network.safetensors")
@@ -253,15 +253,15 @@ def stream(
 ) -> None:
     """Stream test samples to a board and compare what it answers with the integer model."""
     from .compiler.image import load_image
-    from .device.driver import Board
+    from .device.driver import Driver
     from .device.transport import SerialTransport
 
     loaded = load_image(image)
-    board = Board(SerialTransport(port, baud), loaded.config)
-    run_comparison(board, loaded, network, recipe, samples, data)
+    driver = Driver(SerialTransport(port, baud), loaded.config)
+    run_comparison(driver, loaded, network, recipe, samples, data)
 
 
-def run_comparison(board, image, network: Path, recipe: str, samples: int, data: Path | None) -> None:
+def run_comparison(driver, image, network: Path, recipe: str, samples: int, data: Path | None) -> None:
     """Load ``image``, run test samples, and print accuracy, cycles and mismatches."""
     import numpy as np
     from tqdm import tqdm
@@ -273,11 +273,11 @@ def run_comparison(board, image, network: Path, recipe: str, samples: int, data:
 
     test = load_dataset(load_recipe(recipe).data, "test", data)
     inputs, labels = test.inputs[:samples], test.labels[:samples]
-    with board, tqdm(total=len(inputs), unit="sample") as bar:
-        board.load(image)
-        board.self_test()
+    with driver, tqdm(total=len(inputs), unit="sample") as bar:
+        driver.load(image)
+        driver.self_test()
         result = compare_with_model(
-            board, load_network(network), inputs, progress=lambda done: bar.update(done - bar.n)
+            driver, load_network(network), inputs, progress=lambda done: bar.update(done - bar.n)
         )
     table = Table("figure", "value")
     table.add_row("accuracy on the device", f"{(np.array(result.predictions) == labels).mean():.2%}")

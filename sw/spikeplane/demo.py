@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from spikeplane_boards import BOARDS
 from spikeplane_hw.config import SMALL, CoreConfig
-from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS
 from tqdm import tqdm
 
+from .boards import BOARDS
 from .compiler.compile import compile_network
 from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image
 from .data.sets.datasets import Dataset, load_dataset
 from .device.comparison import Comparison, compare_with_model
-from .device.driver import Board
-from .device.simulated import SimulatedBoard
+from .device.driver import Driver
+from .device.simulated import SimulatedTransport
 from .information import network_rows
 from .network import model
 from .network.file import save_network
@@ -76,18 +76,18 @@ def run_demo(
     save_image(image, path)
     image = load_image(path)
     console.print(f"[bold]3/5[/] build the simulated board ({config.name}) and load the image")
-    simulated_board = SimulatedBoard(config)
-    with Board(simulated_board, config) as board:
-        board.load(image)
-        board.self_test()
+    transport = SimulatedTransport(config)
+    with Driver(transport, config) as driver:
+        driver.load(image)
+        driver.self_test()
         console.print(f"[bold]4/5[/] stream {len(inputs)} recordings through the driver")
-        started, first_cycle = time.monotonic(), simulated_board.cycles
+        started, first_cycle = time.monotonic(), transport.cycles
         with tqdm(total=len(inputs), disable=not progress, unit="recording") as bar:
             comparison = compare_with_model(
-                board, network, inputs, progress=lambda done: bar.update(done - bar.n)
+                driver, network, inputs, progress=lambda done: bar.update(done - bar.n)
             )
         seconds = time.monotonic() - started
-        simulated = simulated_board.cycles - first_cycle
+        simulated = transport.cycles - first_cycle
     accuracy = {
         "float32": float((predict(twin, inputs) == labels).mean()),
         "quantized": float((predict(quantized, inputs) == labels).mean()),
@@ -225,6 +225,6 @@ def _page(results: dict, test: Dataset, network: IntegerNetwork) -> Report:
         "What was compared", ["kind", "values", "mismatches"],
         [[kind, results["compared"][kind], results["mismatches_by_kind"][kind]]
          for kind in results["compared"]],
-        f"Counters: {', '.join(c.name for c in Counter if c is not Counter.CYCLES)}, each layer.",
+        f"Counters: {', '.join(counter.name for counter in EXACT_COUNTERS)}, each layer.",
     )
     return report

@@ -21,7 +21,7 @@ def describe(file: str) -> Rows:
     none of these.
     """
     if file == "boards":
-        from spikeplane_boards import BOARDS
+        from .boards import BOARDS
 
         return [(name, f"{board.config.name} core at {board.clock / 1e6:g} MHz")
                 for name, board in BOARDS.items()]

@@ -7,7 +7,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from spikeplane_boards import BOARDS
+from spikeplane.boards import BOARDS
 from spikeplane_boards.board import Top
 from spikeplane_boards.build import (
     BuildError,

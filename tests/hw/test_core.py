@@ -6,9 +6,7 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import place
 from spikeplane.network.model import run
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.memory_map import Counter
-
-EXACT = [counter for counter in Counter if counter is not Counter.CYCLES]
+from spikeplane_hw.memory_map import EXACT_COUNTERS
 
 
 def check(network, config, schedule, samples):
@@ -26,7 +24,7 @@ def check(network, config, schedule, samples):
                 states, expected.states[image.layers[layer].name][index].numpy(), err_msg=image.layers[layer].name
             )
         for layer, counters in enumerate(expected.counters.values()):
-            for counter in EXACT:
+            for counter in EXACT_COUNTERS:
                 assert result["counters"][layer, counter.value] == counters[counter][index], (
                     image.layers[layer].name, counter,
                 )

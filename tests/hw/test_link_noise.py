@@ -8,7 +8,7 @@ from configs import NARROW, WIDE
 from mock_device import MockDevice, Tally
 from noise import NoisyTransport
 from spikeplane.device.session import Session
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane_hw.memory_map import Space, memory_map
 
 HARMS = 10_000
@@ -22,9 +22,9 @@ def test_no_wrong_word_no_lost_or_doubled_event_no_hang(config, harms, stall):
     spaces = memory_map(config)
     written = [s for s in spaces if spaces[s].writable and s is not Space.REGISTERS]
     tally = Tally(config)
-    with SimulatedBoard(config, device=MockDevice(config)) as board:
-        board.stall(7, stall)
-        line = NoisyTransport(board, seed=11, share=0.4)
+    with SimulatedTransport(config, device=MockDevice(config)) as transport:
+        transport.stall(7, stall)
+        line = NoisyTransport(transport, seed=11, share=0.4)
         line.quiet = True
         session = Session(line, timeout=0.0, attempts=ATTEMPTS)
         session.open()

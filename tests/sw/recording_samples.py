@@ -9,7 +9,7 @@ AEDAT_2_0 = b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n"
 AEDAT_3_1 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
 AEDAT_4_0 = b"#!AER-DAT4.0\r\n"
 XML = """<dv version="2.0"><node name="outInfo" path="/mainloop/Recorder/outInfo/">
-<node name="0"><attr key="typeIdentifier" type="string">IMUS</attr></node>
+<node name="0"><attr key="typeIdentifier" type="string">{other}</attr><node name="info"></node></node>
 <node name="1"><attr key="typeIdentifier" type="string">{kind}</attr><node name="info">
 <attr key="sizeX" type="int">{width}</attr><attr key="sizeY" type="int">{height}</attr>
 </node></node></node></dv>"""
@@ -52,7 +52,7 @@ def aedat_3_1(events: np.ndarray, of_packet: int = 100, start: int = 0, overflow
     return AEDAT_3_1 + b"".join(content)
 
 
-def table(*fields: bytes | int | None) -> bytes:
+def table(identifier: bytes, *fields: bytes | int | None) -> bytes:
     """Return a FlatBuffer with a root table: a vector's bytes with its count, an integer or none."""
     entries, inline, vectors = [], b"", b""
     inline_size = 4 + 8 * len(fields)
@@ -68,24 +68,26 @@ def table(*fields: bytes | int | None) -> bytes:
             vectors += field
     inline = inline.ljust(inline_size - 4, b"\0")
     fields_table = struct.pack(f"<{2 + len(entries)}H", 4 + 2 * len(entries), inline_size, *entries)
-    root = 4 + len(fields_table)
-    body = struct.pack("<I", root) + fields_table
+    fields_table = fields_table.ljust(-(-len(fields_table) // 4) * 4, b"\0")
+    root = 4 + len(identifier) + len(fields_table)
+    body = struct.pack("<I", root) + identifier + fields_table
     body += struct.pack("<i", len(fields_table)) + inline + vectors
     return struct.pack("<I", len(body)) + body
 
 
 def aedat_4_0(events: np.ndarray, width: int, height: int, compression: int = 0,
-              compress=bytes, kind: str = "EVTS", of_packet: int = 100) -> bytes:
-    text = XML.format(width=width, height=height, kind=kind).encode()
-    header = table(compression, -1, struct.pack("<I", len(text)) + text)
-    content = [struct.pack("<ii", 0, 5) + b"other"]
+              compress=bytes, kind: str = "EVTS", other: str = "IMUS", of_packet: int = 100) -> bytes:
+    text = XML.format(width=width, height=height, kind=kind, other=other).encode()
+    header = table(b"IOHE", compression, -1, struct.pack("<I", len(text)) + text)
+    first = compress(table(other.encode(), struct.pack("<I", 0)))
+    content = [struct.pack("<ii", 0, len(first)) + first]
     for first in range(0, len(events), of_packet):
         part = events[first : first + of_packet]
         elements = b"".join(
             struct.pack("<qhhBxxx", t + 10**15, x, y, polarity)
             for t, x, y, polarity in part.tolist()
         )
-        packed = compress(table(struct.pack("<I", len(part)) + elements))
+        packed = compress(table(b"EVTS", struct.pack("<I", len(part)) + elements))
         content.append(struct.pack("<ii", 1, len(packed)) + packed)
     return AEDAT_4_0 + header + b"".join(content)
 

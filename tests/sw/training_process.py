@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors import safe_open
 from spikeplane import cli
-from spikeplane.data.sets import datasets
+from spikeplane.data.sets.datasets import DATASETS
 from spikeplane.training.run import train as training
 from training_samples import samples
 
@@ -83,5 +83,5 @@ batch = training._Training._batch
 if __name__ == "__main__":
     if os.environ.get("FAILING_RANK", "none") == os.environ.get("RANK"):
         training._Training._batch = fail_in_the_third_batch
-    datasets.DATASETS["sample"] = sample_data
+    DATASETS.register("sample", sample_data)
     cli.main()

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import STATE_WIDTH
 
 from ..network.container import ContainerError, read_container, write_container
 from ..network.input import InputFormat
 from ..network.schedule import Schedule
+from .event_words import pack_events
 from .spike_map import SpikeMap
 
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "load_image", "save_image"]
@@ -138,11 +138,7 @@ class Image:
         if not self.takes_events:
             raise ImageError("this image's input is written as words, not sent as events")
         step, y, x, channel = np.nonzero(np.moveaxis(self.check_sample(sample), 1, 3))
-        fields = {"step": step, "y": y, "x": x, "polarity": channel}
-        words = np.zeros(len(step), np.uint32)
-        for name, member in event_layout():
-            words |= fields[name].astype(np.uint32) << member.offset
-        return words
+        return pack_events({"step": step, "y": y, "x": x, "polarity": channel})
 
     def map_place(self, layer: int) -> tuple[int, int]:
         """Return (first word, word count) in Space.SPIKES of a layer's output spikes."""

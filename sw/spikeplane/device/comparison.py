@@ -4,22 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 
 from ..network import model
 from ..network.graph import IntegerNetwork
-from .driver import Board
+from .driver import Driver
 
-__all__ = ["EXACT_COUNTERS", "Comparison", "compare_with_model"]
+__all__ = ["Comparison", "compare_with_model"]
 
-EXACT_COUNTERS = tuple(counter for counter in Counter if counter is not Counter.CYCLES)
-"""CYCLES is predicted within a tolerance only, see :mod:`.cycles`."""
 BATCH = 50
 
 
 @dataclass(kw_only=True)
 class Comparison:
-    """What was compared, and how many values differ."""
+    """What was compared, and how many values differ; of the logits, the integer sums are compared."""
 
     samples: int = 0
     mismatches: dict[str, int] = field(
@@ -46,7 +44,7 @@ class Comparison:
 
 
 def compare_with_model(
-    board: Board,
+    driver: Driver,
     network: IntegerNetwork,
     samples: np.ndarray,
     *,
@@ -54,13 +52,13 @@ def compare_with_model(
     states: bool = True,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Comparison:
-    """Run ``samples`` on ``board``, whose image is ``network``, and on the integer model.
+    """Run ``samples`` on ``driver``, whose image is ``network``, and on the integer model.
 
     ``spikes`` and ``states`` compare what the image keeps of them: no states of layers with 0-bit
     potentials. Those are 0 in the model, while the core leaves the last potential in its memory and
     reads it as 0. ``progress`` is called with the number of samples done.
     """
-    image = board.image
+    image = driver.image
     if image is None:
         raise ValueError("no image is loaded on the board")
     result = Comparison()
@@ -71,7 +69,7 @@ def compare_with_model(
             network, batch, schedule=image.schedule, config=image.config, trace=spikes or states
         )
         for index, sample in enumerate(batch):
-            answer = board.run(sample)
+            answer = driver.run(sample)
             result.predictions.append(answer.prediction)
             cycles.append(answer.counters[:, Counter.CYCLES.value])
             operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
@@ -86,10 +84,10 @@ def compare_with_model(
                 if spikes and info.spikes is not None:
                     reference = expected.spikes[info.name][index].numpy()
                     reference = reference[list(image.schedule.kept_steps(len(reference)))]
-                    result.count("spikes", board.read_spikes(layer), reference)
+                    result.count("spikes", driver.read_spikes(layer), reference)
                 if states and info.state_base is not None:
                     result.count(
-                        "states", board.read_states(layer), expected.states[info.name][index].numpy()
+                        "states", driver.read_states(layer), expected.states[info.name][index].numpy()
                     )
             result.samples += 1
             progress(result.samples)

@@ -8,6 +8,7 @@ import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
 from spikeplane_hw.memory_map import (
     EVENT_COUNT_WIDTH,
+    EXACT_COUNTERS,
     IDENTITY,
     RUN_COUNT_WIDTH,
     Control,
@@ -24,18 +25,18 @@ from .session import DeviceError, NoAnswerError, Session
 from .transport import Transport
 from .words import event_words
 
-__all__ = ["Board", "DeviceError", "NoAnswerError", "Result"]
+__all__ = ["Answer", "DeviceError", "Driver", "NoAnswerError"]
 
 REST = 0.0005
 """Seconds between two looks at whether a run is over."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Result:
+class Answer:
     """What the device answered for one sample."""
 
     sums: np.ndarray
-    """int64 (classes,): the device's logits."""
+    """int64 (classes,): the integer sums in the device's memory LOGITS, without scale and offset."""
     logits: np.ndarray
     """float64 (classes,): ``logit_scale * (sums + logit_offset)``, as the trained network has them."""
     counters: np.ndarray
@@ -52,7 +53,7 @@ class Result:
         return int(self.counters[:, Counter.CYCLES.value].sum())
 
 
-class Board:
+class Driver:
     """A device behind ``transport``; one image at a time.
 
     Use it as a context manager, or call :meth:`open` and :meth:`close`. ``config`` is found by the
@@ -76,7 +77,7 @@ class Board:
         self._steps: int | None = None  # that live input has run; None: the image's
         self.session = Session(transport, timeout=timeout, attempts=attempts)
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "Driver":
         self.open()
         return self
 
@@ -138,7 +139,7 @@ class Board:
             self.write_register(register, value)
         self.image = image
 
-    def run(self, sample: np.ndarray) -> Result:
+    def run(self, sample: np.ndarray) -> Answer:
         """Return what the device answers to ``sample``, integers of shape ``image.input.shape``."""
         image = self._image()
         self._steps = None
@@ -149,7 +150,7 @@ class Board:
         self.write(Space.SPIKES, address, words)
         return self._finish(Control.RUN, runs)
 
-    def run_events(self, events: np.ndarray) -> Result:
+    def run_events(self, events: np.ndarray) -> Answer:
         """Return what the device answers to ``events``, an array with the fields step, x, y, polarity.
 
         Events are in time order; a ValueError names the first one that is not, or is out of frame.
@@ -157,8 +158,8 @@ class Board:
         self._steps = None
         return self._run_events(event_words(events, self._image()))
 
-    def stream(self, steps: Iterable[np.ndarray]) -> Iterator[Result]:
-        """Yield a result after each time step; its logits are the sums since the first step.
+    def stream(self, steps: Iterable[np.ndarray]) -> Iterator[Answer]:
+        """Yield an answer after each time step; its sums are those since the first step.
 
         ``steps`` are spikes (channels, height, width) of 0 and 1, one array for each time step, as
         many as there are. The image must have the schedule STORED and take events.
@@ -238,7 +239,7 @@ class Board:
         """Write one register."""
         self.session.write(Space.REGISTERS, register.value, 4, int(value).to_bytes(4, "little"))
 
-    def _run_events(self, words: np.ndarray, control: Control = Control.RUN) -> Result:
+    def _run_events(self, words: np.ndarray, control: Control = Control.RUN) -> Answer:
         self._wait("a run begun before")
         self.write_register(Register.CONTROL, Control.CLEAR.value)
         runs = self._wait("clearing the input map")
@@ -250,16 +251,16 @@ class Board:
                               f"rejected {rejected}")
         return result
 
-    def _finish(self, control: Control, before: int) -> Result:
+    def _finish(self, control: Control, before: int) -> Answer:
         image = self._image()
         self.write_register(Register.CONTROL, control.value)
         runs = self._wait("the run")
         if runs != (before + 1) % (1 << RUN_COUNT_WIDTH):
             raise DeviceError(f"the run did not take place: {before} runs before, {runs} after")
-        logits = self.read(Space.LOGITS, 0, len(image.logit_offset))
         counters = self.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
-        sums = logits.view("<i4").ravel().astype(np.int64)
-        return Result(
+        words = self.read(Space.LOGITS, 0, len(image.logit_offset))
+        sums = words.view("<i4").ravel().astype(np.int64)
+        return Answer(
             sums=sums,
             logits=image.logit_scale * (sums + image.logit_offset),
             counters=counters.view("<u4").astype(np.int64).reshape(-1, len(Counter)),
@@ -287,14 +288,14 @@ class Board:
         return self.image
 
 
-def _compare(what: str, image: Image, vector: Vector, result: Result) -> None:
+def _compare(what: str, image: Image, vector: Vector, result: Answer) -> None:
     wrong = np.flatnonzero(result.sums != vector.sums)
     if len(wrong):
-        raise DeviceError(f"{what}: logit {wrong[0]} is {result.sums[wrong[0]]}, "
+        raise DeviceError(f"{what}: sum {wrong[0]} is {result.sums[wrong[0]]}, "
                           f"expected {vector.sums[wrong[0]]}")
     for layer, expected, found in zip(image.layers, vector.counters, result.counters, strict=True):
-        for counter in Counter:
-            if counter is not Counter.CYCLES and expected[counter.value] != found[counter.value]:
+        for counter in EXACT_COUNTERS:
+            if expected[counter.value] != found[counter.value]:
                 raise DeviceError(
                     f"{what}: layer {layer.name!r} counted {found[counter.value]} "
                     f"{counter.name}, expected {expected[counter.value]}"

@@ -8,7 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from .transport import TransportError
 from .verilate import build_library
 
-__all__ = ["BUILD_DIRECTORY", "SimulatedBoard"]
+__all__ = ["BUILD_DIRECTORY", "SimulatedTransport"]
 
 BUILD_DIRECTORY = Path("build") / "boards"
 RECEIVE_ROOM = 1 << 16
@@ -18,7 +18,7 @@ REST_LIMIT = 1 << 20
 """Cycles that pass at most in one rest."""
 
 
-class SimulatedBoard:
+class SimulatedTransport:
     """A Transport to a simulated device that runs only while there is work.
 
     ``config`` is the core's; ``device`` another component with the members of
@@ -33,12 +33,9 @@ class SimulatedBoard:
         waves: Path | None = None,
         device=None,
     ):
-        if device is None:
-            from spikeplane_hw.device import Device
-
-            device = Device(config)
         directory = BUILD_DIRECTORY if build_directory is None else Path(build_directory)
-        path = build_library(device, directory, waves=waves is not None, label=config.name)
+        component = config if device is None else device
+        path = build_library(component, directory, waves=waves is not None, label=config.name)
         self._library = _load(path)
         self._board = self._library.board_open(None if waves is None else str(waves).encode())
         self._pending = b""
@@ -81,7 +78,7 @@ class SimulatedBoard:
             raise TransportError("the simulated board is closed")
         return self._board
 
-    def __enter__(self) -> "SimulatedBoard":
+    def __enter__(self) -> "SimulatedTransport":
         return self
 
     def __exit__(self, *_) -> None:

@@ -15,6 +15,10 @@ from amaranth import Value
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (not in the stubs)
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.device import Device
+
+from .built import find_library, quick_key, record_library
 
 __all__ = ["PACKAGE_VARIABLES", "BuildError", "build_library", "generate_verilog"]
 
@@ -60,23 +64,38 @@ def build_library(
 ) -> Path:
     """Return a shared library that simulates ``component``, built unless it is in ``directory``.
 
-    The component has byte streams ``rx`` and ``tx`` and the outputs ``busy`` and ``idle``. What is
-    built is found again by the hash of the RTLIL, of the interface and of the tools.
+    A configuration stands for its Device; any other component has byte streams ``rx`` and ``tx`` and the outputs
+    ``busy`` and ``idle``. What is built is found again by the hash of the RTLIL, of the interface and of the
+    tools; a configuration's by the key of :mod:`.built` as well, without elaborating.
     """
-    text = _to_rtlil(component)
-    recipe = "\n".join([
-        text, SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, SCRIPT, str(waves),
+    config = component if isinstance(component, CoreConfig) else None
+    text = _to_rtlil(component) if config is None else ""
+    tools = "\n".join([
+        SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, SCRIPT, str(waves),
         *(_version(name) for name in PACKAGES),
         _run([_tool("g++"), "--version"], directory=None), _processor(),
     ])
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:20]
-    library = directory / f"{label}-{key}.so"
-    if library.exists():
-        return library
+    quick = quick_key(config, f"{label}\n{tools}")
+    if quick is not None and (found := find_library(directory, quick)) is not None:
+        return found
+    if config is not None:
+        text = _to_rtlil(Device(config))
+    digest = hashlib.sha256("\n".join([text, tools]).encode())
+    library = directory / f"{label}-{digest.hexdigest()[:20]}.so"
+    if not library.exists():
+        _compile(text, library, waves=waves, label=label)
+    # What was changed while it was elaborated has no key, or another one.
+    if quick is not None and quick_key(config, f"{label}\n{tools}") == quick:
+        record_library(directory, quick, library)
+    return library
+
+
+def _compile(text: str, library: Path, *, waves: bool, label: str) -> None:
+    """Make ``library`` of the RTLIL ``text``."""
     for name in ("make", "perl"):
         _tool(name)
     # Built beside and moved into place: two builds at once do not meet.
-    work = directory / f"{label}-{key}.{os.getpid()}"
+    work = library.with_suffix(f".{os.getpid()}")
     work.mkdir(parents=True, exist_ok=True)
     package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
     try:
@@ -108,7 +127,6 @@ def build_library(
         (model / "device.so").replace(library)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return library
 
 
 def _to_rtlil(component) -> str:

@@ -1,8 +1,8 @@
 """Event arrays to the words that travel on the link, checked before anything is sent."""
 
 import numpy as np
-from spikeplane_hw.descriptor import event_layout
 
+from ..compiler.event_words import pack_events
 from ..compiler.image import Image, ImageError
 
 __all__ = ["event_words"]
@@ -35,7 +35,4 @@ def event_words(events: np.ndarray, image: Image) -> np.ndarray:
         first = early[0] + 1
         raise ImageError(f"event {first} of step {events['step'][first]} comes after one of step "
                          f"{events['step'][first - 1]}; events must be in time order")
-    words = np.zeros(len(events), np.uint32)
-    for name, member in event_layout():
-        words |= events[name].astype(np.uint32) << np.uint32(member.offset)
-    return words
+    return pack_events({name: events[name] for name in limits})

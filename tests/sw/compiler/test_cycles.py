@@ -8,8 +8,8 @@ from narrow_core import CONFIG
 from ragged_networks import chain, changed, layer, or_pool, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.device.driver import Board
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
@@ -60,21 +60,21 @@ def memory_free() -> IntegerNetwork:
 
 
 @pytest.fixture(scope="module")
-def board():
-    with SimulatedBoard(CONFIG) as transport, Board(transport, CONFIG) as board:
-        yield board
+def driver():
+    with SimulatedTransport(CONFIG) as transport, Driver(transport, CONFIG) as driver:
+        yield driver
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
 @pytest.mark.parametrize("make", [events, image, memory_free], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
-def test_prediction_is_within_ten_percent_of_the_core(board, schedule, make, density):
+def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()
     inputs = samples(net, 3, density=density)
-    board.load(compile_network(net, CONFIG, schedule))
+    driver.load(compile_network(net, CONFIG, schedule))
     predicted = predict_cycles(net, inputs, CONFIG, schedule)
     for sample, cycles in zip(inputs, predicted, strict=True):
-        real = board.run(sample).counters[:, Counter.CYCLES.value]
+        real = driver.run(sample).counters[:, Counter.CYCLES.value]
         assert np.abs(cycles / real - 1).max() < 0.1, (real.tolist(), cycles.tolist())
 
 

@@ -7,17 +7,17 @@ import pytest
 import ragged_networks
 from ragged_networks import changed
 from spikeplane.compiler.compile import compile_network
-from spikeplane.device.comparison import EXACT_COUNTERS, compare_with_model
-from spikeplane.device.driver import Result
+from spikeplane.device.comparison import compare_with_model
+from spikeplane.device.driver import Answer
 from spikeplane.network import model
-from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 from spikeplane_hw.neuron import FRACTION_BITS
 
 CONFIG = ragged_networks.CORES[0]
 
 
 @dataclass
-class ModelBoard:
+class ModelDriver:
     """Answers as a board does, but computes with the integer model of ``network``."""
 
     network: object
@@ -30,7 +30,7 @@ class ModelBoard:
             for counter in EXACT_COUNTERS:
                 counters[layer, counter.value] = values[counter][0]
         sums = self.result.sums[0].numpy()
-        return Result(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
+        return Answer(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
 
     def read_spikes(self, layer):
         return self.result.spikes[self.image.layers[layer].name][0].numpy()
@@ -50,9 +50,9 @@ def network():
 
 def test_equal_boards_have_no_mismatch(network):
     samples = ragged_networks.samples(network, 3)
-    board = ModelBoard(network, compile_network(network, CONFIG, keep_states=True))
+    driver = ModelDriver(network, compile_network(network, CONFIG, keep_states=True))
     done = []
-    result = compare_with_model(board, network, samples, progress=done.append)
+    result = compare_with_model(driver, network, samples, progress=done.append)
     assert result.total == 0
     assert all(count > 0 for count in result.compared.values())
     assert done == [1, 2, 3]
@@ -68,7 +68,7 @@ def test_layers_without_a_state_have_none_to_compare(network):
     image = compile_network(stateless, CONFIG, keep_states=True)
     assert [layer.state_base for layer in image.layers] == [None] * len(network.nodes)
     result = compare_with_model(
-        ModelBoard(stateless, image), stateless, ragged_networks.samples(stateless, 2)
+        ModelDriver(stateless, image), stateless, ragged_networks.samples(stateless, 2)
     )
     assert result.compared["states"] == 0 and result.compared["spikes"] > 0
     assert result.total == 0
@@ -80,7 +80,7 @@ def test_differences_are_counted(network):
     (term,) = first.terms
     livelier = changed(first, offset=term.offset + (1 << (FRACTION_BITS + term.shift)))
     other = replace(network, nodes=[livelier, *network.nodes[1:]])
-    board = ModelBoard(other, compile_network(network, CONFIG, keep_states=True))
-    result = compare_with_model(board, network, samples)
+    driver = ModelDriver(other, compile_network(network, CONFIG, keep_states=True))
+    result = compare_with_model(driver, network, samples)
     assert all(result.mismatches[kind] > 0 for kind in ("spikes", "states", "logits", "counters"))
     assert result.total == sum(result.mismatches.values())

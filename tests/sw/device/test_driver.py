@@ -10,27 +10,25 @@ from narrow_core import CONFIG
 from noise import NoisyTransport
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import ImageError
-from spikeplane.device.driver import Board, DeviceError, NoAnswerError
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.driver import DeviceError, Driver, NoAnswerError
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.model import run
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS, SMALL, TINY
-from spikeplane_hw.memory_map import Counter, Register, Space
-
-EXACT = [counter.value for counter in Counter if counter is not Counter.CYCLES]
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter, Register, Space
 
 
 @pytest.fixture(scope="module")
 def transport():
-    with SimulatedBoard(CONFIG) as transport:
+    with SimulatedTransport(CONFIG) as transport:
         yield transport
 
 
 @pytest.fixture
-def board(transport):
-    board = Board(transport, CONFIG, timeout=0.01)
-    board.open()
-    return board
+def driver(transport):
+    driver = Driver(transport, CONFIG, timeout=0.01)
+    driver.open()
+    return driver
 
 
 def networks(direct=False, few_channels=False, taps=False):
@@ -52,17 +50,17 @@ def image_of(schedule=Schedule.REGISTERS, direct=False):
 
 @pytest.mark.parametrize("schedule, direct", list(product(Schedule, [False, True])),
                          ids=lambda value: getattr(value, "value", str(value)))
-def test_runs_equal_the_integer_model(board, schedule, direct):
+def test_runs_equal_the_integer_model(driver, schedule, direct):
     found = networks(direct)
     for _ in range(4):
         network = next(found)
         image = compile_network(network, CONFIG, schedule, keep_states=True)
         samples = ragged_networks.samples(network, 3)
         expected = run(network, samples, schedule=schedule, config=CONFIG, trace=True)
-        board.load(image)
-        assert board.self_test() == len(image.vectors) > 0
+        driver.load(image)
+        assert driver.self_test() == len(image.vectors) > 0
         for index, sample in enumerate(samples):
-            result = board.run(sample)
+            result = driver.run(sample)
             sums = expected.sums[index].numpy()
             np.testing.assert_array_equal(result.sums, sums)
             logits = network.logit_scale * (sums + network.logit_offset)
@@ -71,33 +69,33 @@ def test_runs_equal_the_integer_model(board, schedule, direct):
             assert result.cycles == result.counters[:, Counter.CYCLES.value].sum() > 0
             for layer, counters in enumerate(expected.counters.values()):
                 for counter in Counter:
-                    if counter.value in EXACT:
+                    if counter.value in EXACT_COUNTERS:
                         assert result.counters[layer, counter.value] == counters[counter][index]
             for layer, info in enumerate(image.layers):
                 if info.spikes is not None:
                     spikes = expected.spikes[info.name][index].numpy()
                     spikes = spikes[-1:] if schedule is Schedule.STORED else spikes
-                    np.testing.assert_array_equal(board.read_spikes(layer), spikes)
+                    np.testing.assert_array_equal(driver.read_spikes(layer), spikes)
                 if info.state_base is not None:
                     states = expected.states[info.name][index].numpy()
-                    np.testing.assert_array_equal(board.read_states(layer), states)
+                    np.testing.assert_array_equal(driver.read_states(layer), states)
 
 
-def test_streaming_gives_the_logits_after_every_step(board):
+def test_streaming_gives_the_sums_after_every_step(driver):
     network, image = image_of(Schedule.STORED)
     samples = ragged_networks.samples(network, 2)
-    board.load(image)
-    whole = [board.run(sample) for sample in samples]
+    driver.load(image)
+    whole = [driver.run(sample) for sample in samples]
     for sample, result in zip(samples, whole, strict=True):
-        results = list(board.stream(sample))
+        results = list(driver.stream(sample))
         assert len(results) == network.input.steps
         np.testing.assert_array_equal(results[-1].sums, result.sums)
         first = run(replace(network, input=replace(network.input, steps=1)), sample[None, :1])
         np.testing.assert_array_equal(results[0].sums, first.sums[0].numpy())
-    np.testing.assert_array_equal(board.run(samples[0]).sums, whole[0].sums)
+    np.testing.assert_array_equal(driver.run(samples[0]).sums, whole[0].sums)
 
 
-def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
+def test_streaming_goes_round_the_rings_of_memory_free_layers(driver):
     """A network that looks back at inner layers' spikes, for more steps than its rings hold."""
     network = next(
         n for n in networks(few_channels=True, taps=True)
@@ -105,9 +103,9 @@ def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
     )
     first, *others = network.nodes
     network = replace(network, nodes=[ragged_networks.changed(first, taps=(0,)), *others])
-    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    driver.load(compile_network(network, CONFIG, Schedule.STORED))
     for sample in ragged_networks.samples(network, 2):
-        results = list(board.stream(sample))
+        results = list(driver.stream(sample))
         for steps, result in enumerate(results, 1):
             part = replace(network, input=replace(network.input, steps=steps))
             expected = run(part, sample[None, :steps]).sums[0].numpy()
@@ -116,28 +114,28 @@ def test_streaming_goes_round_the_rings_of_memory_free_layers(board):
 
 def test_streaming_keeps_no_input_to_look_back_at(board):
     network = next(n for n in networks(few_channels=True, taps=True) if len(taps_of(n.nodes[0])) > 1)
-    board.load(compile_network(network, CONFIG, Schedule.STORED))
+    driver.load(compile_network(network, CONFIG, Schedule.STORED))
     name, back = network.nodes[0].name, len(taps_of(network.nodes[0])) - 1
     message = rf"^layer '{name}' looks back {back} steps of the input, of which live input keeps none$"
     with pytest.raises(DeviceError, match=message):
-        next(board.stream(ragged_networks.samples(network, 1)[0]))
+        next(driver.stream(ragged_networks.samples(network, 1)[0]))
 
 
-def test_streaming_needs_stored_potentials(board):
+def test_streaming_needs_stored_potentials(driver):
     network, image = image_of()
-    board.load(image)
+    driver.load(image)
     message = r"^live input needs an image of the schedule STORED that takes events; this one has REGISTERS$"
     with pytest.raises(DeviceError, match=message):
-        next(board.stream(ragged_networks.samples(network, 1)[0]))
+        next(driver.stream(ragged_networks.samples(network, 1)[0]))
 
 
-def test_event_arrays_and_samples_give_the_same(board):
+def test_event_arrays_and_samples_give_the_same(driver):
     network, image = image_of()
-    board.load(image)
+    driver.load(image)
     sample = ragged_networks.samples(network, 1)[0]
     step, y, x, channel = np.nonzero(np.moveaxis(sample, 1, 3))
-    np.testing.assert_array_equal(board.run_events(event_array(step, y, x, channel)).sums,
-                                  board.run(sample).sums)
+    np.testing.assert_array_equal(driver.run_events(event_array(step, y, x, channel)).sums,
+                                  driver.run(sample).sums)
 
 
 def event_array(step, y, x, polarity):
@@ -168,12 +166,12 @@ def wrong_inputs():
 
 
 @pytest.mark.parametrize("kind, value, message", list(wrong_inputs()))
-def test_wrong_input_is_refused_before_anything_is_sent(board, transport, kind, value, message):
+def test_wrong_input_is_refused_before_anything_is_sent(driver, transport, kind, value, message):
     _, image = image_of()
-    board.load(image)
+    driver.load(image)
     before = transport.cycles
     with pytest.raises(ImageError, match=message):
-        (board.run if kind == "sample" else board.run_events)(value)
+        (driver.run if kind == "sample" else driver.run_events)(value)
     assert transport.cycles == before
 
 
@@ -182,51 +180,51 @@ def test_a_noisy_line_changes_no_result(transport):
     samples = ragged_networks.samples(network, 10)
     line = NoisyTransport(transport, seed=3, share=0.15)
     line.quiet = True
-    board = Board(line, CONFIG, timeout=0.0, attempts=100)
-    board.open()
+    driver = Driver(line, CONFIG, timeout=0.0, attempts=100)
+    driver.open()
     line.sent.clear()
     line.quiet = False
-    board.load(image)
+    driver.load(image)
     expected = run(network, samples).sums.numpy()
-    np.testing.assert_array_equal([board.run(sample).sums for sample in samples], expected)
-    assert board.session.repeats > 20
+    np.testing.assert_array_equal([driver.run(sample).sums for sample in samples], expected)
+    assert driver.session.repeats > 20
 
 
-def test_another_configuration_is_refused(board, transport):
+def test_another_configuration_is_refused(driver, transport):
     message = (rf"^the image is for the configuration tiny {TINY.hash:#010x}, "
                rf"the device has driver {CONFIG.hash:#010x}$")
     _, image = image_of()
     with pytest.raises(DeviceError, match=message):
-        board.load(replace(image, config=TINY))
+        driver.load(replace(image, config=TINY))
     message = (rf"^the device has the configuration unknown {CONFIG.hash:#010x}, "
                rf"expected small {SMALL.hash:#010x}$")
     with pytest.raises(DeviceError, match=message):
-        Board(transport, SMALL).open()
+        Driver(transport, SMALL).open()
     with pytest.raises(DeviceError, match=rf"unknown configuration {CONFIG.hash:#010x}; known are tiny"):
-        Board(transport).open()
+        Driver(transport).open()
 
 
 def test_the_configuration_is_found_by_its_hash(transport, monkeypatch):
     monkeypatch.setitem(CONFIGS, CONFIG.name, CONFIG)
-    assert Board(transport).open() == CONFIG
+    assert Driver(transport).open() == CONFIG
 
 
-def test_a_failed_self_test_names_what_differs(board):
+def test_a_failed_self_test_names_what_differs(driver):
     _, image = image_of()
     wrong = replace(image.vectors[0], sums=image.vectors[0].sums + 1)
-    board.load(replace(image, vectors=[wrong]))
-    with pytest.raises(DeviceError, match=r"^self-test vector 0: logit 0 is -?\d+, expected -?\d+$"):
-        board.self_test()
+    driver.load(replace(image, vectors=[wrong]))
+    with pytest.raises(DeviceError, match=r"^self-test vector 0: sum 0 is -?\d+, expected -?\d+$"):
+        driver.self_test()
     counters = image.vectors[0].counters.copy()
     counters[0, Counter.SPIKES.value] += 1
-    board.load(replace(image, vectors=[replace(image.vectors[0], counters=counters)]))
+    driver.load(replace(image, vectors=[replace(image.vectors[0], counters=counters)]))
     with pytest.raises(DeviceError, match=r"^self-test vector 0: layer '\w+' counted \d+ SPIKES, expected"):
-        board.self_test()
+        driver.self_test()
 
 
-def test_read_back_finds_a_wrong_word(board, monkeypatch):
+def test_read_back_finds_a_wrong_word(driver, monkeypatch):
     _, image = image_of()
-    read = board.session.read
+    read = driver.session.read
 
     def lie(space, address, word_bytes, count):
         content = bytearray(read(space, address, word_bytes, count))
@@ -234,12 +232,12 @@ def test_read_back_finds_a_wrong_word(board, monkeypatch):
             content[2 * word_bytes] ^= 1
         return bytes(content)
 
-    monkeypatch.setattr(board.session, "read", lie)
+    monkeypatch.setattr(driver.session, "read", lie)
     with pytest.raises(DeviceError, match=r"^1 words of WEIGHTS read back differently, the first one at "
                                           r"address 2: wrote [0-9a-f]{2}, read [0-9a-f]{2}$"):
-        board.load(image)
+        driver.load(image)
     with pytest.raises(DeviceError, match=r"^no image is loaded$"):
-        board.run(np.zeros(1))
+        driver.run(np.zeros(1))
 
 
 class Mute:
@@ -265,23 +263,23 @@ class Mute:
 
 def test_a_silent_device_is_named_with_what_was_under_way(transport):
     line = Mute(transport)
-    board = Board(line, CONFIG, timeout=0.01, attempts=3)
-    board.open()
+    driver = Driver(line, CONFIG, timeout=0.01, attempts=3)
+    driver.open()
     line.mute, line.written = True, 0
     with pytest.raises(NoAnswerError, match=r"^READ of 1 words from REGISTERS 4: no answer in 3 attempts "
                                             r"of 0\.01 s \(0 damaged replies\); open the board again$"):
-        board.read_registers(Register.STATUS)
+        driver.read_registers(Register.STATUS)
     assert line.written == 3
     assert issubclass(NoAnswerError, TimeoutError)
     line.mute = False
     with pytest.raises(DeviceError, match=r"the session is not open$"):
-        board.read_registers(Register.STATUS)
-    board.open()
-    board.read_registers(Register.STATUS)
+        driver.read_registers(Register.STATUS)
+    driver.open()
+    driver.read_registers(Register.STATUS)
 
 
 def test_a_second_host_is_noticed(transport):
-    first, second = Board(transport, CONFIG), Board(transport, CONFIG)
+    first, second = Driver(transport, CONFIG), Driver(transport, CONFIG)
     first.open()
     second.open()
     while (first.session._sequence - second.session._sequence) % 256 in (0, 1, 255):
@@ -290,11 +288,11 @@ def test_a_second_host_is_noticed(transport):
         first.read_registers(Register.STATUS)
 
 
-def test_refusals_are_explained(board):
+def test_refusals_are_explained(driver):
     with pytest.raises(DeviceError, match=r"^READ of 1 words from LOGITS 256: the device refused, "
                                           r"the words lie beyond the space$"):
-        board.read(Space.LOGITS, CONFIG.logit_count, 1)
+        driver.read(Space.LOGITS, CONFIG.logit_count, 1)
     with pytest.raises(DeviceError, match=r"the space cannot be written$"):
-        board.write(Space.LOGITS, 0, np.zeros((1, 4), np.uint8))
+        driver.write(Space.LOGITS, 0, np.zeros((1, 4), np.uint8))
     with pytest.raises(ValueError, match=r"^words of LOGITS are uint8 \(words, 4\), not uint8 \(1, 3\)$"):
-        board.write(Space.LOGITS, 0, np.zeros((1, 3), np.uint8))
+        driver.write(Space.LOGITS, 0, np.zeros((1, 3), np.uint8))

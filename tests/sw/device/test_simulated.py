@@ -5,7 +5,7 @@ import pytest
 from configs import NARROW
 from mock_device import MockDevice
 from spikeplane.device.frames import FrameReader, Reply, Request
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.device.transport import TransportError
 from spikeplane.device.verilate import BuildError, build_library, generate_verilog
 from spikeplane_hw.frame import Command, Status
@@ -16,58 +16,58 @@ ANSWER = Reply(command=Command.HELLO, sequence=4, status=Status.OK)
 
 
 def test_a_board_runs_only_while_there_is_work():
-    with SimulatedBoard(NARROW, device=MockDevice(NARROW)) as board:
-        assert board.read(1.0) == b""
-        before = board.cycles
-        assert board.read(1.0) == b""
-        assert board.cycles - before < 10
-        board.write(HELLO.encode())
-        assert FrameReader().feed(board.read(0)) == [ANSWER]
-        assert board.cycles - before < 100
+    with SimulatedTransport(NARROW, device=MockDevice(NARROW)) as transport:
+        assert transport.read(1.0) == b""
+        before = transport.cycles
+        assert transport.read(1.0) == b""
+        assert transport.cycles - before < 10
+        transport.write(HELLO.encode())
+        assert FrameReader().feed(transport.read(0)) == [ANSWER]
+        assert transport.cycles - before < 100
 
 
 def test_a_rest_ends_when_the_core_is_done():
     busy = 5000
-    with SimulatedBoard(NARROW, device=MockDevice(NARROW)) as board:
-        board.write(HELLO.encode())
-        board.write(Request(
+    with SimulatedTransport(NARROW, device=MockDevice(NARROW)) as transport:
+        transport.write(HELLO.encode())
+        transport.write(Request(
             command=Command.WRITE, sequence=5, space=Space.REGISTERS.value, count=1,
             address=Register.CONTROL.value, payload=busy.to_bytes(4, "little"),
         ).encode())
-        board.read(0)
-        before = board.cycles
-        board.rest(1.0)
-        assert busy - 100 < board.cycles - before < busy
-        before = board.cycles
-        board.rest(1.0)
-        assert board.cycles == before
+        transport.read(0)
+        before = transport.cycles
+        transport.rest(1.0)
+        assert busy - 100 < transport.cycles - before < busy
+        before = transport.cycles
+        transport.rest(1.0)
+        assert transport.cycles == before
 
 
 def test_boards_do_not_share_state_and_stalls_change_no_byte():
     with (
-        SimulatedBoard(NARROW, device=MockDevice(NARROW)) as first,
-        SimulatedBoard(NARROW, device=MockDevice(NARROW)) as second,
+        SimulatedTransport(NARROW, device=MockDevice(NARROW)) as first,
+        SimulatedTransport(NARROW, device=MockDevice(NARROW)) as second,
     ):
         second.stall(seed=3, share=0.5)
-        for board in (first, second):
-            board.write(HELLO.encode())
+        for transport in (first, second):
+            transport.write(HELLO.encode())
         assert first.read(0) == second.read(0)
         assert second.cycles > 1.5 * first.cycles
 
 
 def test_a_closed_board_says_so():
-    board = SimulatedBoard(NARROW, device=MockDevice(NARROW))
-    board.close()
-    board.close()
+    transport = SimulatedTransport(NARROW, device=MockDevice(NARROW))
+    transport.close()
+    transport.close()
     with pytest.raises(TransportError, match=r"^the simulated board is closed$"):
-        board.read(0)
+        transport.read(0)
 
 
 def test_waves_are_written(tmp_path):
     waves = tmp_path / "waves.vcd"
-    with SimulatedBoard(NARROW, device=MockDevice(NARROW), waves=waves) as board:
-        board.write(HELLO.encode())
-        assert FrameReader().feed(board.read(0)) == [ANSWER]
+    with SimulatedTransport(NARROW, device=MockDevice(NARROW), waves=waves) as transport:
+        transport.write(HELLO.encode())
+        assert FrameReader().feed(transport.read(0)) == [ANSWER]
     text = waves.read_text()
     assert "$enddefinitions" in text
     assert "rx_payload" in text

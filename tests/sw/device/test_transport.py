@@ -8,7 +8,7 @@ import pytest
 from configs import NARROW
 from mock_device import MockDevice, Tally
 from spikeplane.device.session import Session
-from spikeplane.device.simulated import SimulatedBoard
+from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.device.transport import SerialTransport, TransportError
 from spikeplane_hw.memory_map import Space
 
@@ -65,11 +65,11 @@ def test_a_session_over_a_serial_line(line):
     stop = threading.Event()
 
     def device():
-        with SimulatedBoard(NARROW, device=MockDevice(NARROW)) as board:
+        with SimulatedTransport(NARROW, device=MockDevice(NARROW)) as simulated:
             while not stop.is_set():
                 if select.select([other], [], [], 0.01)[0]:
-                    board.write(os.read(other, 4096))
-                    os.write(other, board.read(0))
+                    simulated.write(os.read(other, 4096))
+                    os.write(other, simulated.read(0))
 
     thread = threading.Thread(target=device)
     thread.start()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from lively_networks import MEMORY_FREE, lively, residual
-from spikeplane.data.sets import datasets
 from spikeplane.network import model
 from spikeplane.network.input import INPUT
 from spikeplane.reports.energy import BATCH, _count_spikes, checkpoint_cost, cost, energy_nj
@@ -12,7 +11,7 @@ from spikeplane.reports.probes import probe
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.networks import NeuronRecipe
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
-from training_samples import EVENTS, IMAGE, layers, recipe, samples
+from training_samples import EVENTS, IMAGE, layers, offer_sample, recipe, samples
 
 # Input maps, weights and outputs of the sample's layers, by hand.
 WEIGHTS = {"first": 6 * 2 * 9, "inner": 10 * 6 * 9, "last": 12 * 10 * 9, "classifier": 4 * 12}
@@ -123,7 +122,7 @@ def test_an_image_is_multiplied_once():
 
 
 def test_a_float32_twin_is_counted_in_floats(tmp_path, monkeypatch):
-    monkeypatch.setitem(datasets.DATASETS, "sample", lambda recipe, root, part: samples(seed=1))
+    offer_sample(monkeypatch, lambda recipe, root, part: samples(seed=1))
     data = samples(seed=1)
     path = tmp_path / "twin.safetensors"
     save_checkpoint(Checkpoint.start(recipe().float32(), data.input, data.classes), path)

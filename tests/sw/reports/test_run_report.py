@@ -10,7 +10,6 @@ import pytest
 import torch
 from spikeplane import cli
 from spikeplane.compiler.compile import compile_network
-from spikeplane.data.sets import datasets
 from spikeplane.data.sets.datasets import DataRecipe
 from spikeplane.network.schedule import Schedule
 from spikeplane.reports import run_report
@@ -26,7 +25,7 @@ from spikeplane.training.run.checkpoint import Checkpoint, CheckpointError, load
 from spikeplane.training.run.evaluate import batches, compare, predict, predict_integer
 from spikeplane.training.run.train import train
 from spikeplane_hw.config import CONFIGS
-from training_samples import EVENTS, recipe, samples
+from training_samples import EVENTS, offer_sample, recipe, samples
 from typer.testing import CliRunner
 
 
@@ -35,9 +34,8 @@ def sample_data():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(
-            datasets.DATASETS, "sample",
-            lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
+        offer_sample(
+            patch, lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
         )
         yield
     torch.set_num_threads(threads)

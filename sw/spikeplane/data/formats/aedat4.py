@@ -1,4 +1,9 @@
-"""Recordings of iniVation's DV, .aedat4: packets of FlatBuffers, each compressed by itself."""
+"""Recordings of iniVation's DV, .aedat4: packets of FlatBuffers, each compressed by itself.
+
+Faery (0.7) gives the same events, but refuses whole files with a stream that is no events, frames, inertial data or
+triggers (dv-processing writes boxes and poses too), with an empty packet, or with a setting of another type than
+integer and text; and it takes up to 4 GiB of memory where a damaged packet claims that size.
+"""
 
 import struct
 from collections.abc import Callable

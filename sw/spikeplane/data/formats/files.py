@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["DataError", "find_file", "find_folder", "import_extra", "locate"]
+__all__ = ["DataError", "find_file", "find_folder", "import_extra", "locate", "locate_folder"]
 
 
 class DataError(ValueError):
@@ -38,6 +38,15 @@ def locate(root: Path | None, folder: str, name: str, instead: str = "") -> Path
     candidates = _candidates(root, folder, name)
     other = f" (or the data set as {instead})" if instead else ""
     raise DataError(f"{name} is missing: expected {candidates[0]} or {candidates[1]}{other}")
+
+
+def locate_folder(root: Path | None, folder: str, name: str) -> Path:
+    """Return the folder ``name`` of a data set, in ``root`` or ``root/folder``; a DataError says it is missing."""
+    path = find_folder(root, folder, name)
+    if path is None:
+        first, second = _candidates(root, folder, name)
+        raise DataError(f"{name} is missing: expected the published folder {first} or {second}")
+    return path
 
 
 def import_extra(name: str) -> ModuleType:

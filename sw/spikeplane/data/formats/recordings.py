@@ -8,8 +8,8 @@ from .aedat4 import read_aedat4
 from .arrays import read_mat, read_numpy
 from .dat import read_dat
 from .events import Recording, RecordingError, from_zero
+from .faery_files import read_faery
 from .nmnist_bin import SIZE, read_nmnist_bin
-from .streams import read_stream
 
 __all__ = ["READERS", "read_recording"]
 
@@ -27,8 +27,8 @@ def _aedat(path: Path, label: int | None, width: int | None, height: int | None)
 
 
 READERS: dict[str, Reader] = {
-    ".bin": _bin, ".dat": read_dat, ".aedat": _aedat, ".aedat4": read_aedat4, ".es": read_stream,
-    ".raw": read_stream, ".mat": read_mat, ".npy": read_numpy, ".npz": read_numpy,
+    ".bin": _bin, ".dat": read_dat, ".aedat": _aedat, ".aedat4": read_aedat4, ".es": read_faery,
+    ".raw": read_faery, ".mat": read_mat, ".npy": read_numpy, ".npz": read_numpy,
 }
 """A reader for each ending of a file's name."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...network.input import InputFormat
+from ...registry import Registry
 from ..formats.events import Recording
 from ..formats.files import DataError
 from . import cifar10dvs, dvsgesture, ncars, nmnist
@@ -17,7 +18,8 @@ from .digits import PATH, digit_recordings
 from .mnist import load_mnist
 
 __all__ = [
-    "DATASETS", "IMAGES", "DataRecipe", "Dataset", "find_loader", "load_dataset", "quantize_image",
+    "DATASETS", "IMAGES", "DataRecipe", "Dataset", "find_loader", "from_images", "from_recordings", "load_dataset",
+    "quantize_image",
 ]
 
 
@@ -99,10 +101,15 @@ def quantize_image(images: np.ndarray, bits: int) -> np.ndarray:
     return levels.astype(np.uint8)[images]
 
 
-def _from_recordings(
+def from_recordings(
     recipe: DataRecipe, part: str, recordings: Iterable[Recording], duration: int | None,
     classes: int,
 ) -> Dataset:
+    """Return the data set of labelled recordings, binned as ``recipe`` says.
+
+    ``duration`` is what bins of time cover, in us, unless the recipe says it; None: each recording's own. A
+    ValueError names a setting of the recipe that only images have, a DataError a part without recordings.
+    """
     recipe.refuse("recordings", "bits")
     bins = recipe.bins(duration)
     inputs, labels = [], []
@@ -119,10 +126,13 @@ def _from_recordings(
     )
 
 
-def _from_images(
+def from_images(
     recipe: DataRecipe, part: str, load: Callable[[], tuple[np.ndarray, np.ndarray]], classes: int
 ) -> Dataset:
-    """Return the data set of the images (count, channels, height, width) and labels of ``load()``."""
+    """Return the data set of the images, uint8 (count, channels, height, width), and labels of ``load()``.
+
+    A ValueError names a setting of the recipe that only recordings have, before anything is loaded.
+    """
     recipe.refuse("images", "frames", "duration", "downsample", "side", "threshold")
     images, labels = load()
     _, channels, height, width = images.shape
@@ -137,40 +147,40 @@ def _from_images(
 
 
 def _digits(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
-    return _from_recordings(recipe, part, digit_recordings(part), PATH.total, 10)
+    return from_recordings(recipe, part, digit_recordings(part), PATH.total, 10)
 
 
 def _mnist(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     def load() -> tuple[np.ndarray, np.ndarray]:
         images, labels = load_mnist(root, part)
         return images[:, None], labels
-    return _from_images(recipe, part, load, 10)
+    return from_images(recipe, part, load, 10)
 
 
 def _cifar(form: Cifar) -> "Loader":
     def load(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
-        return _from_images(recipe, part, lambda: load_cifar(root, form, part), form.classes)
+        return from_images(recipe, part, lambda: load_cifar(root, form, part), form.classes)
     return load
 
 
 def _nmnist(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     recordings = nmnist.load_nmnist(root, part)
-    return _from_recordings(recipe, part, recordings, nmnist.DURATION, nmnist.CLASSES)
+    return from_recordings(recipe, part, recordings, nmnist.DURATION, nmnist.CLASSES)
 
 
 def _ncars(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     recordings = ncars.load_ncars(root, part)
-    return _from_recordings(recipe, part, recordings, ncars.DURATION, len(ncars.CLASSES))
+    return from_recordings(recipe, part, recordings, ncars.DURATION, len(ncars.CLASSES))
 
 
 def _cifar10dvs(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     recordings = cifar10dvs.load_cifar10dvs(root, part)
-    return _from_recordings(recipe, part, recordings, None, len(cifar10dvs.CLASSES))
+    return from_recordings(recipe, part, recordings, None, len(cifar10dvs.CLASSES))
 
 
 def _dvsgesture(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     recordings = dvsgesture.load_dvsgesture(root, part)
-    return _from_recordings(recipe, part, recordings, None, dvsgesture.CLASSES)
+    return from_recordings(recipe, part, recordings, None, dvsgesture.CLASSES)
 
 
 Loader = Callable[[DataRecipe, Path | None, str], Dataset]
@@ -181,14 +191,13 @@ RECORDINGS: dict[str, Loader] = {
     "cifar10dvs": _cifar10dvs, "digits": _digits, "dvsgesture": _dvsgesture, "ncars": _ncars,
     "nmnist": _nmnist,
 }
-DATASETS = dict(sorted((IMAGES | RECORDINGS).items()))
+DATASETS: Registry[Loader] = Registry("dataset", IMAGES | RECORDINGS)
+"""What loads a data set, by its name in recipes: called with the recipe's data, the root folder and the part."""
 
 
 def find_loader(name: str) -> Loader:
     """Return what loads the data set of this name; a ValueError lists the names."""
-    if name not in DATASETS:
-        raise ValueError(f"data.name must be one of {', '.join(DATASETS)}, not {name!r}")
-    return DATASETS[name]
+    return DATASETS.find(name, "data.name")
 
 
 def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dataset:
@@ -200,6 +209,8 @@ def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dat
     if part not in ("train", "test"):
         raise ValueError(f'part must be "train" or "test", not {part!r}')
     dataset = load(recipe, root, part)
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"data set {recipe.name!r}: its loader returned {type(dataset).__name__}, must be Dataset")
     outside = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= dataset.classes))
     if len(outside):
         raise DataError(

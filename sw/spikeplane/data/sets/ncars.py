@@ -5,8 +5,7 @@ from pathlib import Path
 
 from ..formats.dat import read_dat
 from ..formats.events import Recording
-from ..formats.files import DataError, find_folder, locate
-from .packed import read_packed_events
+from ..formats.files import DataError, locate_folder
 
 __all__ = ["CLASSES", "DURATION", "HEIGHT", "WIDTH", "load_ncars"]
 
@@ -19,20 +18,15 @@ COUNTS = {
 }
 """Official recordings."""
 FOLDERS = {"train": "n-cars_train", "test": "n-cars_test"}
-PACKED = {"train": "ncars_train_sub3000.npz", "test": "ncars_test_sub1000.npz"}
 
 
 def load_ncars(root: Path | None, part: str) -> Iterator[Recording]:
     """Yield the recordings of ``part``, ``"train"`` or ``"test"``.
 
-    The official folders ``n-cars_train/cars`` and so on are used if ``root`` or ``root/ncars``
-    has them, otherwise the packed balanced part there.
+    They are the official folders ``n-cars_train/cars`` and so on in ``root`` or ``root/ncars``. A DataError says
+    where they are missing, or that a folder does not hold all its recordings.
     """
-    folder = find_folder(root, "ncars", FOLDERS[part])
-    if folder is None:
-        packed = locate(root, "ncars", PACKED[part], f"ncars/{FOLDERS[part]}/{CLASSES[0]}")
-        yield from read_packed_events(packed, WIDTH, HEIGHT)
-        return
+    folder = locate_folder(root, "ncars", FOLDERS[part])
     for label, name in enumerate(CLASSES):
         paths = sorted((folder / name).glob("*.dat"))
         if len(paths) != COUNTS[part][name]:

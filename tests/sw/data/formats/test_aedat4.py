@@ -9,6 +9,7 @@ import pytest
 from recording_samples import aedat_4_0, random_events, table
 from spikeplane.data.formats.aedat4 import read_aedat4
 from spikeplane.data.formats.events import RecordingError
+from spikeplane.data.formats.faery_files import read_faery
 
 DATA = os.environ.get("SPIKEPLANE_DATA")
 EVENTS = random_events(250, 70, 50)
@@ -24,6 +25,8 @@ def test_events(tmp_path, compression):
     path = tmp_path / "sample.aedat4"
     path.write_bytes(aedat_4_0(EVENTS, 70, 50, compression, compress))
     recording = read_aedat4(path, 3)
+    pytest.importorskip("faery")
+    assert read_faery(path).events.tolist() == EVENTS.tolist()
     assert recording.events.tolist() == EVENTS.tolist() and recording.label == 3
     assert (recording.width, recording.height) == (70, 50)
 
@@ -50,7 +53,7 @@ def test_wrong_files_are_refused(tmp_path, raw, message):
 
 def test_a_packet_without_its_vector_is_empty(tmp_path):
     path = tmp_path / "sample.aedat4"
-    empty = table()
+    empty = table(b"EVTS")
     path.write_bytes(aedat_4_0(EVENTS, 70, 50) + struct.pack("<ii", 1, len(empty)) + empty)
     assert read_aedat4(path).events.tolist() == EVENTS.tolist()
 
@@ -60,6 +63,20 @@ def test_another_size_is_refused(tmp_path):
     path.write_bytes(aedat_4_0(EVENTS, 70, 50))
     with pytest.raises(RecordingError, match="the file's height is 50, not 60"):
         read_aedat4(path, None, 70, 60)
+
+
+def test_files_that_faery_refuses(tmp_path):
+    pytest.importorskip("faery")
+    path = tmp_path / "sample.aedat4"
+    empty = struct.pack("<ii", 1, len(table(b"EVTS"))) + table(b"EVTS")
+    for raw, message in (
+        (aedat_4_0(EVENTS, 70, 50, other="BBOX"), "unknown type identifier"),
+        (aedat_4_0(EVENTS, 70, 50) + empty, "empty events packet"),
+    ):
+        path.write_bytes(raw)
+        assert read_aedat4(path).events.tolist() == EVENTS.tolist()
+        with pytest.raises(RecordingError, match=message):
+            read_faery(path)
 
 
 @pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")

@@ -36,6 +36,12 @@ def test_a_duration_needs_bins_of_time():
         DataRecipe(name="ncars", steps=2, frames="count", duration=5)
 
 
+def test_a_loader_that_returns_something_else_is_named(monkeypatch):
+    monkeypatch.setitem(DATASETS._parts, "own", lambda recipe, root, part: ([], []))
+    with pytest.raises(DataError, match=r"^data set 'own': its loader returned tuple, must be Dataset$"):
+        load_dataset(DataRecipe(name="own", steps=2), "test")
+
+
 def test_absent_extras_are_named():
     with pytest.raises(DataError, match=r"absent_module is needed: install .* spikeplane\[data\]"):
         import_extra("absent_module")

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from packed_samples import SAMPLE, pack
 from spikeplane.data.formats.dat import read_dat
 from spikeplane.data.formats.events import RecordingError
 from spikeplane.data.formats.files import DataError
 from spikeplane.data.sets import ncars
-from spikeplane.data.sets.datasets import DataRecipe, load_dataset
 from spikeplane.data.sets.ncars import load_ncars
 
 DATA = os.environ.get("SPIKEPLANE_DATA")
@@ -66,28 +64,14 @@ def test_official_recordings(tmp_path, monkeypatch):
         list(load_ncars(tmp_path, "train"))
 
 
-def test_packed_recordings(tmp_path):
-    np.savez(tmp_path / "ncars_test_sub1000.npz", **pack(SAMPLE, SAMPLE[1:]))
-    recipe = DataRecipe(name="ncars", steps=2, downsample=4)
-    dataset = load_dataset(recipe, "test", tmp_path)
-    assert dataset.inputs.shape == (2, 2, 2, 25, 30) and dataset.classes == 2
-    assert {tuple(place) for place in np.argwhere(dataset.inputs[0]).tolist()} == {
-        (0, 1, 0, 8), (0, 0, 8, 0), (0, 1, 1, 1), (0, 0, 0, 0)
-    }
-    with pytest.raises(DataError, match=r"ncars_train_sub3000\.npz is missing: .*n-cars_train"):
-        load_dataset(recipe, "train", tmp_path)
-
-
-def test_a_packed_part_without_recordings_is_refused(tmp_path):
-    empty = {name: array[: name == "offsets"] for name, array in pack(SAMPLE).items()}
-    np.savez(tmp_path / "ncars_test_sub1000.npz", **empty)
-    with pytest.raises(DataError, match="ncars test: the data set has no recordings"):
-        load_dataset(DataRecipe(name="ncars", steps=2), "test", tmp_path)
+def test_missing_folders_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"^n-cars_train is missing: expected the published folder .*/ncars/n-"):
+        list(load_ncars(tmp_path, "train"))
+    with pytest.raises(DataError, match="name the root folder of the data sets"):
+        list(load_ncars(None, "train"))
 
 
 @pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")
-def test_the_real_files():
-    recordings = list(load_ncars(Path(DATA), "test"))
-    assert np.bincount([recording.label for recording in recordings]).tolist() == [500, 500]
+def test_a_real_file():
     sample = read_dat(Path(DATA) / "event_formats" / "tonic" / "sample_ncars.dat", 0, 120, 100)
     assert len(sample.events) == 2009 and sample.events[0].tolist() == (0, 25, 8, 0)

@@ -1,11 +1,8 @@
 """N-MNIST files."""
 
 import os
-from pathlib import Path
 
-import numpy as np
 import pytest
-from packed_samples import SAMPLE, pack
 from spikeplane.data.formats.events import EVENT, RecordingError
 from spikeplane.data.formats.files import DataError
 from spikeplane.data.formats.nmnist_bin import read_nmnist_bin
@@ -32,15 +29,6 @@ def test_official_recordings(tmp_path, monkeypatch):
     assert recording.label == 3
 
 
-def test_packed_recordings(tmp_path):
-    (tmp_path / "nmnist_small").mkdir()
-    path = tmp_path / "nmnist_small" / "nmnist_test100.npz"
-    np.savez(path, **pack(SAMPLE, SAMPLE[1:]))
-    first, second = load_nmnist(tmp_path, "test")
-    assert first.events.tolist() == SAMPLE and second.events.tolist() == SAMPLE[1:]
-    assert [first.label, second.label] == [0, 1]
-
-
 @pytest.mark.parametrize("raw", [b"", b"1234", encode(LONG)[:-1]])
 def test_cut_recordings_are_refused(tmp_path, raw):
     path = tmp_path / "cut.bin"
@@ -57,16 +45,8 @@ def test_events_out_of_frame_are_refused(tmp_path):
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"nmnist_train1K.npz is missing: .*\(or .* nmnist/Train/0"):
+    with pytest.raises(DataError, match=r"^Train is missing: expected the published folder .*/nmnist/Train or"):
         list(load_nmnist(tmp_path, "train"))
     (tmp_path / "nmnist" / "Train").mkdir(parents=True)
     with pytest.raises(DataError, match=r"expected 60000 recordings as 0/\*\.bin to 9/\*\.bin, found 0"):
         list(load_nmnist(tmp_path, "train"))
-
-
-@pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")
-def test_the_real_files():
-    recordings = list(load_nmnist(Path(DATA), "test"))
-    assert len(recordings) == 100
-    assert sum(len(recording.events) for recording in recordings) == 385596
-    assert [recording.label for recording in recordings[:8]] == [7, 2, 1, 0, 4, 1, 4, 9]

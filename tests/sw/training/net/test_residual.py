@@ -3,7 +3,6 @@
 import pytest
 import torch
 from spikeplane.compiler.placement import CompileError, place
-from spikeplane.data.sets import datasets
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv, PadShortcut, SpikingConv
 from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
@@ -12,7 +11,7 @@ from spikeplane.training.run.evaluate import compare, evaluate
 from spikeplane.training.run.train import train
 from spikeplane_hw.config import LARGE
 from torch.nn import functional
-from training_samples import EVENTS, IMAGE, recipe, samples
+from training_samples import EVENTS, IMAGE, offer_sample, recipe, samples
 
 LEAKY = NeuronRecipe(state_bits=4)
 MEMORY_FREE = NeuronRecipe(dynamics="memory_free", taps=3)
@@ -136,9 +135,8 @@ def residual(**changes) -> Recipe:
     residual(), residual(layers=blocks("conv"), neuron=MEMORY_FREE), residual().float32(),
 ], ids=["leaky", "memory_free", "float32"])
 def test_residual_networks_train(tmp_path, monkeypatch, chosen):
-    monkeypatch.setitem(
-        datasets.DATASETS, "sample",
-        lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
+    offer_sample(
+        monkeypatch, lambda recipe, root, part: samples(seed={"train": 0, "test": 1}[part]),
     )
     result = evaluate(train(chosen, tmp_path, progress=False))
     assert result.trained > 0.8

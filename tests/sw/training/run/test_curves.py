@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-from spikeplane.data.sets import datasets
 from spikeplane.training.run import train as training
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.curves import FOLDER, Curves
@@ -11,11 +10,11 @@ from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import train
 from tensorboard_scalars import scalars
 from training_process import sample_data
-from training_samples import recipe
+from training_samples import offer_sample, recipe
 
 
 def test_curves_of_a_training(tmp_path, monkeypatch):
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     path = train(recipe(epochs=3), tmp_path, progress=False, options=RunOptions(tensorboard=True))
     curves = scalars(tmp_path / FOLDER)
     history = load_checkpoint(path).history
@@ -46,7 +45,7 @@ def test_what_comes_again_is_shown_once(tmp_path):
 
 
 def test_without_the_package_no_training_begins(tmp_path, monkeypatch):
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.delattr(training._Training, "_batch")
     with pytest.raises(ValueError, match=r"tensorboard is needed: .* spikeplane\[tensorboard\]"):

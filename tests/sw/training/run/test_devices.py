@@ -5,7 +5,6 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from spikeplane.data.sets import datasets
 from spikeplane.training.net.memory_free import MemoryFree
 from spikeplane.training.net.networks import NeuronRecipe
 from spikeplane.training.net.neurons import LIF
@@ -20,14 +19,14 @@ from spikeplane.training.run.options import AMP, RunOptions
 from spikeplane.training.run.processes import Processes
 from spikeplane.training.run.train import train
 from training_process import sample_data
-from training_samples import EVENTS, IMAGE, network, recipe, samples
+from training_samples import EVENTS, IMAGE, network, offer_sample, recipe, samples
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def use_samples(monkeypatch):
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
 
 
 def test_devices(monkeypatch):

@@ -6,14 +6,13 @@ import signal
 import time
 
 import pytest
-from spikeplane.data.sets import datasets
 from spikeplane.training.run.curves import FOLDER
 from spikeplane.training.run.interrupts import StopSignals
 from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import CHECKPOINT, train
 from tensorboard_scalars import scalars
 from training_process import batches_done, command, sample_data, start, wait_for
-from training_samples import recipe
+from training_samples import offer_sample, recipe
 
 EPOCHS, BATCHES = 16, 6
 
@@ -23,7 +22,7 @@ def whole(tmp_path_factory):
     """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(datasets.DATASETS, "sample", sample_data)
+        offer_sample(patch, sample_data)
         options = RunOptions(device="cpu", tensorboard=True)
         train(recipe(epochs=EPOCHS), folder, progress=False, options=options)
     return folder
@@ -68,7 +67,7 @@ def test_a_training_that_is_asked_to_stop_saves_and_says_so(
     assert message, shown
     assert message[3] == str(path)
     assert batches_done(path, BATCHES) == int(message[1]) * BATCHES + int(message[2])
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     train(recipe(epochs=EPOCHS), tmp_path, progress=False, options=RunOptions(device="cpu"))
     assert path.read_bytes() == (whole / CHECKPOINT).read_bytes()
 

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 import torch
-from spikeplane.data.sets import datasets
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.curves import FOLDER
 from spikeplane.training.run.options import RunOptions
@@ -12,7 +11,7 @@ from spikeplane.training.run.processes import Processes
 from spikeplane.training.run.train import CHECKPOINT, train
 from tensorboard_scalars import scalars
 from training_process import batches_done, command, sample_data, start, wait_for
-from training_samples import recipe
+from training_samples import offer_sample, recipe
 
 TWO = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
 TOLERANCE = 1e-5
@@ -22,7 +21,7 @@ TOLERANCE = 1e-5
 def test_two_processes_train_as_one(tmp_path, monkeypatch):
     # Batches of 13 and 14 samples: halves that differ.
     chosen, batches = recipe(epochs=3, batch_size=15, regularizers={"spike_regulation": {"weight": 5.0}}), 7
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     options = RunOptions(device="cpu", tensorboard=True)
     one = load_checkpoint(train(chosen, tmp_path / "one", progress=False, options=options))
     path = tmp_path / "two" / CHECKPOINT

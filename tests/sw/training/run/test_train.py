@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
-from spikeplane.data.sets import datasets
 from spikeplane.network.file import save_network
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run import train as training
@@ -20,14 +19,14 @@ from spikeplane.training.run.evaluate import evaluate, predict
 from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import CHECKPOINT, train
 from training_process import sample_data
-from training_samples import network, recipe, samples
+from training_samples import network, offer_sample, recipe, samples
 
 
 @pytest.fixture(autouse=True)
 def use_samples(monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     yield
     torch.set_num_threads(threads)
 
@@ -183,7 +182,7 @@ def test_a_finished_training_is_left_alone(tmp_path):
 
 def test_other_data_are_refused(tmp_path, monkeypatch):
     train(recipe(epochs=1), tmp_path, progress=False)
-    monkeypatch.setitem(datasets.DATASETS, "sample", lambda *_: samples(seed=5))
+    offer_sample(monkeypatch, lambda *_: samples(seed=5))
     with pytest.raises(CheckpointError, match="trained on other data"):
         train(recipe(epochs=1), tmp_path, progress=False)
 

@@ -7,10 +7,10 @@ import numpy as np
 from .events import Recording, RecordingError, from_zero, make_events
 from .files import import_extra
 
-__all__ = ["read_stream"]
+__all__ = ["read_faery"]
 
 
-def read_stream(
+def read_faery(
     path: Path, label: int | None = None, width: int | None = None, height: int | None = None
 ) -> Recording:
     """Return the recording in a file, with times since its first event.

@@ -1,14 +1,28 @@
-"""Recordings of a whole data set, packed into one npz file."""
+"""Parts of N-CARS and N-MNIST, the recordings of each packed into one npz file: what the benches train and test with.
 
+Spikeplane itself reads the official folders only.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from spikeplane.data.formats.events import EVENT, Recording
+from spikeplane.data.formats.files import DataError, locate
+from spikeplane.data.formats.nmnist_bin import SIZE
+from spikeplane.data.sets import ncars, nmnist
+from spikeplane.data.sets.datasets import DATASETS, DataRecipe, Dataset, from_recordings
 
-from ..formats.events import EVENT, Recording
-from ..formats.files import DataError
+__all__ = ["load_packed", "packed_loader", "read_packed_events", "use_packed"]
 
-__all__ = ["read_packed_events"]
-
+FILES = {
+    "ncars": ("ncars", {"train": "ncars_train_sub3000.npz", "test": "ncars_test_sub1000.npz"}),
+    "nmnist": ("nmnist_small", {"train": "nmnist_train1K.npz", "test": "nmnist_test100.npz"}),
+}
+"""Of each data set the folder, and the file of each part."""
+SIZES = {"ncars": (ncars.WIDTH, ncars.HEIGHT), "nmnist": (SIZE, SIZE)}
+DURATIONS = {"ncars": ncars.DURATION, "nmnist": nmnist.DURATION}
+CLASSES = {"ncars": len(ncars.CLASSES), "nmnist": nmnist.CLASSES}
 FIELDS = ("offsets", "dt_lo", "dt_hi", "x", "y", "p", "label")
 
 
@@ -59,3 +73,23 @@ def read_packed_events(path: Path, width: int, height: int) -> list[Recording]:
         ))
         recordings[-1].verify()
     return recordings
+
+
+def load_packed(name: str, root: Path | None, part: str) -> Iterator[Recording]:
+    """Yield the recordings of ``part`` of the data set ``name``, from ``root`` or its folder there."""
+    folder, files = FILES[name]
+    yield from read_packed_events(locate(root, folder, files[part]), *SIZES[name])
+
+
+def packed_loader(name: str) -> Callable[[DataRecipe, Path | None, str], Dataset]:
+    """Return a loader for DATASETS that reads the packed parts of the data set ``name``."""
+    def load(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
+        return from_recordings(recipe, part, load_packed(name, root, part), DURATIONS[name], CLASSES[name])
+    return load
+
+
+def use_packed() -> None:
+    """Let the names ``ncars`` and ``nmnist`` in recipes and checkpoints mean the packed parts from now on."""
+    for name in FILES:
+        DATASETS.unregister(name)
+        DATASETS.register(name, packed_loader(name))
