@@ -90,7 +90,7 @@ def test_potentials_are_exactly_the_cores(bits, levels):
     limit = 1 << (STATE_WIDTH - 1)
     potential = np.arange(-limit, limit)
     neuron = Neuron(
-        shift=1, reset=Reset.NONE, state_bits=bits, levels=levels, fire_above=limit - 1
+        reset=Reset.NONE, state_bits=bits, levels=levels, fire_above=limit - 1
     )
     _, codes, _ = neuron.step(potential, np.zeros_like(potential))
     quantizer = PotentialQuantizer(bits, levels)
