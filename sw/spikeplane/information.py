@@ -8,7 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from .compiler.image import Image, load_image
 from .network.graph import IntegerNetwork, load_network
 
-__all__ = ["describe"]
+__all__ = ["describe", "is_recipe", "read_checkpoint", "shape_text"]
 
 Rows = list[tuple[str, str]]
 
@@ -29,7 +29,7 @@ def describe(file: str) -> Rows:
 
         return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
     path = Path(file)
-    if path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix):
+    if is_recipe(file):
         from .training.recipe.recipes import load_recipe
 
         return recipe_rows(load_recipe(file))
@@ -47,6 +47,12 @@ def describe(file: str) -> Rows:
         except ValueError as error:
             errors.append(str(error))
     raise ValueError(f"{file}: neither an image, a network nor a checkpoint:\n" + "\n".join(errors))
+
+
+def is_recipe(file: str) -> bool:
+    """Return whether ``file`` is a recipe, by its name or a TOML file, and not another file."""
+    path = Path(file)
+    return path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix)
 
 
 def shape_text(network_input) -> str:

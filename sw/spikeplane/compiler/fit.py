@@ -1,6 +1,7 @@
 """Does it fit: everything that a network needs of a core, and how long a sample takes on it."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
@@ -8,9 +9,9 @@ from spikeplane_hw.memory_map import Space, memory_map
 
 from ..network.graph import IntegerNetwork, Schedule
 from .footprint import layer_cycles, memory_words
-from .limits import Limit, Need, memory_needs, sum_needs
+from .limits import Limit, Need, memory_needs, needs
 from .placement import Placement, place
-from .remedies import changes, ways
+from .remedies import changes
 
 __all__ = ["BoardTime", "Fit", "fit", "fit_all"]
 
@@ -51,8 +52,7 @@ class Fit:
     @property
     def exceeded(self) -> list[Need]:
         """The greatest need of each limit that is exceeded, in the order in which compiling names them."""
-        worst = self.worst
-        return [worst[kind] for kind in dict.fromkeys(need.kind for need in self.needs if need.exceeded)]
+        return _exceeded(self.needs)
 
     @property
     def fits(self) -> bool:
@@ -62,11 +62,7 @@ class Fit:
     @property
     def worst(self) -> dict[Limit, Need]:
         """The greatest need of each limit, relative to it."""
-        found: dict[Limit, Need] = {}
-        for need in self.needs:
-            if need.kind not in found or need.share > found[need.kind].share:
-                found[need.kind] = need
-        return found
+        return _worst(self.needs)
 
     @property
     def depths(self) -> dict[Space, int]:
@@ -119,22 +115,24 @@ def fit(
     rule that no core could lift.
     """
     network.verify()
-    first = place(network, config, schedule or Schedule.REGISTERS, keep_maps=keep_maps is not False, check=False)
-    placements = [
-        placement for _, placement in ways(first, config)
-        if schedule in (None, placement.schedule) and keep_maps in (None, placement.keeps_maps)
-    ]
-    placement = min(placements, key=_overflow)
-    found = [*memory_needs(placement), *sum_needs(placement)]
+    ways = product(
+        Schedule if schedule is None else [schedule], (True, False) if keep_maps is None else [keep_maps]
+    )
+    placements = {
+        (schedule, keep): place(network, config, schedule, keep_maps=keep, check=False)
+        for schedule, keep in ways
+    }
+    way = min(placements, key=lambda way: _overflow(placements[way]))
+    placement = placements[way]
+    found = needs(placement)
     cycles, note = {}, "does not fit"
     if not any(need.exceeded for need in found):
         cycles, note = _cycles(placement, inputs, most_segments)
-    result = Fit(
-        config=config, schedule=placement.schedule, keep_maps=placement.keeps_maps,
-        words=memory_words(placement), needs=found, changes=[], cycles=cycles, note=note,
+    return Fit(
+        config=config, schedule=placement.schedule, keep_maps=way[1],
+        words=memory_words(placement), needs=found, cycles=cycles, note=note,
+        changes=[changes(placement, need) for need in _exceeded(found)],
     )
-    result.changes.extend(changes(placement, need) for need in result.exceeded)
-    return result
 
 
 def fit_all(
@@ -142,6 +140,19 @@ def fit_all(
 ) -> list[Fit]:
     """Return the fit of every named configuration, for the arguments of :func:`fit`."""
     return [fit(network, config, inputs=inputs, most_segments=most_segments) for config in CONFIGS.values()]
+
+
+def _worst(found: list[Need]) -> dict[Limit, Need]:
+    worst: dict[Limit, Need] = {}
+    for need in found:
+        if need.kind not in worst or need.share > worst[need.kind].share:
+            worst[need.kind] = need
+    return worst
+
+
+def _exceeded(found: list[Need]) -> list[Need]:
+    worst = _worst(found)
+    return [worst[kind] for kind in dict.fromkeys(need.kind for need in found if need.exceeded)]
 
 
 def _overflow(placement: Placement) -> float:

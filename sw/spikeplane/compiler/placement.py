@@ -128,7 +128,7 @@ class Placement:
 
     @property
     def keeps_maps(self) -> bool:
-        """Whether every map has its own memory."""
+        """Whether every map has its own memory, also where there are too few to overwrite any."""
         return all(self.kept[:-1])
 
     @property
