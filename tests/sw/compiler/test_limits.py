@@ -1,6 +1,8 @@
 """Needs of placed networks beside the limits of a core."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import ragged_networks
@@ -11,6 +13,20 @@ from spikeplane.compiler.program import Program
 from spikeplane.network.graph import Schedule
 from spikeplane_hw.config import SMALL, TINY
 from spikeplane_hw.memory_map import memory_map
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_page_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("make_limits", DOCS / "make_limits.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (DOCS / "limits.md").read_text()
+    assert page == module.page(), "run python docs/make_limits.py"
+    # What users meet first is named with its numbers.
+    for text in ("takes 64 passes, all 64 of", "65536 needed, limit 65535", "A program has 16 layers (8 in `tiny`)"):
+        assert text in page
 
 
 def test_a_need_is_its_share_of_the_limit():
