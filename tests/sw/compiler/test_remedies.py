@@ -228,6 +228,11 @@ def test_what_sums_need_is_enough_and_no_more():
         "at most 4 inputs of a sum (now 9), 4-bit weights in layer 'conv1', a 3-bit input or "
         "another configuration (it fits small, large)")
     assert Limit.REFERENCE not in exceeded(with_input(image, bits=3), core)
+    placement = place(with_input(image, bits=8), core, check=False)
+    need = next(need for need in needs(placement) if need.kind is Limit.SUM and need.exceeded)
+    assert "2-bit weights in layer 'conv1'" in remedy(placement, need)
+    assert {Limit.SUM, Limit.REFERENCE}.isdisjoint(exceeded(with_bits(placement.network, 0, 2), core))
+    assert Limit.SUM in exceeded(with_bits(placement.network, 0, 4), core)
 
 
 def test_what_steps_and_maps_need_is_enough_and_no_more():
@@ -249,6 +254,11 @@ def test_what_weights_need_is_enough_and_no_more():
     remedies = str(error.value).partition("to make it fit: ")[2]
     assert remedies.startswith("4-bit weights in layer 'wide', at most 192 channels in layer 'wide' or")
     assert not exceeded(with_bits(net, 0, 4), core)
+    tighter = replace(core, weight_depth=38)
+    assert Limit.WEIGHTS in exceeded(with_bits(net, 0, 4), tighter)
+    assert Limit.WEIGHTS not in exceeded(with_bits(net, 0, 2), tighter)
+    with pytest.raises(CompileError, match="to make it fit: 2-bit weights in layer 'wide', at most 64 channels"):
+        place(net, tighter)
     narrower = network(net.input, conv("wide", 192, 8, 1, bits=8, kind=WeightKind.TWOS),
                        classifier(channels=192))
     assert not exceeded(narrower, core)
