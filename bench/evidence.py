@@ -17,7 +17,7 @@ import numpy as np
 from accuracy import data_root, run_on_board
 from figures import RESULTS, Figure, save
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.footprint import occupation
+from spikeplane.compiler.footprint import footprint
 from spikeplane.compiler.placement import CompileError
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.network.graph import IntegerNetwork
@@ -144,7 +144,7 @@ def stored_bits(network: IntegerNetwork) -> int | None:
     """Return the bits of a core's memories in the schedule that stores potentials, None if none fits."""
     for config in CONFIGS:
         try:
-            return occupation(network, config, Schedule.STORED).total_bits
+            return footprint(network, config, Schedule.STORED).total_bits
         except CompileError:
             continue
     return None

@@ -107,6 +107,7 @@ def train(
     )] = True,
 ) -> None:
     """Train a network by a recipe; start it with torchrun for several processes."""
+    from .fit_report import opening_lines
     from .training.recipe.recipes import load_recipe
     from .training.run.options import RunOptions
     from .training.run.processes import is_first
@@ -119,8 +120,12 @@ def train(
         device=device, amp=amp, save_every=save_every, validate_every=validate_every,
         tensorboard=tensorboard,
     )
+    chosen = chosen.float32() if float32 else chosen
+    if is_first():
+        for line in opening_lines(chosen):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     with stoppable(is_first()):
-        path = run_training(chosen.float32() if float32 else chosen, out, data, options=options)
+        path = run_training(chosen, out, data, options=options)
     if is_first():
         console.print(f"checkpoint: {path}", highlight=False)
         if make_report:
@@ -214,7 +219,7 @@ def write_report(checkpoint: Path, device: str, out: Path | None = None, **optio
 def require_report() -> None:
     """Raise a ValueError that names the extra if what reports need is not installed."""
     try:
-        import_module(".report", __package__)
+        import_module(".reports.report", __package__)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{error.name} is needed for a report: install Spikeplane with its extra, as "
@@ -321,9 +326,23 @@ def program(
 @app.command(epilog="Example: spikeplane info digits.spk")
 def info(
     file: Annotated[str, typer.Argument(help="An image, network, checkpoint or recipe, `boards`, or `recipes`.")],
+    config: Annotated[str | None, typer.Option(
+        help=f"Show whether it fits a core configuration: {', '.join(CONFIGS)}, or all."
+    )] = None,
+    overrides: Overrides = None,
 ) -> None:
-    """Show what a file or a recipe holds, or which boards and recipes there are."""
+    """Show what a file or a recipe holds, which boards and recipes there are, or with --config whether it fits."""
     from .information import describe
+
+    if config is not None:
+        from .fit_report import candidate, fit_tables
+
+        configs = list(CONFIGS.values()) if config == "all" else [config_named(config)]
+        for part in fit_tables(candidate(file, overrides or ()), configs):
+            console.print(part, highlight=False, markup=False)
+        return
+    if overrides:
+        raise typer.BadParameter("--set needs --config")
 
     table = Table("what", "value")
     for name, value in describe(file):

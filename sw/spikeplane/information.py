@@ -9,7 +9,7 @@ from .compiler.image import Image, load_image
 from .network.file import load_network
 from .network.graph import IntegerNetwork
 
-__all__ = ["describe"]
+__all__ = ["describe", "is_recipe", "read_checkpoint", "shape_text"]
 
 Rows = list[tuple[str, str]]
 
@@ -30,7 +30,7 @@ def describe(file: str) -> Rows:
 
         return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
     path = Path(file)
-    if path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix):
+    if is_recipe(file):
         from .training.recipe.recipes import load_recipe
 
         return recipe_rows(load_recipe(file))
@@ -48,6 +48,12 @@ def describe(file: str) -> Rows:
         except ValueError as error:
             errors.append(str(error))
     raise ValueError(f"{file}: neither an image, a network nor a checkpoint:\n" + "\n".join(errors))
+
+
+def is_recipe(file: str) -> bool:
+    """Return whether ``file`` is a recipe, by its name or a TOML file, and not another file."""
+    path = Path(file)
+    return path.suffix == ".toml" or (not path.exists() and path.name == file and not path.suffix)
 
 
 def shape_text(network_input) -> str:

@@ -3,6 +3,7 @@
 import runpy
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,18 @@ import pytest
 import ragged_networks
 from rich.console import Console
 from spikeplane import cli
+from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import load_image
+from spikeplane.compiler.placement import CompileError
+from spikeplane.data.sets import datasets, shapes
+from spikeplane.fit_report import opening_lines
 from spikeplane.network.file import save_network
 from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
+from spikeplane_hw.config import CONFIGS
+from training_process import sample_data
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -94,9 +101,72 @@ def test_info_of_a_checkpoint(wide, tmp_path):
     assert "block, 32 channels, 3 x 3, stride 2, 1-bit binary weights, 2-bit potentials" in shown
 
 
+def test_compile_ends_in_a_remedy(tmp_path, monkeypatch, capsys):
+    network = small_network()
+    wide = replace(network, input=replace(network.input, steps=20_000))
+    source = tmp_path / "n.network.safetensors"
+    save_network(wide, source)
+    monkeypatch.setattr("sys.argv", ["spikeplane", "compile", str(source), str(tmp_path / "n.spk")])
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    with pytest.raises(CompileError) as error:
+        compile_network(wide, CONFIGS["small"])
+    assert "; to make it fit: at most " in str(error.value)
+    assert " ".join(capsys.readouterr().err.split()) == f"spikeplane: {error.value}"
+
+
+def test_info_says_whether_it_fits(wide):
+    shown = runner.invoke(cli.app, ["info", "mnist", "--config", "all"])
+    assert shown.exit_code == 0
+    for text in ("tiny is too small", "43 of 32 (134%) !", "a 2-bit input or 4-bit weights in layer 'conv1'",
+                 "it fits small, large"):
+        assert text in shown.output
+    shown = runner.invoke(cli.app, ["info", "mnist", "--config", "tiny", "--set", "data.bits=2"]).output
+    assert "27 of 32 (84%)" in shown and "passes, all layers" not in shown
+    assert "weight slots a bank" in shown
+    with_nothing_to_ask = runner.invoke(cli.app, ["info", "mnist", "--set", "data.bits=2"])
+    assert with_nothing_to_ask.exit_code == 2
+
+
+def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
+    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    monkeypatch.setitem(shapes.SHAPES, "sample", shapes.SampleShape(height=8, width=8, classes=4))
+    path = tmp_path / "tiny.toml"
+    path.write_text("""
+        seed = 1
+        data = {name = "sample", steps = 3}
+        layers = [
+            {name = "conv", kind = "conv", channels = 4},
+            {name = "out", kind = "classifier", weights = "absmax", weight_bits = 8},
+        ]
+        training = {epochs = 1}
+    """)
+    done = runner.invoke(cli.app, ["train", str(path), "--out", str(tmp_path / "out"), "--no-report"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[:4] == opening_lines(load_recipe(str(path)))
+    assert lines[0].startswith("does it fit? cycles are predicted") and lines[1].startswith("tiny: fits")
+    assert (tmp_path / "out" / "checkpoint.safetensors").is_file()
+
+    def stopped(*arguments, **options):
+        raise ValueError("no training")
+
+    monkeypatch.setattr("spikeplane.training.run.train.train", stopped)
+    # It is said ahead of the training, and of a network that no core runs as well.
+    for option, lines in (([], 4), (["--float32"], 1)):
+        done = runner.invoke(cli.app, ["train", str(path), "--out", str(tmp_path / "b"), "--no-report", *option])
+        assert isinstance(done.exception, ValueError)
+        assert done.output.startswith("does it fit?") and len(done.output.splitlines()) == lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["info", "recipes", "--config", "all"], "recipe 'recipes': expected a .toml file or one of"),
+        (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
+        (["info", "cifar10_resnet20_1w2u", "--config", "small"], "has no integer form, which cores run: layer"),
         (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),

@@ -11,13 +11,14 @@ from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, quantizer_table
 
 from ..network import model
 from ..network.graph import IntegerNetwork
+from ..network.input import InputFormat
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .placement import PlacedLayer, Placement, place
 from .program import Program
 from .spike_map import to_words
 
-__all__ = ["compile_network"]
+__all__ = ["compile_network", "random_samples"]
 
 VECTOR_DENSITY = 0.15
 """Active part of a self-test input that nobody recorded."""
@@ -36,7 +37,7 @@ def compile_network(
 
     ``samples``, uint8 (n, *InputFormat.shape), become the image's self-test; without, two seeded
     random inputs do. For ``keep_maps`` and ``keep_states`` see :func:`.placement.place`. Raises a
-    NetworkError or a CompileError naming the layer, the value and the limit.
+    NetworkError or a CompileError naming the layer, the value, the limit and the remedy.
     """
     placement = place(
         network, config, schedule, keep_maps=keep_maps, keep_states=keep_states
@@ -45,7 +46,7 @@ def compile_network(
     program.verify()
     form, source = network.input, placement.input_map
     if samples is None:
-        samples = _random_samples(network)
+        samples = random_samples(form, 2, VECTOR_DENSITY)
     return Image(
         config=config,
         schedule=schedule,
@@ -142,11 +143,12 @@ def _parameter_words(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
     return to_words(bits, bits.shape[1])
 
 
-def _random_samples(network: IntegerNetwork) -> np.ndarray:
+def random_samples(form: InputFormat, count: int, density: float) -> np.ndarray:
+    """Return seeded random inputs, uint8 (count, *form.shape), of which ``density`` (0 to 1) is not 0."""
     random = np.random.default_rng(1)
-    shape = (2, *network.input.shape)
-    values = random.integers(1, 1 << network.input.bits, shape)
-    return (values * (random.random(shape) < VECTOR_DENSITY)).astype(np.uint8)
+    shape = (count, *form.shape)
+    values = random.integers(1, 1 << form.bits, shape)
+    return (values * (random.random(shape) < density)).astype(np.uint8)
 
 
 def _vectors(network, config, schedule, samples: np.ndarray) -> list[Vector]:

@@ -14,17 +14,17 @@ from ..network.schedule import Schedule
 from .compile import compile_network
 from .cycles import predict_cycles
 from .image import save_image
-from .placement import CompileError, place
+from .placement import CompileError, Placement, place
 
-__all__ = ["Occupation", "occupation", "occupations"]
+__all__ = ["Footprint", "footprint", "footprints", "layer_cycles", "memory_words"]
 
-KEPT_SPACES = (Space.WEIGHTS, Space.PARAMETERS, Space.STATES, Space.SPIKES, Space.PROGRAM,
-               Space.PASSES, Space.TABLES, Space.LOGITS)
+FILLED_SPACES = (Space.WEIGHTS, Space.PARAMETERS, Space.STATES, Space.SPIKES, Space.PROGRAM,
+                 Space.PASSES, Space.TABLES, Space.LOGITS)
 """Memories that a network fills, those that it fills most first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Occupation:
+class Footprint:
     """What a network takes of one configuration, measured from its image and its placement."""
 
     config: str
@@ -49,12 +49,12 @@ class Occupation:
         return sum(self.cycles.values())
 
 
-def occupation(
+def footprint(
     network: IntegerNetwork,
     config: CoreConfig,
     schedule: Schedule = Schedule.REGISTERS,
     inputs: np.ndarray | None = None,
-) -> Occupation:
+) -> Footprint:
     """Return what ``network`` takes of a core; a CompileError says why it does not fit.
 
     Maps that are no longer needed are overwritten, which takes the least memory. ``inputs`` are
@@ -67,28 +67,38 @@ def occupation(
         path = Path(folder) / "network.spk"
         save_image(image, path)
         image_bytes = path.stat().st_size
-    taken, memories = placement.occupied_words(), memory_map(config)
-    cycles = {}
-    if inputs is not None and len(inputs):
-        predicted = predict_cycles(network, inputs, config, schedule, keep_maps=False).mean(0)
-        cycles = dict(zip(network.names, predicted.tolist(), strict=True))
-    return Occupation(
-        config=config.name, schedule=schedule, image_bytes=image_bytes,
-        words={space: taken[space] for space in KEPT_SPACES},
-        bits={space: taken[space] * memories[space].width for space in KEPT_SPACES},
-        cycles=cycles,
+    words, memories = memory_words(placement), memory_map(config)
+    return Footprint(
+        config=config.name, schedule=schedule, image_bytes=image_bytes, words=words,
+        bits={space: count * memories[space].width for space, count in words.items()},
+        cycles={} if inputs is None or not len(inputs) else layer_cycles(placement, inputs),
     )
 
 
-def occupations(
+def memory_words(placement: Placement) -> dict[Space, int]:
+    """Return the words of each memory that a placed network fills, or would fill where it does not fit."""
+    taken = placement.occupied_words()
+    return {space: taken[space] for space in FILLED_SPACES}
+
+
+def layer_cycles(placement: Placement, inputs: np.ndarray) -> dict[str, float]:
+    """Return the predicted cycles of each layer of a network that fits, the mean of ``inputs``."""
+    predicted = predict_cycles(
+        placement.network, inputs, placement.config, placement.schedule, keep_maps=placement.keeps_maps
+    ).mean(0)
+    names = [placed.layer.name for placed in placement.layers]
+    return dict(zip(names, predicted.tolist(), strict=True))
+
+
+def footprints(
     network: IntegerNetwork, inputs: np.ndarray | None = None
-) -> tuple[list[Occupation], dict[tuple[str, Schedule], str]]:
+) -> tuple[list[Footprint], dict[tuple[str, Schedule], str]]:
     """Return what ``network`` takes of each named configuration, and why it does not fit others."""
     fitting, reasons = [], {}
     for name, config in CONFIGS.items():
         for schedule in Schedule:
             try:
-                fitting.append(occupation(network, config, schedule, inputs))
+                fitting.append(footprint(network, config, schedule, inputs))
             except (CompileError, NetworkError) as error:
                 reasons[name, schedule] = str(error)
     return fitting, reasons

@@ -3,18 +3,11 @@
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import descriptor_words, event_layout
-from spikeplane_hw.memory_map import LOGIT_WIDTH, Space
-from spikeplane_hw.neuron import (
-    MULTIPLIER_WIDTH,
-    STATE_WIDTH,
-    TABLE_INDEX_WIDTH,
-    Levels,
-    Neuron,
-)
+from spikeplane_hw.memory_map import Space
+from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
@@ -22,13 +15,10 @@ from ..network.lowered import CoreLayer, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
+from .limits import CompileError, needs
 from .spike_map import SpikeMap
 
 __all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
-
-
-class CompileError(ValueError):
-    """A network does not fit a core; the message names the layer, what it needs and the limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,34 +132,23 @@ class Placement:
     kept: list[bool]
     """Whether a layer's spikes are still there after the run."""
 
+    @property
+    def keeps_maps(self) -> bool:
+        """Whether every map has its own memory, also where there are too few to overwrite any."""
+        return all(self.kept[:-1])
+
+    @property
+    def keeps_states(self) -> bool:
+        """Whether the final potentials are stored though the schedule would not."""
+        return self.schedule is Schedule.REGISTERS and any(placed.stored for placed in self.layers)
+
     def verify(self) -> None:
-        """Raise a CompileError naming the layer, the need and the limit if a memory overflows."""
-        config = self.config
-        _limit("", "layers", len(self.layers), config.layer_count)
-        _limit("", "quantizer tables", len(self.tables), config.table_count)
-        _verify_map("input", self.input_map, config)
-        for name, side in (("height", self.input_map.height), ("width", self.input_map.width)):
-            _limit("input", name, side, (1 << config.side_width) - 1)
-        _limit("input", "time steps", self.network.input.steps, (1 << config.step_width) - 1)
-        if self.input_map.flagged:
-            _verify_events(self.input_map)
-        for placed in self.layers:
-            where = f"layer {placed.layer.name!r}"
-            if placed.target is not None:
-                _verify_map(where, placed.target, config)
-            _limit(where, "weight slots a bank, all layers to here", placed.weight_end,
-                   config.weight_depth)
-            _limit(where, "passes, all layers to here", placed.pass_end, config.pass_count)
-            _limit(where, "taps", len(placed.layer.taps), config.tap_count)
-            if placed.layer.neuron is None:
-                _limit(where, "logits", placed.layer.weight.shape[0], config.logit_count)
-                continue
-            _limit(where, "parameter chunks, all layers to here", placed.parameter_end(config),
-                   config.parameter_depth)
-            _limit(where, "state chunks, all layers to here", placed.state_end(config),
-                   config.state_depth)
-        for placed in self.layers:
-            _verify_sums(placed, self)
+        """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
+        exceeded = [need for need in needs(self) if need.exceeded]
+        if exceeded:
+            from .remedies import error  # Remedies are tried by placing the network again.
+
+            raise error(self, exceeded)
 
     def occupied_words(self) -> dict[Space, int]:
         """Return how many words of each memory, from its first one on, the network takes."""
@@ -197,14 +176,17 @@ def place(
     *,
     keep_maps: bool = True,
     keep_states: bool = False,
+    check: bool = True,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
     ``keep_maps`` gives every map its own memory, so that all spikes can be read after a run;
     without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
-    potentials of every layer that has a state also with the schedule REGISTERS.
+    potentials of every layer that has a state also with the schedule REGISTERS. Without ``check``
+    the network is one that was verified before, and may need more than the core has.
     """
-    network.verify()
+    if check:
+        network.verify()
     form, formats = network.input, network.maps()
     lowered = [_lower(node, formats) for node in network.nodes]
     slots = -(-form.channels // config.banks)
@@ -275,7 +257,8 @@ def place(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[kept.get(layer.name, False) for layer in lowered],
     )
-    placement.verify()
+    if check:
+        placement.verify()
     return placement
 
 
@@ -340,51 +323,3 @@ def _first_fit(taken: list[tuple[int, int]], size: int) -> int:
             break
         start = max(start, other + length)
     return start
-
-
-def _limit(where: str, what: str, need: int, limit: int) -> None:
-    if need > limit:
-        prefix = f"{where}: " if where else ""
-        raise CompileError(f"{prefix}{what}: {need} needed, limit {limit}")
-
-
-def _verify_map(where: str, spikes: SpikeMap, config: CoreConfig) -> None:
-    words = spikes.first_word(config) + spikes.words(config)
-    _limit(where, "spike memory words up to its map's end", words, config.spike_depth)
-    _limit(where, "row flags up to its map's end", spikes.flags + spikes.rows,
-           config.row_flag_count)
-
-
-def _verify_sums(placed: PlacedLayer, placement: Placement) -> None:
-    """Prove that no sum of the layer overflows, whatever its input."""
-    config, layer = placement.config, placed.layer
-    where = f"layer {layer.name!r}"
-    largest = sum(1 << plane.weight for plane in placed.input_planes)
-    weight = layer.weight.astype(np.int64)
-    codes = layer.weight_kind.codes(weight, layer.weight_bits).sum((1, 2, 3)) * largest
-    limit = (1 << config.accumulator_width) - 1
-    _limit(where, f"largest sum of channel {int(codes.argmax())}", int(codes.max()), limit)
-    reference = layer.weight_kind.reference(layer.weight_bits) * weight[0].size * largest
-    _limit(where, "largest reference sum", reference, limit)
-    high = np.maximum(weight, 0).sum((1, 2, 3)) * largest
-    low = np.maximum(-weight, 0).sum((1, 2, 3)) * largest
-    reach = np.maximum(high, low)
-    if layer.neuron is None:
-        segments = placed.output_height * placed.output_width * placement.network.input.steps
-        _limit(where, "largest logit, all pixels and steps", int(reach.max()) * segments,
-               (1 << (LOGIT_WIDTH - 1)) - 1)
-        return
-    multiplier, offset = layer.affine
-    product = reach * np.abs(multiplier) + np.abs(offset)
-    width = config.sum_width + MULTIPLIER_WIDTH + 1
-    _limit(where, f"largest |sum * M| + |B|, channel {int(product.argmax())}", int(product.max()),
-           (1 << (width - 1)) - 1)
-
-
-def _verify_events(input_map: SpikeMap) -> None:
-    """Raise a CompileError if an event cannot name every pixel and step of the input map."""
-    layout = event_layout()
-    for name, size in (
-        ("x", input_map.width), ("y", input_map.height), ("step", input_map.steps)
-    ):
-        _limit("input", f"values of an event's {name}", size, 1 << layout[name].width)

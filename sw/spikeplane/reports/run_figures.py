@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..compiler.footprint import Occupation, occupations
+from ..compiler.footprint import Footprint, footprints
 from ..data.sets.datasets import Dataset, load_dataset
 from ..network.schedule import Schedule
 from ..training.net.export import export_network
@@ -39,7 +39,7 @@ class RunFigures:
     model if there is one."""
     cost: Cost
     distributions: Distributions
-    occupations: list[Occupation]
+    footprints: list[Footprint]
     """What it takes of each configuration, with each schedule, that it fits."""
     refusals: dict[tuple[str, Schedule], str]
     """Why it does not fit the others; nothing of a network that has no integer model."""
@@ -55,9 +55,9 @@ class RunFigures:
         integer = self.evaluation.integer
         return None if integer is None else 100 * (self.evaluation.trained - integer)
 
-    def core_ratio(self, occupation: Occupation) -> float:
+    def core_ratio(self, footprint: Footprint) -> float:
         """Return the network's size in float32 over all memories it takes of a core."""
-        return self.cost.float32_bits.total / occupation.total_bits
+        return self.cost.float32_bits.total / footprint.total_bits
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; distributions are left to the pictures."""
@@ -79,7 +79,7 @@ class RunFigures:
             "distributions": plain(self.distributions),
             "core": [
                 plain(found) | {"float32_ratio": self.core_ratio(found)}
-                for found in self.occupations
+                for found in self.footprints
             ],
             "refusals": [
                 {"config": config, "schedule": schedule.value, "reason": reason}
@@ -112,11 +112,11 @@ def run_figures(
     spent = cost(network, inputs)
     taken, refusals = [], {}
     if not spent.missing:
-        taken, refusals = occupations(export_network(network), inputs[:CYCLE_SAMPLES])
+        taken, refusals = footprints(export_network(network), inputs[:CYCLE_SAMPLES])
     return RunFigures(
         path=path, checkpoint=loaded, evaluation=evaluation,
         confusion=_confusion(test, evaluation.predictions), cost=spent,
-        distributions=distributions(network, inputs), occupations=taken, refusals=refusals,
+        distributions=distributions(network, inputs), footprints=taken, refusals=refusals,
     )
 
 

@@ -120,7 +120,7 @@ def _summary(shown: list[RunFigures]) -> list[list[str]]:
         ["energy, dense float32, same estimate",
          *(f"{each.cost.dense_energy_nj:,.1f} nJ" for each in shown)],
     ]
-    for found in shown[0].occupations:
+    for found in shown[0].footprints:
         rest = [""] * (len(shown) - 1)
         where = f"core {found.config}, {found.schedule.value}"
         rows.append([f"{where}: all memories", _kib(found.total_bits), *rest])
@@ -270,7 +270,7 @@ def _of(size: Size, name: str) -> int:
 def _core(report: Report, figures: RunFigures) -> None:
     if figures.cost.missing:
         return
-    found = figures.occupations
+    found = figures.footprints
     if found:
         rows = [["image, bytes", *(each.image_bytes for each in found)]]
         rows += [
@@ -310,7 +310,7 @@ def _operations(report: Report, shown: list[RunFigures]) -> None:
 
 
 def _cycles(report: Report, figures: RunFigures) -> None:
-    core, found = figures.cost.core_operations, figures.occupations
+    core, found = figures.cost.core_operations, figures.footprints
     if core is None:
         return
     rows = [

@@ -2,40 +2,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ragged_networks import CORES, chain, changed, layer, network, or_pool, samples
+from deep_network import deep
+from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
-from spikeplane.network.graph import IntegerNetwork
-from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
-from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import LARGE, SMALL, TINY
 from spikeplane_hw.descriptor import descriptor_layout
 from spikeplane_hw.memory_map import Register, Space
-from spikeplane_hw.neuron import Levels, Neuron
-
-
-def conv(name, out, channels, side, seed=0, **more) -> object:
-    neuron = more.pop("neuron", Neuron(state_bits=4))
-    return layer(np.random.default_rng(seed), name, out, channels, (side, side), neuron=neuron, **more)
-
-
-def deep(steps=3, **changes) -> IntegerNetwork:
-    """Return a network of six layers on 12x12 events."""
-    first = changed(conv("a", 10, 2, 3, padding=1), **changes)
-    out = first.terms[0].weight.shape[0]
-    return IntegerNetwork(
-        input=InputFormat(channels=2, height=12, width=12, steps=steps),
-        nodes=chain(
-            first, conv("b", 12, out, 3, padding=1), or_pool("pool", 2),
-            conv("c", 9, 12, 3, padding=1), conv("d", 7, 9, 6),
-            layer(np.random.default_rng(1), "out", 4, 7, (1, 1)),
-        ),
-        logit_offset=np.zeros(4, np.int64),
-    )
 
 
 def spread(start, length):
@@ -119,50 +96,9 @@ def test_fields_are_decoded_as_encoded():
     assert decode_fields(layout, encode_fields(layout, lowest, "x")) == lowest
 
 
-@pytest.mark.parametrize(("core", "message"), [
-    ({"weight_depth": 100}, "layer 'd': weight slots a bank, all layers to here: 126 needed, limit 100"),
-    ({"spike_depth": 100}, "layer 'b': spike memory words up to its map's end: 135 needed, limit 100"),
-    ({"parameter_depth": 4}, "layer 'b': parameter chunks, all layers to here: 8 needed, limit 4"),
-    ({"table_count": 1}, "quantizer tables: 2 needed, limit 1"),
-    ({"pass_count": 5}, "layer 'out': passes, all layers to here: 6 needed, limit 5"),
-    ({"layer_count": 5}, "layers: 6 needed, limit 5"),
-    ({"logit_count": 3}, "layer 'out': logits: 4 needed, limit 3"),
-    ({"row_flag_count": 100}, "layer 'b': row flags up to its map's end: 108 needed, limit 100"),
-    ({"accumulator_width": 4}, "layer 'a': largest reference sum: 18 needed, limit 15"),
-])
-def test_what_does_not_fit_is_named(core, message):
-    base = replace(SMALL, lanes=32, state_depth=512)
-    net = deep()
-    net.nodes[1] = conv("b", 12, 10, 3, padding=1, source="a",
-                        neuron=Neuron(state_bits=3, levels=Levels.UNIFORM))
-    place(net, base)
-    with pytest.raises(CompileError) as error:
-        place(net, replace(base, **core))
-    assert str(error.value) == message
-
-
-def test_states_and_sums_that_do_not_fit_are_named():
-    with pytest.raises(CompileError, match=r"layer 'b': state chunks, all layers to here: "):
-        place(deep(), replace(SMALL, state_depth=2048), keep_states=True)
-    heavy = conv("a", 10, 2, 3, padding=1, bits=8, kind=WeightKind.UNIT)
-    heavy.terms[0].weight[4] = 255
-    with pytest.raises(CompileError) as error:
-        place(deep(weight=heavy.terms[0].weight, weight_bits=8, weight_kind=WeightKind.UNIT),
-              replace(SMALL, accumulator_width=12))
-    assert str(error.value) == "layer 'a': largest sum of channel 4: 4590 needed, limit 4095"
-
-
 def test_descriptor_fields_that_overflow_are_named():
+    program = Program.of(place(deep(), SMALL))
+    program.descriptors[0]["steps"] = 300
     with pytest.raises(CompileError) as error:
-        compile_network(deep(steps=300), replace(SMALL, spike_depth=1 << 15, row_flag_count=1 << 15))
+        program.verify()
     assert str(error.value) == "layer 'a': steps is 300, limit 0..255"
-
-
-def test_events_that_cannot_be_named_are_refused():
-    net = IntegerNetwork(
-        input=InputFormat(channels=1, height=1, width=600, steps=1),
-        nodes=[layer(np.random.default_rng(0), "out", 2, 1, (1, 1))],
-        logit_offset=np.zeros(2, np.int64))
-    with pytest.raises(CompileError) as error:
-        compile_network(net, SMALL)
-    assert str(error.value) == "input: values of an event's x: 600 needed, limit 512"

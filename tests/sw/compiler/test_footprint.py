@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import ragged_networks
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.footprint import occupation, occupations
+from spikeplane.compiler.footprint import footprint, footprints
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS, SMALL
@@ -17,7 +17,7 @@ from spikeplane_hw.memory_map import Space, memory_map
 def test_words_are_those_of_the_image(seed, schedule):
     network = ragged_networks.network(seed, direct=seed % 2 == 0, taps=seed % 4 > 1)
     config = ragged_networks.CORES[seed % len(ragged_networks.CORES)]
-    found = occupation(network, config, schedule)
+    found = footprint(network, config, schedule)
     image = compile_network(network, config, schedule, keep_maps=False)
     for space, (address, words) in image.contents.items():
         assert found.words[space] == address + len(words), space
@@ -39,12 +39,12 @@ def test_words_are_those_of_the_image(seed, schedule):
 
 def test_a_core_one_word_smaller_is_too_small():
     network = ragged_networks.network(5)
-    found = occupation(network, SMALL, Schedule.STORED)
+    found = footprint(network, SMALL, Schedule.STORED)
     exact = replace(SMALL, spike_depth=found.words[Space.SPIKES])
-    again = occupation(network, exact, Schedule.STORED)
+    again = footprint(network, exact, Schedule.STORED)
     assert again.words[Space.SPIKES] == found.words[Space.SPIKES]
     with pytest.raises(CompileError, match="spike memory words"):
-        occupation(network, replace(exact, spike_depth=exact.spike_depth - 1), Schedule.STORED)
+        footprint(network, replace(exact, spike_depth=exact.spike_depth - 1), Schedule.STORED)
 
 
 def test_maps_that_are_read_no_more_are_overwritten():
@@ -53,7 +53,7 @@ def test_maps_that_are_read_no_more_are_overwritten():
     for seed in range(12):
         network = ragged_networks.network(seed)
         kept.append(place(network, config).occupied_words()[Space.SPIKES])
-        taken.append(occupation(network, config).words[Space.SPIKES])
+        taken.append(footprint(network, config).words[Space.SPIKES])
     assert all(least <= most for least, most in zip(taken, kept, strict=True))
     assert taken != kept
 
@@ -61,7 +61,7 @@ def test_maps_that_are_read_no_more_are_overwritten():
 def test_every_configuration_is_tried():
     network = ragged_networks.network(3, taps=True)
     inputs = ragged_networks.samples(network, 2)
-    fitting, reasons = occupations(network, inputs)
+    fitting, reasons = footprints(network, inputs)
     tried = {(found.config, found.schedule) for found in fitting} | set(reasons)
     assert tried == {(name, schedule) for name in CONFIGS for schedule in Schedule}
     assert fitting

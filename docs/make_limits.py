@@ -1,0 +1,162 @@
+"""Write docs/limits.md from the configurations and the compiler: `python docs/make_limits.py`."""
+
+from pathlib import Path
+
+import numpy as np
+from spikeplane.compiler.fit import fit
+from spikeplane.compiler.limits import Limit, needs
+from spikeplane.compiler.placement import place
+from spikeplane.compiler.remedies import alternatives
+from spikeplane.network.graph import InputFormat, IntegerNetwork, Layer, WeightKind
+from spikeplane.training.recipe.recipes import load_recipe
+from spikeplane.boards import BOARDS
+from spikeplane_hw.config import CONFIGS, SMALL, CoreConfig
+from spikeplane_hw.neuron import Neuron
+
+PAGE = Path(__file__).with_name("limits.md")
+
+NOTES = {
+    Limit.LAYERS: ("convolutions, OR-pools, dense layers, the classifier",
+                   "strides in place of OR-pools; fewer layers"),
+    Limit.TABLES: ("kinds (bits and levels) of quantized potentials in one network", "the same `state_bits` and "
+                   "`levels` in more layers; 0- and 16-bit potentials take none"),
+    Limit.SPIKES: ("words of all spike maps, of all steps with the schedule `registers`", "`--reuse-maps`; "
+                   "`--schedule stored`; fewer steps, channels or pixels"),
+    Limit.ROW_FLAGS: ("rows (step, y) of all maps whose silence is tracked", "as spike memory"),
+    Limit.SIDE: ("height and width of every map", "`data.downsample` or `data.side` for recordings; larger strides"),
+    Limit.STEPS: ("steps of a sample", "fewer steps"),
+    Limit.RUN_STEPS: ("steps that a layer runs at once with the schedule `registers`",
+                      "`--schedule stored`; fewer steps"),
+    Limit.EVENT: ("columns (and rows) that an event names; only of inputs with 1 or 2 channels", "a smaller input"),
+    Limit.STEP_SLOTS: ("slots of one step of a map: banks channels of a pixel each", "fewer channels or pixels"),
+    Limit.WEIGHTS: ("slots of a weight bank: for each group of lanes channels and each weight bit, kernel pixels times "
+                    "input slots; slot 0 is taken", "fewer channels or weight bits in the layer that takes most"),
+    Limit.PASSES: ("input bits times weight bits (or taps times weight bits), over all layers", "fewer input bits; "
+                   "fewer first-layer weight bits"),
+    Limit.TAPS: ("steps that a memory-free neuron looks at; 1: none are built", "fewer taps; leaky neurons"),
+    Limit.PIXEL_SLOTS: ("slots of an output pixel, banks channels each", "fewer channels"),
+    Limit.LOGITS: ("classes", "fewer classes"),
+    Limit.PARAMETERS: ("chunks of lanes / updates for each group of lanes channels with neurons", "fewer channels"),
+    Limit.STATES: ("chunks of stored potentials: with `--schedule stored` or `--keep-states`",
+                   "`--schedule registers`, which stores none; fewer potential bits, channels or pixels"),
+    Limit.SUM: ("sum of weight codes, all inputs active", "fewer inputs of a sum, weight bits or input bits"),
+    Limit.REFERENCE: ("inputs times the weights' zero point, all inputs active", "as the largest sum"),
+    Limit.LOGIT_SUM: ("sum of a class over all pixels and steps", "fewer steps, pixels or weight bits"),
+    Limit.CURRENT: ("scaled sum and bias of a channel", "a smaller bias"),
+}
+"""What each limit counts, and what helps against it."""
+
+
+def network(form: InputFormat, *layers: Layer) -> IntegerNetwork:
+    """Return a network of these layers."""
+    return IntegerNetwork(input=form, layers=[*layers], logit_offset=np.zeros(len(layers[-1].weight), np.int64))
+
+
+def layer(name: str, out: int, channels: int, side: int, bits: int = 1, neurons: bool = True) -> Layer:
+    """Return a layer whose weights are all -1."""
+    affine = np.ones(out, np.int64) if neurons else None
+    return Layer(
+        name=name, weight=np.full((out, channels, side, side), -1), weight_bits=bits,
+        weight_kind=WeightKind.ODD if bits == 1 else WeightKind.TWOS, multiplier=affine, offset=affine,
+        neuron=Neuron(shift=5) if neurons else None,
+    )
+
+
+def classifier(inputs: int, side: int = 1, bits: int = 1) -> Layer:
+    """Return a classifier of ten classes."""
+    return layer("classifier", 10, inputs, side, bits, neurons=False)
+
+
+def limits() -> dict[str, dict[Limit, int]]:
+    """Return the limits of each configuration, as the compiler asks them of a small network."""
+    probe = network(InputFormat(channels=1, height=3, width=3, steps=1), layer("conv", 2, 1, 1), classifier(2))
+    return {name: {need.kind: need.limit for need in reversed(needs(place(probe, config)))}
+            for name, config in CONFIGS.items()}
+
+
+def narrow() -> list[str]:
+    """Return what is said of limits that are met early."""
+    image = network(
+        InputFormat(channels=1, height=28, width=28, steps=2, bits=8, direct=True),
+        layer("conv1", 32, 1, 1, bits=8), layer("conv2", 64, 32, 3), classifier(64),
+    )
+    wide = network(InputFormat(channels=8, height=8, width=8, steps=1), classifier(8, 8, bits=8))
+    deep = network(
+        InputFormat(channels=1, height=3, width=3, steps=1), layer("conv0", 2, 1, 1),
+        *(layer(f"conv{index}", 2, 2, 1) for index in range(1, SMALL.layer_count)), classifier(2),
+    )
+    first, *_ = place(image, SMALL, check=False).layers
+    tiny, large = CONFIGS["tiny"], CONFIGS["large"]
+    vgg = len(load_recipe("cifar10_vgg16_1w2u").layers)
+    return [
+        f"- **Images of 8 bits with 8-bit first weights.** That layer alone takes {first.pass_count} passes, all "
+        f"{SMALL.pass_count} of `small` and `large`: nothing is left for the next one. "
+        + said(image, SMALL, Limit.PASSES),
+        "- **Classifiers of 512 inputs with 8-bit weights** fail by one. " + said(wide, large, Limit.REFERENCE),
+        f"- **Deep networks.** A program has {SMALL.layer_count} layers ({tiny.layer_count} in `tiny`), OR-pools "
+        f"included: VGG-16 with its pools has {vgg}. " + said(deep, SMALL, Limit.LAYERS),
+    ]
+
+
+def said(net: IntegerNetwork, config: CoreConfig, kind: Limit) -> str:
+    """Return what the compiler says of an exceeded need of a network, and its remedy."""
+    found = fit(net, config)
+    ((need, changes),) = [
+        pair for pair in zip(found.exceeded, found.changes, strict=True) if pair[0].kind is kind
+    ]
+    return f"`{need}`; to make it fit: {alternatives(changes)}."
+
+
+def row(*cells: object) -> str:
+    """Return a line of a Markdown table."""
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def page() -> str:
+    """Return the whole page."""
+    found = limits()
+    boards = {
+        name: ", ".join(
+            f"{board.name} at {board.clock / 1e6:g} MHz" for board in BOARDS.values() if board.config == config
+        )
+        for name, config in CONFIGS.items()
+    }
+    lines = [
+        "# Limits of the configurations",
+        "",
+        "Made by `python docs/make_limits.py`; do not edit. A test fails if this page is stale.",
+        "",
+        "Does a network fit? Ask before training it; no data are needed:",
+        "",
+        "```sh",
+        ".venv/bin/spikeplane info mnist --config all                       # a recipe, untrained",
+        ".venv/bin/spikeplane info mnist --config tiny --set data.bits=2    # the same with a value replaced",
+        ".venv/bin/spikeplane info build/digits/checkpoint.safetensors --config small",
+        "```",
+        "",
+        "It shows every memory and limit, cycles by layer, the time of a sample on the boards, and, for whatever is",
+        "exceeded, what would make it fit. `spikeplane train` begins with a line for each configuration, and errors of",
+        "`spikeplane compile` end with the remedy. In Python: `spikeplane.compiler.fit.fit(network, config)`.",
+        "Predicted cycles of an untrained network are rough: it fires at other rates than a trained one.",
+        "",
+        row("", *(f"`{name}`" for name in CONFIGS), "what counts", "what helps"),
+        row("---", *("---:" for _ in CONFIGS), "---", "---"),
+        row("board", *boards.values(), "", ""),
+        row("lanes x banks", *(f"{config.lanes} x {config.banks}" for config in CONFIGS.values()), "", ""),
+        *(
+            row(kind.value.replace("|", "\\|"), *(f"{found[name][kind]:,}" for name in CONFIGS), *NOTES[kind])
+            for kind in Limit
+        ),
+        "",
+        "Limits of sums hold for the greatest sum that any input could give: a sum never wraps. Residual blocks and",
+        "float32 weights have no integer form, and fit no configuration.",
+        "",
+        "## Limits that are met early",
+        "",
+        *narrow(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

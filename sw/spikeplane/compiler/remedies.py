@@ -1,0 +1,276 @@
+"""Remedies: what would make a network fit, for every limit that it exceeds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from spikeplane_hw.config import CONFIGS, CoreConfig
+
+from ..network.pool import OrPool
+from ..network.schedule import Schedule
+from ..network.weights import WEIGHT_BITS
+from .limits import CompileError, Limit, Need, memory_needs, sum_needs
+from .placement import PlacedLayer, Placement, place
+
+__all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]
+
+Choices = Iterator[str]
+
+
+def error(placement: Placement, exceeded: list[Need]) -> CompileError:
+    """Return the error of the needs that are exceeded; its message ends with the remedy of the first."""
+    first = exceeded[0]
+    others = dict.fromkeys(need.kind.value for need in exceeded if need.kind is not first.kind)
+    more = f" ({', '.join(others)} exceeded too)" if others else ""
+    return CompileError(f"{first}{more}; to make it fit: {remedy(placement, first)}")
+
+
+def remedy(placement: Placement, need: Need) -> str:
+    """Return what would help against an exceeded need, as "A, B or C".
+
+    A change is one of the network that meets this need, a way of placing that does, or another
+    configuration that the whole network fits.
+    """
+    fitting = fitting_configurations(placement)
+    return alternatives([
+        *changes(placement, need),
+        *([f"another configuration (it fits {', '.join(fitting)})"] if fitting else []),
+    ])
+
+
+def changes(placement: Placement, need: Need) -> list[str]:
+    """Return what would meet an exceeded need on the same core, each by itself."""
+    return [*REMEDIES[need.kind](placement, need), *_ways_out(placement, need)]
+
+
+def alternatives(choices: list[str]) -> str:
+    """Return choices as "A, B or C"."""
+    return " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)
+
+
+def fits(placement: Placement) -> bool:
+    """Return whether no need of a placed network is exceeded."""
+    # Sums are asked last: they take most of the time.
+    return not any(
+        need.exceeded for found in (memory_needs, sum_needs) for need in found(placement)
+    )
+
+
+def fitting_configurations(placement: Placement) -> list[str]:
+    """Return the other named configurations that the network fits, and how if not placed as here."""
+    found = []
+    for name, config in CONFIGS.items():
+        if config == placement.config:
+            continue
+        way = next((text for text, other in ways(placement, config) if fits(other)), None)
+        if way is not None:
+            found.append(f"{name} with {way}" if way else name)
+    return found
+
+
+def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placement]]:
+    """Yield the network placed on ``config`` in every way, first as here, with the way in words."""
+    here = placement.schedule, placement.keeps_maps
+    every = [(schedule, keep) for schedule in Schedule for keep in (True, False)]
+    for schedule, keep in sorted(every, key=lambda way: way != here):
+        words = []
+        if schedule is not placement.schedule:
+            words.append(f"--schedule {schedule.value}")
+        if keep is not placement.keeps_maps:
+            words.append("kept maps" if keep else "--reuse-maps")
+        yield " and ".join(words), place(
+            placement.network, config, schedule, keep_maps=keep,
+            keep_states=placement.keeps_states, check=False,
+        )
+
+
+def _meets(placement: Placement, kind: Limit) -> bool:
+    return not any(need.exceeded for need in memory_needs(placement) if need.kind is kind)
+
+
+def _ways_out(placement: Placement, need: Need) -> Choices:
+    """Yield how else to place the network on the same core, if this meets the need."""
+    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES):
+        return
+    if placement.keeps_states and need.kind is Limit.STATES:
+        yield "no --keep-states"
+    found = [text for text, other in ways(placement, placement.config) if _meets(other, need.kind)]
+    # What needs less of the user comes first, and makes a combination needless.
+    yield from (text for text in found if not any(
+        other != text and set(other.split(" and ")) < set(text.split(" and ")) for other in found
+    ))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _layers(placement: Placement, need: Need) -> Choices:
+    pools = sum(isinstance(node, OrPool) for node in placement.network.nodes)
+    over = need.need - need.limit
+    yield f"at most {need.limit} layers and OR-pools together"
+    if over <= pools:
+        yield f"strides of convolutions in place of {_count(over, 'OR-pool')}"
+
+
+def _tables(placement: Placement, need: Need) -> Choices:
+    kinds = ", ".join(f"{bits}-bit {levels.value}" for bits, levels in placement.tables)
+    yield f"at most {_count(need.limit, 'kind')} of quantized potentials (now {kinds})"
+
+
+def _steps(placement: Placement, need: Need) -> Choices:
+    yield f"at most {_count(need.limit, 'time step')}"
+
+
+def _maps(placement: Placement, need: Need) -> Choices:
+    """Yield how many steps would do, and which map is the largest."""
+    network, steps = placement.network, placement.network.input.steps
+    low, high = 0, steps  # most steps known to do, fewest known not to
+    while high - low > 1:
+        middle = (low + high) // 2
+        fewer = replace(network, input=replace(network.input, steps=middle))
+        other = place(fewer, placement.config, placement.schedule, keep_maps=placement.keeps_maps,
+                      keep_states=placement.keeps_states, check=False)
+        low, high = (middle, high) if _meets(other, need.kind) else (low, middle)
+    if low:
+        yield f"at most {_count(low, 'time step')}"
+    maps = {"the input": placement.input_map} | {
+        f"layer {placed.layer.name!r}": placed.target for placed in placement.layers if placed.target
+    }
+    flags = need.kind is Limit.ROW_FLAGS
+    sizes = {name: each.rows if flags else each.words(placement.config) for name, each in maps.items()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    yield f"smaller maps ({largest} takes {sizes[largest]} {'row flags' if flags else 'words'})"
+
+
+def _side(placement: Placement, need: Need) -> Choices:
+    yield f"at most {need.limit} pixels a side (smaller input, larger strides, less padding)"
+
+
+def _event(placement: Placement, need: Need) -> Choices:
+    field = need.what.rpartition(" ")[2]
+    yield f"at most {need.limit} {'time steps' if field == 'step' else 'pixels a side'}"
+
+
+def _step_slots(placement: Placement, need: Need) -> Choices:
+    yield f"fewer channels or pixels of the input of layer {need.layer!r}"
+
+
+def _weights(placement: Placement, need: Need) -> Choices:
+    over = placement.layers[-1].weight_end - need.limit
+    slots = {placed.layer.name: placed.groups * placed.weight_group for placed in placement.layers}
+    placed = max(placement.layers, key=lambda placed: slots[placed.layer.name])
+    layer, taken = placed.layer, slots[placed.layer.name]
+    choices = [
+        f"{bits}-bit weights in layer {layer.name!r}" for bits in _fewer_bits(layer.weight_bits)
+        if taken - taken // layer.weight_bits * bits >= over
+    ][:1]
+    groups = (taken - over) // placed.weight_group
+    if groups > 0:
+        choices.append(f"at most {groups * placement.config.lanes} channels in layer {layer.name!r}")
+    yield from choices or [
+        f"fewer channels, inputs or weight bits (layer {layer.name!r} takes {taken} slots)"
+    ]
+
+
+def _fewer_bits(bits: int) -> list[int]:
+    return [fewer for fewer in sorted(WEIGHT_BITS, reverse=True) if fewer < bits]
+
+
+def _passes(placement: Placement, need: Need) -> Choices:
+    over = placement.layers[-1].pass_end - need.limit
+    first, most = placement.layers[0], max(placement.layers, key=lambda placed: placed.pass_count)
+    choices = []
+    for bits in range(first.source.planes - 1, 0, -1):
+        fewer = replace(first, source=replace(first.source, planes=bits))
+        if first.pass_count - fewer.pass_count >= over:
+            choices.append(f"a {bits}-bit input")
+            break
+    for bits in _fewer_bits(most.layer.weight_bits):
+        fewer = replace(most, layer=replace(most.layer, weight_bits=bits))
+        if most.pass_count - fewer.pass_count >= over:
+            choices.append(f"{bits}-bit weights in layer {most.layer.name!r}")
+            break
+    yield from choices or [
+        f"fewer layers, input bits, weight bits or taps (layer {most.layer.name!r} takes "
+        f"{most.pass_count} passes)"
+    ]
+
+
+def _taps(placement: Placement, need: Need) -> Choices:
+    yield f"at most {need.limit} taps" if need.limit > 1 else 'leaky neurons (dynamics = "leaky")'
+
+
+def _pixel_slots(placement: Placement, need: Need) -> Choices:
+    config = placement.config
+    most = need.limit // config.chunk_slots * config.chunk_slots * config.banks
+    yield f"at most {most} channels in layer {need.layer!r}"
+
+
+def _logits(placement: Placement, need: Need) -> Choices:
+    yield f"at most {need.limit} classes"
+
+
+def _parameters(placement: Placement, need: Need) -> Choices:
+    config = placement.config
+    groups = [placed.groups for placed in placement.layers if placed.layer.neuron is not None]
+    yield (f"fewer channels: at most {_count(config.parameter_depth // config.chunks, 'group')} of up to "
+           f"{config.lanes} in all layers with neurons (now {sum(groups)})")
+
+
+def _states(placement: Placement, need: Need) -> Choices:
+    config = placement.config
+    sizes = {
+        placed.layer.name: placed.state_end(config) - placed.state_base
+        for placed in placement.layers if placed.layer.neuron is not None
+    }
+    largest = max(sizes, key=lambda name: sizes[name])
+    yield f"fewer channels, pixels or potential bits (layer {largest!r} takes {sizes[largest]} chunks)"
+
+
+def _placed(placement: Placement, need: Need) -> PlacedLayer:
+    return next(placed for placed in placement.layers if placed.layer.name == need.layer)
+
+
+def _sums(placement: Placement, need: Need) -> Choices:
+    """Yield how many inputs, or which bits, make sums that fit."""
+    placed = _placed(placement, need)
+    layer, inputs = placed.layer, placed.layer.weight[0].size
+    largest = sum(1 << plane.weight for plane in placed.input_planes)
+    each = (1 << layer.weight_bits) - 1
+    if need.kind is Limit.REFERENCE:
+        each = layer.weight_kind.reference(layer.weight_bits)
+    if need.limit >= each * largest:
+        yield f"at most {need.limit // (each * largest)} inputs of a sum (now {inputs})"
+    # A sum of codes is never less than the reference sum at its greatest.
+    for bits in _fewer_bits(layer.weight_bits):
+        if ((1 << bits) - 1) * inputs * largest <= need.limit:
+            yield f"{bits}-bit weights in layer {layer.name!r}"
+            break
+    for bits in range(placed.source.planes - 1, 0, -1):
+        if each * inputs * ((1 << bits) - 1) <= need.limit:
+            yield f"a {bits}-bit input"
+            break
+    if len(layer.taps) > 1:
+        yield f"fewer taps in layer {layer.name!r}"
+    yield from () if need.limit >= each * largest else [f"fewer inputs and bits in layer {layer.name!r}"]
+
+
+def _logit_sum(placement: Placement, need: Need) -> Choices:
+    steps = need.limit * placement.network.input.steps // need.need
+    if steps:
+        yield f"at most {_count(steps, 'time step')}"
+    yield f"fewer pixels, inputs or weight bits of layer {need.layer!r}"
+
+
+def _current(placement: Placement, need: Need) -> Choices:
+    yield f"a bias nearer to 0 in channel {need.channel} of layer {need.layer!r}"
+
+
+REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
+    Limit.LAYERS: _layers, Limit.TABLES: _tables, Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
+    Limit.SIDE: _side, Limit.STEPS: _steps, Limit.RUN_STEPS: _steps, Limit.EVENT: _event,
+    Limit.STEP_SLOTS: _step_slots, Limit.WEIGHTS: _weights, Limit.PASSES: _passes,
+    Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
+    Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
+    Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
+}
