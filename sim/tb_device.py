@@ -14,7 +14,8 @@ from configurations import SIMULATED
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
 from spikeplane.device.driver import Driver
-from spikeplane.network.graph import Schedule, model
+from spikeplane.network import model
+from spikeplane.network.graph import Schedule
 from spikeplane_hw.memory_map import EXACT_COUNTERS
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
