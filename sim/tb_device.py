@@ -14,7 +14,7 @@ from configurations import SIMULATED
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
 from spikeplane.device.driver import Driver
-from spikeplane.network.graph import model
+from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 
