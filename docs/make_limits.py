@@ -1,15 +1,21 @@
 """Write docs/limits.md from the configurations and the compiler: `python docs/make_limits.py`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from spikeplane.boards import BOARDS
 from spikeplane.compiler.fit import fit
 from spikeplane.compiler.limits import Limit, needs
 from spikeplane.compiler.placement import place
 from spikeplane.compiler.remedies import alternatives
-from spikeplane.network.graph import InputFormat, IntegerNetwork, Layer, WeightKind
+from spikeplane.network.endings import Fire, Logits
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
+from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
 from spikeplane.training.recipe.recipes import load_recipe
-from spikeplane.boards import BOARDS
 from spikeplane_hw.config import CONFIGS, SMALL, CoreConfig
 from spikeplane_hw.neuron import Neuron
 
@@ -47,24 +53,37 @@ NOTES = {
 """What each limit counts, and what helps against it."""
 
 
-def network(form: InputFormat, *layers: Layer) -> IntegerNetwork:
-    """Return a network of these layers."""
-    return IntegerNetwork(input=form, layers=[*layers], logit_offset=np.zeros(len(layers[-1].weight), np.int64))
+CLASSES = 10
 
 
-def layer(name: str, out: int, channels: int, side: int, bits: int = 1, neurons: bool = True) -> Layer:
-    """Return a layer whose weights are all -1."""
+def network(form: InputFormat, *chain: Callable[[str], Layer]) -> IntegerNetwork:
+    """Return a network of layers, each made for the name of the map that it reads."""
+    nodes, source = [], INPUT
+    for make in chain:
+        nodes.append(make(source))
+        source = nodes[-1].name
+    return IntegerNetwork(input=form, nodes=nodes, logit_offset=np.zeros(CLASSES, np.int64))
+
+
+def layer(
+    name: str, out: int, channels: int, side: int, bits: int = 1, neurons: bool = True
+) -> Callable[[str], Layer]:
+    """Return what makes a layer whose weights are all -1."""
     affine = np.ones(out, np.int64) if neurons else None
-    return Layer(
-        name=name, weight=np.full((out, channels, side, side), -1), weight_bits=bits,
-        weight_kind=WeightKind.ODD if bits == 1 else WeightKind.TWOS, multiplier=affine, offset=affine,
-        neuron=Neuron(shift=5) if neurons else None,
-    )
+
+    def make(source: str) -> Layer:
+        window = Window(
+            source=source, weight=np.full((out, channels, side, side), -1), weight_bits=bits,
+            weight_kind=WeightKind.ODD if bits == 1 else WeightKind.TWOS, multiplier=affine, offset=affine,
+        )
+        return Layer(name=name, terms=(window,), ending=Fire(neuron=Neuron()) if neurons else Logits())
+
+    return make
 
 
-def classifier(inputs: int, side: int = 1, bits: int = 1) -> Layer:
-    """Return a classifier of ten classes."""
-    return layer("classifier", 10, inputs, side, bits, neurons=False)
+def classifier(inputs: int, side: int = 1, bits: int = 1) -> Callable[[str], Layer]:
+    """Return what makes a classifier."""
+    return layer("classifier", CLASSES, inputs, side, bits, neurons=False)
 
 
 def limits() -> dict[str, dict[Limit, int]]:

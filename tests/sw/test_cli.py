@@ -14,7 +14,7 @@ from spikeplane import cli
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import load_image
 from spikeplane.compiler.placement import CompileError
-from spikeplane.data.sets import datasets, shapes
+from spikeplane.data.sets import shapes
 from spikeplane.fit_report import opening_lines
 from spikeplane.network.file import save_network
 from spikeplane.network.input import InputFormat
@@ -23,6 +23,7 @@ from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from spikeplane_hw.config import CONFIGS
 from training_process import sample_data
+from training_samples import offer_sample
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -131,7 +132,7 @@ def test_info_says_whether_it_fits(wide):
 
 
 def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
-    monkeypatch.setitem(datasets.DATASETS, "sample", sample_data)
+    offer_sample(monkeypatch, sample_data)
     monkeypatch.setitem(shapes.SHAPES, "sample", shapes.SampleShape(height=8, width=8, classes=4))
     path = tmp_path / "tiny.toml"
     path.write_text("""
@@ -166,7 +167,7 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     [
         (["info", "recipes", "--config", "all"], "recipe 'recipes': expected a .toml file or one of"),
         (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
-        (["info", "cifar10_resnet20_1w2u", "--config", "small"], "has no integer form, which cores run: layer"),
+        (["info", "cifar10_resnet20_1w2u", "--config", "small"], "the core sums one window yet"),
         (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),

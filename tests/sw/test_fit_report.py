@@ -81,8 +81,10 @@ def test_a_trained_network_is_told_from_an_untrained_one(tmp_path):
         rough = recipe_candidate(load_recipe(name))
         assert not rough.trained
         # The same recipe, but trained weights: shapes agree, values do not.
-        for layer, drawn in zip(chosen.network.layers, rough.network.layers, strict=True):
-            assert layer.weight.shape == drawn.weight.shape and (layer.pool or (layer.weight != drawn.weight).any())
+        for node, drawn in zip(chosen.network.nodes, rough.network.nodes, strict=True):
+            if node.kind == "layer":
+                own, other = node.terms[0].weight, drawn.terms[0].weight
+                assert own.shape == other.shape and (own != other).any()
     path = tmp_path / "deep.network.safetensors"
     save_network(deep(), path)
     assert candidate(str(path)).trained
@@ -105,10 +107,6 @@ def test_values_of_a_recipe_are_replaced():
 
 
 def test_what_has_no_integer_form_says_so(tmp_path):
-    with pytest.raises(ValueError) as error:
-        candidate("cifar10_resnet20_1w2u")
-    assert str(error.value).startswith(
-        "cifar10_resnet20_1w2u has no integer form, which cores run: layer 'block1': residual blocks")
     assert opening_lines(load_recipe("mnist").float32()) == [
         "does it fit? mnist-float32 has no integer form, which cores run: layer 'conv1': FloatWeight "
         "weights have no integer form"]
@@ -156,4 +154,4 @@ def test_short_lines_are_quick():
 def test_recipes_of_every_data_set_are_judged(name):
     lines = opening_lines(load_recipe(name))
     assert len(lines) == (1 if "resnet" in name else 4)
-    assert ("no integer form" in lines[0]) == ("resnet" in name)
+    assert ("the core sums one window yet" in lines[0]) == ("resnet" in name)

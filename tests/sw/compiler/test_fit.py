@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from deep_network import deep
 from ragged_networks import CORES, network, samples
+from spikeplane.boards import BOARDS
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.fit import fit, fit_all
 from spikeplane.compiler.footprint import footprint
@@ -16,7 +17,6 @@ from spikeplane.network.checks import NetworkError
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
-from spikeplane.boards import BOARDS
 from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
 from spikeplane_hw.memory_map import Space, memory_map
 

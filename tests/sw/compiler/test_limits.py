@@ -49,7 +49,7 @@ def test_all_limits_are_asked_of_every_network(schedule):
     assert found == [*memory_needs(placement), *sum_needs(placement)]
     assert not any(need.exceeded for need in found)
     layers = {need.layer for need in found if need.kind is Limit.SUM}
-    assert layers == {layer.name for layer in deep().layers}
+    assert layers == set(deep().names)
 
 
 @pytest.mark.parametrize("seed", range(30))

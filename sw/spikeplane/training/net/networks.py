@@ -8,6 +8,7 @@ import torch
 from spikeplane_hw.neuron import Levels, Neuron, Reset
 from torch import Tensor, nn
 
+from ...network.geometry import output_side
 from ...network.input import InputFormat
 from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
 from .memory_free import MemoryFree
@@ -272,7 +273,7 @@ def _create(
         if layer.kind == "block":
             module = _block(layer, channels, module, neuron)
     rows, columns = (
-        (length + 2 * padding - reach) // stride + 1
+        output_side(length, reach, stride, padding)
         for length, reach in zip((height, width), kernel, strict=True)
     )
     if min(rows, columns) < 1:
