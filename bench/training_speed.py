@@ -20,8 +20,8 @@ from figures import Figure, save
 from spikeplane.network.graph import InputFormat
 from spikeplane.training.net.layers import SpikingConv
 from spikeplane.training.net.leaky import channel_axes
+from spikeplane.training.net.lif import LIF
 from spikeplane.training.net.networks import SpikingNetwork
-from spikeplane.training.net.neurons import LIF
 from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.recipe.regularizers import tet_loss
 from spikeplane.training.run.allocator import keep_freed_memory
@@ -126,7 +126,7 @@ def create(case: str, steps: int) -> SpikingNetwork:
     overrides = [f"neuron.{key}={value}" for key, value in settings.items()]
     recipe = load_recipe("ncars", [f"data.steps={steps}", *overrides])
     layers = [
-        {**vars(layer), "weights": "float", "weight_bits": 32, "state_bits": None} for layer in recipe.layers
+        {**vars(layer), "weights": "float", "weight_bits": 32, "neuron": {}} for layer in recipe.layers
     ]
     form = InputFormat(channels=2, height=25, width=30, steps=steps)
     network = SpikingNetwork(form, [type(recipe.layers[0])(**layer) for layer in layers], recipe.neuron, 2)

@@ -214,7 +214,7 @@ def write_report(checkpoint: Path, device: str, out: Path | None = None, **optio
 def require_report() -> None:
     """Raise a ValueError that names the extra if what reports need is not installed."""
     try:
-        import_module(".report", __package__)
+        import_module(".reports.report", __package__)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{error.name} is needed for a report: install Spikeplane with its extra, as "

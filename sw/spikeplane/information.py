@@ -105,18 +105,11 @@ def read_checkpoint(path: Path):
     return load_checkpoint(path)
 
 
-def neuron_text(neurons) -> str:
-    """Return the neurons of a network in training in words."""
-    if hasattr(neurons, "exponents"):
-        return f"memory-free, {len(neurons.exponents)} taps"
-    return potential_text(neurons.neuron.state_bits)
-
-
 def recipe_text(recipe) -> str:
     """Return data, weights and neurons of a recipe in words."""
     weights = {layer.weight_bits for layer in recipe.layers if layer.kind != "pool"}
     neurons = dict.fromkeys(
-        neuron_text(layer.create_neurons(recipe.neuron)) for layer in recipe.layers if layer.has_neurons
+        layer.create_neurons(recipe.neuron).text for layer in recipe.layers if layer.has_neurons
     )
     layers = sum({"pool": 0, "block": 2}.get(layer.kind, 1) for layer in recipe.layers)
     return (f"{recipe.data.name}, {recipe.data.steps} steps, {layers} layers of "
@@ -153,7 +146,7 @@ def layer_rows(recipe) -> Rows:
                 text += f", {layer.kernel} x {layer.kernel}, stride {layer.stride}"
             text += f", {layer.weight_bits}-bit {layer.weights} weights"
             if layer.has_neurons:
-                text += f", {neuron_text(layer.create_neurons(recipe.neuron))}"
+                text += f", {layer.create_neurons(recipe.neuron).text}"
         rows.append((f"layer {layer.name}", text))
     return rows
 

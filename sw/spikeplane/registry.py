@@ -35,7 +35,8 @@ class Registry(Mapping[str, Part], Generic[Part]):
     @property
     def group(self) -> str:
         """The group of entry points that offer such parts."""
-        return f"spikeplane.{self.kind.replace(' ', '_')}s"
+        plural = "es" if self.kind.endswith("s") else "s"
+        return f"spikeplane.{self.kind.replace(' ', '_')}{plural}"
 
     def register(self, name: str, part: Part) -> Part:
         """Add a part; a ValueError says if there is one of this name."""
@@ -63,13 +64,13 @@ class Registry(Mapping[str, Part], Generic[Part]):
         return self[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in list(self)
+        return name in self._parts or any(point.name == name for point in entry_points(group=self.group))
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted({*self._parts, *(point.name for point in entry_points(group=self.group))}))
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     def _load(self, points: list) -> Part:
         packages = [point.dist.name if point.dist else "an unknown package" for point in points]

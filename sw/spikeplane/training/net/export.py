@@ -14,7 +14,6 @@ from torch import nn
 
 from ...network.graph import IntegerNetwork, Layer, NetworkError, or_pool
 from .layers import Classifier, OrPool, ResidualBlock, SpikingConv
-from .memory_free import MemoryFree
 from .networks import SpikingNetwork
 
 __all__ = ["export_network", "fixed_point"]
@@ -89,12 +88,12 @@ def _convolution(name: str, module: SpikingConv, input_scale: float) -> Layer:
         )
     )
     slope = gamma / np.sqrt(variance + norm.eps)
-    taps = module.neurons.exponents if isinstance(module.neurons, MemoryFree) else (0,)
+    neuron, taps = module.neurons.integers()
     gain = slope * scale * input_scale * 2.0 ** -taps[-1]
     shift, multiplier, offset = fixed_point(name, gain, beta - mean * slope)
     return Layer(
         **weights, stride=module.stride, padding=module.padding, multiplier=multiplier,
-        offset=offset, neuron=dataclasses.replace(module.neurons.neuron, shift=shift), taps=taps,
+        offset=offset, neuron=dataclasses.replace(neuron, shift=shift), taps=taps,
     )
 
 

@@ -1,18 +1,18 @@
 """Recipes: everything that decides how a network is trained, as TOML files."""
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Any
 
 from ...data.sets.datasets import DataRecipe, find_loader
 from ..net.families import NetworkRecipe
-from ..net.networks import LayerRecipe, NeuronRecipe
+from ..net.networks import LayerRecipe
+from ..net.neurons import NeuronRecipe, merge_neurons
+from ..tables import build, check_keys, typed
 from .augmentations import AutoAugment, create_augmentations
 from .regularizers import LOSSES, create_regularizers
 
@@ -68,7 +68,8 @@ class Recipe:
     name: str
     seed: int
     data: DataRecipe
-    neuron: NeuronRecipe
+    neuron: NeuronRecipe = field(default_factory=NeuronRecipe)
+    """Of every layer that does not say otherwise."""
     layers: list[LayerRecipe]
     training: TrainingRecipe
 
@@ -88,22 +89,23 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"neuron": self.neuron.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
         """Return the recipe with these values; ``source`` names them in errors."""
-        return _build(cls, values, source, "")
+        return _recipe(values, source)
 
     def float32(self) -> "Recipe":
         """Return the twin without any quantization, for comparison."""
+        neuron = self.neuron.float32()
         layers = [
             dataclasses.replace(
-                layer, weights="float", weight_bits=32, state_bits=None, options={}
+                layer, weights="float", weight_bits=32, options={},
+                neuron=layer.neurons(self.neuron).float32().less(neuron) if layer.neuron else {},
             )
             for layer in self.layers
         ]
-        neuron = dataclasses.replace(self.neuron, state_bits=16)
         return dataclasses.replace(
             self, name=f"{self.name}-float32", layers=layers, neuron=neuron
         )
@@ -195,6 +197,8 @@ def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dic
     for key, value in own.items():
         if isinstance(value, _Whole):
             value = dict(value)
+        elif key == "neuron" and isinstance(value, dict) and isinstance(base.get(key, {}), dict):
+            value = merge_neurons(base.get(key, {}), value)
         elif isinstance(value, dict):
             if not isinstance(base.get(key, {}), dict):
                 raise RecipeError(f"{source}: {key!r} is a value, not a table")
@@ -267,46 +271,35 @@ def _parse(override: str) -> dict[str, Any]:
     return values
 
 
-NESTED = {
-    "data": DataRecipe, "neuron": NeuronRecipe, "training": TrainingRecipe, "layers": LayerRecipe,
-}
-
-
 def _build(cls: type, values: Any, source: str, where: str) -> Any:
-    """Return dataclass ``cls`` from a TOML table; unknown, missing and mistyped keys are errors."""
-    if not isinstance(values, dict):
-        raise RecipeError(f"{source}: {where or 'the file'} must be a table, not {values!r}")
-    fields = {item.name: item for item in dataclasses.fields(cls)}
-    prefix = f"{where}." if where else ""
-    for key in values:
-        if key not in fields:
-            raise RecipeError(f"{source}: unknown key {prefix}{key}; known are {', '.join(fields)}")
-    built = {}
-    for key, item in fields.items():
-        required = item.default is dataclasses.MISSING and (
-            item.default_factory is dataclasses.MISSING
-        )
-        if key not in values:
-            if required and key not in ("neuron",):
-                raise RecipeError(f"{source}: {prefix}{key} is missing")
-            if key == "neuron":
-                built[key] = NeuronRecipe()
-            continue
-        value = values[key]
-        if cls is Recipe and key == "layers":
-            if not isinstance(value, list):
-                raise RecipeError(f"{source}: layers must be an array of tables, not {value!r}")
-            value = [
-                _build(LayerRecipe, layer, source, f"layers.{_name(layer, index)}")
-                for index, layer in enumerate(value)
-            ]
-        elif cls is Recipe and key in NESTED:
-            value = _build(NESTED[key], value, source, key)
-        else:
-            value = _typed(value, item.type, f"{source}: {prefix}{key}")
-        built[key] = value
+    """Return dataclass ``cls`` from a table; a RecipeError begins with ``source``."""
     try:
-        return cls(**built)
+        return build(cls, values, where)
+    except ValueError as error:
+        raise RecipeError(f"{source}: {error}") from error
+
+
+def _recipe(values: Any, source: str) -> Recipe:
+    """Return the recipe that a file's tables describe."""
+    try:
+        check_keys(Recipe, values, "")
+        layers = values["layers"]
+        if not isinstance(layers, list):
+            raise ValueError(f"layers must be an array of tables, not {layers!r}")
+        neuron = values.get("neuron", {})
+        if not isinstance(neuron, dict):
+            raise ValueError(f"neuron must be a table, not {neuron!r}")
+        return Recipe(
+            name=typed(values["name"], str, "name"),
+            seed=typed(values["seed"], int, "seed"),
+            data=build(DataRecipe, values["data"], "data"),
+            neuron=NeuronRecipe(**neuron),
+            layers=[
+                build(LayerRecipe, layer, f"layers.{_name(layer, index)}")
+                for index, layer in enumerate(layers)
+            ],
+            training=build(TrainingRecipe, values["training"], "training"),
+        )
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error
 
@@ -314,18 +307,3 @@ def _build(cls: type, values: Any, source: str, where: str) -> Any:
 def _name(layer: Any, index: int) -> str:
     """Return what errors call a layer: by its name, if it has one."""
     return str(layer.get("name", index)) if isinstance(layer, dict) else str(index)
-
-
-def _typed(value: Any, kind: Any, what: str) -> Any:
-    """Return ``value`` if it is of ``kind``; an integer will do for a float."""
-    if isinstance(kind, UnionType):
-        if value is None:
-            return None
-        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
-    if kind is float and type(value) is int:
-        return float(value)
-    expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict
-    if type(value) is not expected:
-        text = json.dumps(value, default=str)
-        raise RecipeError(f"{what} must be {expected.__name__}, not {text}")
-    return value

@@ -23,12 +23,15 @@ from ... import __version__
 from ...network.graph import InputFormat
 from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
+from .migration import migrate_recipe
 
 __all__ = [
     "Checkpoint", "CheckpointError", "EpochSums", "load_checkpoint", "save_checkpoint", "versions",
 ]
 
-FORMAT = "spikeplane-checkpoint-1"
+FORMAT = "spikeplane-checkpoint-2"
+FIRST_FORMAT = "spikeplane-checkpoint-1"
+"""Still read: its recipes repeat the settings of neurons in every layer."""
 NETWORK = "network."
 OPTIMIZER = "optimizer."
 
@@ -197,7 +200,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if header.get("sha256", digest := _digest(tensors)) != digest:
         raise CheckpointError(f"{path}: damaged: its tensors do not have the SHA-256 in its header")
     try:
-        recipe = Recipe.from_dict(header["recipe"], f"{path}: recipe")
+        values = header["recipe"]
+        if header["format"] == FIRST_FORMAT:
+            values = migrate_recipe(values)
+        recipe = Recipe.from_dict(values, f"{path}: recipe")
         form = InputFormat(**header["input"])
         checkpoint = Checkpoint(
             recipe=recipe,
@@ -247,7 +253,7 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path}: the metadata is no JSON: {error}") from error
     found = header.get("format") if isinstance(header, dict) else None
-    if found != FORMAT:
+    if found not in (FIRST_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: format is {found!r}, expected {FORMAT!r}")
     return header
 

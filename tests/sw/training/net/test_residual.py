@@ -6,7 +6,8 @@ from spikeplane.data.sets import datasets
 from spikeplane.network.graph import NetworkError
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv, PadShortcut, SpikingConv
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe.recipes import Recipe
 from spikeplane.training.run.evaluate import evaluate
 from spikeplane.training.run.train import train

@@ -10,8 +10,8 @@ import torch
 from spikeplane.compiler.compile import compile_network
 from spikeplane.network.graph import InputFormat
 from spikeplane.training.net.export import export_network
+from spikeplane.training.net.lif import LIF
 from spikeplane.training.net.memory_free import MemoryFree
-from spikeplane.training.net.neurons import LIF
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_hw.config import LARGE, SMALL

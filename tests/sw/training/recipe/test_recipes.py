@@ -23,7 +23,7 @@ def test_overrides():
         "training.epochs=5", "layers.conv2.channels=48", "neuron.levels=uniform",
         "training.learning_rate=1", "training.regularizers.spike_regulation.weight=0",
     ])
-    assert found.training.epochs == 5 and found.neuron.levels == "uniform"
+    assert found.training.epochs == 5 and found.neuron.options["levels"] == "uniform"
     assert [layer.channels for layer in found.layers if layer.name == "conv2"] == [48]
     assert found.training.learning_rate == 1.0
     assert found.training.regularizers["spike_regulation"]["weight"] == 0
@@ -103,13 +103,19 @@ def test_augmentations_keep_their_order():
     ("layers.conv9.channels=1", "no layer is named 'conv9'"),
     ("layers.conv1=1", "name the layer and the key"),
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
-    ("layers.conv1.state_bits=9",
+    ("layers.conv1.state_bits=9", r"unknown key layers\.conv1\.state_bits; known are name, kind, "),
+    ("layers.conv1.neuron.taps=2",
+     r"layer 'conv1': unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
+    ("layers.conv1.neuron.dynamics=izhikevich",
+     r"layer 'conv1': neuron\.dynamics must be one of leaky, memory_free, not 'izhikevich'"),
+    ("neuron.taps=2", r"digits\.toml: unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
+    ("layers.conv1.neuron.state_bits=9",
      r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
-    ("layers.conv1.state_bits=four", r'layers\.conv1\.state_bits must be int, not "four"'),
-    ("layers.conv1.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
-    ("layers.conv1.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
+    ("layers.conv1.neuron.state_bits=four", r"layer 'conv1': neuron\.state_bits must be int, not \"four\""),
+    ("layers.conv1.neuron.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
+    ("layers.conv1.neuron.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
     ("neuron.leak=2", r"layer 'conv1': leak must be in 0\.\.1 with state_bits \d+, not 2"),
-    ("layers.classifier.leak=0.5", "layer 'classifier': a classifier has no leak to set"),
+    ("layers.classifier.neuron.leak=0.5", "layer 'classifier': a classifier has no neurons whose leak to set"),
     ("seed.x=1", "'seed' is a value, not a table"),
     ("data=3", "data must be a table, not 3"),
 ])
@@ -154,15 +160,15 @@ def test_a_recipe_extends_another(write):
     """)
     found = load_recipe(write("more.toml", """
         extends = "mine.toml"
-        [layers.conv2]
+        [layers.conv2.neuron]
         state_bits = 8
         [neuron]
         leak = 0.25
     """), ["layers.conv3.channels=9", "training.batch_size=10"])
     base = load_recipe("digits")
     assert (found.name, found.seed, found.data) == ("more", 7, base.data)
-    assert found.neuron == dataclasses.replace(base.neuron, leak=0.25)
-    changed = {"conv2": {"channels": 40, "state_bits": 8}, "conv3": {"channels": 9}}
+    assert found.neuron == base.neuron.over(leak=0.25)
+    changed = {"conv2": {"channels": 40, "neuron": {"state_bits": 8}}, "conv3": {"channels": 9}}
     assert found.layers == [
         dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in base.layers
     ]
@@ -183,12 +189,12 @@ def test_a_recipe_names_a_family(write):
         [layers.block4]
         shortcut = "conv"
         [layers.conv1]
-        state_bits = 8
+        neuron.state_bits = 8
     """)
     found = load_recipe(path, ["network.weights=odd", "network.weight_bits=2", "layers.block2.channels=72"])
     family = NetworkRecipe(family="resnet20", width=32, weights="odd", weight_bits=2).layers()
     changed = {
-        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"state_bits": 8},
+        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"neuron": {"state_bits": 8}},
     }
     assert found.layers == [
         dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in family
@@ -199,7 +205,7 @@ def test_a_recipe_names_a_family(write):
         network = {family = "resnet19"}
     """))
     # Another family has its own width; settings of layers stay.
-    assert other.layers[0].channels == 128 and other.layers[0].state_bits == 8
+    assert other.layers[0].channels == 128 and other.layers[0].neuron == {"state_bits": 8}
     listed = load_recipe(write("listed.toml", """
         extends = "other.toml"
         layers = [{name = "classifier", kind = "classifier"}]
@@ -218,7 +224,7 @@ def test_the_recipes_on_the_page_load(write):
     found = load_recipe(write("first.toml", first))
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
-    assert [layer.channels for layer in found.layers if layer.state_bits == 8] == [8 * 32]
+    assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
 
 
 NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"
@@ -254,3 +260,14 @@ def test_float32_twin_has_no_quantization():
     assert {layer.weights for layer in twin.layers} == {"float"}
     assert {layer.create_neurons(twin.neuron).neuron.state_bits for layer in twin.layers} == {16}
     assert twin.training == quantized.training
+
+
+def test_naming_another_kind_of_neuron_drops_the_options_of_the_former(write):
+    """So a recipe with memory-free neurons extends one with leaky ones."""
+    overrides = ["neuron.taps=3", "neuron.dynamics=memory_free", "layers.conv4.neuron={dynamics='leaky'}"]
+    found = load_recipe("digits", overrides)
+    assert found.neuron.to_dict() == {"dynamics": "memory_free", "taps": 3, "learned_taps": False}
+    assert found.layers[4].neuron == {"dynamics": "leaky"}
+    assert load_recipe("digits", ["layers.conv4.neuron.leak=0.25"]).layers[4].neuron == {"state_bits": 2, "leak": 0.25}
+    with pytest.raises(RecipeError, match=r"unknown key neuron\.state_bit; known are taps, learned_taps"):
+        load_recipe("digits", ["neuron.state_bit=3", "neuron.dynamics=memory_free"])

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from spikeplane.data.sets import datasets
-from spikeplane.training.net.memory_free import MemoryFree
-from spikeplane.training.net.networks import NeuronRecipe
-from spikeplane.training.net.neurons import LIF
+from spikeplane.training.net.neuron import SpikingNeurons
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.net.quantizers import WeightQuantizer
 from spikeplane.training.recipe.regularizers import SpikeRegulation, tet_loss
 from spikeplane.training.run import train as training
@@ -97,7 +96,7 @@ def test_neurons_and_quantizers_are_exact_beside_rough_products(amp, neurons):
         seen["products"] += int(torch.equal(sums, exact))
 
     for module in net.modules():
-        if isinstance(module, LIF | MemoryFree):
+        if isinstance(module, SpikingNeurons):
             module.register_forward_hook(check_neurons)
         if isinstance(module, WeightQuantizer):
             module.register_forward_hook(check_quantizers)
