@@ -22,8 +22,9 @@ from spikeplane.training.net.layers import SpikingConv
 from spikeplane.training.net.leaky import channel_axes
 from spikeplane.training.net.lif import LIF
 from spikeplane.training.net.networks import SpikingNetwork
+from spikeplane.training.recipe.answers import BatchAnswers
+from spikeplane.training.recipe.losses import TetLoss
 from spikeplane.training.recipe.recipes import load_recipe
-from spikeplane.training.recipe.regularizers import tet_loss
 from spikeplane.training.run.allocator import keep_freed_memory
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor, nn
@@ -149,7 +150,7 @@ class Training:
     def batch(self) -> float:
         """Train one batch and return the seconds it took."""
         start = time.perf_counter()
-        loss = tet_loss(self.network(self.inputs)[0], self.labels)
+        loss = TetLoss()(BatchAnswers(logits=self.network(self.inputs)[0], labels=self.labels))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -29,9 +29,9 @@ def layers(
     ]
 
 
-def recipe(state_bits: int | None = None, **training) -> Recipe:
+def recipe(state_bits: int | None = None, validation: int = 0, **training) -> Recipe:
     return Recipe(
-        name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps),
+        name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps, validation=validation),
         neuron=NeuronRecipe(), layers=layers(**({} if state_bits is None else {"state_bits": state_bits})),
         training=TrainingRecipe(**{
             "epochs": 4, "batch_size": 16, "augmentations": {"shift": {"pixels": 1}}, "learning_rate": 0.01,

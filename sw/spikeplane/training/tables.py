@@ -36,17 +36,19 @@ def check_keys(cls: type, values: dict[str, Any], where: str) -> None:
 def typed(value: Any, kind: Any, what: str) -> Any:
     """Return ``value`` if it is of ``kind``; an integer will do for a float.
 
-    A ValueError begins with ``what``, the key. A kind is int, float, str, bool, or a table of any
-    type, or one of these or None.
+    A ValueError begins with ``what``, the key. A kind is int, float, str, bool, a
+    dataclass, a table of any type, or one of these or None.
     """
     if isinstance(kind, UnionType):
         if value is None:
             return None
         (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return build(kind, value, what)
     if kind is float and type(value) is int:
         return float(value)
     expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict
-    if type(value) is not expected:
+    if not (isinstance(value, dict) if expected is dict else type(value) is expected):
         text = json.dumps(value, default=str)
         raise ValueError(f"{what} must be {expected.__name__}, not {text}")
     return value

@@ -77,7 +77,8 @@ class Checkpoint:
     """Epochs done."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """Of each epoch on the training data ``loss``, ``accuracy`` (0 to 1) and ``rates``, the mean
-    firing rate of each layer with neurons; where it was taken, ``test_accuracy`` after it."""
+    firing rate of each layer with neurons; where they were taken, ``validation_accuracy`` and
+    ``test_accuracy`` after it."""
     batch: int = 0
     """Batches done of the next epoch."""
     sums: EpochSums = field(default_factory=EpochSums)
@@ -88,6 +89,10 @@ class Checkpoint:
     """What computed it last: device, amp, processes."""
     checksums: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the training data's arrays by part."""
+    teacher: dict[str, str] = field(default_factory=dict)
+    """``file`` and ``sha256`` of the teacher; empty without one."""
+    begun: dict[str, Any] = field(default_factory=dict)
+    """What the training started from, see :func:`.take_over`; empty if from random weights."""
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     """State of the optimizer: "parameter name/key"; empty when the training is finished."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
@@ -152,6 +157,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "versions": checkpoint.versions,
         "run": checkpoint.run,
     }
+    header |= {"teacher": checkpoint.teacher} if checkpoint.teacher else {}
+    header |= {"start": checkpoint.begun} if checkpoint.begun else {}
     if not checkpoint.finished:
         header["unfinished"] = {
             "batch": checkpoint.batch,
@@ -214,6 +221,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             checksums=dict(header["checksums"]),
             versions=dict(header["versions"]),
             run=dict(header.get("run", {})),
+            teacher=dict(header.get("teacher", {})),
+            begun=dict(header.get("start", {})),
             optimizer={
                 name.removeprefix(OPTIMIZER): value
                 for name, value in tensors.items() if name.startswith(OPTIMIZER)
@@ -221,7 +230,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
         for number, entry in enumerate(checkpoint.history, 1):
             means = {name: entry[name] for name in ("loss", "accuracy")}
-            tested = {name: entry[name] for name in ("test_accuracy",) if name in entry}
+            names = ("validation_accuracy", "test_accuracy")
+            tested = {name: entry[name] for name in names if name in entry}
             _check_numbers(f"history: epoch {number}", means | tested, entry.get("rates", {}))
         if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
             raise ValueError(

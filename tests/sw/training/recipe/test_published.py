@@ -78,7 +78,7 @@ def test_the_published_ones_train_alike():
     images = {str(load_recipe(n).training) for n in names if n.startswith(("cifar10_", "cifar100_"))}
     events = [load_recipe(n).training for n in names if "dvs" in n]
     assert len(images) == 1
-    rest = {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 300, "loss": "tet"}
+    rest = {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 300, "losses": {"tet": {}}}
     assert all({key: getattr(training, key) for key in rest} == rest for training in events)
 
 
