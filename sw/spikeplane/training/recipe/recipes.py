@@ -224,7 +224,10 @@ def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dic
         if isinstance(value, _Whole):
             value = dict(value)
         elif key == "neuron" and isinstance(value, dict) and isinstance(base.get(key, {}), dict):
-            value = merge_neurons(base.get(key, {}), value)
+            try:
+                value = merge_neurons(base.get(key, {}), value)
+            except ValueError as error:  # A plugin that cannot be imported.
+                raise RecipeError(f"{source}: {error}") from error
         elif isinstance(value, dict):
             if not isinstance(base.get(key, {}), dict):
                 raise RecipeError(f"{source}: {key!r} is a value, not a table")
