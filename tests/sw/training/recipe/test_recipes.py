@@ -1,12 +1,20 @@
 """Recipes."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
-from spikeplane.training.net.families import NetworkRecipe
+import torch
+from spikeplane.training.net.families import FAMILIES, NetworkRecipe
+from spikeplane.training.net.neurons import NEURONS
+from spikeplane.training.net.quantizers import WEIGHT_QUANTIZERS
+from spikeplane.training.net.teachers import TEACHERS
+from spikeplane.training.recipe.answers import BatchAnswers
+from spikeplane.training.recipe.losses import LOSSES
 from spikeplane.training.recipe.recipes import Recipe, RecipeError, load_recipe, recipe_names
+from spikeplane.training.recipe.regularizers import REGULARIZERS
 from training_samples import recipe
 
 
@@ -237,11 +245,42 @@ def test_a_recipe_names_a_family(write):
 
 def test_the_recipes_on_the_page_load(write):
     page = (Path(__file__).parents[4] / "docs/training.md").read_text()
-    first, second = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    first, second, *others = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     found = load_recipe(write("first.toml", first))
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
     assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
+    taught, started = (load_recipe(write("other.toml", text)).training for text in others)
+    assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
+    assert started.start is not None
+
+
+def test_the_page_names_all_parts_and_their_options():
+    page = (Path(__file__).parents[4] / "docs/training.md").read_text()
+    for registry in (NEURONS, WEIGHT_QUANTIZERS, FAMILIES, LOSSES, REGULARIZERS, TEACHERS):
+        assert f"`{registry.group}`" in page
+        for name in registry:
+            assert f"`{name}`" in page, name
+    for name, kind in NEURONS.items():
+        table = dict(re.findall(r"\| `(\w+)` (?=\| (\S+) \|)", page))
+        for item in dataclasses.fields(kind.options):
+            assert table[item.name] == re.sub(r'(".*")', r"`\1`", json.dumps(item.default)), (name, item.name)
+    for name, kind in LOSSES.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        for item in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+            assert f"`{item.name}` ({json.dumps(item.default).removesuffix('.0')})" in row, (name, item.name)
+
+
+def test_the_loss_on_the_page_is_one():
+    page = (Path(__file__).parents[4] / "docs/training.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "docs/training.md", "exec"), {"__name__": "page"})
+    try:
+        potentials = {"a": torch.tensor([0.5, 1.25]), "b": torch.tensor([0.75])}
+        answers = BatchAnswers(logits=torch.zeros(1), labels=torch.zeros(1), potentials=potentials)
+        assert LOSSES["quiet"]()(answers) == pytest.approx(0.25)
+    finally:
+        LOSSES.unregister("quiet")
 
 
 NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"

@@ -5,8 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from spikeplane.data.sets import datasets
-from spikeplane.data.sets.datasets import load_dataset
+from spikeplane.data.sets.datasets import load_dataset, quantize_image
+from spikeplane.training.net.networks import SpikingNetwork
+from spikeplane.training.net.resnet import ImageClassifier
+from spikeplane.training.net.teachers import TEACHERS
 from spikeplane.training.recipe.sources import TeacherRecipe
 from spikeplane.training.run import train as training
 from spikeplane.training.run.checkpoint import CheckpointError, load_checkpoint
@@ -15,7 +19,7 @@ from spikeplane.training.run.start import file_digest
 from spikeplane.training.run.teacher import create_teacher
 from spikeplane.training.run.train import train
 from training_process import sample_data
-from training_samples import layers, network, recipe, samples
+from training_samples import IMAGE, layers, network, recipe, samples
 
 CPU = torch.device("cpu")
 POTENTIALS = {"tet": {}, "potential_distillation": {"weight": 2.0}}
@@ -140,6 +144,47 @@ def test_a_teacher_of_other_images_has_its_own_format(taught, monkeypatch):
     made = create_teacher(chosen, network(), data, None, potentials=False, device=CPU)
     assert made is not None and len(made.inputs) == 80
     assert (asked[-1].threshold, asked[-1].validation) == (1, 16)
+
+
+def test_a_classifier_sees_eight_bits(tmp_path, monkeypatch):
+    """Whatever the network sees; both see the same augmentation."""
+    class Sums(ImageClassifier):
+        shape, classes = (1, 8, 8), 4
+
+        def forward(self, images):
+            seen.append(images.numpy().copy())
+            return images.float().sum((1, 2, 3))[:, None].repeat(1, 4)
+
+    images = np.random.RandomState(0).randint(0, 256, (96, 1, 8, 8)).astype(np.uint8)
+
+    def load(recipe, root, part):
+        form = dataclasses.replace(IMAGE, bits=recipe.bits)
+        return dataclasses.replace(samples(form), inputs=quantize_image(images, recipe.bits))
+
+    seen, learned = [], []
+    monkeypatch.setitem(datasets.DATASETS, "sample", load)
+    TEACHERS.register("sums", Sums)
+    try:
+        save_file({}, tmp_path / "sums.safetensors")
+        chosen = recipe(
+            epochs=1, losses={"distillation": {}}, augmentations={"flip": {}, "shift": {"pixels": 2}},
+            teacher=TeacherRecipe(classifier="sums", weights=str(tmp_path / "sums.safetensors")),
+        )
+        chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, bits=4))
+        monkeypatch.setattr(SpikingNetwork, "forward", note(SpikingNetwork.forward, learned))
+        train(chosen, tmp_path, progress=False)
+    finally:
+        TEACHERS.unregister("sums")
+    assert len(seen) == 6 and max(part.max() for part in seen) > 240
+    for eight, four in zip(seen, learned, strict=False):
+        np.testing.assert_array_equal(quantize_image(eight, 4), four)
+
+
+def note(forward, inputs):
+    def run(network, values):
+        inputs.append(values.numpy().copy())
+        return forward(network, values)
+    return run
 
 
 def test_teachers_that_do_not_fit_are_refused(tmp_path, taught):
