@@ -109,9 +109,9 @@ class Distillation(Loss):
 class PotentialDistillation(Loss):
     """The distance of membrane potentials to those of a spiking teacher (MD-SNN, arXiv 2512.04443).
 
-    The mean over layers of ``sum (u - u')**2 / sum u'**2`` over samples, steps and neurons, u' the
-    teacher's: our normalization, so that large layers and large potentials do not decide. The layers
-    are those that both have by the same name and shape.
+    The mean over samples and layers of ``sum (u - u')**2 / sum u'**2`` over steps and neurons, u' the
+    teacher's: our normalization, so that large layers and large potentials do not decide, and the
+    mean does not depend on how many processes share a batch. The layers are those that both have.
     """
 
     needs_potentials = True
@@ -121,10 +121,14 @@ class PotentialDistillation(Loss):
         taught = _teacher(answers).potentials
         shared = [name for name in answers.potentials if name in taught]
         return torch.stack([
-            (answers.potentials[name] - taught[name]).square().sum()
-            / taught[name].square().sum().clamp(min=1e-12)
+            _size(answers.potentials[name] - taught[name]) / _size(taught[name]).clamp(min=1e-12)
             for name in shared
         ]).mean()
+
+
+def _size(maps: Tensor) -> Tensor:
+    """Return the sum of squares of each sample, (batch,), of maps (steps, batch, ...)."""
+    return maps.square().movedim(1, 0).flatten(1).sum(1)
 
 
 LOSSES: Registry[Callable[..., Loss]] = Registry("loss", {

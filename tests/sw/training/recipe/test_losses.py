@@ -62,6 +62,20 @@ def test_potential_distillation():
     assert own["a"].grad is not None and (own["a"].grad < 0).all()
 
 
+def test_potentials_of_a_batch_are_the_mean_of_its_samples():
+    draw = torch.Generator().manual_seed(3)
+    own, taught = (torch.randn(3, 5, 2, 4, 4, generator=draw) for _ in range(2))
+
+    def loss(part: slice) -> float:
+        return PotentialDistillation()(answers(
+            potentials={"a": own[:, part]}, teacher=TeacherAnswers(logits=TAUGHT, potentials={"a": taught[:, part]})
+        )).item()
+
+    each = [loss(slice(index, index + 1)) for index in range(5)]
+    assert loss(slice(0, 5)) == pytest.approx(sum(each) / 5)
+    assert each[2] == pytest.approx(float((own[:, 2] - taught[:, 2]).square().sum() / taught[:, 2].square().sum()))
+
+
 def test_losses_add_up_with_their_weights():
     losses = create_losses({"tet": {"weight": 0.5}, "mean": {"label_smoothing": 0.1, "weight": 2}})
     expected = 0.5 * TetLoss()(answers()) + 2 * MeanLoss(label_smoothing=0.1)(answers())

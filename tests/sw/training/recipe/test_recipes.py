@@ -64,6 +64,28 @@ def test_false_and_whole_tables_leave_out(write):
         load_recipe(path, ["data=false"])
 
 
+def test_losses_and_the_name_of_one(write):
+    assert load_recipe("digits").training.losses == {"tet": {}}
+    path = write("base.toml", """
+        extends = "digits"
+        [training]
+        loss = "mean"
+    """)
+    assert load_recipe(path).training.losses == {"mean": {}}
+    smooth = "training.losses.tet.label_smoothing=0.1"
+    assert load_recipe(path, [smooth]).training.losses == {"mean": {}, "tet": {"label_smoothing": 0.1}}
+    # A name alone takes the place of all.
+    assert load_recipe(path, [smooth, "training.loss=tet"]).training.losses == {"tet": {}}
+    found = load_recipe(path, [smooth, "training.losses.mean=false"]).training
+    assert found.losses == {"tet": {"label_smoothing": 0.1}}
+    both = write("both.toml", """
+        extends = "digits"
+        training = {loss = "mean", losses = {tet = {}}}
+    """)
+    with pytest.raises(RecipeError, match=r"both\.toml: training\.loss and training\.losses exclude each other"):
+        load_recipe(both)
+
+
 def test_tables_on_the_command_line():
     found = load_recipe("digits", ["layers.conv2.options={regulate=false}"])
     assert [layer.options for layer in found.layers if layer.name == "conv2"] == [{"regulate": False}]

@@ -72,6 +72,17 @@ def test_potentials_come_nearer_to_those_of_the_teacher(tmp_path, taught):
     assert distances[1] < 0.8 * distances[0]
 
 
+def test_what_no_loss_uses_is_not_computed(tmp_path, taught, monkeypatch):
+    asked = []
+    recording = SpikingNetwork.recording
+    monkeypatch.setattr(SpikingNetwork, "recording", lambda made: asked.append(made) or recording(made))
+    train(recipe(epochs=1), tmp_path / "a", progress=False)
+    train(learning(taught, epochs=1), tmp_path / "b", progress=False)
+    assert not asked
+    train(learning(taught, POTENTIALS, epochs=1), tmp_path / "c", progress=False)
+    assert len(asked) == 2 * 6 and len(set(map(id, asked))) == 2
+
+
 @pytest.mark.parametrize("losses", [{"tet": {}, "distillation": {"temperature": 2.0}}, POTENTIALS], ids=str)
 @pytest.mark.parametrize("augmentations", [{}, {"shift": {"pixels": 1}}], ids=["kept", "augmented"])
 def test_a_stopped_training_ends_as_an_uninterrupted_one(tmp_path, taught, monkeypatch, losses, augmentations):
