@@ -20,10 +20,11 @@ from figures import Figure, save
 from spikeplane.network.input import InputFormat
 from spikeplane.training.net.layers import SpikingConv
 from spikeplane.training.net.leaky import channel_axes
+from spikeplane.training.net.lif import LIF
 from spikeplane.training.net.networks import SpikingNetwork
-from spikeplane.training.net.neurons import LIF
+from spikeplane.training.recipe.answers import BatchAnswers
+from spikeplane.training.recipe.losses import TetLoss
 from spikeplane.training.recipe.recipes import load_recipe
-from spikeplane.training.recipe.regularizers import tet_loss
 from spikeplane.training.run.allocator import keep_freed_memory
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor, nn
@@ -126,7 +127,7 @@ def create(case: str, steps: int) -> SpikingNetwork:
     overrides = [f"neuron.{key}={value}" for key, value in settings.items()]
     recipe = load_recipe("ncars", [f"data.steps={steps}", *overrides])
     layers = [
-        {**vars(layer), "weights": "float", "weight_bits": 32, "state_bits": None} for layer in recipe.layers
+        {**vars(layer), "weights": "float", "weight_bits": 32, "neuron": {}} for layer in recipe.layers
     ]
     form = InputFormat(channels=2, height=25, width=30, steps=steps)
     network = SpikingNetwork(form, [type(recipe.layers[0])(**layer) for layer in layers], recipe.neuron, 2)
@@ -149,7 +150,7 @@ class Training:
     def batch(self) -> float:
         """Train one batch and return the seconds it took."""
         start = time.perf_counter()
-        loss = tet_loss(self.network(self.inputs)[0], self.labels)
+        loss = TetLoss()(BatchAnswers(logits=self.network(self.inputs)[0], labels=self.labels))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

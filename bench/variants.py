@@ -29,23 +29,24 @@ def variant(name: str, kind: str, seed: int, overrides: tuple[str, ...] = ()) ->
     regulated = not kind.endswith(WITHOUT)
     layers = [
         dataclasses.replace(
-            layer, state_bits=None,
+            layer, neuron={},
             options=layer.options if regulated or layer.weights != "binary" else {"regulate": False},
         )
         for layer in recipe.layers
     ]
     training = recipe.training if regulated else dataclasses.replace(recipe.training, regularizers={})
-    neuron = dataclasses.replace(recipe.neuron, state_bits=bits)
+    neuron = recipe.neuron.over(state_bits=bits)
     return dataclasses.replace(recipe, layers=layers, neuron=neuron, training=training)
 
 
 def _memory_free(recipe: Recipe) -> Recipe:
     """Return the recipe with memory-free neurons; those that replay an image leak without a reset."""
     taps = min(recipe.data.steps, 4)
-    layers = [dataclasses.replace(layer, state_bits=None) for layer in recipe.layers]
+    layers = [dataclasses.replace(layer, neuron={}) for layer in recipe.layers]
     if recipe.data.name in IMAGES:
-        layers[0] = dataclasses.replace(layers[0], dynamics="leaky", reset="none", state_bits=16)
-    neuron = dataclasses.replace(recipe.neuron, dynamics="memory_free", taps=taps)
+        replayed = recipe.neuron.over(dynamics="leaky", reset="none", state_bits=16)
+        layers[0] = dataclasses.replace(layers[0], neuron=replayed.to_dict())
+    neuron = recipe.neuron.over(dynamics="memory_free", taps=taps)
     return dataclasses.replace(recipe, layers=layers, neuron=neuron)
 
 

@@ -57,8 +57,7 @@ class Member:
         """Return a row of zoo/README.md."""
         recipe = self.figures.checkpoint.recipe
         bits = {
-            recipe.neuron.state_bits if layer.state_bits is None else layer.state_bits
-            for layer in recipe.layers if layer.has_neurons
+            layer.create_neurons(recipe.neuron).stored_bits for layer in recipe.layers if layer.has_neurons
         }
         inner = {layer.weight_bits for layer in recipe.layers[1:-1] if layer.kind != "pool"}
         widths = "-".join("/".join(map(str, sorted(found))) for found in (inner, bits))

@@ -99,7 +99,7 @@ def train(
         help="Minutes after which a checkpoint is written within an epoch."
     )] = 10.0,
     validate_every: Annotated[int, typer.Option(
-        help="Epochs after which the test accuracy is taken; 0: only after the last one."
+        help="Epochs after which the recipe's validation part is measured; 0: only after the last one."
     )] = 0,
     tensorboard: Annotated[bool, typer.Option(help="Write curves to OUT/tensorboard.")] = False,
     make_report: Annotated[bool, typer.Option(

@@ -105,18 +105,11 @@ def read_checkpoint(path: Path):
     return load_checkpoint(path)
 
 
-def neuron_text(neurons) -> str:
-    """Return the neurons of a network in training in words."""
-    if hasattr(neurons, "exponents"):
-        return f"memory-free, {len(neurons.exponents)} taps"
-    return potential_text(neurons.neuron.state_bits)
-
-
 def recipe_text(recipe) -> str:
     """Return data, weights and neurons of a recipe in words."""
     weights = {layer.weight_bits for layer in recipe.layers if layer.kind != "pool"}
     neurons = dict.fromkeys(
-        neuron_text(layer.create_neurons(recipe.neuron)) for layer in recipe.layers if layer.has_neurons
+        layer.create_neurons(recipe.neuron).text for layer in recipe.layers if layer.has_neurons
     )
     layers = sum({"pool": 0, "block": 2}.get(layer.kind, 1) for layer in recipe.layers)
     return (f"{recipe.data.name}, {recipe.data.steps} steps, {layers} layers of "
@@ -129,9 +122,10 @@ def recipe_rows(recipe) -> Rows:
     rows = [
         ("kind", "recipe"),
         ("name", recipe.name),
-        ("data", f"{recipe.data.name}, {recipe.data.steps} steps"),
+        ("data", f"{recipe.data.name}, {recipe.data.steps} steps, "
+                 f"{recipe.data.validation or 'no'} training samples held out for validation"),
         ("training", f"{training.epochs} epochs, batches of {training.batch_size}, {training.optimizer}, "
-                     f"learning rate {training.learning_rate:g}, loss {training.loss}"),
+                     f"learning rate {training.learning_rate:g}, losses {', '.join(training.losses)}"),
         ("augmentations", ", ".join(training.augmentations) or "none"),
         ("regularizers", ", ".join(training.regularizers) or "none"),
         ("seed", str(recipe.seed)),
@@ -153,7 +147,7 @@ def layer_rows(recipe) -> Rows:
                 text += f", {layer.kernel} x {layer.kernel}, stride {layer.stride}"
             text += f", {layer.weight_bits}-bit {layer.weights} weights"
             if layer.has_neurons:
-                text += f", {neuron_text(layer.create_neurons(recipe.neuron))}"
+                text += f", {layer.create_neurons(recipe.neuron).text}"
         rows.append((f"layer {layer.name}", text))
     return rows
 
@@ -175,12 +169,17 @@ def checkpoint_rows(checkpoint) -> Rows:
     rows += [(f"data {part}", checksum) for part, checksum in checkpoint.checksums.items()]
     rows += [(f"version of {name}", version) for name, version in checkpoint.versions.items()]
     rows += [(f"run with {name}", value) for name, value in checkpoint.run.items()]
+    for what, record in (("teacher", checkpoint.teacher), ("started from", checkpoint.begun)):
+        if record:
+            rows.append((what, f"{record['file']}, SHA-256 {record['sha256']}"))
     if checkpoint.history:
         last = checkpoint.history[-1]
         rows.append(("last epoch", f"loss {last['loss']:.4f}, accuracy {last['accuracy']:.2%}"))
         rows += [
             (f"firing rate of {name}", f"{rate:.2%}") for name, rate in last.get("rates", {}).items()
         ]
-        if "test_accuracy" in last:
-            rows.append(("test accuracy", f"{last['test_accuracy']:.2%}"))
+        rows += [
+            (f"{part} accuracy", f"{last[key]:.2%}")
+            for part in ("validation", "test") if (key := f"{part}_accuracy") in last
+        ]
     return rows

@@ -2,7 +2,8 @@
 
 import torch
 from spikeplane.training.net.layers import NormConv
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 from training_samples import EVENTS, network
 
 MEMORY_FREE = NeuronRecipe(dynamics="memory_free", taps=3)

@@ -86,7 +86,7 @@ def test_info_of_recipes(wide, tmp_path):
         shown = runner.invoke(cli.app, ["info", file]).output
         assert "conv, 128 channels, 3 x 3, stride 1, 8-bit absmax weights, 16-bit potentials" in shown
         assert "block, 256 channels, 3 x 3, stride 2, 1-bit binary weights, memory-free, 2 taps" in shown
-        assert "300 epochs, batches of 64, sgd, learning rate 0.1, loss tet" in shown
+        assert "300 epochs, batches of 64, sgd, learning rate 0.1, losses tet" in shown
         assert ("block, 77 channels" in shown) == (file != "cifar10_resnet19_memory_free")
 
 

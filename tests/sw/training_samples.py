@@ -3,7 +3,8 @@
 import numpy as np
 from spikeplane.data.sets.datasets import DATASETS, DataRecipe, Dataset
 from spikeplane.network.input import InputFormat
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe.recipes import Recipe, TrainingRecipe
 
 EVENTS = InputFormat(channels=2, height=8, width=8, steps=3)
@@ -23,7 +24,7 @@ def layers(
         LayerRecipe(name="first", kind="conv", channels=6, stride=2, weights="absmax",
                     weight_bits=8),
         LayerRecipe(name="inner", kind="conv", channels=10, weights=inner, weight_bits=bits,
-                    **neurons),
+                    neuron=neurons),
         LayerRecipe(name="pool", kind="pool", kernel=2),
         LayerRecipe(name="dense", kind="dense", channels=12, weights=inner, weight_bits=bits)
         if not pooled else
@@ -33,10 +34,10 @@ def layers(
     ]
 
 
-def recipe(state_bits: int | None = None, **training) -> Recipe:
+def recipe(state_bits: int | None = None, validation: int = 0, **training) -> Recipe:
     return Recipe(
-        name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps),
-        neuron=NeuronRecipe(), layers=layers(state_bits=state_bits),
+        name="sample", seed=3, data=DataRecipe(name="sample", steps=EVENTS.steps, validation=validation),
+        neuron=NeuronRecipe(), layers=layers(**({} if state_bits is None else {"state_bits": state_bits})),
         training=TrainingRecipe(**{
             "epochs": 4, "batch_size": 16, "augmentations": {"shift": {"pixels": 1}}, "learning_rate": 0.01,
             "regularizers": {"spike_regulation": {"weight": 0.01}}, **training,

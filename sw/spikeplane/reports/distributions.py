@@ -7,10 +7,7 @@ import torch
 from spikeplane_hw.neuron import code_limit
 from torch import Tensor
 
-from ..training.net.memory_free import MemoryFree
 from ..training.net.networks import SpikingNetwork
-from ..training.net.neurons import LIF, LIMIT
-from ..training.net.quantizers import FloatWeight
 from ..training.run.evaluate import batches
 from .probes import Neurons, Synapses, probe
 
@@ -57,20 +54,14 @@ def distributions(network: SpikingNetwork, inputs: np.ndarray) -> Distributions:
         values = module.weight.detach()
         low, high = values.min().item(), values.max().item()
         latent[name] = _histogram(values, low, max(high - low, 1e-6) / BINS, BINS)
-        if not isinstance(module.quantizer, FloatWeight):
+        if module.quantizer.has_integers:
             integers, _ = module.quantizer.integers(values)
             low, high = module.quantizer.kind.limits(module.quantizer.bits)
             quantized[name] = _histogram(integers, low - 0.5, 1.0, high - low + 1)
 
     def potentials(name: str, module: Neurons, currents: Tensor) -> None:
-        if isinstance(module, MemoryFree):
-            _add(before, name, _bins(currents.clamp(-LIMIT, LIMIT)))
-            return
-        state = None
-        for step in range(network.form.steps):
-            current = currents[step if len(currents) > 1 else 0]
-            _add(before, name, _bins(module.potential(current, state)))
-            _, state = module.step(current, state)
+        for potential, state in module.trace(currents, network.form.steps):
+            _add(before, name, _bins(potential))
             if state is not None:
                 _add(stored, name, _levels(module, state))
 
@@ -91,10 +82,11 @@ def _bins(potentials: Tensor) -> Histogram:
     return _histogram(potentials, -POTENTIAL_RANGE, 2 * POTENTIAL_RANGE / BINS, BINS)
 
 
-def _levels(module: LIF, state: Tensor) -> Histogram:
-    if not module.neuron.quantized:
+def _levels(module: Neurons, state: Tensor) -> Histogram:
+    neuron, _ = module.integers()
+    if not neuron.quantized:
         return _bins(state)
-    limit = code_limit(module.neuron.state_bits)
+    limit = code_limit(neuron.state_bits)
     return _histogram(state, -1 - 0.5 / limit, 1 / limit, 2 * limit + 1)
 
 

@@ -22,10 +22,8 @@ from ..network.counting import count_windows
 from ..network.graph import IntegerNetwork
 from ..training.net.export import export_network
 from ..training.net.layers import Classifier
-from ..training.net.memory_free import MemoryFree
 from ..training.net.networks import SpikingNetwork, synapse_names
-from ..training.net.neurons import LIF
-from ..training.net.quantizers import FloatWeight
+from ..training.net.quantizers import WeightQuantizer
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
 from ..training.run.evaluate import batches
 from .probes import Neurons, Synapses, probe
@@ -178,11 +176,13 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
     synapses: dict[str, tuple[int, bool]] = {}
     size, float32 = Size(), Size()
     sources: list[tuple[Tensor, str]] = []
-    floats = any(isinstance(module, FloatWeight) for module in network.modules())
+    floats = any(
+        isinstance(module, WeightQuantizer) and not module.has_integers for module in network.modules()
+    )
 
     def add_synapses(name: str, module: Synapses, maps: Tensor, target: Neurons | None) -> None:
         weight, quantizer = module.weight, module.quantizer
-        bits = FLOAT_BITS if isinstance(quantizer, FloatWeight) else quantizer.bits
+        bits = quantizer.bits if quantizer.has_integers else FLOAT_BITS
         size.weights[name] = weight.numel() * bits
         float32.weights[name] = weight.numel() * FLOAT_BITS
         readers = [reader for source, reader in sources if source is maps] or [name]
@@ -202,8 +202,8 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
             size.input_spikes[readers[0]] = float32.input_spikes[readers[0]] = bits
 
     def add_neurons(name: str, module: Neurons, currents: Tensor) -> None:
-        if isinstance(module, LIF) and module.neuron.state_bits:
-            bits = FLOAT_BITS if floats else module.neuron.state_bits
+        if module.stored_bits:
+            bits = FLOAT_BITS if floats else module.stored_bits
             size.potentials[name] = currents[0].numel() * bits
             float32.potentials[name] = currents[0].numel() * FLOAT_BITS
 
@@ -213,7 +213,7 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
 
 
 def _taps(neurons: Neurons | None) -> int:
-    return len(neurons.exponents) if isinstance(neurons, MemoryFree) else 1
+    return 1 if neurons is None else len(neurons.integers()[1])
 
 
 def _additions(module: Synapses, activity: Tensor) -> int:

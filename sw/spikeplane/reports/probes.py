@@ -6,14 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ..training.net.layers import Classifier, NormConv, ResidualBlock, SpikingConv
-from ..training.net.memory_free import MemoryFree
 from ..training.net.networks import SpikingNetwork
-from ..training.net.neurons import LIF
+from ..training.net.neuron import SpikingNeurons
 
 __all__ = ["probe"]
 
 Synapses = NormConv | Classifier
-Neurons = LIF | MemoryFree
+Neurons = SpikingNeurons
 
 
 def _ignore(*_) -> None:

@@ -185,7 +185,7 @@ def _curves(report: Report, shown: list[RunFigures]) -> None:
                     panel = panels.setdefault(key, {})
                     panel.setdefault(line + mark, []).append((epoch, value))
     if panels:
-        report.picture("Training", curves(panels, "epoch"), "On the training data, unless named test.")
+        report.picture("Training", curves(panels, "epoch"), "On the training data, unless named validation or test.")
 
 
 def _points(entry: dict[str, Any]) -> Iterable[tuple[str, str, float]]:

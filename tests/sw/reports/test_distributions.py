@@ -9,7 +9,7 @@ from lively_networks import MEMORY_FREE, lively, residual
 from spikeplane.network import model
 from spikeplane.reports.distributions import BATCH, BINS, distributions
 from spikeplane.training.net.export import export_network
-from spikeplane.training.net.networks import NeuronRecipe
+from spikeplane.training.net.neurons import NeuronRecipe
 from training_samples import EVENTS, IMAGE, network, samples
 
 

@@ -9,7 +9,7 @@ from spikeplane.network.input import INPUT
 from spikeplane.reports.energy import BATCH, _count_spikes, checkpoint_cost, cost, energy_nj
 from spikeplane.reports.probes import probe
 from spikeplane.training.net.export import export_network
-from spikeplane.training.net.networks import NeuronRecipe
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from training_samples import EVENTS, IMAGE, layers, offer_sample, recipe, samples
 
@@ -183,7 +183,7 @@ def test_no_samples_is_an_error():
 
 def test_neurons_of_one_layer_may_differ():
     mixed = layers(dynamics="memory_free", taps=2)
-    assert mixed[1].taps == 2
+    assert mixed[1].neuron["taps"] == 2
     found = cost(lively(dynamics="memory_free", taps=2), samples().inputs[:2])
     assert set(found.size_bits.potentials) == {"first", "last"}
     assert set(found.size_bits.input_spikes) == {"inner"}

@@ -18,7 +18,8 @@ from spikeplane.reports.report import Report
 from spikeplane.reports.run_figures import run_figures
 from spikeplane.reports.run_report import JSON_NAME, PAGE_NAME, write_run_report
 from spikeplane.training.net.export import export_network
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe
+from spikeplane.training.net.networks import LayerRecipe
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe import recipes
 from spikeplane.training.run import evaluate as evaluation
 from spikeplane.training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from .bins import BINS, Bins
 from .cifar import CIFAR10, CIFAR100, Cifar, load_cifar
 from .digits import PATH, digit_recordings
 from .mnist import load_mnist
+from .split import split_training
 
 __all__ = [
     "DATASETS", "IMAGES", "DataRecipe", "Dataset", "find_loader", "from_images", "from_recordings", "load_dataset",
-    "quantize_image",
+    "load_parts",     "quantize_image",
 ]
 
 
@@ -43,7 +44,16 @@ class DataRecipe:
     threshold: int = 1
     """Events of a polarity in such a pixel and a bin that make a spike: 1 is OR, more is a sum."""
 
+    validation: int = 0
+    """Training samples that are held out of the training, for choices; of each class in its share."""
+    validation_seed: int = 0
+    """Of what chooses them."""
+
     def __post_init__(self):
+        if self.validation < 0:
+            raise ValueError(f"data.validation must be 0 samples or more, not {self.validation}")
+        if not 0 <= self.validation_seed < 1 << 32:
+            raise ValueError(f"data.validation_seed must be in 0..{(1 << 32) - 1}, not {self.validation_seed}")
         if self.frames not in BINS:
             raise ValueError(f"data.frames must be one of {', '.join(BINS)}, not {self.frames!r}")
         if self.duration is not None and self.frames != "time":
@@ -82,6 +92,10 @@ class Dataset:
     labels: np.ndarray
     """int64 (count,)."""
     classes: int = 10
+
+    def part(self, name: str, samples: np.ndarray) -> "Dataset":
+        """Return some samples, by their indices, as a data set called ``name``."""
+        return replace(self, name=name, inputs=self.inputs[samples], labels=self.labels[samples])
 
     @property
     def checksum(self) -> str:
@@ -200,15 +214,41 @@ def find_loader(name: str) -> Loader:
     return DATASETS.find(name, "data.name")
 
 
-def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dataset:
-    """Return ``part``, ``"train"`` or ``"test"``, of the data set that ``recipe`` names.
+PARTS = ("train", "validation", "test")
 
-    ``root`` is the root folder of the data sets; digits need none.
+
+def load_dataset(recipe: DataRecipe, part: str, root: Path | None = None) -> Dataset:
+    """Return ``part``, one of PARTS, of the data set that ``recipe`` names.
+
+    "train" is without the validation part, ``recipe.validation`` samples; without such a part,
+    "validation" is an error. ``root`` is the root folder of the data sets; digits need none.
     """
-    load = find_loader(recipe.name)
-    if part not in ("train", "test"):
-        raise ValueError(f'part must be "train" or "test", not {part!r}')
-    dataset = load(recipe, root, part)
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    if part == "test":
+        return _load(recipe, part, root)
+    train, validation = load_parts(recipe, root)
+    if part == "train":
+        return train
+    if validation is None:
+        raise ValueError(
+            f"{recipe.name} validation: the recipe holds no training samples out; set data.validation "
+            f"to how many"
+        )
+    return validation
+
+
+def load_parts(recipe: DataRecipe, root: Path | None = None) -> tuple[Dataset, Dataset | None]:
+    """Return the training data without the validation part, and that part, None if there is none."""
+    whole = _load(recipe, "train", root)
+    if not recipe.validation:
+        return whole, None
+    rest, held = split_training(whole.labels, recipe.validation, recipe.validation_seed)
+    return whole.part(whole.name, rest), whole.part(f"{recipe.name} validation", held)
+
+
+def _load(recipe: DataRecipe, part: str, root: Path | None) -> Dataset:
+    dataset = find_loader(recipe.name)(recipe, root, part)
     if not isinstance(dataset, Dataset):
         raise DataError(f"data set {recipe.name!r}: its loader returned {type(dataset).__name__}, must be Dataset")
     outside = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= dataset.classes))

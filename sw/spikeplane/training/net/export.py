@@ -22,7 +22,6 @@ from ...network.shortcut import Shortcut
 from ...network.term import Term
 from ...network.window import Window
 from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
-from .memory_free import MemoryFree
 from .networks import SpikingNetwork, inner_name
 
 __all__ = ["export_network", "fixed_point"]
@@ -72,7 +71,7 @@ def _check_finite(name: str, module: nn.Module) -> None:
 
 def _weights(name: str, module: NormConv | Classifier) -> tuple[dict, np.ndarray]:
     """Return the weight arguments of a window, and the scale of each channel."""
-    if not hasattr(module.quantizer, "kind"):
+    if not module.quantizer.has_integers:
         raise NetworkError(
             f"layer {name!r}: {type(module.quantizer).__name__} weights have no integer form"
         )
@@ -110,17 +109,14 @@ def _convolution(
     name: str, module: SpikingConv, source: str, input_scale: float, shortcut: tuple[Term, ...] = ()
 ) -> Layer:
     """Return a convolution with neurons; ``shortcut`` is added to their currents."""
-    window = _window(name, module, _taps(module), source, input_scale)
-    return Layer(name=name, terms=(window, *shortcut), ending=Fire(neuron=module.neurons.neuron))
-
-
-def _taps(module: SpikingConv) -> tuple[int, ...]:
-    return module.neurons.exponents if isinstance(module.neurons, MemoryFree) else (0,)
+    neuron, taps = module.neurons.integers()
+    window = _window(name, module, taps, source, input_scale)
+    return Layer(name=name, terms=(window, *shortcut), ending=Fire(neuron=neuron))
 
 
 def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> list[Layer]:
     """Return a block's two layers: the shortcut is a term of the second one."""
-    inner, taps = inner_name(name), _taps(block.conv2)
+    inner, (_, taps) = inner_name(name), block.conv2.neurons.integers()
     if isinstance(block.shortcut, PadShortcut):
         shortcut = Shortcut(
             source=source, stride=block.shortcut.stride, silent=block.shortcut.added, taps=taps

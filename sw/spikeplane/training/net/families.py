@@ -8,6 +8,7 @@ docs/training.md.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ...registry import Registry
 from .networks import LayerRecipe
 
 __all__ = ["FAMILIES", "NetworkRecipe"]
@@ -32,10 +33,7 @@ class NetworkRecipe:
     """As in LayerRecipe, for residual families; None: the family's own."""
 
     def __post_init__(self):
-        if self.family not in FAMILIES:
-            raise ValueError(
-                f"network.family must be one of {', '.join(FAMILIES)}, not {self.family!r}"
-            )
+        FAMILIES.find(self.family, "network.family")
         if self.width is not None and self.width < 1:
             raise ValueError(f"network.width must be positive, not {self.width}")
         if self.shortcut is not None and all(layer.kind != "block" for layer in self.layers()):
@@ -139,7 +137,7 @@ def resnet20(network: NetworkRecipe) -> list[LayerRecipe]:
     return _resnet(network, [(2, 3), (4, 3), (8, 3)], 64, "pad")
 
 
-FAMILIES: dict[str, Callable[[NetworkRecipe], list[LayerRecipe]]] = {
+FAMILIES: Registry[Callable[[NetworkRecipe], list[LayerRecipe]]] = Registry("network", {
     "resnet19": resnet19, "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9,
     "vgg_compact": vgg_compact, "vggsnn": vggsnn,
-}
+})

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...network.geometry import output_side
-from .memory_free import MemoryFree
-from .neurons import LIF
+from .neuron import SpikingNeurons
 from .quantizers import WeightQuantizer
 
 __all__ = ["Classifier", "NormConv", "OrPool", "PadShortcut", "ResidualBlock", "SpikingConv"]
@@ -70,7 +69,7 @@ class SpikingConv(NormConv):
     """Convolution, normalization, neurons."""
 
     def __init__(
-        self, inputs: int, channels: int, kernel: tuple[int, int], *, neurons: LIF | MemoryFree, **options
+        self, inputs: int, channels: int, kernel: tuple[int, int], *, neurons: SpikingNeurons, **options
     ):
         super().__init__(inputs, channels, kernel, **options)
         self.neurons = neurons

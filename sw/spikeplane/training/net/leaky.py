@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .quantizers import PotentialQuantizer
 
-__all__ = ["Dynamics", "channel_axes", "firing_rate", "leaky_spikes", "surrogate"]
+__all__ = ["Dynamics", "channel_axes", "firing_rate", "leaky_response", "surrogate"]
 
 BLOCK = 1 << 15
 """Elements of a block on a CPU: the tensors of a step then fit its second-level cache."""
@@ -40,13 +40,20 @@ def surrogate(potential: Tensor) -> Tensor:
     return torch.minimum(potential, 2 - potential).clamp_(min=0)
 
 
-def leaky_spikes(currents: Tensor, dynamics: Dynamics) -> Tensor:
-    """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed.
+def leaky_response(
+    currents: Tensor, dynamics: Dynamics, potentials: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Return spikes, and if asked potentials before the reset, both (steps, ...) with gradients.
 
-    Maps (steps, batch, channels, height, width) lie in memory with their channels last.
+    ``currents`` are (steps, ...), or (1, ...) to be replayed. Maps (steps, batch, channels, height,
+    width) lie in memory with their channels last.
     """
     channels, last = channel_axes(currents)
-    return _Leaky.apply(currents.movedim(channels, last), dynamics).movedim(last, channels)
+    moved = currents.movedim(channels, last)
+    if not potentials:
+        return _Leaky.apply(moved, dynamics, False).movedim(last, channels), None
+    spikes, found = _Leaky.apply(moved, dynamics, True)
+    return spikes.movedim(last, channels), found.movedim(last, channels)
 
 
 def channel_axes(maps: Tensor) -> tuple[int, int]:
@@ -75,27 +82,35 @@ class _FiringRate(torch.autograd.Function):
 
 class _Leaky(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, currents: Tensor, dynamics: Dynamics) -> Tensor:
+    def forward(ctx, currents: Tensor, dynamics: Dynamics, shown: bool) -> Tensor | tuple[Tensor, Tensor]:
         spikes = currents.new_empty((dynamics.steps, *currents.shape[1:]))
         changed = dynamics.stores or dynamics.limit is not None or len(currents) < dynamics.steps
-        potentials = torch.empty_like(spikes) if changed else currents.contiguous()
+        # An output of its own must not lie where the input lies.
+        potentials = torch.empty_like(spikes) if changed or shown else currents.contiguous()
         flat = currents.reshape(len(currents), -1), potentials.flatten(1), spikes.flatten(1)
         for block in _blocks(flat[0]):
             _forward(dynamics, *(tensor[:, block] for tensor in flat))
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(potentials, spikes)
         ctx.dynamics, ctx.replayed = dynamics, len(currents) < dynamics.steps
-        return spikes
+        return (spikes, potentials) if shown else spikes
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor):
+    def backward(ctx, *gradients: Tensor | None):
         potentials, spikes = ctx.saved_tensors
-        gradient = gradients[0].reshape(ctx.dynamics.steps, -1)
+        gradient, *more = (
+            None if found is None else found.reshape(ctx.dynamics.steps, -1) for found in gradients
+        )
+        direct = more[0] if more else None
+        if gradient is None:
+            gradient = torch.zeros_like(spikes).flatten(1)
         count = 1 if ctx.replayed else ctx.dynamics.steps
         result = potentials.new_empty((count, *potentials.shape[1:]))
         flat = potentials.flatten(1), spikes.flatten(1), gradient, result.flatten(1)
         for block in _blocks(gradient):
-            _backward(ctx.dynamics, *(tensor[:, block] for tensor in flat))
-        return result, None
+            own = None if direct is None else direct[:, block]
+            _backward(ctx.dynamics, *(tensor[:, block] for tensor in flat), direct=own)
+        return result, None, None
 
 
 def _blocks(flat: Tensor) -> list[slice]:
@@ -131,9 +146,13 @@ def _kept(reset: Reset, potential: Tensor, spike: Tensor) -> Tensor:
 
 
 def _backward(
-    dynamics: Dynamics, potentials: Tensor, spikes: Tensor, gradient: Tensor, result: Tensor
+    dynamics: Dynamics, potentials: Tensor, spikes: Tensor, gradient: Tensor, result: Tensor,
+    direct: Tensor | None = None,
 ) -> None:
-    """Write the gradient of the currents, (steps, elements), or (1, elements) if replayed."""
+    """Write the gradient of the currents, (steps, elements), or (1, elements) if replayed.
+
+    ``gradient`` is that of the spikes, ``direct`` that of the potentials before the reset, if any.
+    """
     carried = None
     for step in reversed(range(dynamics.steps)):
         potential, spike = potentials[step], spikes[step]
@@ -150,6 +169,8 @@ def _backward(
             elif dynamics.reset is Reset.SOFT:
                 of_spike = of_spike - carried
             of_potential = carried.addcmul_(of_spike, surrogate(potential))
+        if direct is not None:
+            of_potential += direct[step]
         if len(result) > 1 or step == dynamics.steps - 1:
             result[step if len(result) > 1 else 0] = of_potential
         else:

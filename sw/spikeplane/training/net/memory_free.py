@@ -11,23 +11,38 @@ once (``I`` is the normalized sum without it); in the core on spikes, of which t
 all that is kept. Before the first step there are no spikes.
 """
 
+from dataclasses import dataclass
+
 import torch
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron, Reset
 from torch import Tensor, nn
 
 from ...network.window import TAP_LIMIT
-from .leaky import Dynamics, channel_axes, leaky_spikes
-from .neurons import LIMIT
+from .leaky import Dynamics, channel_axes, leaky_response
+from .neuron import LIMIT, SpikingNeurons
 
-__all__ = ["MemoryFree"]
+__all__ = ["MemoryFree", "MemoryFreeOptions"]
 
 
-class MemoryFree(nn.Module):
+@dataclass(frozen=True, kw_only=True)
+class MemoryFreeOptions:
+    """What recipes set of memory-free neurons."""
+
+    taps: int = 4
+    """Steps that a neuron looks at, the current one included."""
+    learned_taps: bool = False
+    """Whether the exponents of the taps are trained."""
+
+
+class MemoryFree(SpikingNeurons):
     """Neurons with ``taps`` power-of-two taps, exponents 0, 1, 2, ... at first.
 
     All time steps are computed at once. With ``learned`` the exponents are trained: whole numbers
     that rise by 1 or more; a tap whose exponent exceeds TAP_LIMIT counts nothing.
     """
+
+    options = MemoryFreeOptions
+    replays = False
 
     def __init__(self, neuron: Neuron, taps: int, *, learned: bool = False):
         super().__init__()
@@ -41,6 +56,18 @@ class MemoryFree(nn.Module):
         self.neuron = neuron
         self.threshold = neuron.fire_above / 2**FRACTION_BITS
         self.rises = nn.Parameter(torch.ones(taps - 1), requires_grad=learned)
+
+    @classmethod
+    def create(cls, options: MemoryFreeOptions) -> "MemoryFree":
+        neuron = Neuron(state_bits=0, reset=Reset.NONE)
+        return cls(neuron, options.taps, learned=options.learned_taps)
+
+    def integers(self) -> tuple[Neuron, tuple[int, ...]]:
+        return self.neuron, self.exponents
+
+    @property
+    def text(self) -> str:
+        return f"memory-free, {len(self.exponents)} taps"
 
     def all_exponents(self) -> Tensor:
         """Return the exponents (taps,), also those beyond TAP_LIMIT; gradients pass the rounding."""
@@ -67,14 +94,13 @@ class MemoryFree(nn.Module):
             moved = sums.float().movedim(channels, last)
             return (matrix @ moved.flatten(1)).view_as(moved).movedim(last, channels)
 
-    def forward(self, currents: Tensor, steps: int) -> Tensor:
-        """Return spikes (steps, ...) of normalized tapped sums (steps, ...)."""
+    def respond(self, currents: Tensor, steps: int, potentials: bool) -> tuple[Tensor, Tensor | None]:
+        """Return spikes and potentials of normalized tapped sums, all (steps, ...)."""
         if len(currents) != steps:
             raise ValueError(
-                f"memory-free neurons need an input for each of {steps} steps, not {len(currents)}: "
-                f"let neurons that replay an image leak without a reset"
+                f"memory-free neurons need an input for each of {steps} steps, not {len(currents)}"
             )
-        return leaky_spikes(currents, Dynamics(
+        return leaky_response(currents, Dynamics(
             steps=steps, leak=0.0, threshold=self.threshold, reset=Reset.NONE, stores=False,
             quantizer=None, limit=None if self.training else LIMIT,
-        ))
+        ), potentials)

@@ -1,58 +1,24 @@
 """Networks from their description: the same description gives the float32 twin."""
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
-from spikeplane_hw.neuron import Levels, Neuron, Reset
 from torch import Tensor, nn
 
 from ...network.geometry import output_side
 from ...network.input import InputFormat
 from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
-from .memory_free import MemoryFree
-from .neurons import LIF
+from .neuron import SpikingNeurons
+from .neurons import NEURONS, NeuronRecipe
 from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
 
-__all__ = ["KINDS", "LayerRecipe", "NeuronRecipe", "SpikingNetwork", "inner_name", "synapse_names"]
+__all__ = ["KINDS", "LayerRecipe", "SpikingNetwork", "inner_name", "synapse_names"]
 
 KINDS = ("conv", "dense", "block", "pool", "classifier")
 SHORTCUTS = ("conv", "pad")
-DYNAMICS = ("leaky", "memory_free")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NeuronRecipe:
-    """Neurons of every layer that does not say otherwise; see :class:`spikeplane_hw.neuron.Neuron`."""
-
-    dynamics: str = "leaky"
-    """One of DYNAMICS; memory-free neurons (:class:`.MemoryFree`) use only the next two settings."""
-    taps: int = 4
-    """Steps that a memory-free neuron looks at, the current one included."""
-    learned_taps: bool = False
-    """Whether the exponents of a memory-free neuron's taps are trained."""
-    state_bits: int = 4
-    levels: str = "tanh"
-    leak: float = 0.5
-    reset: str = "hard"
-
-    def create(self) -> LIF | MemoryFree:
-        """Return the neurons."""
-        for name, value, choices in (
-            ("dynamics", self.dynamics, DYNAMICS),
-            ("levels", self.levels, [level.value for level in Levels]),
-            ("reset", self.reset, [reset.name.lower() for reset in Reset]),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
-        if self.dynamics == "memory_free":
-            neuron = Neuron(state_bits=0, reset=Reset.NONE)
-            return MemoryFree(neuron, self.taps, learned=self.learned_taps)
-        return LIF(Neuron(
-            state_bits=self.state_bits, levels=Levels(self.levels),
-            leak=self.leak, reset=Reset[self.reset.upper()],
-        ))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +44,8 @@ class LayerRecipe:
     add their input spikes."""
     pooled: bool = True
     """Whether a classifier averages over pixels, instead of being fully connected."""
-    dynamics: str | None = None
-    """This and the next ones, but for the last, are as in NeuronRecipe, whose values a layer with
-    neurons takes where they are None."""
-    taps: int | None = None
-    learned_taps: bool | None = None
-    state_bits: int | None = None
-    levels: str | None = None
-    leak: float | None = None
-    reset: str | None = None
+    neuron: dict = field(default_factory=dict)
+    """What the layer's neurons have otherwise than those of the recipe, see :meth:`.NeuronRecipe.over`."""
     options: dict = field(default_factory=dict)
     """Further arguments of the weight quantizer."""
 
@@ -99,9 +58,9 @@ class LayerRecipe:
             raise ValueError(f"layer {self.name!r}: PyTorch's modules use this name themselves")
         if self.has_neurons and self.channels < 1:
             raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
-        if self.neuron_settings and not self.has_neurons:
+        if self.neuron and not self.has_neurons:
             raise ValueError(
-                f"layer {self.name!r}: a {self.kind} has no {', '.join(self.neuron_settings)} to set"
+                f"layer {self.name!r}: a {self.kind} has no neurons whose {', '.join(self.neuron)} to set"
             )
         if self.kernel < 1 or self.stride < 1:
             raise ValueError(
@@ -126,30 +85,28 @@ class LayerRecipe:
     @property
     def has_integers(self) -> bool:
         """Whether :func:`.export_network` knows the layer in integers."""
-        return self.kind == "pool" or self.weights != "float"
+        return self.kind == "pool" or WEIGHT_QUANTIZERS[self.weights].has_integers
 
-    @property
-    def neuron_settings(self) -> dict[str, int | str | float]:
-        """What the layer sets of its neurons, by the names in NeuronRecipe."""
-        values = {item.name: getattr(self, item.name) for item in fields(NeuronRecipe)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def create_neurons(self, default: NeuronRecipe) -> LIF | MemoryFree:
-        """Return the layer's neurons, of ``default`` where the layer sets nothing."""
+    def neurons(self, default: NeuronRecipe) -> NeuronRecipe:
+        """Return what the layer's neurons are, ``default`` where the layer sets nothing."""
         try:
-            return replace(default, **self.neuron_settings).create()
+            return default.over(**self.neuron)
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from error
+
+    def create_neurons(self, default: NeuronRecipe) -> SpikingNeurons:
+        """Return the layer's neurons, of ``default`` where the layer sets nothing."""
+        recipe = self.neurons(default)
+        try:
+            return recipe.create()
         except ValueError as error:
             raise ValueError(f"layer {self.name!r}: {error}") from error
 
     def create_quantizer(self) -> WeightQuantizer:
         """Return the weight quantizer."""
-        if self.weights not in WEIGHT_QUANTIZERS:
-            raise ValueError(
-                f"layer {self.name!r}: weights must be one of {', '.join(WEIGHT_QUANTIZERS)}, "
-                f"not {self.weights!r}"
-            )
+        quantizer = WEIGHT_QUANTIZERS.find(self.weights, f"layer {self.name!r}: weights")
         try:
-            return WEIGHT_QUANTIZERS[self.weights](bits=self.weight_bits, **self.options)
+            return quantizer(bits=self.weight_bits, **self.options)
         except (TypeError, ValueError) as error:
             raise ValueError(f"layer {self.name!r}: {error}") from error
 
@@ -178,9 +135,14 @@ class SpikingNetwork(nn.Module):
         self.neuron_shapes: dict[str, tuple[int, int, int]] = {}
         """(channels, height, width) of all neurons but those of pools, by their spikes' names."""
         shape = (form.channels, form.height, form.width)
+        # Until the first neurons have spiked, there is one map for all steps.
+        replayed = form.direct and form.steps > 1
         for layer in layers:
             if layer.name in self.layers:
                 raise ValueError(f"layer {layer.name!r}: two layers have this name")
+            if replayed and layer.has_neurons:
+                _check_replay(layer, neuron)
+                replayed = False
             self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
             if layer.kind == "block":
                 self.neuron_shapes[inner_name(layer.name)] = shape
@@ -208,6 +170,44 @@ class SpikingNetwork(nn.Module):
                 maps = layer(maps, self.form.steps)
             spikes[name] = maps
         return spikes.popitem()[1], spikes
+
+    @contextmanager
+    def recording(self) -> Iterator[dict[str, Tensor]]:
+        """Fill a dictionary with the potentials of forward passes in this context.
+
+        It has those before the reset (steps, batch, channels, height, width), with gradients, by the
+        names of the spikes; after each pass the last one's.
+        """
+        found: dict[str, Tensor] = {}
+        handles = []
+
+        def keep(name: str, module: SpikingNeurons) -> None:
+            module.records = True
+
+            def take(*_) -> None:
+                assert module.recorded is not None
+                found[name], module.recorded = module.recorded, None
+            handles.append(module.register_forward_hook(take))
+
+        neurons = dict(self.named_neurons())
+        try:
+            for name, module in neurons.items():
+                keep(name, module)
+            yield found
+        finally:
+            for module in neurons.values():
+                module.records, module.recorded = False, None
+            for handle in handles:
+                handle.remove()
+
+    def named_neurons(self) -> Iterator[tuple[str, SpikingNeurons]]:
+        """Yield the neurons of all layers by the names of their spikes, pools left out."""
+        for name, layer in self.layers.items():
+            if isinstance(layer, ResidualBlock):
+                yield inner_name(name), layer.conv1.neurons
+                yield name, layer.conv2.neurons
+            elif isinstance(layer, SpikingConv):
+                yield name, layer.neurons
 
     @property
     def input_levels(self) -> int:
@@ -245,6 +245,16 @@ def synapse_names(name: str, count: int, nodes: Collection[str]) -> list[str]:
     if inner_name(name) in nodes:
         return [f"{name}.conv2", f"{name}.shortcut"][:count]
     return [name]
+
+
+def _check_replay(layer: LayerRecipe, neuron: NeuronRecipe) -> None:
+    """Raise a ValueError if neurons that an image is replayed to need an input of every step."""
+    recipe = layer.neurons(neuron)
+    if not NEURONS[recipe.dynamics].replays:
+        raise ValueError(
+            f"layer {layer.name!r}: {recipe.dynamics} neurons cannot replay an image: set "
+            f"layers.{layer.name}.neuron.dynamics to leaky, say, with reset none"
+        )
 
 
 def _create(

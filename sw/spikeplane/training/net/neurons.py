@@ -1,79 +1,76 @@
-"""Spiking neurons as pure steps (current, state) -> (spike, state)."""
+"""Kinds of neurons by the names that recipes use, and what recipes say of them."""
 
-import torch
-from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Neuron, Reset
-from torch import Tensor, nn
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
-from .leaky import Dynamics, leaky_spikes, surrogate
-from .quantizers import PotentialQuantizer
+from ...registry import Registry
+from ..tables import build
+from .lif import LIF
+from .memory_free import MemoryFree
+from .neuron import SpikingNeurons
 
-__all__ = ["LIF", "fire"]
+__all__ = ["NEURONS", "NeuronRecipe", "merge_neurons"]
 
-LIMIT = 2.0 ** (STATE_WIDTH - 1 - FRACTION_BITS)
-"""The core's potentials saturate here, in units of the threshold."""
-
-
-class _Fire(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, potential: Tensor, threshold: float) -> Tensor:
-        ctx.save_for_backward(potential)
-        return (potential > threshold).to(potential.dtype)
-
-    @staticmethod
-    def backward(ctx, *gradients: Tensor):
-        (gradient,) = gradients
-        (potential,) = ctx.saved_tensors
-        return gradient * surrogate(potential), None
+NEURONS: Registry[type[SpikingNeurons]] = Registry("neuron", {"leaky": LIF, "memory_free": MemoryFree})
+DEFAULT = "leaky"
 
 
-def fire(potential: Tensor, threshold: float = 1.0) -> Tensor:
-    """Return 1.0 where ``potential > threshold``, else 0.0.
+@dataclass(frozen=True, init=False)
+class NeuronRecipe:
+    """A kind of neuron and its options, those that are not given at their defaults.
 
-    The gradient is a triangle around 1, ``max(0, 1 - |u - 1|)``.
-    """
-    return _Fire.apply(potential, threshold)
-
-
-class LIF(nn.Module):
-    """The core's neuron with floats in place of fixed-point numbers.
-
-    ``u = leak * state + x``; fire above the threshold; reset; the state is the potential, through
-    the quantizer table if ``neuron.quantized``. The gradient flows through the reset.
+    ``NeuronRecipe(dynamics="leaky", state_bits=2)``. A ValueError names an unknown kind or option.
     """
 
-    def __init__(self, neuron: Neuron):
-        super().__init__()
-        self.neuron = neuron
-        self.threshold = neuron.fire_above / 2**FRACTION_BITS
-        self.quantizer = (
-            PotentialQuantizer(neuron.state_bits, neuron.levels) if neuron.quantized else None
-        )
+    dynamics: str
+    """A name in NEURONS."""
+    options: dict[str, Any]
+    """All options of this kind."""
 
-    def mix(self, sums: Tensor) -> Tensor:
-        """Return the sums as they are: a potential makes them count in later steps."""
-        return sums
+    def __init__(self, dynamics: str = DEFAULT, **options: Any):
+        kind = NEURONS.find(dynamics, "neuron.dynamics")
+        built = build(kind.options, options, "neuron")
+        object.__setattr__(self, "dynamics", dynamics)
+        object.__setattr__(self, "options", dataclasses.asdict(built))
 
-    def potential(self, current: Tensor, state: Tensor | None) -> Tensor:
-        """Return what the threshold is compared with, shaped as ``current``; no state is 0."""
-        potential = current if state is None else current + self.neuron.leak * state
-        return potential if self.training else potential.clamp(-LIMIT, LIMIT)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table of a recipe."""
+        return {"dynamics": self.dynamics, **self.options}
 
-    def step(self, current: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return (spikes, next state), shaped as ``current``; a state of None is 0."""
-        potential = self.potential(current, state)
-        spike = fire(potential, self.threshold)
-        if self.neuron.state_bits == 0:
-            return spike, None
-        if self.neuron.reset is Reset.HARD:
-            potential = potential * (1 - spike)
-        elif self.neuron.reset is Reset.SOFT:
-            potential = potential - spike
-        return spike, potential if self.quantizer is None else self.quantizer(potential)
+    def over(self, **settings: Any) -> "NeuronRecipe":
+        """Return the recipe with some settings changed.
 
-    def forward(self, currents: Tensor, steps: int) -> Tensor:
-        """Return spikes (steps, ...) of ``currents``, (steps, ...), or (1, ...) to be replayed."""
-        return leaky_spikes(currents, Dynamics(
-            steps=steps, leak=self.neuron.leak, threshold=self.threshold, reset=self.neuron.reset,
-            stores=self.neuron.state_bits > 0, quantizer=self.quantizer,
-            limit=None if self.training else LIMIT,
-        ))
+        Another ``dynamics`` begins with its own defaults, but for the options that both kinds have.
+        """
+        return NeuronRecipe(**merge_neurons(self.to_dict(), settings))
+
+    def less(self, base: "NeuronRecipe") -> dict[str, Any]:
+        """Return the settings that make this recipe of ``base``."""
+        if self.dynamics != base.dynamics:
+            return self.to_dict()
+        return {name: value for name, value in self.options.items() if value != base.options[name]}
+
+    def float32(self) -> "NeuronRecipe":
+        """Return the twin without quantization."""
+        kind = NEURONS[self.dynamics]
+        twin = kind.float32(kind.options(**self.options))
+        return NeuronRecipe(self.dynamics, **dataclasses.asdict(twin))
+
+    def create(self) -> SpikingNeurons:
+        """Return the neurons; a ValueError says which option is wrong."""
+        kind = NEURONS[self.dynamics]
+        return kind.create(kind.options(**self.options))
+
+
+def merge_neurons(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the table ``own`` over ``base``, without what only the former kind of neuron knows."""
+    former, chosen = base.get("dynamics", DEFAULT), own.get("dynamics", base.get("dynamics", DEFAULT))
+    if chosen != former and former in NEURONS and chosen in NEURONS:
+        lost = _options(former) - _options(chosen)
+        base = {key: value for key, value in base.items() if key not in lost}
+    return {**base, **own}
+
+
+def _options(dynamics: str) -> set[str]:
+    return {item.name for item in dataclasses.fields(NEURONS[dynamics].options)}

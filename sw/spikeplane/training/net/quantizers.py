@@ -1,6 +1,7 @@
 """Quantizers: what a weight or a stored potential becomes in the forward pass, and its gradient."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from spikeplane_hw.neuron import (
 from torch import Tensor, nn
 
 from ...network.weights import WeightKind
+from ...registry import Registry
 
 __all__ = [
     "WEIGHT_QUANTIZERS", "AbsMaxWeight", "BinaryWeight", "FloatWeight", "OddWeight",
@@ -41,11 +43,16 @@ def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
 class WeightQuantizer(nn.Module):
     """Turns float weights (output channels, ...) into integers times a scale.
 
-    ``forward`` returns ``integers * scale`` as floats, with a gradient for training.
+    ``forward`` returns ``integers * scale`` as floats, with a gradient for training. A subclass is
+    created with ``bits`` and the options of a layer's recipe, as keywords, and raises a ValueError
+    that says which of them is wrong.
     """
 
     kind: WeightKind
+    """Which integers the weights become."""
     bits: int
+    has_integers: ClassVar[bool] = True
+    """Whether there is an integer form, or the weights stay floats."""
 
     def integers(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return int64 weights and their scales, float64 (output channels,)."""
@@ -57,6 +64,8 @@ class WeightQuantizer(nn.Module):
 
 class FloatWeight(WeightQuantizer):
     """No quantization: the float32 twin of a network."""
+
+    has_integers = False
 
     def __init__(self, bits: int = 32):
         super().__init__()
@@ -177,9 +186,10 @@ class AbsMaxWeight(WeightQuantizer):
         return codes, unit.to(torch.float64).expand(len(weight)).clone()
 
 
-WEIGHT_QUANTIZERS = {
+WEIGHT_QUANTIZERS: Registry[type[WeightQuantizer]] = Registry("quantizer", {
     "float": FloatWeight, "binary": BinaryWeight, "odd": OddWeight, "absmax": AbsMaxWeight,
-}
+})
+"""Each is created with ``bits`` and the options of its layer's recipe."""
 
 
 class _TableLookup(torch.autograd.Function):

@@ -1,6 +1,6 @@
 """Parts of a training that recipes name, each with a table of options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 __all__ = ["create_named"]
@@ -9,7 +9,7 @@ Part = TypeVar("Part")
 
 
 def create_named(
-    what: str, choices: dict[str, Callable[..., Part]], recipe: dict[str, dict[str, Any]]
+    what: str, choices: Mapping[str, Callable[..., Part]], recipe: dict[str, dict[str, Any]]
 ) -> list[Part]:
     """Return the parts that a recipe names, in its order, with their options.
 

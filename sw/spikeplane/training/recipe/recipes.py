@@ -1,20 +1,22 @@
 """Recipes: everything that decides how a network is trained, as TOML files."""
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Any
 
 from ...data.sets.datasets import DataRecipe, find_loader
 from ..net.families import NetworkRecipe
-from ..net.networks import LayerRecipe, NeuronRecipe
+from ..net.networks import LayerRecipe
+from ..net.neurons import NeuronRecipe, merge_neurons
+from ..tables import build, check_keys, typed
 from .augmentations import AutoAugment, create_augmentations
-from .regularizers import LOSSES, create_regularizers
+from .losses import create_losses
+from .regularizers import create_regularizers
+from .sources import StartRecipe, TeacherRecipe
 
 __all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_recipe", "recipe_names"]
 
@@ -38,11 +40,16 @@ class TrainingRecipe:
     """At the start; falls to 0 along a cosine."""
     weight_decay: float = 1e-4
     """Of weights only, not of biases and normalization."""
-    loss: str = "tet"
+    losses: dict[str, dict] = field(default_factory=lambda: {"tet": {}})
+    """Options of each loss by its name; ``weight``, 1 unless set, is its part in their sum. In files,
+    ``loss = "NAME"`` stands for this one loss alone, without options."""
     regularizers: dict[str, dict] = field(default_factory=dict)
     """Options of each regularizer by its name."""
     augmentations: dict[str, dict] = field(default_factory=dict)
     """Options of each augmentation of training samples by its name, in the order of application."""
+    teacher: TeacherRecipe | None = None
+    start: StartRecipe | None = None
+    """What the weights are at the start; None: random."""
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
@@ -54,11 +61,24 @@ class TrainingRecipe:
             raise ValueError(f"training.weight_decay must be 0 or more, not {self.weight_decay}")
         create_augmentations(self.augmentations)
         create_regularizers(self.regularizers)
-        for name, value, choices in (
-            ("optimizer", self.optimizer, OPTIMIZERS), ("loss", self.loss, tuple(LOSSES)),
-        ):
-            if value not in choices:
-                raise ValueError(f"training.{name} must be one of {choices}, not {value!r}")
+        self._check_losses()
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"training.optimizer must be one of {OPTIMIZERS}, not {self.optimizer!r}")
+
+    def _check_losses(self) -> None:
+        losses = create_losses(self.losses).losses
+        taught = [name for name, (_, loss) in losses.items() if loss.needs_teacher]
+        if taught and self.teacher is None:
+            raise ValueError(f"training.losses.{taught[0]} needs a teacher: set training.teacher")
+        if self.teacher is None:
+            return
+        if not taught:
+            raise ValueError(f"training.teacher is used by none of the losses {', '.join(losses)}")
+        for name in taught:
+            if losses[name][1].needs_potentials and self.teacher.checkpoint is None:
+                raise ValueError(
+                    f"training.losses.{name} needs a teacher that spikes: set training.teacher.checkpoint"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +88,8 @@ class Recipe:
     name: str
     seed: int
     data: DataRecipe
-    neuron: NeuronRecipe
+    neuron: NeuronRecipe = field(default_factory=NeuronRecipe)
+    """Of every layer that does not say otherwise."""
     layers: list[LayerRecipe]
     training: TrainingRecipe
 
@@ -88,22 +109,27 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self) | {"neuron": self.neuron.to_dict()}
+        for key in ("teacher", "start"):
+            if values["training"][key] is None:
+                del values["training"][key]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
         """Return the recipe with these values; ``source`` names them in errors."""
-        return _build(cls, values, source, "")
+        return _recipe(_with_losses(values, source), source)
 
     def float32(self) -> "Recipe":
         """Return the twin without any quantization, for comparison."""
+        neuron = self.neuron.float32()
         layers = [
             dataclasses.replace(
-                layer, weights="float", weight_bits=32, state_bits=None, options={}
+                layer, weights="float", weight_bits=32, options={},
+                neuron=layer.neurons(self.neuron).float32().less(neuron) if layer.neuron else {},
             )
             for layer in self.layers
         ]
-        neuron = dataclasses.replace(self.neuron, state_bits=16)
         return dataclasses.replace(
             self, name=f"{self.name}-float32", layers=layers, neuron=neuron
         )
@@ -122,7 +148,7 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
     In a table ``[layers.NAME]`` are settings of a layer that the family or the extended recipe has.
 
-    ``false`` in place of an augmentation's or regularizer's options leaves it out.
+    ``false`` in place of an augmentation's, loss's or regularizer's options leaves it out.
 
     An override is ``key=value``, as ``training.epochs=5`` or ``layers.conv1.channels=32``; the
     value is TOML, or a string if it is no TOML. A table replaces what was there.
@@ -131,7 +157,8 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     values = _read(path, ())
     values.setdefault("name", path.stem)
     for override in overrides:
-        values = _merge(values, _parse(override), f"override {override!r}")
+        source = f"override {override!r}"
+        values = _merge(values, _with_losses(_parse(override), source), source)
     recipe = Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
     try:
         find_loader(recipe.data.name)
@@ -160,9 +187,10 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reader = f"{before[-1]}: extends " if before else ""
         raise RecipeError(f"{reader}{path}: {error}") from error
+    values = _with_losses(values, str(path))
     extends = values.pop("extends", None)
     if extends is None:
-        return values
+        return _merge({}, values, str(path))
     if not isinstance(extends, str):
         raise RecipeError(f"{path}: extends must be str, not {extends!r}")
     file = _find(extends, path.parent, f"{path}: extends ")
@@ -195,6 +223,11 @@ def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dic
     for key, value in own.items():
         if isinstance(value, _Whole):
             value = dict(value)
+        elif key == "neuron" and isinstance(value, dict) and isinstance(base.get(key, {}), dict):
+            try:
+                value = merge_neurons(base.get(key, {}), value)
+            except ValueError as error:  # A plugin that cannot be imported.
+                raise RecipeError(f"{source}: {error}") from error
         elif isinstance(value, dict):
             if not isinstance(base.get(key, {}), dict):
                 raise RecipeError(f"{source}: {key!r} is a value, not a table")
@@ -234,19 +267,33 @@ def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def _without_false(values: dict[str, Any]) -> dict[str, Any]:
-    """Return ``values`` without the augmentations and regularizers that are ``false``."""
+    """Return ``values`` without the augmentations, losses and regularizers that are ``false``."""
     training = values.get("training")
     if not isinstance(training, dict):
         return values
     chosen = {
         key: {name: options for name, options in table.items() if options is not False}
-        for key in ("augmentations", "regularizers") if isinstance(table := training.get(key), dict)
+        for key in ("augmentations", "losses", "regularizers") if isinstance(table := training.get(key), dict)
     }
     return {**values, "training": {**training, **chosen}}
 
 
 class _Whole(dict):
     """A table that replaces another one instead of being merged into it."""
+
+
+def _with_losses(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return ``values`` with a table of losses in place of the name of the only one."""
+    training = values.get("training") if isinstance(values, dict) else None
+    if not isinstance(training, dict) or "loss" not in training:
+        return values
+    if "losses" in training:
+        raise RecipeError(f"{source}: training.loss and training.losses exclude each other")
+    rest = {key: value for key, value in training.items() if key != "loss"}
+    name = training["loss"]
+    if not isinstance(name, str):
+        raise RecipeError(f"{source}: training.loss must be str, not {name!r}")
+    return {**values, "training": {**rest, "losses": _Whole({name: {}})}}
 
 
 def _parse(override: str) -> dict[str, Any]:
@@ -267,46 +314,35 @@ def _parse(override: str) -> dict[str, Any]:
     return values
 
 
-NESTED = {
-    "data": DataRecipe, "neuron": NeuronRecipe, "training": TrainingRecipe, "layers": LayerRecipe,
-}
-
-
 def _build(cls: type, values: Any, source: str, where: str) -> Any:
-    """Return dataclass ``cls`` from a TOML table; unknown, missing and mistyped keys are errors."""
-    if not isinstance(values, dict):
-        raise RecipeError(f"{source}: {where or 'the file'} must be a table, not {values!r}")
-    fields = {item.name: item for item in dataclasses.fields(cls)}
-    prefix = f"{where}." if where else ""
-    for key in values:
-        if key not in fields:
-            raise RecipeError(f"{source}: unknown key {prefix}{key}; known are {', '.join(fields)}")
-    built = {}
-    for key, item in fields.items():
-        required = item.default is dataclasses.MISSING and (
-            item.default_factory is dataclasses.MISSING
-        )
-        if key not in values:
-            if required and key not in ("neuron",):
-                raise RecipeError(f"{source}: {prefix}{key} is missing")
-            if key == "neuron":
-                built[key] = NeuronRecipe()
-            continue
-        value = values[key]
-        if cls is Recipe and key == "layers":
-            if not isinstance(value, list):
-                raise RecipeError(f"{source}: layers must be an array of tables, not {value!r}")
-            value = [
-                _build(LayerRecipe, layer, source, f"layers.{_name(layer, index)}")
-                for index, layer in enumerate(value)
-            ]
-        elif cls is Recipe and key in NESTED:
-            value = _build(NESTED[key], value, source, key)
-        else:
-            value = _typed(value, item.type, f"{source}: {prefix}{key}")
-        built[key] = value
+    """Return dataclass ``cls`` from a table; a RecipeError begins with ``source``."""
     try:
-        return cls(**built)
+        return build(cls, values, where)
+    except ValueError as error:
+        raise RecipeError(f"{source}: {error}") from error
+
+
+def _recipe(values: Any, source: str) -> Recipe:
+    """Return the recipe that a file's tables describe."""
+    try:
+        check_keys(Recipe, values, "")
+        layers = values["layers"]
+        if not isinstance(layers, list):
+            raise ValueError(f"layers must be an array of tables, not {layers!r}")
+        neuron = values.get("neuron", {})
+        if not isinstance(neuron, dict):
+            raise ValueError(f"neuron must be a table, not {neuron!r}")
+        return Recipe(
+            name=typed(values["name"], str, "name"),
+            seed=typed(values["seed"], int, "seed"),
+            data=build(DataRecipe, values["data"], "data"),
+            neuron=NeuronRecipe(**neuron),
+            layers=[
+                build(LayerRecipe, layer, f"layers.{_name(layer, index)}")
+                for index, layer in enumerate(layers)
+            ],
+            training=build(TrainingRecipe, values["training"], "training"),
+        )
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error
 
@@ -314,18 +350,3 @@ def _build(cls: type, values: Any, source: str, where: str) -> Any:
 def _name(layer: Any, index: int) -> str:
     """Return what errors call a layer: by its name, if it has one."""
     return str(layer.get("name", index)) if isinstance(layer, dict) else str(index)
-
-
-def _typed(value: Any, kind: Any, what: str) -> Any:
-    """Return ``value`` if it is of ``kind``; an integer will do for a float."""
-    if isinstance(kind, UnionType):
-        if value is None:
-            return None
-        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
-    if kind is float and type(value) is int:
-        return float(value)
-    expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict
-    if type(value) is not expected:
-        text = json.dumps(value, default=str)
-        raise RecipeError(f"{what} must be {expected.__name__}, not {text}")
-    return value

@@ -1,4 +1,4 @@
-"""Losses and regularizers, by the names that recipes use."""
+"""Regularizers, by the names that recipes use."""
 
 import math
 from collections.abc import Callable
@@ -6,30 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional
 
+from ...registry import Registry
 from .named import create_named
 
-__all__ = [
-    "INNER", "LOSSES", "REGULARIZERS", "SpikeRegulation", "create_regularizers", "mean_loss", "tet_loss",
-]
-
+__all__ = ["INNER", "REGULARIZERS", "SpikeRegulation", "create_regularizers"]
 
 INNER = slice(1, -1)
 """The inner ones of a list of all layers with neurons."""
-
-
-def tet_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean over steps of each step's cross entropy (TET, equation 8).
-
-    ``logits`` is (steps, batch, classes), ``labels`` int64 (batch,).
-    """
-    return functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)))
-
-
-def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross entropy of the logits' mean over steps."""
-    return functional.cross_entropy(logits.mean(0), labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +41,13 @@ class SpikeRegulation:
         return self.weight * (inner - self.target).square().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"tet": tet_loss, "mean": mean_loss}
-REGULARIZERS = {"spike_regulation": SpikeRegulation}
+Regularizer = Callable[[Tensor], Tensor]
+REGULARIZERS: Registry[Callable[..., Regularizer]] = Registry("regularizer", {
+    "spike_regulation": SpikeRegulation,
+})
 """Each is created with the options of its recipe and called with the neuron layers' spike rates."""
 
 
-def create_regularizers(recipe: dict[str, dict[str, Any]]) -> list[SpikeRegulation]:
+def create_regularizers(recipe: dict[str, dict[str, Any]]) -> list[Regularizer]:
     """Return the regularizers that a recipe names, in its order, with their options."""
     return create_named("training.regularizers", REGULARIZERS, recipe)

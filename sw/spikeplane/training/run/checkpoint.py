@@ -23,12 +23,15 @@ from ... import __version__
 from ...network.input import InputFormat
 from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
+from .migration import migrate_recipe
 
 __all__ = [
     "Checkpoint", "CheckpointError", "EpochSums", "load_checkpoint", "save_checkpoint", "versions",
 ]
 
-FORMAT = "spikeplane-checkpoint-1"
+FORMAT = "spikeplane-checkpoint-2"
+FIRST_FORMAT = "spikeplane-checkpoint-1"
+"""Still read: its recipes repeat the settings of neurons in every layer."""
 NETWORK = "network."
 OPTIMIZER = "optimizer."
 
@@ -74,7 +77,8 @@ class Checkpoint:
     """Epochs done."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """Of each epoch on the training data ``loss``, ``accuracy`` (0 to 1) and ``rates``, the mean
-    firing rate of each layer with neurons; where it was taken, ``test_accuracy`` after it."""
+    firing rate of each layer with neurons; where they were taken, ``validation_accuracy`` and
+    ``test_accuracy`` after it."""
     batch: int = 0
     """Batches done of the next epoch."""
     sums: EpochSums = field(default_factory=EpochSums)
@@ -85,6 +89,10 @@ class Checkpoint:
     """What computed it last: device, amp, processes."""
     checksums: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the training data's arrays by part."""
+    teacher: dict[str, str] = field(default_factory=dict)
+    """``file`` and ``sha256`` of the teacher; empty without one."""
+    begun: dict[str, Any] = field(default_factory=dict)
+    """What the training started from, see :func:`.take_over`; empty if from random weights."""
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     """State of the optimizer: "parameter name/key"; empty when the training is finished."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
@@ -149,6 +157,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "versions": checkpoint.versions,
         "run": checkpoint.run,
     }
+    header |= {"teacher": checkpoint.teacher} if checkpoint.teacher else {}
+    header |= {"start": checkpoint.begun} if checkpoint.begun else {}
     if not checkpoint.finished:
         header["unfinished"] = {
             "batch": checkpoint.batch,
@@ -197,7 +207,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if header.get("sha256", digest := _digest(tensors)) != digest:
         raise CheckpointError(f"{path}: damaged: its tensors do not have the SHA-256 in its header")
     try:
-        recipe = Recipe.from_dict(header["recipe"], f"{path}: recipe")
+        values = header["recipe"]
+        if header["format"] == FIRST_FORMAT:
+            values = migrate_recipe(values)
+        recipe = Recipe.from_dict(values, f"{path}: recipe")
         form = InputFormat(**header["input"])
         checkpoint = Checkpoint(
             recipe=recipe,
@@ -208,6 +221,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             checksums=dict(header["checksums"]),
             versions=dict(header["versions"]),
             run=dict(header.get("run", {})),
+            teacher=dict(header.get("teacher", {})),
+            begun=dict(header.get("start", {})),
             optimizer={
                 name.removeprefix(OPTIMIZER): value
                 for name, value in tensors.items() if name.startswith(OPTIMIZER)
@@ -215,7 +230,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
         for number, entry in enumerate(checkpoint.history, 1):
             means = {name: entry[name] for name in ("loss", "accuracy")}
-            tested = {name: entry[name] for name in ("test_accuracy",) if name in entry}
+            names = ("validation_accuracy", "test_accuracy")
+            tested = {name: entry[name] for name in names if name in entry}
             _check_numbers(f"history: epoch {number}", means | tested, entry.get("rates", {}))
         if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
             raise ValueError(
@@ -247,7 +263,7 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path}: the metadata is no JSON: {error}") from error
     found = header.get("format") if isinstance(header, dict) else None
-    if found != FORMAT:
+    if found not in (FIRST_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: format is {found!r}, expected {FORMAT!r}")
     return header
 

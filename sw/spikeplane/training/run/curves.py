@@ -36,8 +36,9 @@ class Curves:
         self._writer.add_scalar("train/accuracy", entry["accuracy"], done)
         for name, rate in entry["rates"].items():
             self._writer.add_scalar(f"firing_rate/{name}", rate, done)
-        if "test_accuracy" in entry:
-            self._writer.add_scalar("test/accuracy", entry["test_accuracy"], done)
+        for part in ("validation", "test"):
+            if f"{part}_accuracy" in entry:
+                self._writer.add_scalar(f"{part}/accuracy", entry[f"{part}_accuracy"], done)
 
     def flush(self) -> None:
         """Write what was added: a checkpoint must not be ahead of its curves."""

@@ -19,7 +19,7 @@ class RunOptions:
     save_every: float = 10.0
     """Minutes after which a checkpoint is written within an epoch; 0: after every batch."""
     validate_every: int = 0
-    """Epochs after which the test accuracy is taken; 0: only after the last one."""
+    """Epochs after which the accuracy on the recipe's validation part is taken; 0: only after the last one."""
     tensorboard: bool = False
     """Whether to write curves for TensorBoard, into the folder of the checkpoint."""
 

@@ -5,38 +5,36 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ...data.sets.datasets import Dataset, load_dataset
+from ...data.sets.datasets import Dataset, load_dataset, load_parts
 from ..net.leaky import firing_rate
-from ..net.networks import SpikingNetwork
+from ..recipe.answers import BatchAnswers
 from ..recipe.augmentations import create_augmentations
+from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
-from ..recipe.regularizers import INNER, LOSSES, create_regularizers
+from ..recipe.regularizers import INNER, create_regularizers
 from .allocator import keep_freed_memory
-from .checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    EpochSums,
-    load_checkpoint,
-    save_checkpoint,
-    versions,
-)
+from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
 from .interrupts import StopSignals, TrainingStopped
 from .norms import use_norms
+from .optimizer import create_optimizer, optimizer_state, restore_optimizer
 from .options import RunOptions
 from .processes import Processes, join, sum_over_processes
+from .resume import bounds_of_batches, resume
+from .start import start_table
+from .teacher import Teacher, create_teacher
 
 __all__ = ["CHECKPOINT", "train"]
 
@@ -55,15 +53,23 @@ def train(
     The checkpoint is written after every epoch, now and then within one, and at Ctrl-C, which
     raises :class:`.TrainingStopped`. If one of the same recipe is there already, the training goes
     on from it, and ends as if it had never been interrupted; a finished one is left alone. One of
-    another recipe, other data or another ``options.amp`` is an error.
+    another recipe, other data, another teacher or another ``options.amp`` is an error.
+
+    The validation part, if the recipe has one, is measured at the end and every
+    ``options.validate_every`` epochs, the test data at the end alone.
     """
     keep_freed_memory()
     options = options or RunOptions()
+    if options.validate_every and not recipe.data.validation:
+        raise ValueError(
+            f"recipe {recipe.name} has no validation part to measure every {options.validate_every} epochs: "
+            f"set data.validation to how many training samples to hold out"
+        )
     path = Path(out) / CHECKPOINT
     with ExitStack() as stack:
         processes = stack.enter_context(join(options.device))
-        dataset = load_dataset(recipe.data, "train", data_root)
-        checkpoint = _resume(path, recipe, dataset, options)
+        dataset, validation = load_parts(recipe.data, data_root)
+        checkpoint = resume(path, recipe, dataset, options)
         processes.check_same(
             f"{path}: epochs and batches done", (checkpoint.epoch, checkpoint.batch)
         )
@@ -73,9 +79,16 @@ def train(
             "device": processes.device.type, "amp": options.amp or "no",
             "processes": str(processes.count),
         }
+        if checkpoint.begun and not checkpoint.epoch and not checkpoint.batch and processes.first and progress:
+            for line in start_table(checkpoint.begun):
+                tqdm.write(line, sys.stderr)
         training = _Training(
             checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
-            processes,
+            processes, validation,
+        )
+        training.teacher = create_teacher(
+            recipe, checkpoint.network, dataset, data_root,
+            potentials=training.losses.potentials, device=processes.device,
         )
         if processes.first and options.tensorboard:
             training.curves = Curves(path.parent, training.done)
@@ -94,51 +107,6 @@ def train(
     return path
 
 
-def _resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) -> Checkpoint:
-    checksums = {"train": dataset.checksum}
-    if not path.exists():
-        checkpoint = Checkpoint.start(recipe, dataset.input, dataset.classes)
-        checkpoint.checksums = checksums
-        return checkpoint
-    checkpoint = load_checkpoint(path)
-    if checkpoint.recipe != recipe:
-        raise CheckpointError(f"{path}: the checkpoint is of another recipe; remove it to restart")
-    if checkpoint.checksums != checksums:
-        raise CheckpointError(
-            f"{path}: trained on other data: checksums {checkpoint.checksums}, found {checksums}"
-        )
-    if not checkpoint.finished:
-        _check_unfinished(path, checkpoint, dataset, options)
-    return checkpoint
-
-
-def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, options: RunOptions) -> None:
-    """Raise a CheckpointError if the training cannot go on from here; note versions that changed."""
-    amp, begun = options.amp or "no", checkpoint.run.get("amp", "no")
-    if begun != amp:
-        raise CheckpointError(f"{path}: begun with amp {begun}, must go on with it, not with {amp}")
-    batches = len(_bounds(len(dataset.labels), checkpoint.recipe.training.batch_size))
-    if not 0 <= checkpoint.batch < batches:
-        raise CheckpointError(f"{path}: {checkpoint.batch} batches are done of an epoch of {batches}")
-    for name, version in versions().items():
-        before = checkpoint.versions.get(name, version).split(", then ")
-        if version != before[-1]:
-            tqdm.write(f"{path}: begun with {name} {before[-1]}, goes on with {version}", sys.stderr)
-            checkpoint.versions[name] = ", then ".join([*before, version])
-
-
-def _optimizer(recipe: Recipe, network: SpikingNetwork) -> torch.optim.Optimizer:
-    training = recipe.training
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=training.learning_rate)
-
-
 class _Training:
     """One process's part of a training.
 
@@ -155,16 +123,19 @@ class _Training:
         test: Dataset,
         options: RunOptions,
         processes: Processes,
+        validation: Dataset | None,
     ):
         self.checkpoint, self.path, self.options = checkpoint, path, options
         self.dataset, self.test, self.processes = dataset, test, processes
+        self.validation = validation
+        self.teacher: Teacher | None = None
         self.curves: Curves | None = None
         self.recipe = checkpoint.recipe
         settings = self.recipe.training
-        self.loss_function = LOSSES[settings.loss]
+        self.losses = create_losses(settings.losses)
         self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
-        self.bounds = _bounds(len(dataset.labels), settings.batch_size)
+        self.bounds = bounds_of_batches(len(dataset.labels), settings.batch_size)
         smallest = min(last - first for first, last in self.bounds)
         if smallest < processes.count:
             raise ValueError(
@@ -175,8 +146,8 @@ class _Training:
         self.neurons = list(self.network.neuron_shapes)
         if processes.count > 1 or options.amp:
             use_norms(self.network, processes)
-        self.optimizer = _optimizer(self.recipe, self.network)
-        _restore(self.optimizer, self.network, checkpoint.optimizer, path)
+        self.optimizer = create_optimizer(self.recipe, self.network)
+        restore_optimizer(self.optimizer, self.network, checkpoint.optimizer, path)
         self.precision = Precision(options, processes.device)
         if checkpoint.scaler:
             self.precision.scaler.load_state_dict(checkpoint.scaler)
@@ -223,10 +194,7 @@ class _Training:
     def _batch(self, part: np.ndarray, received: int) -> int:
         """Train on the samples ``part``; return the signal that this or another process got, or 0."""
         training, checkpoint, device = self.recipe.training, self.checkpoint, self.processes.device
-        draw = np.random.RandomState([self.recipe.seed, checkpoint.epoch, checkpoint.batch])
-        samples = self.dataset.inputs[part]
-        for augment in self.augmentations:
-            samples = augment(samples, draw)
+        samples = self._augment(self.dataset.inputs[part])
         own = self.processes.share(len(part))
         inputs = torch.from_numpy(samples[own]).to(device)
         labels = torch.from_numpy(self.dataset.labels[part[own]]).to(device)
@@ -234,13 +202,17 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-        with self.precision.products():
+        teacher = self.teacher and self.teacher.answers(part, self._augment, own)
+        recording = self.network.recording() if self.losses.potentials else nullcontext({})
+        with recording as potentials, self.precision.products():
             logits, spikes = self.model(inputs)
         share = len(labels) / len(part)
         rates = torch.stack([firing_rate(spikes[name]) for name in self.neurons])
         if self.processes.count > 1:
             rates = sum_over_processes(rates * share)
-        data_loss = self.loss_function(logits.float(), labels)
+        data_loss = self.losses(BatchAnswers(
+            logits=logits.float(), labels=labels, spikes=spikes, potentials=potentials, teacher=teacher,
+        ))
         penalty = sum((regularizer(rates) for regularizer in self.regularizers), rates.new_zeros(()))
         self.optimizer.zero_grad()
         # The gradients of all processes are averaged; their sum is what is wanted.
@@ -274,6 +246,13 @@ class _Training:
             self.curves.batch(self.done + 1, summed_loss / len(part), rate)
         return received or (signal.SIGTERM if stopped else 0)
 
+    def _augment(self, samples: np.ndarray) -> np.ndarray:
+        """Return the samples of the batch at hand, changed; others in their place change alike."""
+        draw = np.random.RandomState([self.recipe.seed, self.checkpoint.epoch, self.checkpoint.batch])
+        for augment in self.augmentations:
+            samples = augment(samples, draw)
+        return samples
+
     def _learning_rate(self) -> float:
         done = self.done / (len(self.bounds) * self.recipe.training.epochs)
         return self.recipe.training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
@@ -289,8 +268,8 @@ class _Training:
         inner = list(means["rates"].values())[INNER]
         if inner:
             shown["inner firing"] = f"{sum(inner) / len(inner):.1%}"
-        if self.checkpoint.history and "test_accuracy" in self.checkpoint.history[-1]:
-            shown["test"] = f"{self.checkpoint.history[-1]['test_accuracy']:.1%}"
+        if self.checkpoint.history and "validation_accuracy" in self.checkpoint.history[-1]:
+            shown["validation"] = f"{self.checkpoint.history[-1]['validation_accuracy']:.1%}"
         return shown
 
     def _end_epoch(self) -> None:
@@ -299,57 +278,26 @@ class _Training:
         checkpoint.epoch += 1
         checkpoint.batch, checkpoint.sums = 0, EpochSums()
         every = self.options.validate_every
-        if checkpoint.finished or (every and checkpoint.epoch % every == 0):
-            entry["test_accuracy"] = self._test_accuracy()
+        if self.validation and (checkpoint.finished or (every and checkpoint.epoch % every == 0)):
+            entry["validation_accuracy"] = self._accuracy(self.validation)
+        if checkpoint.finished:
+            entry["test_accuracy"] = self._accuracy(self.test)
         checkpoint.history.append(entry)
         if self.curves:
             self.curves.epoch(self.done, entry)
 
-    def _test_accuracy(self) -> float:
-        own = self.processes.share(len(self.test.labels))
-        right = predict(self.network, self.test.inputs[own]) == self.test.labels[own]
+    def _accuracy(self, data: Dataset) -> float:
+        own = self.processes.share(len(data.labels))
+        right = predict(self.network, data.inputs[own]) == data.labels[own]
         counts = torch.tensor([right.sum()], dtype=torch.float64, device=self.processes.device)
-        return self.processes.sum(counts).item() / len(self.test.labels)
+        return self.processes.sum(counts).item() / len(data.labels)
 
     def _save(self) -> None:
         checkpoint = self.checkpoint
         if self.curves:
             self.curves.flush()
         if self.processes.first:
-            checkpoint.optimizer = {} if checkpoint.finished else _state(self.optimizer, self.network)
+            checkpoint.optimizer = {} if checkpoint.finished else optimizer_state(self.optimizer, self.network)
             checkpoint.scaler = self.precision.scaler.state_dict()
             save_checkpoint(checkpoint, self.path)
         self.saved = time.monotonic()
-
-
-def _bounds(samples: int, batch_size: int) -> list[tuple[int, int]]:
-    """Return the first and last (exclusive) sample of each batch; sizes differ by one at most."""
-    count = -(-samples // batch_size)
-    return [(samples * i // count, samples * (i + 1) // count) for i in range(count)]
-
-
-def _state(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
-    return {
-        f"{name}/{key}": value.clone()
-        for name, parameter in network.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _restore(
-    optimizer: torch.optim.Optimizer, network: nn.Module, state: dict[str, Tensor], path: Path
-) -> None:
-    parameters = dict(network.named_parameters())
-    for name, value in state.items():
-        parameter_name, _, key = name.rpartition("/")
-        if parameter_name not in parameters:
-            raise CheckpointError(f"{path}: optimizer state {name} belongs to no parameter")
-        parameter = parameters[parameter_name]
-        if value.ndim and value.shape != parameter.shape:
-            raise CheckpointError(
-                f"{path}: optimizer state {name} has shape {tuple(value.shape)}, its parameter "
-                f"{tuple(parameter.shape)}"
-            )
-        # The count of steps, a scalar, stays on the CPU, where the optimizers keep it.
-        optimizer.state[parameter][key] = value.to(parameter.device) if value.ndim else value

@@ -6,7 +6,8 @@ import pytest
 import torch
 from spikeplane.network.input import InputFormat
 from spikeplane.training.net.families import FAMILIES, NetworkRecipe
-from spikeplane.training.net.networks import NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 
 IMAGE = InputFormat(channels=3, height=32, width=32, steps=2, bits=8, direct=True)
 EVENTS = InputFormat(channels=2, height=48, width=48, steps=2)

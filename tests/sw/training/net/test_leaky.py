@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 from spikeplane.training.net import leaky
-from spikeplane.training.net.neurons import LIF
+from spikeplane.training.net.lif import LIF
 from spikeplane_hw.neuron import Levels, Neuron, Reset, leak_limit
 
 CASES = [

@@ -8,7 +8,8 @@ from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.weights import WeightKind
 from spikeplane.training.net.export import export_network, fixed_point
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.run.evaluate import compare, predict, predict_integer
 from spikeplane_hw.neuron import FRACTION_BITS, Levels, Reset
 from training_samples import EVENTS, IMAGE, layers, network, samples
@@ -142,10 +143,12 @@ def test_a_float_twin_has_no_integers():
      "layer 'c': weights must be one of .* not 'ternary'"),
     (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, weight_bits=3), *ls],
      "layer 'c': binary weights have 1 bit, not 3"),
-    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, state_bits=2, leak=0.6), *ls],
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, neuron={"state_bits": 2, "leak": 0.6}), *ls],
      r"layer 'c': leak must be in 0\.\.0\.5 with state_bits 2, not 0\.6"),
-    (lambda ls: [LayerRecipe(name="p", kind="pool", kernel=2, state_bits=2, leak=0.5), *ls],
-     "layer 'p': a pool has no state_bits, leak to set"),
+    (lambda ls: [LayerRecipe(name="p", kind="pool", kernel=2, neuron={"leak": 0.5, "taps": 2}), *ls],
+     "layer 'p': a pool has no neurons whose leak, taps to set"),
+    (lambda ls: [LayerRecipe(name="c", kind="conv", channels=1, neuron={"taps": 2}), *ls],
+     "layer 'c': unknown key neuron.taps; known are state_bits, levels, leak, reset"),
 ])
 def test_bad_descriptions_are_refused(change, message):
     with pytest.raises(ValueError, match=message):

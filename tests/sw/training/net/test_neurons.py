@@ -1,61 +1,114 @@
-"""Training neurons against the core's."""
+"""Neurons by their names, with their options."""
 
-import itertools
+from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import torch
-from spikeplane.training.net.neurons import LIF, fire
-from spikeplane_hw.neuron import FRACTION_BITS, Levels, Neuron, Reset, leak_limit
-
-CASES = [
-    Neuron(state_bits=bits, levels=levels, reset=reset, leak=leak)
-    for bits, levels, reset, leak in itertools.product(
-        (0, 2, 16), Levels, Reset, (0.5, 1.0)
-    )
-    if leak <= leak_limit(bits)
-]
+from spikeplane.training.net.lif import LIF
+from spikeplane.training.net.memory_free import MemoryFree
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neuron import SpikingNeurons
+from spikeplane.training.net.neurons import NEURONS, NeuronRecipe
+from spikeplane_hw.neuron import Levels, Reset
+from training_samples import EVENTS, IMAGE, layers, network, samples
 
 
-@pytest.mark.parametrize("neuron", CASES, ids=str)
-def test_spikes_are_the_cores(neuron):
-    """Where decoding is exact in fixed point (n = 1, or potentials as such) nothing may differ."""
-    random = np.random.RandomState(1)
-    # Even numbers: halves after the leak stay integers in the first steps.
-    currents = random.randint(-(1 << 11), 1 << 12, (4, 5000)) * 16
-    currents = currents.clip(-(1 << 15), (1 << 15) - 16)
-    lif = LIF(neuron).eval()
-    spikes = lif(torch.from_numpy(currents / 2.0**FRACTION_BITS).float(), 4)
-    state = np.zeros(5000, np.int64)
-    for step in range(4):
-        expected, state, _ = neuron.step(currents[step], state)
-        np.testing.assert_array_equal(spikes[step].numpy().astype(bool), expected)
-    assert 0.05 < spikes.mean() < 0.95
+def test_options_are_those_of_the_kind():
+    neurons = NeuronRecipe(state_bits=2, levels="uniform", reset="soft", leak=0.25).create()
+    assert isinstance(neurons, LIF)
+    neuron, taps = neurons.integers()
+    assert (neuron.state_bits, neuron.levels, neuron.reset, neuron.leak) == (2, Levels.UNIFORM, Reset.SOFT, 0.25)
+    assert taps == (0,) and neurons.stored_bits == 2 and neurons.text == "2-bit potentials"
+    free = NeuronRecipe("memory_free", taps=3)
+    assert free.options == {"taps": 3, "learned_taps": False}
+    neurons = free.create()
+    assert isinstance(neurons, MemoryFree) and neurons.integers()[1] == (0, 1, 2)
+    assert neurons.stored_bits == 0 and neurons.text == "memory-free, 3 taps"
 
 
-def test_replay_repeats_the_current():
-    lif = LIF(Neuron(reset=Reset.NONE, leak=0.5, state_bits=16))
-    spikes = lif(torch.tensor([[0.3, 0.6, 1.1, 0.5]]), 3)
-    assert spikes.tolist() == [[0, 0, 1, 0], [0, 0, 1, 0], [0, 1, 1, 0]]
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"taps": 3}, r"^unknown key neuron\.taps; known are state_bits, levels, leak, reset$"),
+    ({"dynamics": "memory_free", "leak": 0.5}, r"^unknown key neuron\.leak; known are taps, learned_taps$"),
+    ({"leak": "half"}, r'^neuron\.leak must be float, not "half"$'),
+    ({"dynamics": "izhikevich"}, r"^neuron\.dynamics must be one of leaky, memory_free, not 'izhikevich'$"),
+])
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        NeuronRecipe(**settings)
 
 
-def test_compare_is_strict_and_the_gradient_a_triangle():
-    potential = torch.tensor([-0.5, 0.25, 1.0, 1.5, 2.5], requires_grad=True)
-    spikes = fire(potential)
-    assert spikes.tolist() == [0, 0, 0, 1, 1]
-    spikes.sum().backward()
-    assert potential.grad is not None and potential.grad.tolist() == [0, 0.25, 1, 0.5, 0]
+def test_another_kind_begins_with_its_own_defaults(monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        leak: float = 1.0
+        taps: int = 9
+
+    class Other(SpikingNeurons):
+        options = Options
+
+    NEURONS.register("other", Other)
+    try:
+        base = NeuronRecipe(state_bits=2, leak=0.25)
+        # Both kinds have a leak.
+        assert base.over(dynamics="other").to_dict() == {"dynamics": "other", "leak": 0.25, "taps": 9}
+        assert base.over(dynamics="other", leak=0.75).options["leak"] == 0.75
+        assert base.over(dynamics="memory_free").options == {"taps": 4, "learned_taps": False}
+        assert base.over(reset="soft").less(base) == {"reset": "soft"}
+        assert base.less(NeuronRecipe("other")) == base.to_dict()
+        # Without a method of its own, a kind has nothing to leave out.
+        assert NeuronRecipe("other").float32() == NeuronRecipe("other")
+    finally:
+        NEURONS.unregister("other")
+    assert base.float32() == base.over(state_bits=16)
 
 
-def test_gradient_flows_through_the_reset():
-    # u1 = 0.8 does not fire; u2 = 0.5 * u1 + 0.4; state and both surrogates carry gradient.
-    lif = LIF(Neuron(state_bits=16))
-    currents = torch.tensor([[0.8], [0.4]], requires_grad=True)
-    lif(currents, 2)[1].sum().backward()
-    surrogate_first, surrogate_second = 0.8, 0.8
-    # d state / d u1 = (1 - s1) - u1 * ds1/du1
-    slope = 1 - 0.8 * surrogate_first
-    assert currents.grad is not None
-    assert currents.grad.flatten().tolist() == pytest.approx(
-        [surrogate_second * 0.5 * slope, surrogate_second]
-    )
+def test_neurons_that_cannot_replay_an_image_are_refused():
+    free = NeuronRecipe("memory_free")
+    with pytest.raises(ValueError, match=r"layer 'first': memory_free neurons cannot replay an image: set "
+                                         r"layers\.first\.neuron\.dynamics to leaky"):
+        SpikingNetwork(IMAGE, layers(), free, 4)
+    pool = LayerRecipe(name="p", kind="pool", kernel=1)
+    with pytest.raises(ValueError, match="layer 'first': memory_free neurons cannot replay"):
+        SpikingNetwork(IMAGE, [pool, *layers()], free, 4)
+    SpikingNetwork(EVENTS, layers(), free, 4)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("neuron", [
+    NeuronRecipe(), NeuronRecipe(state_bits=16, reset="soft"), NeuronRecipe(state_bits=0), NeuronRecipe("memory_free"),
+], ids=lambda n: str(n.to_dict()))
+def test_recorded_potentials_are_those_that_the_threshold_sees(neuron, training):
+    made, inputs = network(neuron=neuron).train(training), torch.from_numpy(samples().inputs)
+    logits, spikes = made(inputs)
+    with made.recording() as potentials:
+        again, same = made(inputs)
+    assert list(potentials) == list(made.neuron_shapes) and not made.layers["inner"].neurons.records
+    if not training:
+        assert torch.equal(again, logits)
+    for name, values in potentials.items():
+        assert torch.equal((values > 1).float(), same[name]) and values.shape == spikes[name].shape
+        assert values.requires_grad
+
+
+@pytest.mark.parametrize("replayed", [False, True], ids=["steps", "replayed"])
+@pytest.mark.parametrize("options", [
+    {"reset": "hard"}, {"reset": "soft", "state_bits": 16}, {"state_bits": 0}, {"reset": "none", "state_bits": 16},
+], ids=str)
+def test_gradients_of_potentials_are_those_of_the_loop(options, replayed):
+    torch.manual_seed(2)
+    lif = NeuronRecipe(**options).create().train()
+    assert isinstance(lif, LIF)
+    currents = 1.5 * torch.randn(1 if replayed else 4, 3, 50)
+    weights = torch.randn(2, 4, 3, 50)
+
+    def by_steps(values):
+        found = list(lif.trace(values, 4))
+        return torch.stack([potential > 1 for potential, _ in found]), torch.stack([each for each, _ in found])
+
+    gradients = []
+    for respond in (lambda values: lif.respond(values, 4, True), by_steps):
+        leaf = currents.clone().requires_grad_()
+        _, potentials = respond(leaf)
+        (potentials * weights[0]).sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*gradients)

@@ -5,7 +5,8 @@ import torch
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv, PadShortcut, SpikingConv
-from spikeplane.training.net.networks import LayerRecipe, NeuronRecipe, SpikingNetwork
+from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe.recipes import Recipe
 from spikeplane.training.run.evaluate import compare, evaluate
 from spikeplane.training.run.train import train

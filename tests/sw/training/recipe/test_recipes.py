@@ -1,12 +1,20 @@
 """Recipes."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
-from spikeplane.training.net.families import NetworkRecipe
+import torch
+from spikeplane.training.net.families import FAMILIES, NetworkRecipe
+from spikeplane.training.net.neurons import NEURONS
+from spikeplane.training.net.quantizers import WEIGHT_QUANTIZERS
+from spikeplane.training.net.teachers import TEACHERS
+from spikeplane.training.recipe.answers import BatchAnswers
+from spikeplane.training.recipe.losses import LOSSES
 from spikeplane.training.recipe.recipes import Recipe, RecipeError, load_recipe, recipe_names
+from spikeplane.training.recipe.regularizers import REGULARIZERS
 from training_samples import recipe
 
 
@@ -23,7 +31,7 @@ def test_overrides():
         "training.epochs=5", "layers.conv2.channels=48", "neuron.levels=uniform",
         "training.learning_rate=1", "training.regularizers.spike_regulation.weight=0",
     ])
-    assert found.training.epochs == 5 and found.neuron.levels == "uniform"
+    assert found.training.epochs == 5 and found.neuron.options["levels"] == "uniform"
     assert [layer.channels for layer in found.layers if layer.name == "conv2"] == [48]
     assert found.training.learning_rate == 1.0
     assert found.training.regularizers["spike_regulation"]["weight"] == 0
@@ -56,6 +64,28 @@ def test_false_and_whole_tables_leave_out(write):
         load_recipe(path, ["data=false"])
 
 
+def test_losses_and_the_name_of_one(write):
+    assert load_recipe("digits").training.losses == {"tet": {}}
+    path = write("base.toml", """
+        extends = "digits"
+        [training]
+        loss = "mean"
+    """)
+    assert load_recipe(path).training.losses == {"mean": {}}
+    smooth = "training.losses.tet.label_smoothing=0.1"
+    assert load_recipe(path, [smooth]).training.losses == {"mean": {}, "tet": {"label_smoothing": 0.1}}
+    # A name alone takes the place of all.
+    assert load_recipe(path, [smooth, "training.loss=tet"]).training.losses == {"tet": {}}
+    found = load_recipe(path, [smooth, "training.losses.mean=false"]).training
+    assert found.losses == {"tet": {"label_smoothing": 0.1}}
+    both = write("both.toml", """
+        extends = "digits"
+        training = {loss = "mean", losses = {tet = {}}}
+    """)
+    with pytest.raises(RecipeError, match=r"both\.toml: training\.loss and training\.losses exclude each other"):
+        load_recipe(both)
+
+
 def test_tables_on_the_command_line():
     found = load_recipe("digits", ["layers.conv2.options={regulate=false}"])
     assert [layer.options for layer in found.layers if layer.name == "conv2"] == [{"regulate": False}]
@@ -77,7 +107,24 @@ def test_augmentations_keep_their_order():
     ("training.epoch=5", "unknown key training.epoch; known are epochs, "),
     ("training.epochs=many", 'training.epochs must be int, not "many"'),
     ("training.epochs=0", "training.epochs must be positive, not 0"),
-    ("training.loss=hinge", "training.loss must be one of .* not 'hinge'"),
+    ("training.loss=hinge",
+     "training.losses must be of distillation, mean, potential_distillation, tet, not 'hinge'"),
+    ("training.loss=3", r"override 'training\.loss=3': training\.loss must be str, not 3"),
+    ("training.losses.tet=false", "training.losses must name a loss"),
+    ("training.losses.tet.weight=-1", r"training\.losses\.tet\.weight must be a number of 0 or more, not -1"),
+    ("training.losses.tet.weight=true", r"training\.losses\.tet\.weight must be a number"),
+    ("training.losses.tet.label_smoothing=1", r"training\.losses\.tet: label_smoothing must be 0 or more and below 1"),
+    ("training.losses.mean.smooth=1", r"training\.losses\.mean: .*'smooth'"),
+    ("training.loss=distillation", r"training\.losses\.distillation needs a teacher: set training\.teacher"),
+    ("training.teacher={checkpoint='a'}", r"training\.teacher is used by none of the losses tet"),
+    ("training.teacher={}", r"training\.teacher must have either checkpoint or classifier"),
+    ("training.teacher={classifier='resnet20_cifar10'}", "teacher.classifier and training.teacher.weights go together"),
+    ("training.teacher={classifier='lenet', weights='a'}",
+     r"training\.teacher\.classifier must be one of resnet20_cifar10, resnet56_cifar10, not 'lenet'"),
+    ("training.start={}", r"training\.start\.checkpoint is missing"),
+    ("training.start=1", "training.start must be a table, not 1"),
+    ("data.validation=-1", "data.validation must be 0 samples or more, not -1"),
+    ("data.validation_seed=-1", r"data\.validation_seed must be in 0\.\.4294967295, not -1"),
     ("training.regularizers.lasso.weight=1", "training.regularizers must be of spike_regulation, not 'lasso'"),
     ("training.regularizers.spike_regulation.foo=1", r"training\.regularizers\.spike_regulation: .*'foo'"),
     ("training.regularizers.spike_regulation=5",
@@ -103,13 +150,19 @@ def test_augmentations_keep_their_order():
     ("layers.conv9.channels=1", "no layer is named 'conv9'"),
     ("layers.conv1=1", "name the layer and the key"),
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
-    ("layers.conv1.state_bits=9",
+    ("layers.conv1.state_bits=9", r"unknown key layers\.conv1\.state_bits; known are name, kind, "),
+    ("layers.conv1.neuron.taps=2",
+     r"layer 'conv1': unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
+    ("layers.conv1.neuron.dynamics=izhikevich",
+     r"layer 'conv1': neuron\.dynamics must be one of leaky, memory_free, not 'izhikevich'"),
+    ("neuron.taps=2", r"digits\.toml: unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
+    ("layers.conv1.neuron.state_bits=9",
      r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
-    ("layers.conv1.state_bits=four", r'layers\.conv1\.state_bits must be int, not "four"'),
-    ("layers.conv1.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
-    ("layers.conv1.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
+    ("layers.conv1.neuron.state_bits=four", r"layer 'conv1': neuron\.state_bits must be int, not \"four\""),
+    ("layers.conv1.neuron.levels=log", "layer 'conv1': levels must be one of .* not 'log'"),
+    ("layers.conv1.neuron.reset=half", "layer 'conv1': reset must be one of .* not 'half'"),
     ("neuron.leak=2", r"layer 'conv1': leak must be in 0\.\.1 with state_bits \d+, not 2"),
-    ("layers.classifier.leak=0.5", "layer 'classifier': a classifier has no leak to set"),
+    ("layers.classifier.neuron.leak=0.5", "layer 'classifier': a classifier has no neurons whose leak to set"),
     ("seed.x=1", "'seed' is a value, not a table"),
     ("data=3", "data must be a table, not 3"),
 ])
@@ -154,15 +207,15 @@ def test_a_recipe_extends_another(write):
     """)
     found = load_recipe(write("more.toml", """
         extends = "mine.toml"
-        [layers.conv2]
+        [layers.conv2.neuron]
         state_bits = 8
         [neuron]
         leak = 0.25
     """), ["layers.conv3.channels=9", "training.batch_size=10"])
     base = load_recipe("digits")
     assert (found.name, found.seed, found.data) == ("more", 7, base.data)
-    assert found.neuron == dataclasses.replace(base.neuron, leak=0.25)
-    changed = {"conv2": {"channels": 40, "state_bits": 8}, "conv3": {"channels": 9}}
+    assert found.neuron == base.neuron.over(leak=0.25)
+    changed = {"conv2": {"channels": 40, "neuron": {"state_bits": 8}}, "conv3": {"channels": 9}}
     assert found.layers == [
         dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in base.layers
     ]
@@ -183,12 +236,12 @@ def test_a_recipe_names_a_family(write):
         [layers.block4]
         shortcut = "conv"
         [layers.conv1]
-        state_bits = 8
+        neuron.state_bits = 8
     """)
     found = load_recipe(path, ["network.weights=odd", "network.weight_bits=2", "layers.block2.channels=72"])
     family = NetworkRecipe(family="resnet20", width=32, weights="odd", weight_bits=2).layers()
     changed = {
-        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"state_bits": 8},
+        "block2": {"channels": 72}, "block4": {"shortcut": "conv"}, "conv1": {"neuron": {"state_bits": 8}},
     }
     assert found.layers == [
         dataclasses.replace(layer, **changed.get(layer.name, {})) for layer in family
@@ -199,7 +252,7 @@ def test_a_recipe_names_a_family(write):
         network = {family = "resnet19"}
     """))
     # Another family has its own width; settings of layers stay.
-    assert other.layers[0].channels == 128 and other.layers[0].state_bits == 8
+    assert other.layers[0].channels == 128 and other.layers[0].neuron == {"state_bits": 8}
     listed = load_recipe(write("listed.toml", """
         extends = "other.toml"
         layers = [{name = "classifier", kind = "classifier"}]
@@ -214,11 +267,42 @@ def test_a_recipe_names_a_family(write):
 
 def test_the_recipes_on_the_page_load(write):
     page = (Path(__file__).parents[4] / "docs/training.md").read_text()
-    first, second = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    first, second, *others = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     found = load_recipe(write("first.toml", first))
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
-    assert [layer.channels for layer in found.layers if layer.state_bits == 8] == [8 * 32]
+    assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
+    taught, started = (load_recipe(write("other.toml", text)).training for text in others)
+    assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
+    assert started.start is not None
+
+
+def test_the_page_names_all_parts_and_their_options():
+    page = (Path(__file__).parents[4] / "docs/training.md").read_text()
+    for registry in (NEURONS, WEIGHT_QUANTIZERS, FAMILIES, LOSSES, REGULARIZERS, TEACHERS):
+        assert f"`{registry.group}`" in page
+        for name in registry:
+            assert f"`{name}`" in page, name
+    for name, kind in NEURONS.items():
+        table = dict(re.findall(r"\| `(\w+)` (?=\| (\S+) \|)", page))
+        for item in dataclasses.fields(kind.options):
+            assert table[item.name] == re.sub(r'(".*")', r"`\1`", json.dumps(item.default)), (name, item.name)
+    for name, kind in LOSSES.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        for item in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+            assert f"`{item.name}` ({json.dumps(item.default).removesuffix('.0')})" in row, (name, item.name)
+
+
+def test_the_loss_on_the_page_is_one():
+    page = (Path(__file__).parents[4] / "docs/training.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "docs/training.md", "exec"), {"__name__": "page"})
+    try:
+        potentials = {"a": torch.tensor([0.5, 1.25]), "b": torch.tensor([0.75])}
+        answers = BatchAnswers(logits=torch.zeros(1), labels=torch.zeros(1), potentials=potentials)
+        assert LOSSES["quiet"]()(answers) == pytest.approx(0.25)
+    finally:
+        LOSSES.unregister("quiet")
 
 
 NET = "seed = 1\ndata = {name = 'cifar10', steps = 2, bits = 8}\ntraining = {epochs = 1}\n"
@@ -254,3 +338,14 @@ def test_float32_twin_has_no_quantization():
     assert {layer.weights for layer in twin.layers} == {"float"}
     assert {layer.create_neurons(twin.neuron).neuron.state_bits for layer in twin.layers} == {16}
     assert twin.training == quantized.training
+
+
+def test_naming_another_kind_of_neuron_drops_the_options_of_the_former(write):
+    """So a recipe with memory-free neurons extends one with leaky ones."""
+    overrides = ["neuron.taps=3", "neuron.dynamics=memory_free", "layers.conv4.neuron={dynamics='leaky'}"]
+    found = load_recipe("digits", overrides)
+    assert found.neuron.to_dict() == {"dynamics": "memory_free", "taps": 3, "learned_taps": False}
+    assert found.layers[4].neuron == {"dynamics": "leaky"}
+    assert load_recipe("digits", ["layers.conv4.neuron.leak=0.25"]).layers[4].neuron == {"state_bits": 2, "leak": 0.25}
+    with pytest.raises(RecipeError, match=r"unknown key neuron\.state_bit; known are taps, learned_taps"):
+        load_recipe("digits", ["neuron.state_bit=3", "neuron.dynamics=memory_free"])

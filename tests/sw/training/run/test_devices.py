@@ -5,11 +5,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from spikeplane.training.net.memory_free import MemoryFree
-from spikeplane.training.net.networks import NeuronRecipe
-from spikeplane.training.net.neurons import LIF
+from spikeplane.training.net.neuron import SpikingNeurons
+from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.net.quantizers import WeightQuantizer
-from spikeplane.training.recipe.regularizers import SpikeRegulation, tet_loss
+from spikeplane.training.recipe.answers import BatchAnswers
+from spikeplane.training.recipe.losses import TetLoss
+from spikeplane.training.recipe.regularizers import SpikeRegulation
 from spikeplane.training.run import train as training
 from spikeplane.training.run.checkpoint import CheckpointError, load_checkpoint
 from spikeplane.training.run.devices import Precision, choose_device
@@ -61,7 +62,7 @@ def test_nothing_of_a_network_stays_on_the_cpu(monkeypatch, form, options):
     net = network(form, **options).to("meta")
     use_norms(net, Processes(torch.device("meta")))
     logits, spikes = net(torch.from_numpy(samples(form).inputs).to("meta"))
-    loss = tet_loss(logits, torch.zeros(96, dtype=torch.int64, device="meta"))
+    loss = TetLoss()(BatchAnswers(logits=logits, labels=torch.zeros(96, dtype=torch.int64, device="meta")))
     penalty = SpikeRegulation()(torch.stack([maps.mean() for maps in spikes.values()]))
     (loss + penalty).backward()
     assert all(p.grad is not None for p in net.parameters() if p.requires_grad)
@@ -96,7 +97,7 @@ def test_neurons_and_quantizers_are_exact_beside_rough_products(amp, neurons):
         seen["products"] += int(torch.equal(sums, exact))
 
     for module in net.modules():
-        if isinstance(module, LIF | MemoryFree):
+        if isinstance(module, SpikingNeurons):
             module.register_forward_hook(check_neurons)
         if isinstance(module, WeightQuantizer):
             module.register_forward_hook(check_quantizers)

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+from spikeplane.training.recipe.sources import TeacherRecipe
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.curves import FOLDER
 from spikeplane.training.run.options import RunOptions
@@ -57,6 +58,27 @@ def test_two_processes_train_as_one(tmp_path, monkeypatch):
         steps, values = zip(*points, strict=True)
         other_steps, other_values = zip(*theirs[tag], strict=True)
         assert other_steps == steps and other_values == pytest.approx(values, rel=TOLERANCE)
+
+
+def test_two_processes_learn_from_a_teacher_as_one(tmp_path, monkeypatch):
+    offer_sample(monkeypatch, sample_data)
+    taught = train(recipe(epochs=2).float32(), tmp_path / "teacher", progress=False)
+    chosen = recipe(
+        epochs=2, batch_size=15, validation=10, teacher=TeacherRecipe(checkpoint=str(taught)),
+        losses={"tet": {"label_smoothing": 0.1}, "distillation": {}, "potential_distillation": {"weight": 2.0}},
+    )
+    options = RunOptions(device="cpu", validate_every=1)
+    one = load_checkpoint(train(chosen, tmp_path / "one", progress=False, options=options))
+    process = start(command(chosen, tmp_path / "two", "--validate-every", "1", launcher=TWO))
+    _, shown = process.communicate()
+    assert process.returncode == 0, shown
+    two = load_checkpoint(tmp_path / "two" / CHECKPOINT)
+    expected, found = one.network.state_dict(), two.network.state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=TOLERANCE, atol=TOLERANCE, msg=name)
+    for mine, theirs in zip(one.history, two.history, strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], rel=TOLERANCE)
+        assert theirs["validation_accuracy"] == mine["validation_accuracy"]
 
 
 def test_an_error_in_one_process_ends_all(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
+from spikeplane.data.sets import datasets
 from spikeplane.network.file import save_network
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run import train as training
@@ -16,6 +17,7 @@ from spikeplane.training.run.checkpoint import (
     save_checkpoint,
 )
 from spikeplane.training.run.evaluate import evaluate, predict
+from spikeplane.training.run.optimizer import create_optimizer
 from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import CHECKPOINT, train
 from training_process import sample_data
@@ -76,7 +78,7 @@ def test_spike_regulation_moves_inner_rates_to_its_target(tmp_path):
 def test_only_weights_decay():
     chosen = recipe(weight_decay=0.3)
     sample = network()
-    groups = training._optimizer(chosen, sample).param_groups
+    groups = create_optimizer(chosen, sample).param_groups
     decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     for name, parameter in sample.named_parameters():
         assert decays[id(parameter)] == (0.3 if name.endswith("weight") and parameter.ndim > 1 else 0.0), name
@@ -92,10 +94,10 @@ class Interrupt(Exception):
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     tmp_path, monkeypatch, optimizer, save_every
 ):
-    chosen = recipe(optimizer=optimizer)
+    chosen = recipe(validation=16, optimizer=optimizer)
     options = RunOptions(save_every=save_every, validate_every=2)
     whole = train(chosen, tmp_path / "whole", progress=False, options=options)
-    batches = 6
+    batches = 5
     calls = []
     batch = training._Training._batch
 
@@ -147,10 +149,16 @@ def one_batch_of_the_second_epoch(self, signals):
 
 def test_history(tmp_path):
     options = RunOptions(validate_every=2)
-    path = train(recipe(epochs=5), tmp_path, progress=False, options=options)
+    chosen = recipe(validation=30, epochs=5)
+    path = train(chosen, tmp_path, progress=False, options=options)
     checkpoint = load_checkpoint(path)
-    assert ["test_accuracy" in entry for entry in checkpoint.history] == [False, True, False, True, True]
+    taken = [{part for part in ("validation", "test") if f"{part}_accuracy" in e} for e in checkpoint.history]
+    # The test data are looked at once.
+    assert taken == [set(), {"validation"}, set(), {"validation"}, {"validation", "test"}]
     assert checkpoint.history[-1]["test_accuracy"] == evaluate(checkpoint).trained
+    held = datasets.load_dataset(chosen.data, "validation")
+    assert checkpoint.history[-1]["validation_accuracy"] == evaluate(checkpoint, held).trained
+    assert checkpoint.checksums == {"train": datasets.load_dataset(chosen.data, "train").checksum}
     for entry in checkpoint.history:
         assert list(entry["rates"]) == ["first", "inner", "last"]
         assert all(0 < rate < 1 for rate in entry["rates"].values())
@@ -159,6 +167,12 @@ def test_history(tmp_path):
     _, spikes = network(torch.from_numpy(samples().inputs))
     for name, rate in checkpoint.history[-1]["rates"].items():
         assert rate == pytest.approx(spikes[name].mean().item(), abs=0.05)
+
+
+def test_a_recipe_without_a_validation_part_has_none_to_measure(tmp_path):
+    with pytest.raises(ValueError, match=r"recipe sample has no validation part to measure every 2 epochs: set "
+                                         r"data\.validation to how many training samples"):
+        train(recipe(), tmp_path, progress=False, options=RunOptions(validate_every=2))
 
 
 def test_options_are_checked():

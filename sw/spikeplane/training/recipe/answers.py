@@ -1,0 +1,35 @@
+"""What a network and its teacher answered to a batch: everything that a loss may use."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+__all__ = ["BatchAnswers", "TeacherAnswers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherAnswers:
+    """A teacher's answers, without gradients."""
+
+    logits: Tensor
+    """(batch, classes), means over the steps of a spiking teacher."""
+    spikes: dict[str, Tensor] = field(default_factory=dict)
+    """Of a spiking teacher, as in BatchAnswers; empty unless potentials are asked for."""
+    potentials: dict[str, Tensor] = field(default_factory=dict)
+    """Of a spiking teacher, as in BatchAnswers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchAnswers:
+    """Answers to the samples of one batch that a process computes; float32."""
+
+    logits: Tensor
+    """(steps, batch, classes)."""
+    labels: Tensor
+    """int64 (batch,)."""
+    spikes: dict[str, Tensor] = field(default_factory=dict)
+    """(steps, batch, channels, height, width) of all layers but the classifier, by name."""
+    potentials: dict[str, Tensor] = field(default_factory=dict)
+    """Potentials before the reset, in units of the threshold, with gradients, of all neurons but those
+    of pools, shaped as their spikes; empty unless a loss asks for them."""
+    teacher: TeacherAnswers | None = None
