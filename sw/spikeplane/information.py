@@ -8,6 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from .compiler.image import Image, load_image
 from .network.file import load_network
 from .network.graph import IntegerNetwork
+from .wording import potential_text
 
 __all__ = ["describe", "is_recipe", "read_checkpoint", "shape_text"]
 
@@ -66,11 +67,6 @@ def shape_text(network_input) -> str:
 def config_text(config: CoreConfig) -> str:
     """Return a configuration in words."""
     return f"{config.name} ({config.lanes} lanes x {config.banks} banks), hash {config.hash:#010x}"
-
-
-def potential_text(state_bits: int) -> str:
-    """Return the width of a layer's potentials in words."""
-    return f"{state_bits}-bit potentials" if state_bits else "no potentials"
 
 
 def image_rows(image: Image) -> Rows:

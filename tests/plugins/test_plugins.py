@@ -57,7 +57,7 @@ def test_a_neuron(tmp_path, registered):
     assert all(share > 0.995 for share in found.spikes.values())
     assert all(0.02 < rate < 0.98 for name, rate in found.rates.items() if name != "pool")
     integers = export_network(checkpoint.network)
-    neurons = [layer.neuron for layer in integers.layers if layer.neuron and not layer.pool]
+    neurons = [node.ending.neuron for node in integers.nodes if node.kind == "layer" and node.ending.kind == "fire"]
     assert {neuron.fire_above for neuron in neurons} == {1 << 11}
     assert model.run(integers, samples().inputs).predictions.shape == (96,)
     # In one layer alone, on the command line, with its own options.
@@ -79,7 +79,7 @@ def test_a_quantizer(tmp_path, registered):
         dataclasses.replace(recipe(epochs=2), layers=layers(inner="ternary", bits=2)), tmp_path
     )
     assert all(share > 0.995 for share in found.spikes.values())
-    inner = export_network(checkpoint.network).layers[1]
+    (inner,) = export_network(checkpoint.network).nodes[1].terms
     assert set(np.unique(inner.weight)) == {-1, 0, 1} and inner.weight_bits == 2
     with pytest.raises(RecipeError, match="layer 'conv2': ternary weights have 2 bits, not 1"):
         load_recipe("digits", ["layers.conv2.weights=ternary"])

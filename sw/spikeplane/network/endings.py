@@ -10,6 +10,7 @@ from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Levels, Neuron, Reset, quantizer_table, saturate
 from torch import Tensor
 
+from ..wording import potential_text
 from .checks import NetworkError
 from .lowered import CoreLayer, UnsupportedError
 from .maps import STREAM_BITS, MapFormat
@@ -128,8 +129,8 @@ class Fire(Ending):
 
     @property
     def text(self) -> str:
-        bits = self.neuron.state_bits
-        return f"{bits}-bit potentials" if bits else "no potentials"
+        pooled = "" if self.pooling is None else ", OR-pool"
+        return potential_text(self.neuron.state_bits) + pooled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,16 +165,32 @@ def test_a_network_without_integers_says_why(tmp_path):
         LayerRecipe(name="block", kind="block", channels=8, stride=2, shortcut="conv"),
         LayerRecipe(name="classifier", kind="classifier", weights="absmax", weight_bits=8),
     ]
-    path = train(replace(recipe(epochs=1), layers=layers), tmp_path, progress=False)
+    path = train(replace(recipe(epochs=1), layers=layers).float32(), tmp_path, progress=False)
     figures, _ = write_run_report(path)
     assert figures.evaluation.integer is None and figures.lost_points is None
     page = (tmp_path / PAGE_NAME).read_text()
-    assert "There is no integer model (layer &#39;block&#39;: residual blocks" in page
+    assert "There is no integer model (layer &#39;first&#39;: FloatWeight weights have no integer form" in page
     assert not {"Memory of the core, measured", "Configurations that are too small",
                 "One-bit operations and cycles of a sample in the core"} & set(sections(page))
-    assert {"Operations and energy of a sample, sample", "Potentials"} <= set(sections(page))
+    assert {"Operations and energy of a sample, sample-float32", "Potentials"} <= set(sections(page))
     found = json.loads((tmp_path / JSON_NAME).read_text())["network"]
     assert found["core"] == [] and found["cost"]["core_operations"] is None
+    assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
+
+
+def test_residual_networks_have_integers_that_no_core_runs_yet(tmp_path):
+    layers = [
+        LayerRecipe(name="first", kind="conv", channels=6, weights="absmax", weight_bits=8),
+        LayerRecipe(name="block", kind="block", channels=8, stride=2, shortcut="conv"),
+        LayerRecipe(name="classifier", kind="classifier", weights="absmax", weight_bits=8),
+    ]
+    path = train(replace(recipe(epochs=1), layers=layers), tmp_path, progress=False)
+    figures, _ = write_run_report(path)
+    assert figures.lost_points is not None and abs(figures.lost_points) < 2
+    page = (tmp_path / PAGE_NAME).read_text()
+    assert "the core sums one window yet" in page
+    found = json.loads((tmp_path / JSON_NAME).read_text())["network"]
+    assert found["core"] == [] and found["cost"]["core_operations"]["block"] > 0
     assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Neuron
 from torch import Tensor, nn
 
-from ...information import potential_text
+from ...wording import potential_text
 
 __all__ = ["LIMIT", "SpikingNeurons"]
 
