@@ -11,7 +11,9 @@ from spikeplane.data.formats.events import EVENT, Recording
 from spikeplane.data.formats.files import DataError, locate
 from spikeplane.data.formats.nmnist_bin import SIZE
 from spikeplane.data.sets import ncars, nmnist
+from spikeplane.data.sets.cifar import CIFAR10
 from spikeplane.data.sets.datasets import DATASETS, DataRecipe, Dataset, from_recordings
+from strips import strips_loader
 
 __all__ = ["load_packed", "packed_loader", "read_packed_events", "use_packed"]
 
@@ -89,7 +91,7 @@ def packed_loader(name: str) -> Callable[[DataRecipe, Path | None, str], Dataset
 
 
 def use_packed() -> None:
-    """Let the names ``ncars`` and ``nmnist`` in recipes and checkpoints mean the packed parts from now on."""
-    for name in FILES:
+    """Let ``ncars``, ``nmnist`` and ``cifar10`` in recipes and checkpoints mean the packed files from now on."""
+    for name, load in {**{name: packed_loader(name) for name in FILES}, CIFAR10.folder: strips_loader}.items():
         DATASETS.unregister(name)
-        DATASETS.register(name, packed_loader(name))
+        DATASETS.register(name, load)

@@ -3,8 +3,6 @@
 import io
 import os
 import tarfile
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,46 +105,7 @@ def test_missing_and_damaged_archives_are_refused(tmp_path, form):
             load_cifar(tmp_path, form, "test")
 
 
-def write_strips(path, images, labels, size):
-    image = pytest.importorskip("PIL.Image")
-    with zipfile.ZipFile(path, "w") as archive:
-        for index in range(0, len(images), size):
-            strip = images[index : index + size].transpose(0, 2, 3, 1).reshape(-1, 32, 3)
-            content = io.BytesIO()
-            image.fromarray(strip).save(content, "WEBP", lossless=True, exact=True)
-            archive.writestr(f"{index:03}.webp", content.getvalue())
-        if labels is not None:
-            archive.writestr("labels.u8", labels.tobytes())
-
-
-def test_strips(tmp_path, monkeypatch):
-    monkeypatch.setitem(cifar.COUNTS, "train", 5)
-    images, labels, _ = sample(CIFAR10, "train")
-    first, second = (tmp_path / name for name in CIFAR10.strips["train"])
-    write_strips(first, images[:4], labels[:5], 2)
-    write_strips(second, images[4:5], None, 2)
-    found = load_cifar(tmp_path, CIFAR10, "train")
-    np.testing.assert_array_equal(found[0], images[:5])
-    np.testing.assert_array_equal(found[1], labels[:5])
-    write_strips(second, images[4:6], None, 2)
-    with pytest.raises(DataError, match="expected a label for each of 6 images, found 5"):
-        load_cifar(tmp_path, CIFAR10, "train")
-    second.write_bytes(second.read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"train_b\.zip: not a complete zip file"):
-        load_cifar(tmp_path, CIFAR10, "train")
-    second.unlink()
-    with pytest.raises(DataError, match=r"train_b\.zip is missing"):
-        load_cifar(tmp_path, CIFAR10, "train")
-
-
 def test_settings_of_recordings_are_refused():
     recipe = DataRecipe(name="cifar10", steps=1, downsample=2)
     with pytest.raises(ValueError, match=r"data\.downsample is 2, but cifar10 is a data set of images"):
         load_dataset(recipe, "test")
-
-
-@pytest.mark.skipif(DATA is None, reason="SPIKEPLANE_DATA names no folder of data sets")
-def test_the_real_files():
-    images, labels = load_cifar(Path(DATA), CIFAR10, "test")
-    assert np.bincount(labels).tolist() == [1000] * 10
-    assert images.mean((0, 2, 3)) / 255 == pytest.approx([0.4942, 0.4851, 0.4504], abs=1e-4)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from spikeplane.data.sets.datasets import DataRecipe, load_dataset
+from spikeplane.data.sets.datasets import DataRecipe
 from spikeplane.training.net.resnet import ResNet
 from spikeplane.training.net.teachers import TEACHERS, load_classifier
+from strips import strips_loader
 
 ROOT = os.environ.get("SPIKEPLANE_DATA")
 WEIGHTS = {"resnet20_cifar10": 91.73, "resnet56_cifar10": 93.39}
@@ -22,7 +23,7 @@ def test_accuracy(name, accuracy):
     file = Path(ROOT or "") / "teachers" / f"{name}.safetensors"
     if not file.exists():
         pytest.skip(f"no {file.name}")
-    test = load_dataset(DataRecipe(name="cifar10", steps=1, bits=8), "test", Path(ROOT or ""))
+    test = strips_loader(DataRecipe(name="cifar10", steps=1, bits=8), Path(ROOT or ""), "test")
     made = load_classifier(name, file)
     assert made.shape == test.inputs.shape[1:] and made.classes == test.classes
     with torch.no_grad():
