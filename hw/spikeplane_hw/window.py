@@ -20,6 +20,8 @@ class PassRows:
     double: int
     end: int
     rows: list[tuple[int, int, int]] = field(default_factory=list)
+    flags: list[int | None] = field(default_factory=list)
+    """Of each row the flag that is not set if it is silent; None where silent rows are read as well."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ def walk(
                     )
                     age = min(places.age + step, config.tap_count - 1)
                     for index, plane in enumerate(passes):
-                        rows = []
+                        rows, flags = [], []
                         offset = plane["input_offset"]
                         if plane["delay"] > places.phase:
                             offset += d["input_ring_slots"]
@@ -91,6 +93,9 @@ def walk(
                                 d["weight_base"] + group * d["weight_group"]
                                 + kernel_row * d["kernel_slots"] + start - left
                             )
+                            skips = d["skip_silent"] and not plane["delay"]
+                            flag = d["input_flags"] + places.input_flags + step * d["input_rows"] + row
+                            flags.append(flag if skips else None)
                             rows.append((
                                 (slot + offset) % slot_modulus,
                                 right - start,
@@ -98,6 +103,6 @@ def walk(
                             ))
                         end = int(index == len(passes) - 1)
                         segment.passes.append(
-                            PassRows(plane["reference"], plane["double"], end, rows)
+                            PassRows(plane["reference"], plane["double"], end, rows, flags)
                         )
                     yield segment

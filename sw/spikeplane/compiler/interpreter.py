@@ -23,6 +23,7 @@ from spikeplane_hw.neuron import (
     Reset,
     saturate,
 )
+from spikeplane_hw.window import Segment, walk
 
 from .image import Image
 from .program import decode_fields
@@ -111,62 +112,44 @@ class _Machine:
         if not d["logits"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * d["output_rows"]] = False
-        for group in range(d["groups"]):
-            last = group == d["groups"] - 1
-            lanes = d["last_lanes"] if last else config.lanes
-            for pixel in range(d["output_rows"] * d["output_columns"]):
-                y, x = divmod(pixel, d["output_columns"])
-                for step in range(1 if d["replay"] else d["steps"]):
-                    total = self.segment(
-                        index, places, step, d["weight_base"] + group * d["weight_group"], y, x
-                    )[:lanes]
-                    if d["logits"]:
-                        at = group * config.lanes
-                        self.logits[at:at + lanes] += total
-                        continue
-                    for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                        self.update(
-                            index, places, total, group, pixel, inner, outer == inner == 0
-                        )
+        passes = self.passes[d["pass_base"]:d["pass_last"] + 1]
+        walked = walk(config, d, passes, initial=outer == 0, places=places)
+        for number, segment in enumerate(walked):
+            group, pixel, step = self.place(d, number)
+            total = self.segment(index, segment)[:segment.lanes]
+            if d["logits"]:
+                at = group * config.lanes
+                self.logits[at:at + segment.lanes] += total
+                continue
+            for inner in range(step, d["steps"] if d["replay"] else step + 1):
+                self.update(index, places, total, group, pixel, inner, outer == inner == 0)
 
-    def segment(self, index, places, step, weight, y, x) -> np.ndarray:
+    def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
+        """Return channel group, output pixel and step of a layer's segment, in the order of the walk."""
+        pixels, step = divmod(number, 1 if d["replay"] else d["steps"])
+        group, pixel = divmod(pixels, d["output_rows"] * d["output_columns"])
+        return group, pixel, step
+
+    def segment(self, index: int, segment: Segment) -> np.ndarray:
         """Return the signed sums of all lanes of one window at one step."""
         config, d = self.config, self.descriptors[index]
-        top = d["input_base"] + d["pad_rows"] * d["input_row"]
-        base = top % (1 << config.slot_width) + places.input_offset + step * d["input_step"]
-        flags = d["input_flags"] + places.input_flags + step * d["input_rows"]
         sums, reference = np.zeros(config.lanes, np.int64), 0
-        left = x * d["column_stride"] - d["pad_slots"]
-        age = min(places.age + step, config.tap_count - 1)
-        number = d["pass_base"]
-        while True:
-            plane = self.passes[number]
-            offset = plane["input_offset"]
-            if plane["delay"] > places.phase:
-                offset += d["input_ring_slots"]
+        for plane in segment.passes:
             queues = np.zeros(config.banks, np.int64)
-            for kernel_row in range(d["kernel_rows"]):
-                row = y * d["stride"] + kernel_row - d["pad_rows"]
-                if plane["delay"] > age or not 0 <= row < d["input_rows"]:
+            for (slot, count, weight), flag in zip(plane.rows, plane.flags, strict=True):
+                if flag is not None and not self.flags[flag]:
                     continue
-                if d["skip_silent"] and not plane["delay"] and not self.flags[flags + row]:
-                    continue
-                for column in range(max(left, 0), min(left + d["kernel_slots"], d["input_row"])):
-                    slot = (base + offset + row * d["input_row"] + column) % len(self.spikes)
-                    active = self.spikes[slot]
-                    at = (weight + plane["weight_offset"] + kernel_row * d["kernel_slots"]
-                          + column - left)
-                    sums += active @ self.weights[at]
-                    reference += plane["reference"] * active.sum()
+                for column in range(count):
+                    active = self.spikes[(slot + column) % len(self.spikes)]
+                    sums += active @ self.weights[weight + column]
+                    reference += plane.reference * active.sum()
                     queues += active
             assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"
             self.count(index, Counter.EVENTS, queues.sum())
             self.count(index, Counter.IDLE, (queues.max() - queues).sum())
-            if plane["double"]:
+            if plane.double:
                 sums, reference = 2 * sums, 2 * reference
-            if number == d["pass_last"]:
-                return (2 * sums if d["doubled"] else sums) - reference
-            number += 1
+        return (2 * sums if d["doubled"] else sums) - reference
 
     def update(self, index, places, total, group, pixel, step, initial) -> None:
         """Update a group of neurons of one pixel at one step and store their spikes."""
