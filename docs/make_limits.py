@@ -167,8 +167,8 @@ def page() -> str:
             for kind in Limit
         ),
         "",
-        "Limits of sums hold for the greatest sum that any input could give: a sum never wraps. Residual blocks and",
-        "float32 weights have no integer form, and fit no configuration.",
+        "Limits of sums hold for the greatest sum that any input could give: a sum never wraps. Networks with",
+        "float32 weights have no integer form, and those with residual blocks a form that no core runs yet: they fit no configuration.",
         "",
         "## Limits that are met early",
         "",

@@ -189,6 +189,10 @@ def place(
         network.verify()
     form, formats = network.input, network.maps()
     lowered = [_lower(node, formats) for node in network.nodes]
+    _, *others = network.heads
+    for head in others:
+        raise CompileError(f"{head.where}: a second layer that adds to the logits; the core has one yet, the "
+                           f"integer model runs several")
     slots = -(-form.channels // config.banks)
     polarities = 1 << event_layout()["polarity"].width
     input_map = SpikeMap(

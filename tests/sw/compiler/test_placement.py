@@ -1,0 +1,97 @@
+"""Graphs that no core runs yet: the node is named, and why."""
+
+import numpy as np
+import pytest
+from ragged_networks import CORES, affine, chain, layer, or_pool, weights
+from random_graphs import graph
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.placement import place
+from spikeplane.network.endings import Fire, Logits, Store
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
+from spikeplane.network.pool import OrPool, Pooling
+from spikeplane.network.product import Product
+from spikeplane.network.shortcut import Shortcut
+from spikeplane.network.stored import Stored
+from spikeplane.network.window import Window
+from spikeplane_hw.neuron import Neuron
+
+RANDOM = np.random.default_rng(0)
+FIRE = Fire(neuron=Neuron())
+POOLED = Fire(neuron=Neuron(), pooling=Pooling(kernel=(2, 2), stride=2))
+
+
+def window(source="a", groups=1, scaled=True) -> Window:
+    scale = affine(RANDOM, 4, 2, 5) if scaled else {}
+    return Window(source=source, groups=groups, **weights(RANDOM, 4, 4 // groups, (1, 1)), **scale)
+
+
+def network(*nodes) -> IntegerNetwork:
+    """Return a network of a first layer "a" with 4 channels, ``nodes``, and a head that reads the last of them."""
+    first = Layer(name="a", terms=(window(INPUT),), ending=FIRE)
+    last = nodes[-1].name if nodes else "a"
+    head = Layer(name="out", terms=(window(last, scaled=False),), ending=Logits())
+    return IntegerNetwork(
+        input=InputFormat(channels=4, height=2, width=2, steps=2), nodes=[first, *nodes, head],
+        logit_offset=np.zeros(4, np.int64),
+    )
+
+
+UNSUPPORTED = {
+    "terms": ([Layer(name="x", terms=(window(), Shortcut(source="a")), ending=FIRE)],
+              "layer 'x': it sums 2 terms (1-bit weights 4 x 4 x 1 x 1, stride 1 + shortcut); the core sums one window "
+              "yet, the integer model runs it"),
+    "shortcut": ([Layer(name="x", terms=(Shortcut(source="a"),), ending=FIRE)],
+                 "layer 'x': the core has no shortcut yet; the integer model runs it"),
+    "product": ([Layer(name="x", terms=(Product(source="a", operand="a", **affine(RANDOM, 4, 2, 5)),), ending=FIRE)],
+                "layer 'x': the core has no product of two maps yet; the integer model runs it"),
+    "store": ([Layer(name="x", terms=(window(),), ending=Store(fraction_bits=10)),
+               Layer(name="y", terms=(Stored(streams=("x",), exponent=2),), ending=FIRE)],
+              "layer 'x': the core stores no streams yet; the integer model runs it"),
+    "groups": ([Layer(name="x", terms=(window(groups=2),), ending=FIRE)],
+               "layer 'x': groups is 2; the core has no groups of input channels yet, the integer model runs them"),
+    "pooling": ([Layer(name="x", terms=(window(),), ending=POOLED)],
+                "layer 'x': the core has no OR-pool on the way out yet: make it a node of its own (OrPool)"),
+    "stride": ([OrPool(name="x", source="a", pooling=Pooling(kernel=(1, 1), stride=3))],
+               "layer 'x': stride is 3, the core's pools have 1 or 2"),
+    "heads": ([Layer(name="head", terms=(window(scaled=False),), ending=Logits()),
+               Layer(name="x", terms=(window(),), ending=FIRE)],
+              "layer 'out': a second layer that adds to the logits; the core has one yet, the integer model runs "
+              "several"),
+}
+
+
+@pytest.mark.parametrize("kind", UNSUPPORTED)
+def test_what_no_core_runs_is_named(kind):
+    nodes, message = UNSUPPORTED[kind]
+    made = network(*nodes)
+    made.verify()
+    with pytest.raises(CompileError) as error:
+        place(made, CORES[0])
+    assert str(error.value) == message
+
+
+def test_random_graphs_are_placed_or_refused_by_name():
+    placed = 0
+    for seed in range(60):
+        made = graph(seed)
+        try:
+            place(made, CORES[0])
+            placed += 1
+        except CompileError as error:
+            assert str(error).startswith(("input", *(f"layer {name!r}" for name in made.names))), error
+    assert 0 < placed < 60
+
+
+def test_layers_read_the_maps_that_they_name():
+    random = np.random.default_rng(1)
+    nodes = chain(
+        layer(random, "first", 4, 4, (1, 1), neuron=Neuron()), or_pool("pool", 2),
+        layer(random, "last", 3, 4, (1, 1)),
+    )
+    placed = place(IntegerNetwork(
+        input=InputFormat(channels=4, height=2, width=2, steps=2), nodes=nodes, logit_offset=np.zeros(3, np.int64),
+    ), CORES[0]).layers
+    assert [each.layer.source for each in placed] == [INPUT, "first", "pool"]
+    assert [each.source for each in placed[1:]] == [each.target for each in placed[:-1]]
