@@ -38,17 +38,15 @@ def count_windows(
     return reads.sum((1, 2, 3)).to(torch.int64)
 
 
-def bank_counts(plane: Tensor, walk: Walk, banks: int, first: int = 0) -> Tensor:
+def bank_counts(plane: Tensor, walk: Walk, banks: int) -> Tensor:
     """Return how many active inputs each bank reads in each window.
 
-    ``plane`` is one input plane of 0 and 1, (inputs, channels, height, width), whose first channel
-    has the number ``first``; the result is float32 (inputs, banks, output height, output width).
-    Channel c is read by bank ``c % banks``.
+    ``plane`` is one input plane of 0 and 1, (inputs, channels, height, width); the result is
+    float32 (inputs, banks, output height, output width). Channel c is read by bank ``c % banks``.
     """
     count, channels, height, width = plane.shape
-    before = first % banks
-    padded = torch.zeros(count, -(-(before + channels) // banks) * banks, height, width)
-    padded[:, before:before + channels] = plane
+    padded = torch.zeros(count, -(-channels // banks) * banks, height, width)
+    padded[:, :channels] = plane
     folded = padded.reshape(count, -1, banks, height, width).sum(1)
     ones = torch.ones(banks, 1, *walk.kernel)
     return functional.conv2d(folded, ones, None, walk.stride, walk.padding, groups=banks)
@@ -73,7 +71,8 @@ def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> 
     size = planes[0].shape[1] // walk.groups
     for plane in planes:
         for first in range(0, plane.shape[1], size):
-            reads = bank_counts(plane[:, first:first + size], walk, config.banks, first).to(torch.int64)
+            # Which bank the first channel of a group lies in does not matter to sums and maxima.
+            reads = bank_counts(plane[:, first:first + size], walk, config.banks).to(torch.int64)
             total = reads.sum(1)
             active = active + total.sum((1, 2))
             idle = idle + (reads.amax(1) * config.banks - total).sum((1, 2))

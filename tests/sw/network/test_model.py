@@ -5,11 +5,13 @@ import torch
 from ragged_networks import CORES, chain, changed, layer, network, samples
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
+from spikeplane.network.endings import Logits, Store
 from spikeplane.network.graph import IntegerNetwork
-from spikeplane.network.input import InputFormat
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
-from spikeplane.network.window import tap_weights
+from spikeplane.network.window import Window, tap_weights
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import Neuron, Reset, saturate, scale_sum
 
@@ -151,6 +153,45 @@ def test_an_update_that_saturates_twice_counts_once():
     result = model.run(net, np.zeros((1, 2, 1, 1, 1), np.uint8))
     # Channel 0: x in both steps, u in the second one; channel 1: u in the second step.
     assert int(result.counters["hidden"][Counter.SATURATIONS]) == 3
+
+
+def biased(*offsets: int) -> Window:
+    """Return a window whose sums count nothing, with these values of each channel."""
+    shift = 1
+    return Window(
+        source=INPUT, weight=np.ones((len(offsets), 1, 1, 1), np.int64), weight_bits=1, weight_kind=WeightKind.UNIT,
+        multiplier=np.zeros(len(offsets), np.int64), offset=np.array(offsets) << shift, shift=shift,
+    )
+
+
+def outcome(*terms) -> torch.Tensor:
+    """Return the values of the stream that the sum of ``terms`` becomes."""
+    net = IntegerNetwork(
+        input=InputFormat(channels=1, height=1, width=1, steps=1),
+        nodes=[
+            Layer(name="stream", terms=terms, ending=Store(fraction_bits=8)),
+            Layer(name="out", terms=(Window(
+                source="stream", weight=np.ones((2, len(terms[0].offset), 1, 1), np.int64), weight_bits=1,
+                weight_kind=WeightKind.ODD),), ending=Logits()),
+        ],
+        logit_offset=np.zeros(2, np.int64))
+    net.verify()
+    result = model.run(net, np.zeros((1, *net.input.shape), np.uint8), trace=True)
+    return result.streams["stream"].ravel(), result.counters["stream"][Counter.SATURATIONS]
+
+
+def test_streams_saturate_at_both_ends():
+    values, saturated = outcome(biased(32767, 32768, -32768, -32769, 5))
+    assert values.tolist() == [32767, 32767, -32768, -32768, 5]
+    assert int(saturated) == 2
+
+
+def test_sums_of_terms_do_not_wrap():
+    big = (1 << 30) - 1
+    values, saturated = outcome(*[biased(big, -big)] * 3)
+    assert values.tolist() == [32767, -32768] and int(saturated) == 2
+    values, _ = outcome(biased(big), biased(-big), biased(7))
+    assert values.tolist() == [7]
 
 
 @pytest.mark.parametrize(("change", "message"), [
