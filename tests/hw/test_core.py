@@ -40,7 +40,7 @@ def test_core_equals_the_integer_model(config, schedule, direct):
 
 
 def test_packed_states():
-    network, config = ragged_networks.network(18), ragged_networks.CORES[2]
+    network, config = ragged_networks.network(2), ragged_networks.CORES[2]
     layers = place(network, config, Schedule.STORED).layers
     assert 1 << max(layer.state_pack for layer in layers) == config.most_packed
     check(network, config, Schedule.STORED, ragged_networks.samples(network, 2))
@@ -49,6 +49,6 @@ def test_packed_states():
 @pytest.mark.parametrize("direct", [False, True], ids=["events", "direct"])
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 def test_memory_free_neurons(schedule, direct):
-    network = ragged_networks.network(7 if direct else 4, direct=direct, taps=True)
+    network = ragged_networks.network(2 if direct else 21, direct=direct, taps=True)
     assert any(len(layer.terms[0].taps) > 2 for layer in network.nodes[1:] if layer.kind == "layer")
     check(network, ragged_networks.CORES[0], schedule, ragged_networks.samples(network, 2))

@@ -112,7 +112,7 @@ def test_streaming_goes_round_the_rings_of_memory_free_layers(driver):
             np.testing.assert_array_equal(result.sums, expected)
 
 
-def test_streaming_keeps_no_input_to_look_back_at(board):
+def test_streaming_keeps_no_input_to_look_back_at(driver):
     network = next(n for n in networks(few_channels=True, taps=True) if len(taps_of(n.nodes[0])) > 1)
     driver.load(compile_network(network, CONFIG, Schedule.STORED))
     name, back = network.nodes[0].name, len(taps_of(network.nodes[0])) - 1
