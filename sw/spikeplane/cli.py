@@ -12,6 +12,7 @@ from rich.table import Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
 from .network.schedule import Schedule
+from .notices import noticed
 from .training.run.interrupts import TrainingStopped
 
 __all__ = ["app"]
@@ -350,10 +351,15 @@ def info(
     console.print(table)
 
 
+def _warn(text: str) -> None:
+    errors.print(f"spikeplane: warning: {text}", style="yellow", highlight=False, markup=False)
+
+
 def main() -> None:
-    """Run the command; an expected error is one line on standard error and exit status 1."""
+    """Run the command; an expected error is one line on standard error and exit status 1, a warning one line."""
     try:
-        app()
+        with noticed(_warn):
+            app()
     except EXPECTED as error:
         Console(stderr=True).print(f"spikeplane: {error}", style="red", highlight=False, markup=False)
         raise SystemExit(1) from None

@@ -97,6 +97,69 @@ def dat(events: np.ndarray) -> bytes:
     return b"% Data file\n% Version 2\n\x00\x08" + np.array(words, "<u4").tobytes()
 
 
+def evt_header(version: str, width: int, height: int, *options: str) -> bytes:
+    """Return the lines of a .raw file; ``version`` as its format calls it, EVT2, EVT21 or EVT3."""
+    parts = ";".join([version, f"height={height}", f"width={width}", *options])
+    return f"% camera_integrator_name Prophesee\n% format {parts}\n% geometry {width}x{height}\n% end\n".encode()
+
+
+def evt_2(events: np.ndarray, width: int, height: int, start: int = 0) -> bytes:
+    words, high = [], -1
+    for t, x, y, polarity in events.tolist():
+        t += start
+        if t >> 6 != high:
+            high = t >> 6
+            words.append(0x8 << 28 | high & 0xFFFFFFF)
+        words.append(polarity << 28 | (t & 0x3F) << 22 | x << 11 | y)
+    return evt_header("EVT2", width, height) + np.array(words, "<u4").tobytes()
+
+
+def evt_2_1(events: np.ndarray, width: int, height: int, order: str = "little", start: int = 0) -> bytes:
+    """Each event is a bit of the vector of 32 pixels that it lies in."""
+    words, high = [], -1
+    for t, x, y, polarity in events.tolist():
+        t += start
+        if t >> 6 != high:
+            high = t >> 6
+            words.append(0x8 << 60 | (high & 0xFFFFFFF) << 32)
+        words.append((polarity << 28 | (t & 0x3F) << 22 | (x & ~31) << 11 | y) << 32 | 1 << (x & 31))
+    content = np.array(words, "<u8").view("<u4").reshape(-1, 2)
+    content = content[:, ::-1] if order == "legacy" else content
+    return evt_header("EVT21", width, height, f"endianness={order}") + content.tobytes()
+
+
+def evt_3(events: np.ndarray, width: int, height: int, start: int = 0) -> bytes:
+    """Every other event is a bit of a vector."""
+    words, high = [], -1
+    for index, (t, x, y, polarity) in enumerate(events.tolist()):
+        t += start
+        for upper in range(high + 1 if high >= 0 else t >> 12, (t >> 12) + 1):
+            high = upper
+            words.append(0x8000 | upper & 0xFFF)
+        words += [0x6000 | t & 0xFFF, y]
+        if index % 2:
+            words.append(0x2000 | polarity << 11 | x)
+        else:  # A vector of 12 without an event goes before, where there is place.
+            base = x - x % 8
+            skipped = base >= 12
+            words.append(0x3000 | polarity << 11 | base - 12 * skipped)
+            words += [0x4000] * skipped + [0x5000 | 1 << x % 8]
+    return evt_header("EVT3", width, height) + np.array(words, "<u2").tobytes()
+
+
+def event_stream(events: np.ndarray, width: int, height: int, kind: str = "dvs") -> bytes:
+    """Return an .es file of a DVS or an ATIS, whose rows count from the bottom."""
+    shift, most, overflow = (1, 127, 0xFF) if kind == "dvs" else (2, 63, 0xFD)
+    content, last = b"Event Stream\x02\x00\x00" + (b"\x01" if kind == "dvs" else b"\x02"), 0
+    content += struct.pack("<HH", width, height)
+    for t, x, y, polarity in events.tolist():
+        passed, rest = divmod(t - last, most)
+        last = t
+        content += bytes([overflow]) * passed
+        content += struct.pack("<BHH", rest << shift | polarity << shift - 1, x, height - 1 - y)
+    return content
+
+
 def nmnist_bin(events: np.ndarray) -> bytes:
     return b"".join(
         bytes([x, y]) + (polarity << 23 | t).to_bytes(3, "big")

@@ -6,14 +6,16 @@ integer and text; and it takes up to 4 GiB of memory where a damaged packet clai
 """
 
 import struct
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from .events import Recording, RecordingError, from_zero, make_events
+from .events import Recording, RecordingError, RecordingWarning, agree_on_size, from_zero, make_events
 from .files import import_extra
+from .times import require_order
 
 __all__ = ["read_aedat4"]
 
@@ -66,13 +68,46 @@ class _Table:
         return self.content[start + 4 : end]
 
 
+PART = 1 << 20
+"""Bytes that are decompressed at once: libraries take as much memory as they are asked for."""
+PACKET_LIMIT = 1 << 28
+"""Bytes of a packet: dv-processing writes some ten thousand events into one; a damaged one claims any size."""
+
+
 def _lz4() -> Callable[[bytes], bytes]:
-    return import_extra("lz4.frame").decompress
+    frame = import_extra("lz4.frame")
+
+    def decompress(content: bytes) -> bytes:
+        decompressor = frame.LZ4FrameDecompressor()
+
+        def parts() -> Iterator[bytes]:
+            yield decompressor.decompress(content, max_length=PART)
+            while not decompressor.eof and not decompressor.needs_input:
+                yield decompressor.decompress(b"", max_length=PART)
+
+        found = _join(parts())
+        if not decompressor.eof:
+            raise ValueError("its compressed bytes end early")
+        return found
+    return decompress
 
 
 def _zstd() -> Callable[[bytes], bytes]:
     zstandard = import_extra("zstandard")
-    return lambda content: zstandard.ZstdDecompressor().decompressobj().decompress(content)
+
+    def decompress(content: bytes) -> bytes:
+        reader = zstandard.ZstdDecompressor().stream_reader(content)
+        return _join(iter(lambda: reader.read(PART), b""))
+    return decompress
+
+
+def _join(parts: Iterator[bytes]) -> bytes:
+    found = bytearray()
+    for part in parts:
+        found += part
+        if len(found) > PACKET_LIMIT:
+            raise ValueError(f"its compressed bytes make more than {PACKET_LIMIT} bytes")
+    return bytes(found)
 
 
 COMPRESSIONS = [lambda: bytes, _lz4, _lz4, _zstd, _zstd]
@@ -84,7 +119,9 @@ def read_aedat4(
 ) -> Recording:
     """Return the first stream of events in an .aedat4 file, with times since its first event.
 
-    The file names width and height; ``width`` and ``height`` must be these if they are given.
+    The file names width and height; ``width`` and ``height`` must be these if they are given. A file whose writer
+    ended before it closed it, as in a crash, gives the packets that are whole, and a RecordingWarning. A
+    RecordingError names the file and what is cut, damaged or out of the frame.
     """
     raw = Path(path).read_bytes()
     if not raw.startswith(MAGIC):
@@ -101,16 +138,18 @@ def read_aedat4(
         raise RecordingError(
             f"{path}: compression {compression}, limit {len(COMPRESSIONS) - 1}"
         )
-    for name, given, found in zip(("width", "height"), (width, height), size, strict=True):
-        if given and given != found:
-            raise RecordingError(f"{path}: the file's {name} is {found}, not {given}")
+    agree_on_size(path, (width, height), size)
     # The table of packets behind the last one only repeats where they are. A recording that was
     # cut off has none, and a position of -1.
-    packets = raw[place:] if end < 0 else raw[place:end]
-    arrays = list(_packets(path, packets, stream, COMPRESSIONS[compression]()))
+    closed = end >= 0
+    if closed and not place <= end <= len(raw):
+        raise RecordingError(f"{path}: cut: its packets end at byte {end}, the file has {len(raw)}")
+    packets = raw[place:end] if closed else raw[place:]
+    arrays = list(_packets(path, packets, stream, COMPRESSIONS[compression](), closed))
     events = np.concatenate(arrays) if arrays else np.zeros(0, EVENT_RAW)
     if not len(events):
         raise RecordingError(f"{path}: the recording has no events")
+    require_order(str(path), events["t"])
     recording = from_zero(Recording(
         name=str(path), width=size[0], height=size[1], label=label,
         events=make_events(str(path), *(events[name] for name in EVENT_RAW.names or ())),
@@ -134,16 +173,26 @@ def _event_stream(text: bytes) -> tuple[int, tuple[int, int]]:
     raise ValueError(f"no stream is of type {EVENT_STREAM}")
 
 
-def _packets(path: Path, raw: bytes, stream: int, decompress: Callable[[bytes], bytes]):
+def _packets(path: Path, raw: bytes, stream: int, decompress: Callable[[bytes], bytes], closed: bool):
+    """Yield the events of ``stream`` in each packet; the last one may be cut if the file is not ``closed``."""
     place = 0
     while place < len(raw):
-        if len(raw) - place < PACKET.size:
-            raise RecordingError(f"{path}: cut within the header of a packet")
-        number, size = PACKET.unpack_from(raw, place)
-        content = raw[place + PACKET.size : place + PACKET.size + size]
-        if len(content) < size:
-            raise RecordingError(f"{path}: a packet of {size} bytes is cut to {len(content)}")
-        place += PACKET.size + size
+        size = PACKET.size
+        number = None
+        if len(raw) - place >= PACKET.size:
+            number, content_size = PACKET.unpack_from(raw, place)
+            size += content_size
+        if len(raw) - place < size:
+            message = f"{path}: a packet of {size} bytes is cut to {len(raw) - place}"
+            if closed:
+                raise RecordingError(message)
+            warnings.warn(
+                f"{message}: its writer ended before it closed the file; the packets before are used",
+                RecordingWarning, stacklevel=2,
+            )
+            return
+        content = raw[place + PACKET.size : place + size]
+        place += size
         if number != stream:
             continue
         try:

@@ -1,14 +1,17 @@
 """Recordings as arrays: .npy and .npz of NumPy, .mat of MATLAB."""
 
 import io
+import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .events import Recording, RecordingError, make_events
+from .events import Recording, RecordingError, agree_on_size, make_events
 from .files import import_extra
+from .times import to_microseconds
 
 __all__ = ["read_mat", "read_numpy"]
 
@@ -19,34 +22,68 @@ NAMES = {
 """What files call the fields of events."""
 STRUCT = "TD"
 """The MATLAB structure of events that the tools of ATIS cameras write."""
+DEFLATE_RATIO = 1032
+"""The most bytes that a compressed one can make."""
 
 
 def read_numpy(
-    path: Path, label: int | None = None, width: int | None = None, height: int | None = None
+    path: Path, label: int | None = None, width: int | None = None, height: int | None = None, unit: str | None = None
 ) -> Recording:
     """Return the recording in an .npz file of arrays t, x, y and p, or an .npy file of such fields.
 
-    Times are in us, polarity is 1 or True for brighter, 0, -1 or False for darker.
+    Times are numbers of ``unit``, one of UNITS, us if None, or NumPy's times with a unit of their own; the recording's
+    are since the first one. Polarity is 1 or True for brighter, 0, -1 or False for darker. A RecordingError names the
+    file and what is absent, of another type, or out of the frame or time order.
     """
     raw = Path(path).read_bytes()
     try:
-        loaded = np.load(io.BytesIO(raw), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            values: Mapping[str, Any] = {name: loaded[name] for name in loaded.dtype.names or ()}
+        if zipfile.is_zipfile(io.BytesIO(raw)):
+            values = _members(raw)
         else:
-            wanted = {name for names in NAMES.values() for name in names}
-            values = {name: loaded[name] for name in loaded.files if name in wanted}
+            loaded = _array(io.BytesIO(raw), len(raw))
+            values = {name: loaded[name] for name in loaded.dtype.names or ()}
     except Exception as error:  # Whatever NumPy and zipfile stumble over in a damaged file.
         raise RecordingError(f"{path}: not a readable NumPy file: {error}") from error
-    return _recording(path, values, label, width, height)
+    return _recording(path, values, label, (width, height), unit)
+
+
+def _members(raw: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file that are fields of events."""
+    values = {}
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        for item in archive.infolist():
+            name = item.filename.removesuffix(".npy")
+            if name in {name for names in NAMES.values() for name in names}:
+                if item.file_size > len(raw) * DEFLATE_RATIO:
+                    raise ValueError(f"{item.filename} claims {item.file_size} bytes, of a file of {len(raw)}")
+                with archive.open(item) as member:
+                    content = member.read(item.file_size)
+                values[name] = _array(io.BytesIO(content), len(content))
+    return values
+
+
+def _array(stream: io.BytesIO, size: int) -> np.ndarray:
+    """Return the array of an .npy file of ``size`` bytes, after a look at how many its header claims."""
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"version {version} of the format, must be one of {', '.join(map(str, readers))}")
+    shape, _, dtype = readers[version](stream)
+    claimed, left = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if not dtype.hasobject and claimed != left:
+        raise ValueError(f"the header claims {claimed} bytes of {dtype}, the file has {left}")
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)
 
 
 def read_mat(
-    path: Path, label: int | None = None, width: int | None = None, height: int | None = None
+    path: Path, label: int | None = None, width: int | None = None, height: int | None = None, unit: str | None = None
 ) -> Recording:
     """Return the recording in a .mat file (before version 7.3): arrays t, x, y and p, or in a TD.
 
-    Where polarities are 1 and 2, as N-MNIST's tools write them, x and y count from 1 as well.
+    Times are numbers of ``unit``, one of UNITS, us if None; the recording's are since the first one. Where polarities
+    are 1 and 2, as N-MNIST's tools write them, x and y count from 1 as well. A RecordingError names the file and what
+    is absent, of another type, or out of the frame or time order.
     """
     loadmat = import_extra("scipy.io").loadmat
     raw = Path(path).read_bytes()
@@ -59,14 +96,13 @@ def read_mat(
         raise RecordingError(
             f"{path}: not a readable MATLAB file of {len(raw)} bytes: {error}"
         ) from error
-    return _recording(path, values, label, width, height)
+    return _recording(path, values, label, (width, height), unit)
 
 
 def _recording(
-    path: Path, values: Mapping[str, Any], label: int | None, width: int | None, height: int | None
+    path: Path, values: Mapping[str, Any], label: int | None, given: tuple[int | None, int | None], unit: str | None
 ) -> Recording:
-    if not width or not height:
-        raise RecordingError(f"{path}: arrays have no width and height; give them")
+    width, height = agree_on_size(path, given, (None, None))
     fields = {}
     for field, names in NAMES.items():
         name = next((name for name in names if name in values), None)
@@ -75,12 +111,40 @@ def _recording(
                 f"{path}: expected an array {' or '.join(names)}, found {', '.join(values) or 'none'}"
             )
         fields[field] = np.atleast_1d(np.asarray(values[name]))
-    polarity = fields["polarity"]
-    if polarity.dtype.kind != "b" and (polarity >= 1).all() and (polarity == 2).any():
-        fields |= {field: fields[field] - 1.0 for field in ("x", "y", "polarity")}
-    elif polarity.dtype.kind in "if":
-        fields["polarity"] = np.where(polarity == -1, 0, polarity)
+    fields["t"] = to_microseconds(str(path), fields["t"], unit)
+    if all(fields[field].ndim == 1 and fields[field].dtype.kind in "biuf" for field in ("x", "y", "polarity")):
+        fields |= _from_zero(path, fields, {"x": width, "y": height})
     events = make_events(str(path), **fields)
     recording = Recording(name=str(path), events=events, width=width, height=height, label=label)
     recording.verify()
     return recording
+
+
+def _from_zero(path: Path, fields: Mapping[str, np.ndarray], limits: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Return x, y and polarity from 0 on; a RecordingError names what counts from 1 where the others do not."""
+    polarity = fields["polarity"]
+    if not polarity.size:
+        return {}
+    if polarity.dtype.kind != "b" and (polarity >= 1).all() and (polarity == 2).any():
+        for field in limits:
+            if fields[field].size and fields[field].min() < 1:
+                raise RecordingError(
+                    f"{path}: polarity counts from 1, as in MATLAB, but an event has {field} = {fields[field].min()}; "
+                    f"take 1 off polarity"
+                )
+        return {field: fields[field] - 1.0 for field in ("x", "y", "polarity")}
+    for field, limit in limits.items():
+        if fields[field].size and fields[field].min() >= 1 and fields[field].max() == limit:
+            raise RecordingError(
+                f"{path}: {field} is in 1..{limit}, so it seems to count from 1, as in MATLAB, but polarity does not; "
+                f"take 1 off x and y, or give another size than {limits['x']} x {limits['y']}"
+            )
+    if polarity.dtype.kind in "if":
+        polarity = np.where(polarity == -1, 0, polarity)
+        odd = np.flatnonzero((polarity != 0) & (polarity != 1))
+        if len(odd):
+            raise RecordingError(
+                f"{path}: event {odd[0]} has polarity {polarity[odd[0]]}, must be 0 and 1, -1 and 1, or, where x and "
+                f"y count from 1 as well, 1 and 2"
+            )
+    return {"polarity": polarity}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .events import Recording, RecordingError, make_events
+from .times import unwrap
 
 __all__ = ["read_dat"]
 
@@ -23,7 +24,8 @@ def read_dat(
     """Return the recording in a .dat file; ``width`` and ``height`` are needed if it has none.
 
     After lines of text that begin with %, two bytes tell the type and the size of an event, which
-    is 8 bytes: time in us, then from bit 0 on 14 bits of x, 14 of y and 4 of polarity.
+    is 8 bytes: time in us, then from bit 0 on 14 bits of x, 14 of y and 4 of polarity. A RecordingError names the
+    file and what is cut, of another type, or out of the frame or time order.
     """
     raw = Path(path).read_bytes()
     start = 0
@@ -38,16 +40,17 @@ def read_dat(
     content = raw[start + 2 :]
     if not content or len(content) % size:
         raise RecordingError(
-            f"{path}: expected a positive multiple of {size} bytes of events, found {len(content)}"
+            f"{path}: cut: expected a positive multiple of {size} bytes of events, found {len(content)}"
         )
     found = {name.lower(): int(value) for name, value in SIZE.findall(header)}
-    width, height = width or found.get(b"width"), height or found.get(b"height")
-    if not width or not height:
+    width = found.get(b"width") if width is None else width
+    height = found.get(b"height") if height is None else height
+    if width is None or height is None:
         raise RecordingError(f"{path}: the header names no width and height; give them")
     array = np.frombuffer(content, RAW)
     data = array["data"]
     events = make_events(
-        str(path), array["t"], data & COORDINATE, data >> 14 & COORDINATE, data >> 28
+        str(path), unwrap(array["t"], 32), data & COORDINATE, data >> 14 & COORDINATE, data >> 28
     )
     recording = Recording(name=str(path), events=events, width=width, height=height, label=label)
     recording.verify()

@@ -4,11 +4,23 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["DataError", "find_file", "find_folder", "import_extra", "locate", "locate_folder"]
+__all__ = [
+    "FOREIGN", "DataError", "find_file", "find_folder", "foreign_count", "import_extra", "locate", "locate_folder",
+]
 
 
 class DataError(ValueError):
     """A data file is missing or wrong; the message says what was expected and what was found."""
+
+
+FOREIGN = "._"
+"""What names begin with where macOS has left its own data beside a file, on disks and in archives of others."""
+
+
+def foreign_count(paths: list[Path]) -> str:
+    """Return, for an error about too many files, how many of ``paths`` macOS has left; empty if none."""
+    count = sum(path.name.startswith(FOREIGN) for path in paths)
+    return f", {count} of them {FOREIGN}* of macOS; delete these" if count else ""
 
 
 def _candidates(root: Path | None, folder: str, name: str) -> list[Path]:

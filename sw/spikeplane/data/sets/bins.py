@@ -1,12 +1,13 @@
 """How a recording becomes the spikes of time steps: bins of equal time or of equal count."""
 
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..formats.events import Recording, RecordingError
+from ..formats.events import TIME_LIMIT, Recording, RecordingError
 
 __all__ = ["BINS", "STEP_EVENT", "Bins", "CountBins", "TimeBins", "scatter"]
 
@@ -14,6 +15,8 @@ STEP_EVENT = np.dtype([
     ("step", np.uint16), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)
 ])
 """An event as a core takes it: the time stamp is the index of its time step."""
+STEP_LIMIT = 1 << 16
+"""Of steps: a STEP_EVENT's has 16 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +32,26 @@ class Bins(ABC):
     """Events of a polarity in a cell and a bin that make a spike: 1 is OR, more is a sum."""
 
     def __post_init__(self):
-        self._verify(steps=1, downsample=1, threshold=1)
+        self._verify(steps=(1, STEP_LIMIT), downsample=(1, None), threshold=(1, None))
         if self.side is not None:
-            self._verify(side=1)
+            self._verify(side=(1, None))
             if self.downsample != 1:
                 raise ValueError(
                     f"side {self.side} and downsample {self.downsample} exclude each other"
                 )
 
-    def _verify(self, **least: int) -> None:
-        for name, limit in least.items():
+    def _verify(self, **limits: tuple[int, int | None]) -> None:
+        """Make NumPy's integers Python's, which never wrap; a ValueError names what is none or beyond its limits."""
+        for name, (least, most) in limits.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < limit:
-                raise ValueError(f"{name} must be an integer of {limit} or more, not {value!r}")
+            try:
+                whole = operator.index(value)
+            except TypeError:
+                whole = None
+            if whole is None or whole < least or (most is not None and whole > most):
+                allowed = f"of {least} or more" if most is None else f"in {least}..{most}"
+                raise ValueError(f"{name} must be an integer {allowed}, not {value!r}")
+            object.__setattr__(self, name, whole)
 
     @abstractmethod
     def _assign(self, recording: Recording) -> np.ndarray:
@@ -92,7 +102,7 @@ class Bins(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeBins(Bins):
-    """Bins of equal time: the ``duration`` microseconds from ``start`` on."""
+    """Bins of equal time: the ``duration`` microseconds from ``start`` on, in the recording's own times."""
 
     duration: int | None = None
     """None: up to the last event of each recording."""
@@ -100,9 +110,9 @@ class TimeBins(Bins):
 
     def __post_init__(self):
         super().__post_init__()
-        self._verify(start=0)
+        self._verify(start=(0, TIME_LIMIT))
         if self.duration is not None:
-            self._verify(duration=1)
+            self._verify(duration=(1, TIME_LIMIT))
 
     def __str__(self) -> str:
         end = "the end" if self.duration is None else f"{self.start + self.duration} us"
@@ -111,7 +121,9 @@ class TimeBins(Bins):
     def _assign(self, recording: Recording) -> np.ndarray:
         time = recording.events["t"] - self.start
         duration = max(1, int(time[-1]) + 1) if self.duration is None else self.duration
-        return time * self.steps // duration
+        # Not time * steps // duration, which wraps: step k begins at the first whole time from k * duration / steps on.
+        edges = np.array([-(-step * duration // self.steps) for step in range(self.steps + 1)], np.int64)
+        return np.searchsorted(edges, time, side="right") - 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..formats.aedat import read_aedat
+from ..formats.aedat import DVS128, read_aedat
 from ..formats.events import Recording, RecordingError, from_zero
 from ..formats.files import DataError, locate
 
@@ -34,7 +34,7 @@ def load_dvsgesture(root: Path | None, part: str) -> Iterator[Recording]:
 
 
 def _gestures(path: Path, table: Path) -> Iterator[Recording]:
-    whole = from_zero(read_aedat(path), start=0)
+    whole = from_zero(read_aedat(path, width=DVS128, height=DVS128), start=0)
     rows = table.read_text(encoding="utf-8", errors="replace").split()
     if rows[:1] != [COLUMNS]:
         raise DataError(f"{table}: expected the columns {COLUMNS}, found {rows[:1]}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..formats.dat import read_dat
 from ..formats.events import Recording
-from ..formats.files import DataError, locate_folder
+from ..formats.files import DataError, foreign_count, locate_folder
 
 __all__ = ["CLASSES", "DURATION", "HEIGHT", "WIDTH", "load_ncars"]
 
@@ -32,6 +32,7 @@ def load_ncars(root: Path | None, part: str) -> Iterator[Recording]:
         if len(paths) != COUNTS[part][name]:
             raise DataError(
                 f"{folder / name}: expected {COUNTS[part][name]} recordings *.dat, found {len(paths)}"
+                f"{foreign_count(paths)}"
             )
         for path in paths:
             yield read_dat(path, label, WIDTH, HEIGHT)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..formats.events import Recording
-from ..formats.files import DataError, locate_folder
+from ..formats.files import DataError, foreign_count, locate_folder
 from ..formats.nmnist_bin import read_nmnist_bin
 
 __all__ = ["CLASSES", "DURATION", "load_nmnist"]
@@ -28,6 +28,7 @@ def load_nmnist(root: Path | None, part: str) -> Iterator[Recording]:
     if len(paths) != COUNTS[part]:
         raise DataError(
             f"{folder}: expected {COUNTS[part]} recordings as 0/*.bin to 9/*.bin, found {len(paths)}"
+            f"{foreign_count(paths)}"
         )
     for path in paths:
         yield read_nmnist_bin(path, int(path.parent.name))

@@ -24,6 +24,18 @@ def test_bad_recordings_are_refused(events, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("size", [{"width": 0}, {"height": 65_537}])
+def test_frames_beyond_16_bits_are_refused(size):
+    (side, value), = size.items()
+    with pytest.raises(RecordingError, match=rf"^sample: {side} {value}, must be in 1\.\.65536$"):
+        recording((0, 0, 0, 0), **size).verify()
+
+
+def test_times_beyond_the_limit_are_refused():
+    with pytest.raises(RecordingError, match=f"^sample: an event has t = {2**62}, limit {2**62 - 1}$"):
+        recording((0, 0, 0, 0), (2**62, 0, 0, 0)).verify()
+
+
 def test_events_of_another_type_are_refused():
     with pytest.raises(RecordingError, match="sample: events must be a one-dimensional array"):
         Recording(name="sample", events=np.zeros((3, 4)), width=4, height=3).verify()

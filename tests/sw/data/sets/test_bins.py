@@ -88,8 +88,32 @@ def test_a_side_that_is_no_reduction_is_refused():
         CountBins(steps=1, side=5, downsample=2)
 
 
+def test_numpy_integers_are_integers():
+    sample = recording((0, 1, 1, 1), (69_999, 2, 2, 0))
+    bins = TimeBins(steps=np.uint8(200), duration=sample.events["t"][-1] + 1, start=np.int16(0), downsample=np.uint8(2))
+    assert bins == TimeBins(steps=200, duration=70_000, downsample=2) and type(bins.steps) is int
+    assert bins.step_events(sample).tolist() == [(0, 0, 0, 1), (199, 1, 1, 0)]
+
+
+def test_steps_end_where_their_16_bits_do():
+    sample = recording((0, 1, 1, 1), (65_535, 1, 1, 1))
+    assert TimeBins(steps=65_536).step_events(sample)["step"].tolist() == [0, 65_535]
+    with pytest.raises(ValueError, match=r"^steps must be an integer in 1\.\.65536, not 70000$"):
+        TimeBins(steps=70_000)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 1000])
+@pytest.mark.parametrize("duration", [1, 5, 700, 2**40 + 1, 2**61 + 7])
+def test_bins_of_long_times_are_exact(steps, duration):
+    times = sorted({duration * k // 13 for k in range(14)} | {duration * k // steps for k in range(0, steps + 1, 7)})
+    sample = recording(*((t, k % 997, k // 997, 1) for k, t in enumerate(times)), width=1000)
+    events = TimeBins(steps=steps, duration=duration).step_events(sample)
+    expected = {(k % 997, k // 997): t * steps // duration for k, t in enumerate(times) if t < duration}
+    assert {(x, y): step for step, x, y, _ in events.tolist()} == expected
+
+
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"duration": 1.5}, {"start": -1}, {"downsample": 0},
-                                   {"threshold": 0}, {"side": 0}])
+                                   {"threshold": 0}, {"side": 0}, {"steps": np.float64(2)}, {"duration": 2**62}])
 def test_bad_bins_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name} must be an integer"):

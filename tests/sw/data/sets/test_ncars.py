@@ -40,7 +40,7 @@ def test_a_dat_file(tmp_path, kind):
     (encode([]), "expected a positive multiple of 8 bytes of events, found 0"),
     (encode(FULL)[:-1], "expected a positive multiple of 8 bytes of events, found 15"),
     (encode([(0, 120, 0, 1)]), "event 0 has x = 120, which must be below 120"),
-    (encode(FULL[::-1]), "event 1 at 7 us comes before event 0"),
+    (encode([(9, 0, 0, 1), (7, 0, 0, 1)]), "event 1 at 7 us comes before event 0"),
 ])
 def test_wrong_dat_files_are_refused(tmp_path, raw, message):
     path = tmp_path / "obj.dat"
@@ -59,6 +59,10 @@ def test_official_recordings(tmp_path, monkeypatch):
     found = list(load_ncars(tmp_path, "train"))
     assert [recording.label for recording in found] == [0, 1, 1]
     assert [recording.events.tolist()[0][:2] for recording in found] == [(0, 0), (0, 1), (1, 1)]
+    (folder / "._obj_0.dat").write_bytes(bytes(64))
+    with pytest.raises(DataError, match=r"2 recordings \*\.dat, found 3, 1 of them \._\* of macOS; delete these$"):
+        list(load_ncars(tmp_path, "train"))
+    (folder / "._obj_0.dat").unlink()
     (folder / "obj_0.dat").unlink()
     with pytest.raises(DataError, match=r"cars: expected 2 recordings \*\.dat, found 1"):
         list(load_ncars(tmp_path, "train"))

@@ -27,6 +27,9 @@ def test_official_recordings(tmp_path, monkeypatch):
     (recording,) = load_nmnist(tmp_path, "train")
     assert recording.events.tolist() == LONG and recording.events.dtype == EVENT
     assert recording.label == 3
+    (folder / "._00001.bin").write_bytes(bytes(65))
+    with pytest.raises(DataError, match=r"as 0/\*\.bin to 9/\*\.bin, found 2, 1 of them \._\* of macOS; delete these$"):
+        list(load_nmnist(tmp_path, "train"))
 
 
 @pytest.mark.parametrize("raw", [b"", b"1234", encode(LONG)[:-1]])
