@@ -32,6 +32,7 @@ from .training.run.checkpoint import load_checkpoint
 from .training.run.evaluate import predict, predict_integer
 from .training.run.options import RunOptions
 from .training.run.train import train
+from .writing import write_json
 
 __all__ = ["run_demo"]
 
@@ -60,7 +61,6 @@ def run_demo(
     console = Console(quiet=not progress)
     # Layers this small gain nothing from threads, and lose much where the machine is busy.
     torch.set_num_threads(1)
-    directory.mkdir(parents=True, exist_ok=True)
     recipe = load_recipe("digits", overrides)
     test = load_dataset(recipe.data, "test")
     inputs, labels = test.inputs[:samples], test.labels[:samples]
@@ -99,7 +99,7 @@ def run_demo(
     results["simulated_cycles_per_second"] = simulated / seconds
     results["boards"] = _boards(network, inputs[:PREDICTED_SAMPLES])
     console.print(f"[bold]5/5[/] write {directory}/report.json and report.html")
-    (directory / "report.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_json(directory / "report.json", results)
     _page(results, test, network).write(directory / "report.html")
     _print(console, results)
     return results

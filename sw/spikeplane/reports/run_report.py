@@ -1,6 +1,5 @@
 """The report in which a training ends: one page, the same in JSON, and a table for the terminal."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from rich.table import Table
 
 from ..information import checkpoint_rows
+from ..writing import write_json
 from .distributions import Histogram
 from .energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, Size, energy_nj
 from .report import Report, curves, heat_map, histograms
@@ -71,9 +71,8 @@ def write_run_report(
         twin = run_figures(float32, data_root, test_samples=test_samples, device=device)
         check_twin(figures, twin)
     folder = Path(checkpoint).parent if folder is None else folder
-    folder.mkdir(parents=True, exist_ok=True)
     values = {"network": figures.to_dict(), "float32": twin and twin.to_dict()}
-    (folder / JSON_NAME).write_text(json.dumps(values, indent=1) + "\n")
+    write_json(folder / JSON_NAME, values)
     if page:
         _page(figures, twin).write(folder / PAGE_NAME)
     return figures, twin
