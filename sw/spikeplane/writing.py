@@ -123,7 +123,7 @@ def _replace(target: Path, content: bytes) -> None:
     hidden = _hidden(target)
     descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             if fcntl:
                 with suppress(OSError):  # Not every file system has locks.
                     fcntl.flock(file, fcntl.LOCK_EX)

@@ -218,7 +218,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata has no {error}") from error
     except WRONG as error:
-        raise CheckpointError(f"{path}: the metadata are wrong: {error}") from error
+        reason = (str(error) or repr(error)).splitlines()[0]  # PyTorch's may go on with a trace of its own.
+        raise CheckpointError(f"{path}: the metadata are wrong: {reason}") from error
     checkpoint.network.set_progress(checkpoint.epoch / checkpoint.recipe.training.epochs)
     checkpoint.network.eval()
     return checkpoint

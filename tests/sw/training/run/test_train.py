@@ -1,12 +1,11 @@
 """Training and checkpoints."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, safe_open, save_file
+from safetensors.torch import save_file
 from sealed_files import change_checkpoint
 from spikeplane.data.sets import datasets
 from spikeplane.network.file import save_network
@@ -224,7 +223,7 @@ def test_checkpoints_return_what_was_saved(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "edit", "message"), [
-    ("header", lambda h: h.update(format="other-1"), r"checkpoint\.safetensors: checkpoint format 'other-1'; this program reads"),
+    ("header", lambda h: h.update(format="other-1"), "checkpoint format .other-1.; this program reads"),
     ("header", lambda h: h.pop("epoch"), "the metadata has no 'epoch'"),
     ("header", lambda h: h["recipe"].update(speed=3), "unknown key speed"),
     ("header", lambda h: h["input"].update(depth=3), "depth"),
@@ -248,7 +247,7 @@ def test_altered_checkpoints_are_refused(tmp_path, kind, edit, message):
 
 @pytest.mark.parametrize(("edit", "message"), [
     (lambda h: h["unfinished"].update(batch=6), "6 batches are done of an epoch of 6"),
-    (lambda h: h["unfinished"].update(batch=-1), "-1 batches are done of an epoch of 6"),
+    (lambda h: h["unfinished"].update(batch=-1), "unfinished.batch must be 0 or more, not -1"),
     (lambda h: h["unfinished"]["sums"].update(loss="x"), r"unfinished\.sums\.loss must be a number, not 'x'"),
     (lambda h: h["unfinished"]["sums"].update(rates=None), "the metadata are wrong"),
     (lambda h: h["unfinished"].pop("sums"), "the metadata has no 'sums'"),
