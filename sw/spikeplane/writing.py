@@ -10,10 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows: there only its age tells what a killed writer left.
-    fcntl = None
+from .locking import lock
 
 __all__ = ["WritingError", "check_folder", "check_writable", "write_bytes", "write_json", "write_text"]
 
@@ -124,9 +121,8 @@ def _replace(target: Path, content: bytes) -> None:
     descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            if fcntl:
-                with suppress(OSError):  # Not every file system has locks.
-                    fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(OSError):  # Not every file system has locks; then the age alone tells what is stale.
+                lock(file.fileno())
             if target.exists():
                 hidden.chmod(stat.S_IMODE(target.stat().st_mode))
             file.write(content)
@@ -160,6 +156,5 @@ def _remove_stale(target: Path) -> None:
             if time.time() - path.stat().st_mtime < STALE:
                 continue
             with path.open("rb") as file:
-                if fcntl:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file.fileno(), wait=False)
                 path.unlink()

@@ -231,7 +231,7 @@ def test_long_names_are_written(tmp_path):
 def test_nothing_else_writes_files():
     """Whoever writes a file goes through spikeplane.writing; what is in folders of one's own is exempt."""
     own = {
-        "sw/spikeplane/writing.py",
+        "sw/spikeplane/writing.py", "sw/spikeplane/locking.py",  # The latter empty ones.
         "sw/spikeplane/device/verilate.py",  # Files for Verilator, in a folder that is removed.
         "sw/spikeplane/reports/report.py",  # A picture into memory.
     }

@@ -202,8 +202,8 @@ def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, i
         # A potential beyond the table gets its last code.
         code = _integers(image, Space.TABLES)[((d["table"] + 1) << TABLE_INDEX_WIDTH) - 1]
         if code != code_limit(info.state_bits):
-            raise ImageError(f"{where}: its table's greatest code is {code}, must be {code_limit(info.state_bits)} with "
-                             f"{info.state_bits} bits")
+            raise ImageError(f"{where}: its table's greatest code is {code}, must be {code_limit(info.state_bits)} "
+                             f"with {info.state_bits} bits")
     elif info.state_bits not in (0, STATE_WIDTH):
         raise ImageError(f"{where}: state_bits is {info.state_bits}, its descriptor's potentials are not quantized")
     if not info.state_bits and d["decode_scale"]:
@@ -236,7 +236,8 @@ def _target(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) ->
         base=d["output_base"], steps=max(d["steps"], d["output_ring"] + 1), channels=info.channels,
         height=info.height, width=info.width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
     )
-    slots = -(-(-(-info.channels // config.banks)) // config.chunk_slots) * config.chunk_slots
+    banks = -(-info.channels // config.banks)
+    slots = -(-banks // config.chunk_slots) * config.chunk_slots
     _limit(where, "output_pixel", d["output_pixel"], slots, slots)
     _limit(where, "output_step", d["output_step"], made.step_slots, made.step_slots)
     if made.base % config.word_slots or made.first_word(config) + made.words(config) > config.spike_depth:
