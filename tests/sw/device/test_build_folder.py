@@ -24,6 +24,7 @@ def test_a_board_is_built_where_paths_have_spaces(tmp_path, monkeypatch):
     """The sources, the virtual environment, its Python, the cache and the folder for temporary files."""
     place = tmp_path / "a folder"
     (place / "with spaces").mkdir(parents=True)
+    version = importlib.metadata.version("verilator")
     package = importlib.metadata.distribution("verilator").locate_file("verilator")
     (place / "site packages").mkdir()
     (place / "site packages" / "verilator").symlink_to(Path(str(package)))
@@ -38,6 +39,7 @@ def test_a_board_is_built_where_paths_have_spaces(tmp_path, monkeypatch):
             return place / "site packages" / name
 
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution())
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
     monkeypatch.setattr(verilate, "SHIM", shim)
     monkeypatch.setattr(verilate, "PACKAGE_VARIABLES",
                         (verilate.PACKAGE_VARIABLES[0], f"PYTHON3={shlex.quote(str(python))}"))
@@ -93,9 +95,11 @@ def test_builds_of_the_same_share(tmp_path, monkeypatch):
 
 def test_a_failed_build_leaves_the_lock_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(verilate, "_to_rtlil", lambda component: "no RTLIL")
+    monkeypatch.setattr(verilate, "Device", lambda config: config)
+    monkeypatch.setattr(verilate, "quick_key", lambda *_: None)
     for _ in range(2):
         with pytest.raises(BuildError, match="failed with 1"):
-            build_library(MockDevice(NARROW), tmp_path)
+            build_library(NARROW, tmp_path)
     assert not list(tmp_path.glob("*.so"))
 
 
