@@ -117,8 +117,10 @@ def test_every_altered_value_of_a_checkpoint_is_noticed(tmp_path):
     path = tmp_path / "a"
     save_checkpoint(untrained_checkpoint(), path)
     content = path.read_bytes()
-    for old, new in ((b'seed\\":3', b'seed\\":4'), (b"checkpoint-3", b"checkpoint-2"), (b"checkpoint-3", b"checkpoint-1"),
-                     (b"sha256", b"sha255")):
+    for old, new in (
+        (b'seed\\":3', b'seed\\":4'), (b"checkpoint-3", b"checkpoint-2"), (b"checkpoint-3", b"checkpoint-1"),
+        (b"sha256", b"sha255"),
+    ):
         assert old in content
         path.write_bytes(content.replace(old, new, 1))
         with pytest.raises(CheckpointError, match="/a: "):
