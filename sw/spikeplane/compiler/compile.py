@@ -6,14 +6,16 @@ Three levels, each checked before the next is made: the network, its placement i
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
+from spikeplane_hw.memory_map import Counter, Space, memory_map
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, quantizer_table
 
 from ..network import model
+from ..network.file import network_digest
 from ..network.graph import IntegerNetwork
 from ..network.input import InputFormat
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
+from .image_checks import image_registers
 from .placement import PlacedLayer, Placement, place
 from .program import Program
 from .spike_map import to_words
@@ -51,16 +53,7 @@ def compile_network(
         config=config,
         schedule=schedule,
         contents=_contents(placement, program),
-        registers={
-            Register.LAYERS: len(placement.layers),
-            Register.OUTER_STEPS: program.outer_steps,
-            Register.INPUT_BASE: source.base,
-            Register.INPUT_WORDS: source.words(config),
-            Register.INPUT_WIDTH: form.width,
-            Register.INPUT_HEIGHT: form.height,
-            # No step: every event is refused where the input is written as words.
-            Register.INPUT_STEPS: source.steps if source.flagged else 0,
-        },
+        registers=image_registers(config, schedule, form, source, len(placement.layers)),
         input=form,
         input_map=source,
         layers=[
@@ -78,6 +71,7 @@ def compile_network(
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
         ],
+        network_digest=network_digest(network),
         logit_offset=network.logit_offset.astype(np.int64),
         logit_scale=network.logit_scale,
         vectors=_vectors(network, config, schedule, samples),

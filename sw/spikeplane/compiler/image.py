@@ -5,23 +5,24 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
+from spikeplane_hw.memory_map import Register, Space
 from spikeplane_hw.neuron import STATE_WIDTH
 
 from ..network.container import ContainerError, read_container, write_container
+from ..network.file import network_digest
+from ..network.graph import IntegerNetwork
 from ..network.input import InputFormat
 from ..network.schedule import Schedule
 from .event_words import pack_events
+from .image_checks import verify_image
+from .layer_checks import ImageError
 from .spike_map import SpikeMap
 
-__all__ = ["Image", "ImageError", "LayerInfo", "Vector", "load_image", "save_image"]
+__all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 2
-
-
-class ImageError(ValueError):
-    """An image is unusable; the message names the file, or the value and its limit."""
+FILE_VERSION = 3
+VECTOR_ARRAYS = ("sample", "sums", "counters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class Image:
     input: InputFormat
     input_map: SpikeMap
     layers: list[LayerInfo]
+    network_digest: str
+    """Of the network it was compiled from, see :func:`.file.network_digest`."""
     logit_offset: np.ndarray
     """int64 (classes,), to add to the device's sums."""
     logit_scale: float = 1.0
@@ -99,26 +102,8 @@ class Image:
         return sample.astype(np.uint8)
 
     def verify(self) -> None:
-        """Raise an ImageError naming the memory and the limit if contents do not fit the core."""
-        for space, (address, words) in self.contents.items():
-            memory = memory_map(self.config)[space]
-            if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != memory.word_bytes:
-                raise ImageError(
-                    f"{space.name}: words of {memory.word_bytes} bytes were expected, not "
-                    f"{words.dtype} {words.shape}"
-                )
-            if address < 0 or address + len(words) > memory.depth or not memory.writable:
-                raise ImageError(f"{space.name}: words {address}..{address + len(words) - 1} do "
-                                 f"not fit {memory.depth} writable words")
-        if self.logit_offset.shape != (self.layers[-1].channels,):
-            raise ImageError(f"logit_offset has shape {self.logit_offset.shape}, must be "
-                             f"({self.layers[-1].channels},)")
-        for index, vector in enumerate(self.vectors):
-            self.check_sample(vector.sample)
-            shapes = vector.sums.shape, vector.counters.shape
-            if shapes != (self.logit_offset.shape, (len(self.layers), len(Counter))):
-                raise ImageError(f"self-test vector {index}: sums and counters have the "
-                                 f"shapes {shapes}")
+        """Raise an ImageError naming the field, its value and what all others say that it must be."""
+        verify_image(self)
 
     def encode_input(self, sample: np.ndarray) -> tuple[int, np.ndarray]:
         """Return (first word, words) of the input map that holds ``sample``.
@@ -187,11 +172,7 @@ class Image:
 def save_image(image: Image, path: Path | str) -> None:
     """Write ``image`` to a file, usually named ``.spk``."""
     image.verify()
-    tensors = {f"memory.{space.name}": words for space, (_, words) in image.contents.items()}
-    tensors["logit_offset"] = image.logit_offset
-    for index, vector in enumerate(image.vectors):
-        for name in ("sample", "sums", "counters"):
-            tensors[f"vector.{index}.{name}"] = getattr(vector, name)
+    tensors = _tensors(image)
     header = {
         "config": asdict(image.config),
         "config_hash": image.config.hash,
@@ -203,9 +184,13 @@ def save_image(image: Image, path: Path | str) -> None:
         "layers": [asdict(layer) for layer in image.layers],
         "logit_scale": image.logit_scale,
         "vectors": len(image.vectors),
+        "network": image.network_digest,
         "metadata": image.metadata,
     }
-    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+    try:
+        write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+    except ContainerError as error:
+        raise ImageError(str(error)) from error
 
 
 def load_image(path: Path | str) -> Image:
@@ -220,14 +205,34 @@ def load_image(path: Path | str) -> Image:
         raise ImageError(str(error)) from error
     try:
         image = _image(header, tensors)
+        for name in tensors.keys() - _tensors(image).keys():
+            raise ImageError(f"tensor {name} belongs to nothing of the image")
         if image.config.hash != header["config_hash"]:
             raise ImageError("the core's configuration means something else in this version")
         image.verify()
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImageError(f"{path}: the header is not that of an image: {error!r}") from error
     return image
+
+
+def check_network(image: Image, network: IntegerNetwork) -> None:
+    """Raise an ImageError unless ``image`` was compiled from ``network``."""
+    digest = network_digest(network)
+    if image.network_digest != digest:
+        raise ImageError(f"the image was compiled from the network {image.network_digest[:12]}, not from "
+                         f"{digest[:12]}: compile this network, or name the other one")
+
+
+def _tensors(image: Image) -> dict[str, np.ndarray]:
+    """Return all arrays of an image by their names in its file."""
+    tensors = {f"memory.{space.name}": words for space, (_, words) in image.contents.items()}
+    tensors["logit_offset"] = image.logit_offset
+    for index, vector in enumerate(image.vectors):
+        for name in VECTOR_ARRAYS:
+            tensors[f"vector.{index}.{name}"] = getattr(vector, name)
+    return tensors
 
 
 def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
@@ -245,12 +250,13 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
             LayerInfo(**entry | {"spikes": entry["spikes"] and SpikeMap(**entry["spikes"])})
             for entry in header["layers"]
         ],
+        network_digest=header["network"],
         logit_offset=tensors["logit_offset"],
         logit_scale=header["logit_scale"],
         vectors=[
             Vector(**{
                 name: tensors[f"vector.{index}.{name}"]
-                for name in ("sample", "sums", "counters")
+                for name in VECTOR_ARRAYS
             })
             for index in range(header["vectors"])
         ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import descriptor_words, event_layout
+from spikeplane_hw.descriptor import descriptor_words
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
@@ -16,7 +16,7 @@ from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
 from .limits import CompileError, needs
-from .spike_map import SpikeMap
+from .spike_map import SpikeMap, input_spike_map
 
 __all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
 
@@ -193,14 +193,7 @@ def place(
     for head in others:
         raise CompileError(f"{head.where}: a second layer that adds to the logits; the core has one yet, the "
                            f"integer model runs several")
-    slots = -(-form.channels // config.banks)
-    polarities = 1 << event_layout()["polarity"].width
-    input_map = SpikeMap(
-        base=0, steps=1 if form.direct else form.steps, channels=form.channels, height=form.height,
-        width=form.width, pixel_slots=slots, planes=form.bits,
-        # Events set flags; an image, or more channels than polarities, is written as words.
-        flagged=not form.direct and form.channels <= polarities and slots == 1,
-    )
+    input_map = input_spike_map(form, config)
     rings = {
         name: max((_ring(layer, schedule) for layer in lowered if layer.source == name), default=1)
         for name in formats

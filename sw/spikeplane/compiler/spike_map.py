@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import event_layout
 
-__all__ = ["SpikeMap", "to_words"]
+from ..network.input import InputFormat
+
+__all__ = ["SpikeMap", "input_spike_map", "to_words"]
 
 
 def to_words(bits: np.ndarray, width: int) -> np.ndarray:
@@ -87,3 +90,15 @@ class SpikeMap:
         planes = np.moveaxis(pixels[..., :self.channels], 4, 2)
         weights = (1 << np.arange(self.planes)).astype(np.uint8).reshape(-1, 1, 1, 1, 1)
         return (planes * weights).sum(axis=0, dtype=np.uint8)
+
+
+def input_spike_map(form: InputFormat, config: CoreConfig) -> SpikeMap:
+    """Return where an input of ``form`` lies: from the first slot on, by the core's banks."""
+    slots = -(-form.channels // config.banks)
+    polarities = 1 << event_layout()["polarity"].width
+    return SpikeMap(
+        base=0, steps=1 if form.direct else form.steps, channels=form.channels, height=form.height,
+        width=form.width, pixel_slots=slots, planes=form.bits,
+        # Events set flags; an image, or more channels than polarities, is written as words.
+        flagged=not form.direct and form.channels <= polarities and slots == 1,
+    )

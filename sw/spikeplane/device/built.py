@@ -7,15 +7,15 @@ elaborated. What a program changes in loaded modules is not seen: such a device 
 """
 
 import hashlib
-import os
 import sys
-import tempfile
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
 import spikeplane_hw
 from spikeplane_hw.config import CoreConfig
+
+from ..writing import write_text
 
 __all__ = ["find_library", "quick_key", "record_library"]
 
@@ -59,8 +59,4 @@ def find_library(directory: Path, key: str) -> Path | None:
 
 def record_library(directory: Path, key: str, library: Path) -> None:
     """Write that ``library``, of ``directory``, is the one for ``key``."""
-    # Written beside and moved into place: who reads it finds all of it or none.
-    descriptor, name = tempfile.mkstemp(dir=directory, suffix=SUFFIX)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(library.name)
-    Path(name).replace(directory / f"{key}{SUFFIX}")
+    write_text(directory / f"{key}{SUFFIX}", library.name)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
 
+from .build_folder import cache_folder
 from .transport import TransportError
 from .verilate import build_library
 
-__all__ = ["BUILD_DIRECTORY", "SimulatedTransport"]
+__all__ = ["SimulatedTransport"]
 
-BUILD_DIRECTORY = Path("build") / "boards"
 RECEIVE_ROOM = 1 << 16
 EXCHANGE_LIMIT = 1 << 20
 """Cycles a device may take for what was sent before control returns to Python."""
@@ -22,7 +22,8 @@ class SimulatedTransport:
     """A Transport to a simulated device that runs only while there is work.
 
     ``config`` is the core's; ``device`` another component with the members of
-    :class:`spikeplane_hw.device.Device`. The compiled device is kept in ``build_directory``.
+    :class:`spikeplane_hw.device.Device`. The compiled device is kept in ``build_directory``, by
+    default :func:`.build_folder.cache_folder`.
     With ``waves``, a path, every signal is traced to that file (VCD).
     """
 
@@ -33,7 +34,7 @@ class SimulatedTransport:
         waves: Path | None = None,
         device=None,
     ):
-        directory = BUILD_DIRECTORY if build_directory is None else Path(build_directory)
+        directory = cache_folder() if build_directory is None else Path(build_directory)
         component = config if device is None else device
         path = build_library(component, directory, waves=waves is not None, label=config.name)
         self._library = _load(path)

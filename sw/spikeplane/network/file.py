@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from .checks import NetworkError
-from .container import ContainerError, read_container, write_container
+from .container import ContainerError, content_digest, read_container, write_container
 from .endings import Ending, Fire, Logits, Store
 from .graph import IntegerNetwork
 from .input import InputFormat
@@ -22,7 +22,7 @@ from .stored import Stored
 from .term import Term
 from .window import Window
 
-__all__ = ["load_network", "save_network"]
+__all__ = ["load_network", "network_digest", "save_network"]
 
 FILE_KIND = "network"
 FILE_VERSION = 3
@@ -36,15 +36,34 @@ ARRAY_TYPES = {"weight": np.int16, "multiplier": np.int32, "offset": np.int32}
 
 
 def save_network(network: IntegerNetwork, path: Path | str) -> None:
-    """Write ``network`` to a safetensors file; it must pass ``verify()``."""
+    """Write ``network`` to a safetensors file; it must pass ``verify()``.
+
+    A NetworkError says what of it breaks a rule or is no JSON, a WritingError that the file cannot be written.
+    """
     network.verify()
+    try:
+        write_container(path, FILE_KIND, FILE_VERSION, *_content(network))
+    except ContainerError as error:
+        raise NetworkError(str(error)) from error
+
+
+def network_digest(network: IntegerNetwork) -> str:
+    """Return the SHA-256 of all that ``network`` is, in hexadecimal: the one that its file carries."""
+    try:
+        return content_digest(FILE_KIND, FILE_VERSION, *_content(network))
+    except ContainerError as error:
+        raise NetworkError(str(error)) from error
+
+
+def _content(network: IntegerNetwork) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return header and tensors of a network's file."""
     tensors: dict[str, np.ndarray] = {"logit_offset": network.logit_offset.astype(np.int32)}
     header = {
         "input": asdict(network.input), "logit_scale": float(network.logit_scale),
         "nodes": [_entry(node, node.name, tensors) for node in network.nodes],
         "metadata": network.metadata,
     }
-    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+    return header, tensors
 
 
 def _entry(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
@@ -86,8 +105,11 @@ def load_network(path: Path | str) -> IntegerNetwork:
         network.verify()
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise NetworkError(f"{path}: the header is not that of a network: {error!r}") from error
+    unread = tensors.keys() - _content(network)[1].keys()
+    if unread:
+        raise NetworkError(f"{path}: tensor {min(unread)} belongs to no layer")
     return network
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..writing import write_text
+
 __all__ = ["Report", "bars", "curves", "event_picture", "heat_map", "histograms", "raster"]
 
 TEMPLATE = """<!doctype html>
@@ -74,10 +76,10 @@ class Report:
         self.sections.append(Section(title, note, picture=picture))
 
     def write(self, path: Path) -> Path:
-        """Write the page to ``path`` and return it."""
+        """Write the page to ``path``, as :func:`.writing.write_text` writes, and return it."""
         environment = jinja2.Environment(autoescape=True)
         environment.filters["show"] = show
-        path.write_text(environment.from_string(TEMPLATE).render(report=self))
+        write_text(path, environment.from_string(TEMPLATE).render(report=self))
         return path
 
 

@@ -120,19 +120,15 @@ def run_figures(
     )
 
 
-def check_twin(network: RunFigures, twin: RunFigures) -> None:
-    """Raise a CheckpointError unless ``twin`` is a float32 network on the same data."""
-    wrong = [layer for layer in twin.checkpoint.recipe.layers
-             if layer.kind != "pool" and layer.weights != "float"]
+def check_twin(network: Checkpoint, path: Path, twin: Checkpoint, twin_path: Path) -> None:
+    """Raise a CheckpointError unless ``twin`` is a float32 network on the same data; paths are those of the files."""
+    wrong = [layer for layer in twin.recipe.layers if layer.kind != "pool" and layer.weights != "float"]
     if wrong:
         raise CheckpointError(
-            f"{twin.path}: no float32 network: layer {wrong[0].name!r} has {wrong[0].weights} weights"
+            f"{twin_path}: no float32 network: layer {wrong[0].name!r} has {wrong[0].weights} weights"
         )
-    if twin.checkpoint.recipe.data != network.checkpoint.recipe.data:
-        raise CheckpointError(
-            f"{twin.path}: its data are {twin.checkpoint.recipe.data}, "
-            f"those of {network.path} {network.checkpoint.recipe.data}"
-        )
+    if twin.recipe.data != network.recipe.data:
+        raise CheckpointError(f"{twin_path}: its data are {twin.recipe.data}, those of {path} {network.recipe.data}")
 
 
 def _confusion(test: Dataset, predictions: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The report in which a training ends: one page, the same in JSON, and a table for the terminal."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,15 @@ import torch
 from rich.table import Table
 
 from ..information import checkpoint_rows
+from ..training.run.checkpoint import load_checkpoint
+from ..writing import check_folder, check_writable, write_json
 from .distributions import Histogram
 from .energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, Size, energy_nj
 from .report import Report, curves, heat_map, histograms
 from .run_figures import RunFigures, check_twin, run_figures
 
-__all__ = ["JSON_NAME", "PAGE_NAME", "run_table", "write_run_report"]
+__all__ = ["JSON_NAME", "PAGE_NAME", "report_names", "run_table", "write_run_report"]
 
-PAGE_NAME, JSON_NAME = "report.html", "report.json"
 PARTS = {
     "weights": "weights", "parameters": "multipliers and offsets", "potentials": "stored potentials",
     "input_spikes": "stored input spikes",
@@ -49,6 +49,15 @@ CYCLE_NOTE = (
 )
 
 
+def report_names(test_samples: int | None = None) -> tuple[str, str]:
+    """Return the names of page and JSON file; those on the first samples never replace those on all."""
+    part = "" if test_samples is None else f"-first-{test_samples}"
+    return f"report{part}.html", f"report{part}.json"
+
+
+PAGE_NAME, JSON_NAME = report_names()
+
+
 def write_run_report(
     checkpoint: Path,
     folder: Path | None = None,
@@ -62,20 +71,25 @@ def write_run_report(
     """Write the report of a checkpoint into ``folder``, by default its own; return its figures.
 
     ``float32`` is the checkpoint of a float32 twin, whose figures are then a column and the second
-    value returned. ``test_samples`` takes only the first test samples; ``device`` is where the
-    networks as trained predict them. Without ``page`` only the JSON file is written.
+    value returned. ``test_samples`` takes only the first test samples, into files of other names, see
+    :func:`report_names`; ``device`` is where the networks as trained predict them. Without ``page`` only the JSON
+    file is written. A WritingError says ahead of all work that the files cannot be written.
     """
+    folder = Path(checkpoint).parent if folder is None else folder
+    check_folder(folder)
+    page_name, json_name = report_names(test_samples)
+    for name in (page_name, json_name):
+        check_writable(folder / name)
+    if float32 is not None:  # Ahead of figures that take long.
+        check_twin(load_checkpoint(Path(checkpoint)), Path(checkpoint), load_checkpoint(float32), float32)
     figures = run_figures(checkpoint, data_root, test_samples=test_samples, device=device)
     twin = None
     if float32 is not None:
         twin = run_figures(float32, data_root, test_samples=test_samples, device=device)
-        check_twin(figures, twin)
-    folder = Path(checkpoint).parent if folder is None else folder
-    folder.mkdir(parents=True, exist_ok=True)
     values = {"network": figures.to_dict(), "float32": twin and twin.to_dict()}
-    (folder / JSON_NAME).write_text(json.dumps(values, indent=1) + "\n")
+    write_json(folder / json_name, values)
     if page:
-        _page(figures, twin).write(folder / PAGE_NAME)
+        _page(figures, twin).write(folder / page_name)
     return figures, twin
 
 

@@ -69,12 +69,12 @@ def test_contents_that_do_not_fit_the_core_are_named():
     depth = image.config.weight_depth * image.config.banks
     words = image.contents[Space.WEIGHTS][1]
     for wrong, message in [
-        ((depth - 1, words), f"WEIGHTS: words {depth - 1}.."),
+        ((depth - 1, words), f"WEIGHTS: {len(words)} words from {depth - 1} on do not fit {depth} words"),
         ((0, words.astype(np.int64)), "WEIGHTS: words of 1 bytes were expected, not int64"),
         ((0, words.repeat(2, axis=1)), "WEIGHTS: words of 1 bytes were expected, not uint8"),
     ]:
         with pytest.raises(ImageError, match=message):
-            replace(image, contents={Space.WEIGHTS: wrong}).verify()
+            replace(image, contents=image.contents | {Space.WEIGHTS: wrong}).verify()
 
 
 def test_events_make_the_input_map():

@@ -66,7 +66,7 @@ def test_a_changed_tensor_or_header_is_noticed(path):
     (None, "not written by Spikeplane"),
     ({"spikeplane": "{"}, "the header is not readable"),
     ({"spikeplane": "[]"}, "the header is not readable"),
-    ({"spikeplane": "{}"}, "the header is not readable"),
+    ({"spikeplane": "{}"}, "a Spikeplane file, but no thing: its header has no kind"),
 ])
 def test_a_foreign_file_is_named(tmp_path, metadata, message):
     path = tmp_path / "foreign"

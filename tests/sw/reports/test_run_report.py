@@ -16,7 +16,7 @@ from spikeplane.reports import run_report
 from spikeplane.reports.energy import checkpoint_cost
 from spikeplane.reports.report import Report
 from spikeplane.reports.run_figures import run_figures
-from spikeplane.reports.run_report import JSON_NAME, PAGE_NAME, write_run_report
+from spikeplane.reports.run_report import JSON_NAME, PAGE_NAME, report_names, write_run_report
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.networks import LayerRecipe
 from spikeplane.training.net.neurons import NeuronRecipe
@@ -231,7 +231,7 @@ def test_a_wrong_twin_is_refused(tmp_path, trained):
     with pytest.raises(CheckpointError, match="its data are"):
         write_run_report(path, tmp_path, float32=tmp_path / "other.safetensors")
     assert not (tmp_path / PAGE_NAME).exists()
-    with pytest.raises(CheckpointError, match="there is no such file"):
+    with pytest.raises(CheckpointError, match=r"absent\.safetensors: no such file"):
         write_run_report(twin.parent / "absent.safetensors", tmp_path)
 
 
@@ -263,8 +263,12 @@ def test_command(tmp_path, trained):
         "report", str(path), "--out", str(tmp_path), "--float32", str(twin), "--samples", "20",
     ], env={"COLUMNS": "160"})
     assert done.exit_code == 0, done.output
-    found = json.loads((tmp_path / JSON_NAME).read_text())
+    page_name, json_name = report_names(20)
+    found = json.loads((tmp_path / json_name).read_text())
     assert found["network"]["test_samples"] == 20
     assert f"{found['network']['accuracy']['integer']:.2%}" in done.output
     assert "energy, 45 nm estimate" in done.output and "sample-float32" in done.output
-    assert str(tmp_path / PAGE_NAME) in done.output.replace("\n", "")
+    assert str(tmp_path / page_name) in done.output.replace("\n", "")
+    # A report on all samples is never replaced by one on some.
+    assert {page_name, json_name}.isdisjoint(report_names()) and not (tmp_path / JSON_NAME).exists()
+    assert len({*report_names(), *report_names(19), *report_names(20)}) == 6

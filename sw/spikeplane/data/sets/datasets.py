@@ -205,6 +205,8 @@ RECORDINGS: dict[str, Loader] = {
     "cifar10dvs": _cifar10dvs, "digits": _digits, "dvsgesture": _dvsgesture, "ncars": _ncars,
     "nmnist": _nmnist,
 }
+SHIPPED = ("digits",)
+"""Data sets that come with a library, and need no root folder."""
 DATASETS: Registry[Loader] = Registry("dataset", IMAGES | RECORDINGS)
 """What loads a data set, by its name in recipes: called with the recipe's data, the root folder and the part."""
 
@@ -248,7 +250,17 @@ def load_parts(recipe: DataRecipe, root: Path | None = None) -> tuple[Dataset, D
 
 
 def _load(recipe: DataRecipe, part: str, root: Path | None) -> Dataset:
-    dataset = find_loader(recipe.name)(recipe, root, part)
+    loader = find_loader(recipe.name)
+    try:
+        dataset = loader(recipe, root, part)
+    except DataError as error:
+        needed = recipe.name in IMAGES | RECORDINGS and recipe.name not in SHIPPED
+        if not needed or (root is not None and Path(root).is_dir()):
+            raise
+        wrong = "" if root is None else f"{root} is no folder; "
+        raise DataError(
+            f"data set {recipe.name!r}: {wrong}name the root folder of the data sets by --data or SPIKEPLANE_DATA"
+        ) from error
     if not isinstance(dataset, Dataset):
         raise DataError(f"data set {recipe.name!r}: its loader returned {type(dataset).__name__}, must be Dataset")
     outside = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= dataset.classes))

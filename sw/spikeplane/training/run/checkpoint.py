@@ -2,25 +2,25 @@
 
 The header's metadata holds one JSON text: format, recipe, versions, seed, checksums of the data,
 epochs done and their history; in the middle of a training also the batches done of the epoch at
-hand and what was summed over them. Nothing in a file is executed.
+hand and what was summed over them. The hash in it covers the header and all tensors. Nothing in a file is executed.
 """
 
 import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ... import __version__
 from ...network.input import InputFormat
+from ...network.safetensors_file import KEY, FileError, header_text, parse_header, read_file
+from ...writing import write_bytes
 from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
 from .migration import migrate_recipe
@@ -29,9 +29,21 @@ __all__ = [
     "Checkpoint", "CheckpointError", "EpochSums", "load_checkpoint", "save_checkpoint", "versions",
 ]
 
-FORMAT = "spikeplane-checkpoint-2"
+FORMAT = "spikeplane-checkpoint-3"
+SECOND_FORMAT = "spikeplane-checkpoint-2"
+"""Still read: its hash, where it has one, is that of the tensors alone."""
 FIRST_FORMAT = "spikeplane-checkpoint-1"
 """Still read: its recipes repeat the settings of neurons in every layer."""
+FORMATS = (FORMAT, SECOND_FORMAT, FIRST_FORMAT)
+KINDS = {
+    "recipe": dict, "input": dict, "classes": int, "epoch": int, "history": list, "checksums": dict, "versions": dict,
+    "run": dict, "teacher": dict, "start": dict, "unfinished": dict,
+}
+"""Types of the header's values."""
+WRONG = (
+    ArithmeticError, AssertionError, AttributeError, IndexError, MemoryError, RuntimeError, TypeError, ValueError,
+)
+"""What a recipe or a network of wrong values may raise, beside a KeyError."""
 NETWORK = "network."
 OPTIMIZER = "optimizer."
 
@@ -52,9 +64,11 @@ class EpochSums:
     """Firing rates by layer with neurons."""
 
     def __post_init__(self):
-        if self.samples < 0:
-            raise ValueError(f"unfinished.sums.samples must be 0 or more, not {self.samples}")
-        numbers = {"loss": self.loss, "right": self.right}
+        for name in ("samples", "right"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(f"unfinished.sums.{name} must be an integer, 0 or more, not {value!r}")
+        numbers = {"loss": self.loss}
         _check_numbers("unfinished.sums", numbers, self.rates)
 
     def means(self) -> dict[str, Any]:
@@ -123,17 +137,25 @@ def versions() -> dict[str, str]:
 def _check_numbers(what: str, numbers: dict[str, Any], rates: dict[str, Any]) -> None:
     """Raise a ValueError if these, or the rates by layer, are no numbers; ``what`` names them."""
     for name, value in (numbers | {f"rates.{layer}": rate for layer, rate in rates.items()}).items():
-        if not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"{what}.{name} must be a number, not {value!r}")
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of all names, shapes, types and values."""
+def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of the whole file's content: the header's text, and all of the tensors."""
+    digest = _tensor_digest(tensors)
+    digest.update(header_text(header).encode())
+    return digest.hexdigest()
+
+
+def _tensor_digest(tensors: dict[str, Tensor]):
+    """Return a SHA-256 of all names, shapes, types and values."""
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
+        # As bytes: numpy has not all types.
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest
 
 
 def _network(recipe: Recipe, form: InputFormat, classes: int) -> SpikingNetwork:
@@ -143,7 +165,7 @@ def _network(recipe: Recipe, form: InputFormat, classes: int) -> SpikingNetwork:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; the file is replaced at once or not at all, whenever one is killed."""
+    """Write a checkpoint, as :func:`.writing.write_bytes` writes: all of it or nothing, whenever one is killed."""
     form = checkpoint.network.form
     header = {
         "format": FORMAT,
@@ -168,116 +190,118 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     tensors = {NETWORK + name: value for name, value in checkpoint.network.state_dict().items()}
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    header["sha256"] = _digest(tensors)
-    data = save(tensors, {"spikeplane": json.dumps(header)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a file's new name outlive a failure of power, where folders can be synchronized."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    try:
+        header["sha256"] = _digest(header, tensors)
+        content = save(tensors, {KEY: header_text(header)})
+    except FileError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    write_bytes(path, content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint in a file, its network in evaluation mode."""
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
+        content, text = read_file(path)
+        header = parse_header(text)
+        _check_format(header)
+        tensors = load(content)
+        _check_digest(header, tensors)
+    except FileError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
-    header = _header(path, metadata)
-    # Earlier files have none.
-    if header.get("sha256", digest := _digest(tensors)) != digest:
-        raise CheckpointError(f"{path}: damaged: its tensors do not have the SHA-256 in its header")
     try:
-        values = header["recipe"]
-        if header["format"] == FIRST_FORMAT:
-            values = migrate_recipe(values)
-        recipe = Recipe.from_dict(values, f"{path}: recipe")
-        form = InputFormat(**header["input"])
-        checkpoint = Checkpoint(
-            recipe=recipe,
-            network=_network(recipe, form, int(header["classes"])),
-            classes=int(header["classes"]),
-            epoch=int(header["epoch"]),
-            history=list(header["history"]),
-            checksums=dict(header["checksums"]),
-            versions=dict(header["versions"]),
-            run=dict(header.get("run", {})),
-            teacher=dict(header.get("teacher", {})),
-            begun=dict(header.get("start", {})),
-            optimizer={
-                name.removeprefix(OPTIMIZER): value
-                for name, value in tensors.items() if name.startswith(OPTIMIZER)
-            },
-        )
-        for number, entry in enumerate(checkpoint.history, 1):
-            means = {name: entry[name] for name in ("loss", "accuracy")}
-            names = ("validation_accuracy", "test_accuracy")
-            tested = {name: entry[name] for name in names if name in entry}
-            _check_numbers(f"history: epoch {number}", means | tested, entry.get("rates", {}))
-        if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
-            raise ValueError(
-                f"the history has {len(checkpoint.history)} epochs, epoch is {checkpoint.epoch}"
-            )
-        if not checkpoint.finished:
-            unfinished = header["unfinished"]
-            checkpoint.batch = int(unfinished["batch"])
-            checkpoint.sums = EpochSums(**unfinished["sums"])
-            checkpoint.scaler = dict(unfinished["scaler"])
+        checkpoint = _checkpoint(path, header, tensors)
+    except CheckpointError:
+        raise
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata has no {error}") from error
-    except (AttributeError, OverflowError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: the metadata are wrong: {error}") from error
-    _fill(path, checkpoint.network, {
-        name.removeprefix(NETWORK): value
-        for name, value in tensors.items() if name.startswith(NETWORK)
-    })
-    checkpoint.network.set_progress(checkpoint.epoch / recipe.training.epochs)
+    except WRONG as error:
+        reason = (str(error) or repr(error)).splitlines()[0]  # PyTorch's may go on with a trace of its own.
+        raise CheckpointError(f"{path}: the metadata are wrong: {reason}") from error
+    checkpoint.network.set_progress(checkpoint.epoch / checkpoint.recipe.training.epochs)
     checkpoint.network.eval()
     return checkpoint
 
 
-def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
-    try:
-        header = json.loads(metadata["spikeplane"])
-    except KeyError as error:
-        raise CheckpointError(f"{path}: no Spikeplane checkpoint: no metadata {error}") from error
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path}: the metadata is no JSON: {error}") from error
-    found = header.get("format") if isinstance(header, dict) else None
-    if found not in (FIRST_FORMAT, FORMAT):
-        raise CheckpointError(f"{path}: format is {found!r}, expected {FORMAT!r}")
-    return header
+def _checkpoint(path: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
+    """Return the checkpoint that a header and tensors say; one of WRONG says what of them is none."""
+    for key, kind in KINDS.items():
+        if key in header and type(header[key]) is not kind:
+            raise ValueError(f"{key} must be {kind.__name__}, not {header[key]!r}")
+    recipe = Recipe.from_dict(
+        migrate_recipe(header["recipe"]) if header["format"] == FIRST_FORMAT else header["recipe"], f"{path}: recipe"
+    )
+    form, classes = InputFormat(**header["input"]), header["classes"]
+    form.verify()
+    if classes < 1:
+        raise ValueError(f"classes must be 1 or more, not {classes}")
+    weights = {
+        name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)
+    }
+    with torch.device("meta"):  # A few bytes of recipe may ask for terabytes: tensors without memory tell.
+        _check_tensors(path, _network(recipe, form, classes), weights)
+    checkpoint = Checkpoint(
+        recipe=recipe, network=_network(recipe, form, classes), classes=classes, epoch=header["epoch"],
+        history=header["history"], checksums=header["checksums"], versions=header["versions"],
+        run=header.get("run", {}), teacher=header.get("teacher", {}), begun=header.get("start", {}),
+        optimizer={
+            name.removeprefix(OPTIMIZER): value for name, value in tensors.items() if name.startswith(OPTIMIZER)
+        },
+    )
+    for name in ("checksums", "versions", "run", "teacher"):
+        for key, value in getattr(checkpoint, name).items():
+            if not isinstance(value, str):
+                raise ValueError(f"{name}.{key} must be a text, not {value!r}")
+    for number, entry in enumerate(checkpoint.history, 1):
+        means = {name: entry[name] for name in ("loss", "accuracy")}
+        names = ("validation_accuracy", "test_accuracy")
+        tested = {name: entry[name] for name in names if name in entry}
+        _check_numbers(f"history: epoch {number}", means | tested, entry.get("rates", {}))
+    if checkpoint.epoch < 0 or len(checkpoint.history) != checkpoint.epoch:
+        raise ValueError(f"the history has {len(checkpoint.history)} epochs, epoch is {checkpoint.epoch}")
+    if not checkpoint.finished:
+        unfinished = header["unfinished"]
+        checkpoint.batch = unfinished["batch"]
+        if type(checkpoint.batch) is not int or checkpoint.batch < 0:
+            raise ValueError(f"unfinished.batch must be 0 or more, not {checkpoint.batch!r}")
+        checkpoint.sums = EpochSums(**unfinished["sums"])
+        checkpoint.scaler = dict(unfinished["scaler"])
+    checkpoint.network.load_state_dict(weights)
+    return checkpoint
 
 
-def _fill(path: Path, network: SpikingNetwork, tensors: dict[str, Tensor]) -> None:
+def _check_format(header: dict[str, Any]) -> None:
+    """Raise a FileError if a header is not that of a checkpoint which this program reads."""
+    if "kind" in header:
+        raise FileError(f"a Spikeplane file of kind {header['kind']!r}, not a checkpoint")
+    if "format" not in header:
+        raise FileError("a Spikeplane file, but no checkpoint: its header has no format")
+    if header["format"] not in FORMATS:
+        raise FileError(f"checkpoint format {header['format']!r}; this program reads {', '.join(FORMATS)}")
+
+
+def _check_digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raise a FileError if a file was altered, as far as one of its format tells."""
+    found = header.pop("sha256", None)
+    if header["format"] == FORMAT:
+        if found != _digest(header, tensors):
+            raise FileError("damaged or altered: the content does not match its hash")
+    elif found is not None and found != _tensor_digest(tensors).hexdigest():
+        raise FileError("damaged: its tensors do not have the SHA-256 in its header")
+
+
+def _check_tensors(path: Path, network: SpikingNetwork, tensors: dict[str, Tensor]) -> None:
+    """Raise a CheckpointError naming the first tensor that is not as those of ``network``."""
     expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
             raise CheckpointError(f"{path}: tensor {name} is missing")
         if name not in expected:
             raise CheckpointError(f"{path}: tensor {name} belongs to no layer of the recipe")
-        if tensors[name].shape != expected[name].shape:
-            raise CheckpointError(
-                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}, "
-                f"the recipe's is {tuple(expected[name].shape)}"
-            )
-    network.load_state_dict(tensors)
+        for what in ("shape", "dtype"):
+            found, wanted = getattr(tensors[name], what), getattr(expected[name], what)
+            if found != wanted:
+                text = [tuple(each) if what == "shape" else each for each in (found, wanted)]
+                raise CheckpointError(f"{path}: tensor {name} has {what} {text[0]}, the recipe's is {text[1]}")

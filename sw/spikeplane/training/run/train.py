@@ -16,6 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
+from ...progress import steps
+from ...writing import check_folder, check_writable
 from ..net.leaky import firing_rate
 from ..recipe.answers import BatchAnswers
 from ..recipe.augmentations import create_augmentations
@@ -66,6 +68,8 @@ def train(
             f"set data.validation to how many training samples to hold out"
         )
     path = Path(out) / CHECKPOINT
+    check_folder(out)
+    check_writable(path)
     with ExitStack() as stack:
         processes = stack.enter_context(join(options.device))
         dataset, validation = load_parts(recipe.data, data_root)
@@ -93,9 +97,9 @@ def train(
         if processes.first and options.tensorboard:
             training.curves = Curves(path.parent, training.done)
             stack.callback(training.curves.close)
-        bar = stack.enter_context(tqdm(
-            total=recipe.training.epochs * len(training.bounds), initial=training.done,
-            disable=not (progress and processes.first), desc=recipe.name, unit="batch",
+        bar = stack.enter_context(steps(
+            recipe.training.epochs * len(training.bounds), done=training.done, shown=progress and processes.first,
+            title=recipe.name, unit="batch",
         ))
         signals = stack.enter_context(StopSignals(patient=processes.count > 1))
         while not checkpoint.finished:

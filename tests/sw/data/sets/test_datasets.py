@@ -17,7 +17,7 @@ def test_what_is_missing_is_named(tmp_path, name, part):
     recipe = DataRecipe(name=name, steps=2)
     with pytest.raises(DataError, match=f"is missing: expected .*{tmp_path}"):
         load_dataset(recipe, part, tmp_path)
-    with pytest.raises(DataError, match="name the root folder of the data sets"):
+    with pytest.raises(DataError, match="name the root folder of the data sets by --data or SPIKEPLANE_DATA"):
         load_dataset(recipe, part)
 
 

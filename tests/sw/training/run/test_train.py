@@ -1,12 +1,12 @@
 """Training and checkpoints."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, safe_open, save_file
+from safetensors.torch import save_file
+from sealed_files import change_checkpoint
 from spikeplane.data.sets import datasets
 from spikeplane.network.file import save_network
 from spikeplane.training.net.export import export_network
@@ -222,24 +222,12 @@ def test_checkpoints_return_what_was_saved(tmp_path):
     save_network(export_network(first.network), tmp_path / "network.safetensors")
 
 
-def change(path, header=None, tensors=None):
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    values = load_file(path)
-    found = json.loads(metadata["spikeplane"])
-    (header or (lambda h: None))(found)
-    if tensors:
-        tensors(values)
-        found.pop("sha256")
-    save_file(values, path, {"spikeplane": json.dumps(found)})
-
-
 @pytest.mark.parametrize(("kind", "edit", "message"), [
-    ("header", lambda h: h.update(format="other-1"), "format is 'other-1', expected"),
+    ("header", lambda h: h.update(format="other-1"), "checkpoint format .other-1.; this program reads"),
     ("header", lambda h: h.pop("epoch"), "the metadata has no 'epoch'"),
     ("header", lambda h: h["recipe"].update(speed=3), "unknown key speed"),
     ("header", lambda h: h["input"].update(depth=3), "depth"),
-    ("header", lambda h: h.update(epoch=math.inf), "the metadata are wrong: cannot convert float infinity"),
+    ("header", lambda h: h.update(epoch=math.inf), "the metadata are wrong: epoch must be int, not inf"),
     ("header", lambda h: h.update(epoch=2), "the history has 1 epochs, epoch is 2"),
     ("header", lambda h: h.update(history=["x"]), "the metadata are wrong"),
     ("header", lambda h: h["history"][0].update(loss="x"), r"history: epoch 1\.loss must be a number, not 'x'"),
@@ -252,14 +240,14 @@ def change(path, header=None, tensors=None):
 ])
 def test_altered_checkpoints_are_refused(tmp_path, kind, edit, message):
     path = train(recipe(epochs=1), tmp_path, progress=False)
-    change(path, **{kind: edit})
+    change_checkpoint(path, **{kind: edit})
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize(("edit", "message"), [
     (lambda h: h["unfinished"].update(batch=6), "6 batches are done of an epoch of 6"),
-    (lambda h: h["unfinished"].update(batch=-1), "-1 batches are done of an epoch of 6"),
+    (lambda h: h["unfinished"].update(batch=-1), "unfinished.batch must be 0 or more, not -1"),
     (lambda h: h["unfinished"]["sums"].update(loss="x"), r"unfinished\.sums\.loss must be a number, not 'x'"),
     (lambda h: h["unfinished"]["sums"].update(rates=None), "the metadata are wrong"),
     (lambda h: h["unfinished"].pop("sums"), "the metadata has no 'sums'"),
@@ -269,7 +257,7 @@ def test_altered_unfinished_checkpoints_are_refused(tmp_path, edit, message):
     checkpoint = load_checkpoint(path)
     checkpoint.epoch, checkpoint.history, checkpoint.batch = 0, [], 5
     save_checkpoint(checkpoint, path)
-    change(path, edit)
+    change_checkpoint(path, edit)
     with pytest.raises(CheckpointError, match=message):
         train(recipe(epochs=1), tmp_path, progress=False)
 
@@ -284,12 +272,12 @@ def test_altered_optimizers_are_refused(tmp_path):
         train(recipe(epochs=1), tmp_path, progress=False)
 
 
-def test_damaged_tensors_are_refused(tmp_path):
+def test_damaged_files_are_refused(tmp_path):
     path = train(recipe(epochs=1), tmp_path, progress=False)
     raw = bytearray(path.read_bytes())
     raw[-7] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(CheckpointError, match="damaged: its tensors do not have the SHA-256"):
+    with pytest.raises(CheckpointError, match="damaged or altered: the content does not match its hash"):
         load_checkpoint(path)
 
 
@@ -306,13 +294,13 @@ def test_changed_versions_are_noted(tmp_path, monkeypatch, capsys):
 
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "file.safetensors"
-    with pytest.raises(CheckpointError, match="there is no such file"):
+    with pytest.raises(CheckpointError, match=r"file\.safetensors: no such file"):
         load_checkpoint(path)
     path.write_bytes(b"\x80\x04 a pickle")
-    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
         load_checkpoint(path)
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(CheckpointError, match="no Spikeplane checkpoint"):
+    with pytest.raises(CheckpointError, match="not written by Spikeplane"):
         load_checkpoint(path)
 
 

@@ -1,0 +1,58 @@
+"""What a device is compared with: an image, its network and test samples, which must belong together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .compiler.image import Image, ImageError, check_network, load_image
+from .network.file import load_network
+from .network.graph import IntegerNetwork
+
+__all__ = ["Comparable"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparable:
+    """An image, the network it was compiled from, and samples that fit both."""
+
+    image: Image
+    network: IntegerNetwork
+    inputs: np.ndarray
+    """uint8 (count, *input.shape)."""
+    labels: np.ndarray
+    """int64 (count,)."""
+
+    @classmethod
+    def load(
+        cls, image_path: Path, network_path: Path, recipe: str | None, samples: int, data_root: Path | None
+    ) -> "Comparable":
+        """Return what two files hold, and the first test samples of a recipe, by default the image's own.
+
+        A ValueError says that a file cannot be used, that they do not belong together, that the image carries no
+        recipe, or that the recipe's samples are none of its network's.
+        """
+        image = load_image(image_path)
+        network = load_network(network_path)
+        try:
+            check_network(image, network)
+        except ImageError as error:
+            raise ImageError(f"{image_path}: {error}") from error
+        chosen = cls._recipe(image, image_path, recipe)
+        from .data.sets.datasets import load_dataset  # Its parts take a while to import.
+
+        test = load_dataset(chosen.data, "test", data_root)
+        if test.input != image.input:
+            raise ImageError(f"{image_path}: its input is {image.input}, the samples of recipe {chosen.name} are "
+                             f"{test.input}: name the recipe of its network by --recipe")
+        return cls(image=image, network=network, inputs=test.inputs[:samples], labels=test.labels[:samples])
+
+    @staticmethod
+    def _recipe(image: Image, path: Path, name: str | None):
+        from .training.recipe.recipes import Recipe, load_recipe  # Of the extra `train`.
+
+        if name is not None:
+            return load_recipe(name)
+        if "recipe" not in image.metadata:
+            raise ImageError(f"{path}: it carries no recipe whose test data to use: name one by --recipe")
+        return Recipe.from_dict(image.metadata["recipe"], f"{path}: recipe")

@@ -1,0 +1,31 @@
+"""Progress on the terminal: bars that are there for people, and nowhere else."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["is_watched", "stages", "steps"]
+
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+
+
+def is_watched() -> bool:
+    """Return whether standard error is a terminal: in a log, each update of a bar would be a line."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def steps(total: int, *, unit: str, shown: bool = True, done: int = 0, title: str | None = None) -> "tqdm[Any]":
+    """Return a bar of ``total`` steps, ``done`` of them so far, drawn if it is to be ``shown`` and is watched."""
+    from tqdm import tqdm  # Of the extra `train`.
+
+    return tqdm(total=total, initial=done, desc=title, unit=unit, disable=not (shown and is_watched()))
+
+
+def stages() -> Progress:
+    """Return a bar of work whose stages have names and may have no known length; it vanishes at the end."""
+    return Progress(*COLUMNS, console=Console(stderr=True), transient=True, disable=not is_watched())
