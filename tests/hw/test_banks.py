@@ -3,6 +3,7 @@ import random
 import pytest
 from configs import NARROW, WIDE
 from spikeplane_hw.banks import Banks
+from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.testing import simulate
 
 
@@ -67,12 +68,13 @@ def test_beats_follow_the_words(config, pause):
         events, doubles = [], 0
         ends = 0
         clear = True
+        free = True  # the snapshot, from the cycle after the one with `free` on
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
         await ctx.tick()
         while ends < sum(info["end"] for info, _ in passes):
-            _, _, beat, count = await ctx.tick().sample(dut.beat, dut.events)
+            _, _, beat, count, freed = await ctx.tick().sample(dut.beat, dut.events, dut.free)
             assert count == bin(beat.active).count("1")
             assert beat.clear == clear
             clear = bool(beat.end)
@@ -80,6 +82,8 @@ def test_beats_follow_the_words(config, pause):
             for bank in range(config.banks):
                 if beat.active >> bank & 1:
                     events.append((doubles, bank, beat.address[bank], beat.reference))
+            assert free or not beat.end
+            free = freed or (free and not beat.end)
             if beat.end:
                 seen.append(events)
                 events, doubles = [], 0
@@ -110,3 +114,40 @@ def test_beats_follow_the_words(config, pause):
             events, doubles = [], 0
     assert [sorted(e) for e in seen] == [sorted(e) for e in expected]
     assert longest == expected_longest
+
+
+@pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+def test_no_word_is_lost_however_full_the_queues_are(config):
+    """While no pass may end, a word is started in every cycle with ``room``, and comes when it has been read."""
+    dut = Banks(config)
+    popped, sent = [], []
+    full = (1 << config.word_slots) - 1
+
+    async def words(ctx):
+        ctx.set(dut.words.p.masks, [full] * config.banks)
+        started = [0] * spike_read_latency(config)
+        for _ in range(4 * config.queue_depth):
+            started.append(ctx.get(dut.room))
+            comes = started.pop(0)
+            number = len(sent) + 1
+            ctx.set(dut.words.p.weight, number * config.word_slots % config.weight_depth)
+            ctx.set(dut.words.p.last, number == 1)
+            ctx.set(dut.words.valid, comes)
+            if comes:
+                sent.append(number)
+            await ctx.tick()
+        # Now passes may end; there are as many as are needed to get every word out.
+        ctx.set(dut.words.valid, 0)
+        ctx.set(dut.passes.valid, 1)
+        await ctx.tick().repeat(len(sent) * config.word_slots + 20)
+
+    async def beats(ctx):
+        async for _, _, beat in ctx.tick().sample(dut.beat):
+            if beat.active & 1:
+                popped.append(beat.address[0])
+
+    simulate(dut, words, background=[beats])
+    assert len(sent) >= config.queue_depth - 1
+    assert popped == [
+        (number * config.word_slots + j) % config.weight_depth for number in sent for j in range(config.word_slots)
+    ]

@@ -79,10 +79,14 @@ def test_rows_become_masks(config, longest_pause):
     async def sink(ctx):
         passes = sum(row["last"] for row in rows)
         events = set()
+        rooms = [0] * spike_read_latency(config)
         while passes:
-            _, _, valid, word = await ctx.tick().sample(fetch.words.valid, fetch.words.p)
+            _, _, valid, word, room = await ctx.tick().sample(fetch.words.valid, fetch.words.p, fetch.room)
+            rooms.append(room)
+            started_with_room = rooms.pop(0)
             if not valid:
                 continue
+            assert started_with_room
             for bank in range(config.banks):
                 for j in range(config.word_slots):
                     if word.masks[bank] >> j & 1:
