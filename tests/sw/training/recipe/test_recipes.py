@@ -146,7 +146,7 @@ def test_augmentations_keep_their_order():
     ("training.augmentations.flip.chance=1", r"training\.augmentations\.flip: .*'chance'"),
     ("data.frames=number", "data.frames must be one of time, count, not 'number'"),
     ("data.downsample=0", "data.downsample must be an integer of 1 or more, not 0"),
-    ("data.steps=0", "data.steps must be an integer of 1 or more, not 0"),
+    ("data.steps=0", "data.steps must be an integer in 1..65536, not 0"),
     ("layers.conv9.channels=1", "no layer is named 'conv9'"),
     ("layers.conv1=1", "name the layer and the key"),
     ("layers.conv1.kind=lstm", "layer 'conv1': kind must be one of .* not 'lstm'"),
