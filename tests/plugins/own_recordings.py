@@ -32,5 +32,5 @@ def load_bars(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
 
 
 def register() -> None:
-    """Let recipes say ``name = "bars"``; an installed package names load_bars as an entry point instead."""
-    DATASETS.register("bars", load_bars)
+    """Let recipes say ``name = "moving_bars"``; an installed package names load_bars as an entry point instead."""
+    DATASETS.register("moving_bars", load_bars)

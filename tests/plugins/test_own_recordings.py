@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 RECIPE = """seed = 1
 [data]
-name = "bars"
+name = "moving_bars"
 steps = 2
 
 [[layers]]
@@ -46,7 +46,7 @@ def recipe(tmp_path, monkeypatch):
 def registered():
     own_recordings.register()
     yield
-    DATASETS.unregister("bars")
+    DATASETS.unregister("moving_bars")
 
 
 def test_a_network_is_trained_and_evaluated(recipe, registered, tmp_path):
@@ -54,7 +54,7 @@ def test_a_network_is_trained_and_evaluated(recipe, registered, tmp_path):
     trained = CliRunner().invoke(cli.app, ["train", str(recipe), "--out", str(out), "--device", "cpu", "--no-report"])
     assert trained.exit_code == 0, trained.output
     shown = CliRunner().invoke(cli.app, ["evaluate", str(out / "checkpoint.safetensors")]).output
-    assert "bars test, 20 samples" in shown
+    assert "moving_bars test, 20 samples" in shown
     (accuracy,) = [line.split("│")[2] for line in shown.splitlines() if "integer model" in line]
     assert float(accuracy.strip(" %")) >= 90
 
@@ -62,4 +62,4 @@ def test_a_network_is_trained_and_evaluated(recipe, registered, tmp_path):
 def test_without_it_the_recipe_is_refused(recipe, tmp_path):
     result = CliRunner().invoke(cli.app, ["train", str(recipe), "--out", str(tmp_path)])
     assert str(result.exception).startswith(f"{recipe}: data.name must be one of cifar10, ")
-    assert str(result.exception).endswith("not 'bars'")
+    assert str(result.exception).endswith("not 'moving_bars'")
