@@ -12,7 +12,7 @@ from pathlib import Path
 from amaranth.build import Platform
 from amaranth.build.run import BuildPlan
 from amaranth.vendor import LatticeECP5Platform
-from spikeplane_hw.memory_map import register_map_hash
+from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.synthesis import PREPARE
 
 from .board import Board, Top
@@ -57,7 +57,7 @@ def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
             "board": board.name,
             "configuration": board.config.name,
             "configuration_hash": f"{board.config.hash:08x}",
-            "register_map_hash": f"{register_map_hash(board.config):08x}",
+            "register_map_hash": f"{interface_hash(board.config):08x}",
             **summarize(json.loads((directory / f"{NAME}.pnr.json").read_text())),
             "tools": tools,
             "seed": board.seed,

@@ -1,6 +1,6 @@
 """The core: sequencer, walker, fetch, banks, lanes and update around the spike memory."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect, flipped
@@ -29,6 +29,9 @@ __all__ = ["Core"]
 class Core(wiring.Component):
     """A whole core. It runs programs on its memories; the host fills and reads them when it is idle.
 
+    A STOP in CONTROL holds all that runs a program in reset for a few cycles, in whatever state it is:
+    no program can take the core away from its host.
+
     Members
     -------
     bus : ``In(HostBus(config))``
@@ -51,18 +54,31 @@ class Core(wiring.Component):
         map_of = memory_map(config)
 
         m.submodules.registers = registers = Registers(config)
-        m.submodules.sequencer = sequencer = Sequencer(config)
-        m.submodules.places = places = MapPlaces(config)
-        m.submodules.walker = walker = Walker(config)
-        m.submodules.segments = segments = Queue(
-            walker.segments.payload.shape(), config.segment_queue_depth
-        )
-        m.submodules.fetch = fetch = Fetch(config)
-        m.submodules.passes = passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
-        m.submodules.banks = banks = Banks(config)
-        m.submodules.lanes = lanes = Lanes(config)
-        m.submodules.update = update = Update(config)
-        m.submodules.events = writer = EventWriter(config)
+
+        def stoppable(component):
+            """Return ``component``, held in reset while the host stops the core; its memories keep what they hold."""
+            return ResetInserter(registers.stopping)(component)
+
+        sequencer = Sequencer(config)
+        places = MapPlaces(config)
+        walker = Walker(config)
+        segments = Queue(walker.segments.payload.shape(), config.segment_queue_depth)
+        fetch = Fetch(config)
+        passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
+        banks = Banks(config)
+        lanes = Lanes(config)
+        update = Update(config)
+        writer = EventWriter(config)
+        m.submodules.sequencer = stoppable(sequencer)
+        m.submodules.places = stoppable(places)
+        m.submodules.walker = stoppable(walker)
+        m.submodules.segments = stoppable(segments)
+        m.submodules.fetch = stoppable(fetch)
+        m.submodules.passes = stoppable(passes)
+        m.submodules.banks = stoppable(banks)
+        m.submodules.lanes = stoppable(lanes)
+        m.submodules.update = stoppable(update)
+        m.submodules.events = stoppable(writer)
 
         # The data path, in order.
         connect(m, walker.rows, fetch.rows)
@@ -115,9 +131,9 @@ class Core(wiring.Component):
         m.d.sync += sequencer.drained.eq(walker.idle & ~segments.o.valid & update.idle)
 
         busy = Signal()
-        m.d.sync += busy.eq(sequencer.busy | registers.clearing)
+        m.d.sync += busy.eq(bus.busy)
         m.d.comb += [
-            bus.busy.eq(sequencer.busy | registers.clearing),
+            bus.busy.eq(sequencer.busy | registers.clearing | registers.stopping),
             registers.busy.eq(sequencer.busy),
             registers.events_idle.eq(writer.idle),
             writer.enable.eq(~bus.busy),

@@ -234,6 +234,9 @@ class Link(wiring.Component):
                     ]
                 with m.Elif(repeated):
                     m.d.sync += answer.eq(status)
+                    # Words are read again, and may be others than those judged before.
+                    with m.If(is_read & (status == Status.OK)):
+                        m.d.sync += answer.eq(refused)
                 with m.Elif(request.sequence == (sequence + 1)[: len(sequence)]):
                     m.d.sync += [
                         sequence.eq(request.sequence),

@@ -3,7 +3,6 @@
 The gateware, the driver, the compiler and docs/registers.md are all derived from these tables.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from amaranth.lib import enum
@@ -13,7 +12,7 @@ from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
 __all__ = ["EVENT_COUNT_WIDTH", "EXACT_COUNTERS", "IDENTITY", "LOGIT_WIDTH", "RUN_COUNT_WIDTH", "Control", "Counter",
-           "Memory", "Register", "Space", "memory_map", "register_map_hash"]
+           "Memory", "Register", "Space", "memory_map"]
 
 IDENTITY = int.from_bytes(b"SPK1", "little")
 LOGIT_WIDTH = 32
@@ -54,12 +53,12 @@ class Register(enum.Enum, shape=5):
     CONFIGURATION = 1
     """Hash of the core's configuration."""
     REGISTER_MAP = 2
-    """Hash of this memory map."""
+    """Hash of all layouts and numbers that host and core share, see identity.py."""
     CONTROL = 3
-    """Write a :class:`Control`; ignored while STATUS says busy."""
+    """Write a :class:`Control`; while STATUS says busy all but STOP is ignored."""
     STATUS = 4
-    """Bit 0: busy, that is running, about to run, or clearing. Bits above: runs completed, modulo
-    2**RUN_COUNT_WIDTH."""
+    """Bit 0: busy, that is running, about to run, clearing, or stopping. Bits above: runs completed, modulo
+    2**RUN_COUNT_WIDTH; one that was stopped does not count."""
     LAYERS = 5
     """Layers in the program."""
     OUTER_STEPS = 6
@@ -77,7 +76,7 @@ class Register(enum.Enum, shape=5):
     EVENTS_REJECTED = 13
 
 
-class Control(enum.Flag, shape=3):
+class Control(enum.Flag, shape=4):
     """What a write to Register.CONTROL starts."""
 
     RUN = 1
@@ -86,6 +85,9 @@ class Control(enum.Flag, shape=3):
     """Clear the input map and the event counts."""
     RESUME = 4
     """With RUN: keep states, logits and counters, as if the run before went on."""
+    STOP = 8
+    """Whatever is under way, end it: the core is then as after power-up, but for what memories and registers hold.
+    All other bits are ignored."""
 
 
 class Counter(enum.Enum, shape=3):
@@ -137,10 +139,3 @@ def memory_map(config: CoreConfig) -> dict[Space, Memory]:
         Space.LOGITS: Memory(LOGIT_WIDTH, config.logit_count, writable=False),
         Space.COUNTERS: Memory(COUNTER_WIDTH, config.layer_count * len(Counter), writable=False),
     }
-
-
-def register_map_hash(config: CoreConfig) -> int:
-    """Return the 32-bit hash of names, widths and depths of everything the host can address."""
-    text = repr([(space.name, memory) for space, memory in memory_map(config).items()])
-    text += repr([(r.name, r.value) for r in Register] + [(c.name, c.value) for c in Counter])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -1,4 +1,4 @@
-"""The register bank, and the clearing of the input map that a register write starts."""
+"""The register bank; register writes start runs and the clearing of the input map, and stop both."""
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
@@ -6,16 +6,19 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
+from .identity import interface_hash
 from .memory_map import (
     EVENT_COUNT_WIDTH,
     IDENTITY,
     RUN_COUNT_WIDTH,
     Control,
     Register,
-    register_map_hash,
 )
 
-__all__ = ["Registers"]
+__all__ = ["STOP_CYCLES", "Registers"]
+
+STOP_CYCLES = 8
+"""Cycles that a STOP holds the core in reset: what is on its way to a memory arrives in fewer."""
 
 
 class Registers(wiring.Component):
@@ -31,6 +34,8 @@ class Registers(wiring.Component):
         A run is under way.
     events_idle : ``In(1)``
         No event is waiting or being written: a run starts only then.
+    stopping : ``Out(1)``
+        The host asks to stop: all that runs programs is to be held in reset.
     clearing : ``Out(1)``
         The input map is being cleared: each cycle word ``clear_word`` and row flag ``clear_flag``.
     clear_counts : ``Out(1)``
@@ -52,6 +57,7 @@ class Registers(wiring.Component):
             "resume": Out(1),
             "busy": In(1),
             "events_idle": In(1),
+            "stopping": Out(1),
             "clearing": Out(1),
             "clear_word": Out(ceil_log2(config.spike_depth)),
             "clear_flag": Out(ceil_log2(config.row_flag_count)),
@@ -89,8 +95,8 @@ class Registers(wiring.Component):
         values = {
             Register.IDENTITY: IDENTITY,
             Register.CONFIGURATION: config.hash,
-            Register.REGISTER_MAP: register_map_hash(config),
-            Register.STATUS: (runs << 1) | self.busy | wanted | self.clearing,
+            Register.REGISTER_MAP: interface_hash(config),
+            Register.STATUS: (runs << 1) | self.busy | wanted | self.clearing | self.stopping,
             Register.EVENTS_ACCEPTED: self.accepted,
             Register.EVENTS_REJECTED: self.rejected,
         }
@@ -105,15 +111,21 @@ class Registers(wiring.Component):
                 with m.Case(register):
                     m.d.sync += signal.eq(self.write_data)
 
-        # A run waits for the events before it; a clearing run or map is never interrupted.
+        # A run waits for the events before it; nothing but STOP interrupts a run or the clearing of the map.
         control = Signal(Control)
         asked = Signal()
         clear = Signal()
+        stop = Signal()
+        stop_left = Signal(range(STOP_CYCLES))
         m.d.comb += [
             control.eq(self.write_data),
+            stop.eq(
+                self.write & (self.address == Register.CONTROL)
+                & (control & Control.STOP).as_value().any()
+            ),
             asked.eq(
                 self.write & (self.address == Register.CONTROL)
-                & ~(self.busy | wanted | self.clearing)
+                & ~(self.busy | wanted | self.clearing | self.stopping) & ~stop
             ),
             self.run.eq(wanted & self.events_idle),
             clear.eq(asked & (control & Control.CLEAR).as_value().any()),
@@ -130,7 +142,7 @@ class Registers(wiring.Component):
         with m.If(self.run):
             m.d.sync += wanted.eq(0)
         m.d.sync += started.eq(self.busy)
-        with m.If(started & ~self.busy):
+        with m.If(started & ~self.busy & ~self.stopping):
             m.d.sync += runs.eq(runs + 1)
 
         # One word and one row flag a cycle; the last ones are repeated until both are through.
@@ -142,6 +154,13 @@ class Registers(wiring.Component):
             m.d.sync += [steps_left.eq(steps_left - 1), flags_left.eq(flags_left + self.input_height)]
         with m.Elif(flags_left != 0):
             m.d.sync += flags_left.eq(flags_left - 1)
+        m.d.sync += self.stopping.eq(stop | (stop_left != 0))
+        with m.If(stop):
+            m.d.sync += stop_left.eq(STOP_CYCLES - 1)
+        with m.Elif(stop_left != 0):
+            m.d.sync += stop_left.eq(stop_left - 1)
+        with m.If(self.stopping):
+            m.d.sync += [wanted.eq(0), clear_left.eq(0), steps_left.eq(0), flags_left.eq(0)]
         first_word = self.input_base[ceil_log2(config.word_slots) :]
         m.d.comb += [
             self.clear_word.eq(first_word + clear_left - (clear_left != 0)),

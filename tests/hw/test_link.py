@@ -6,7 +6,7 @@ from mock_device import MockDevice, Tally
 from spikeplane.device.frames import FrameReader, Reply, Request
 from spikeplane_hw.frame import PAYLOAD_LIMIT, Command, Status
 from spikeplane_hw.link import Link
-from spikeplane_hw.memory_map import Space, memory_map
+from spikeplane_hw.memory_map import Register, Space, memory_map
 from spikeplane_hw.slip import END
 from spikeplane_hw.testing import Pauses, receive, send, simulate, watch
 
@@ -107,6 +107,23 @@ def test_a_repetition_executes_nothing_twice_but_reads_again():
     script.again()
     script.read(Space.LOGITS, 0, 4, report(tally))
     script.again()
+    converse(NARROW, script.lines)
+
+
+def test_a_repetition_of_a_read_is_judged_again():
+    """It has the number of a good one, but asks for words beyond the space, or of a core that is busy."""
+    spaces = memory_map(NARROW)
+    script = Script()
+    script.read(Space.LOGITS, 0, 1, bytes(4))
+    depth = spaces[Space.LOGITS].depth
+    for space, address, count in ((Space.LOGITS, depth, 1), (Space.LOGITS, depth - 1, 2), (Space.LOGITS, 1 << 23, 1)):
+        request = Request(command=Command.READ, sequence=script.sequence, space=space.value, address=address, count=count)
+        script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BAD_ADDRESS)))
+    script.lines.append(script.lines[1])  # the good one is good again
+    script.write(Space.REGISTERS, Register.CONTROL.value, (100_000).to_bytes(4, "little"), 1)  # busy
+    script.read(Space.REGISTERS, Register.LAYERS.value, 1, bytes(4))
+    request = Request(command=Command.READ, sequence=script.sequence, space=Space.LOGITS.value, count=1)
+    script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BUSY)))
     converse(NARROW, script.lines)
 
 

@@ -1,6 +1,8 @@
+import pytest
 from configs import NARROW
-from spikeplane_hw.memory_map import IDENTITY, Control, Register, register_map_hash
-from spikeplane_hw.registers import Registers
+from spikeplane_hw.identity import interface_hash
+from spikeplane_hw.memory_map import IDENTITY, Control, Register
+from spikeplane_hw.registers import STOP_CYCLES, Registers
 from spikeplane_hw.testing import simulate
 
 
@@ -24,7 +26,7 @@ def test_identity_and_settings():
     async def testbench(ctx):
         assert await read(ctx, dut, Register.IDENTITY) == IDENTITY
         assert await read(ctx, dut, Register.CONFIGURATION) == NARROW.hash
-        assert await read(ctx, dut, Register.REGISTER_MAP) == register_map_hash(NARROW)
+        assert await read(ctx, dut, Register.REGISTER_MAP) == interface_hash(NARROW)
         settings = {Register.LAYERS: 3, Register.OUTER_STEPS: 300, Register.INPUT_BASE: 200,
                     Register.INPUT_WORDS: 64, Register.INPUT_WIDTH: 512,
                     Register.INPUT_HEIGHT: 511, Register.INPUT_STEPS: 8000}
@@ -63,16 +65,20 @@ def test_run_waits_for_events_and_is_counted():
     simulate(dut, testbench)
 
 
-def test_clear_covers_map_and_flags():
+@pytest.mark.parametrize("count, height, steps", [
+    (7, 5, 2), (1, 1, 1), (2, 1, 1), (3, 1, 1), (20, 3, 1),  # words take longer than flags, also by one
+    (1, 2, 1), (1, 3, 1), (2, 1, 5), (1, 20, 3),  # flags do
+])
+def test_clear_covers_map_and_flags(count, height, steps):
     dut = Registers(NARROW)
     words, flags = set(), set()
 
     async def testbench(ctx):
         ctx.set(dut.events_idle, 1)
         await write(ctx, dut, Register.INPUT_BASE, 3 * NARROW.word_slots)
-        await write(ctx, dut, Register.INPUT_WORDS, 7)
-        await write(ctx, dut, Register.INPUT_HEIGHT, 5)
-        await write(ctx, dut, Register.INPUT_STEPS, 2)
+        await write(ctx, dut, Register.INPUT_WORDS, count)
+        await write(ctx, dut, Register.INPUT_HEIGHT, height)
+        await write(ctx, dut, Register.INPUT_STEPS, steps)
         await ctx.tick()  # no two writes follow each other at once
         await write(ctx, dut, Register.CONTROL, Control.CLEAR)
         while ctx.get(dut.clearing):
@@ -81,5 +87,47 @@ def test_clear_covers_map_and_flags():
             await ctx.tick()
 
     simulate(dut, testbench)
-    assert words == set(range(3, 10))
-    assert flags == set(range(10))
+    assert words == set(range(3, 3 + count))
+    assert flags == set(range(height * steps))
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_stop_ends_whatever_is_under_way(moment):
+    """Waiting for events, running, clearing or idle: held in reset for a while, then idle; nothing is counted."""
+    dut = Registers(NARROW)
+
+    async def testbench(ctx):
+        await write(ctx, dut, Register.INPUT_WORDS, 60)
+        await write(ctx, dut, Register.INPUT_HEIGHT, 40)
+        await write(ctx, dut, Register.INPUT_STEPS, 10)
+        if moment == 0:
+            await write(ctx, dut, Register.CONTROL, Control.RUN)
+        if moment == 1:
+            ctx.set(dut.events_idle, 1)
+            await write(ctx, dut, Register.CONTROL, Control.RUN)
+            await ctx.tick()
+            ctx.set(dut.busy, 1)
+        if moment == 2:
+            await write(ctx, dut, Register.CONTROL, Control.CLEAR)
+        await ctx.tick().repeat(3)
+        assert (await read(ctx, dut, Register.STATUS)) & 1 == (moment < 3)
+        await write(ctx, dut, Register.CONTROL, Control.STOP | Control.RUN | Control.CLEAR)
+        for _ in range(STOP_CYCLES):
+            assert ctx.get(dut.stopping)
+            assert ctx.get(dut.run) == 0
+            assert await read(ctx, dut, Register.STATUS) == 1
+            ctx.set(dut.busy, 0)  # what is held in reset
+            ctx.set(dut.events_idle, 1)
+        assert not ctx.get(dut.stopping)
+        assert await read(ctx, dut, Register.STATUS) == 0
+        assert not ctx.get(dut.clearing) and not ctx.get(dut.run)
+        # A run is begun, and counted, as if there had been none.
+        await write(ctx, dut, Register.CONTROL, Control.RUN)
+        await ctx.tick()
+        ctx.set(dut.busy, 1)
+        await ctx.tick().repeat(3)
+        ctx.set(dut.busy, 0)
+        await ctx.tick().repeat(2)
+        assert await read(ctx, dut, Register.STATUS) == 1 << 1
+
+    simulate(dut, testbench)

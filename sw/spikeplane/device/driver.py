@@ -1,11 +1,13 @@
 """The driver: identifies a board, loads an image, runs samples and reads results over a transport."""
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
+from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.memory_map import (
     EVENT_COUNT_WIDTH,
     EXACT_COUNTERS,
@@ -16,7 +18,6 @@ from spikeplane_hw.memory_map import (
     Register,
     Space,
     memory_map,
-    register_map_hash,
 )
 
 from ..compiler.image import Image, Vector
@@ -29,6 +30,8 @@ __all__ = ["Answer", "DeviceError", "Driver", "NoAnswerError"]
 
 REST = 0.0005
 """Seconds between two looks at whether a run is over."""
+STOP_LOOKS = 10
+"""Looks at whether the core has stopped; it takes fewer cycles than one look."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +62,9 @@ class Driver:
     Use it as a context manager, or call :meth:`open` and :meth:`close`. ``config`` is found by the
     hash that the device reports if it is not given. A reply that does not come within ``timeout``
     seconds is asked for again, ``attempts`` times in all; a run may take ``run_timeout`` seconds.
+
+    A run that takes longer, or is waited for when Ctrl-C comes, is stopped. After that, and after
+    :meth:`open`, no image is loaded.
     """
 
     def __init__(
@@ -75,10 +81,15 @@ class Driver:
         self.run_timeout = run_timeout
         self.image: Image | None = None
         self._steps: int | None = None  # that live input has run; None: the image's
+        self._streaming = False
         self.session = Session(transport, timeout=timeout, attempts=attempts)
 
     def __enter__(self) -> "Driver":
-        self.open()
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
@@ -89,7 +100,11 @@ class Driver:
         self.transport.close()
 
     def open(self) -> CoreConfig:
-        """Begin a session and return the core's configuration; a DeviceError if it is not ours."""
+        """Begin a session and return the core's configuration; a DeviceError if it is not ours.
+
+        What the core still does for an earlier session is stopped, with a RuntimeWarning.
+        """
+        self.image = None
         self.session.open()
         identity, configuration, register_map = self.read_registers(Register.IDENTITY, 3)
         if identity != IDENTITY:
@@ -108,14 +123,29 @@ class Driver:
                 f"the device has the configuration {found} {configuration:#010x}, "
                 f"expected {self.config.name} {self.config.hash:#010x}"
             )
-        expected = register_map_hash(self.config)
+        expected = interface_hash(self.config)
         if register_map != expected:
             raise DeviceError(f"the device has the register map {register_map:#010x}, this version "
                               f"of the driver {expected:#010x}: program a matching bitstream")
+        if self._busy():
+            self.stop()
+            warnings.warn("the core was busy with what an earlier session began; it was stopped",
+                          RuntimeWarning, stacklevel=2)
         return self.config
+
+    def stop(self) -> None:
+        """Make the core idle, whatever it does, in a new session; no image is loaded afterwards."""
+        self.image = None
+        self.session.open()
+        self.write_register(Register.CONTROL, Control.STOP.value)
+        for _ in range(STOP_LOOKS):
+            if not self._busy():
+                return
+        raise DeviceError("the core is busy in spite of STOP: program the board again")
 
     def load(self, image: Image, *, verify: bool = True) -> None:
         """Write ``image`` to the device; with ``verify``, read it back and compare."""
+        self._refuse_stream("load an image")
         config = self._config()
         if image.config.hash != config.hash:
             raise DeviceError(
@@ -141,6 +171,7 @@ class Driver:
 
     def run(self, sample: np.ndarray) -> Answer:
         """Return what the device answers to ``sample``, integers of shape ``image.input.shape``."""
+        self._refuse_stream("run a sample")
         image = self._image()
         self._steps = None
         if image.takes_events:
@@ -155,6 +186,7 @@ class Driver:
 
         Events are in time order; a ValueError names the first one that is not, or is out of frame.
         """
+        self._refuse_stream("run events")
         self._steps = None
         return self._run_events(event_words(events, self._image()))
 
@@ -162,8 +194,10 @@ class Driver:
         """Yield an answer after each time step; its sums are those since the first step.
 
         ``steps`` are spikes (channels, height, width) of 0 and 1, one array for each time step, as
-        many as there are. The image must have the schedule STORED and take events.
+        many as there are. The image must have the schedule STORED and take events. Until the iterator
+        is at its end or closed, nothing else runs: a DeviceError says so.
         """
+        self._refuse_stream("begin another stream")
         image = self._image()
         if not image.schedule.stores or not image.takes_events:
             raise DeviceError(f"live input needs an image of the schedule STORED that takes events; "
@@ -176,6 +210,7 @@ class Driver:
                     f"input keeps none"
                 )
         control = Control.RUN
+        self._streaming = True
         single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
         try:
             for register, value in single.items():
@@ -191,8 +226,10 @@ class Driver:
                 yield self._run_events(image.encode_events(padded), control)
                 control = Control.RUN | Control.RESUME
         finally:
-            for register in single:
-                self.write_register(register, image.registers[register])
+            self._streaming = False
+            if self.image is image and self.session.is_open:  # else they are written with the next one
+                for register in single:
+                    self.write_register(register, image.registers[register])
 
     def read_spikes(self, layer: int) -> np.ndarray:
         """Return the spikes of ``layer`` in the last run, uint8 (steps, channels, height, width).
@@ -269,13 +306,30 @@ class Driver:
     def _wait(self, what: str) -> int:
         """Wait until the core is not busy; return how many runs it has completed."""
         deadline = time.monotonic() + self.run_timeout
-        while True:
-            (status,) = self.read_registers(Register.STATUS)
-            if not status & 1:
-                return status >> 1
-            if time.monotonic() > deadline:
-                raise DeviceError(f"the core is still busy after {self.run_timeout} s of {what}")
-            self.transport.rest(REST)
+        try:
+            while True:
+                (status,) = self.read_registers(Register.STATUS)
+                if not status & 1:
+                    return status >> 1
+                if time.monotonic() > deadline:
+                    break
+                self.transport.rest(REST)
+        except KeyboardInterrupt as interrupt:
+            try:
+                self.stop()
+                interrupt.add_note(f"{what} was under way and was stopped; load the image again")
+            except DeviceError as error:
+                interrupt.add_note(f"{what} was under way and could not be stopped: {error}")
+            raise
+        self.stop()
+        raise DeviceError(f"{what} was not over after {self.run_timeout} s and was stopped; load the image again")
+
+    def _busy(self) -> bool:
+        return bool(self.read_registers(Register.STATUS)[0] & 1)
+
+    def _refuse_stream(self, what: str) -> None:
+        if self._streaming:
+            raise DeviceError(f"a stream is open: take its iterator to the end, or close it, to {what}")
 
     def _config(self) -> CoreConfig:
         if self.config is None:

@@ -42,8 +42,9 @@ class Session:
     """Sends one request at a time over ``transport``.
 
     A reply is awaited for ``timeout`` seconds; a request is sent ``attempts`` times at most. The
-    device executes it once however often it arrives. After a NoAnswerError the session is over:
-    whether the last request was executed is not known.
+    device executes it once however often it arrives. After a NoAnswerError, or when anything else
+    cuts a request short, the session is over: whether the request was executed is not known, and
+    the next one would be taken for its repetition.
     """
 
     def __init__(self, transport: Transport, *, timeout: float, attempts: int):
@@ -56,6 +57,11 @@ class Session:
         """Requests sent again because no good reply came."""
         self.reader = FrameReader()
         self._sequence: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be made."""
+        return self._sequence is not None
 
     def open(self) -> None:
         """Begin a session: drop what an earlier one left, agree on a sequence number."""
@@ -111,6 +117,7 @@ class Session:
         frame = Request(command=command, sequence=sequence, space=space, address=address,
                         count=count, payload=payload).encode()
         damaged = self.reader.damaged
+        self._sequence = None  # until the reply is there
         for attempt in range(self.attempts):
             self.repeats += attempt > 0
             self.transport.write(frame)
@@ -118,14 +125,12 @@ class Session:
             if reply is None:
                 continue
             if reply.status is Status.OUT_OF_ORDER:
-                self._sequence = None
                 raise DeviceError(f"{what}: the device was reset or another program talks to it; "
                                   "open the board again")
             self._sequence = sequence
             if reply.status is not Status.OK:
                 raise DeviceError(f"{what}: the device refused, {MEANINGS[reply.status]}")
             return reply
-        self._sequence = None
         raise NoAnswerError(
             f"{what}: no answer in {self.attempts} attempts of {self.timeout} s "
             f"({self.reader.damaged - damaged} damaged replies); open the board again"

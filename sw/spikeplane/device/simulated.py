@@ -66,7 +66,11 @@ class SimulatedTransport:
 
     def rest(self, seconds: float) -> None:
         """Run the device until its core is done, or for REST_LIMIT cycles."""
-        self._library.board_rest(self._handle, REST_LIMIT)
+        self.advance(REST_LIMIT)
+
+    def advance(self, cycles: int) -> None:
+        """Run the device until its core is done, or for ``cycles`` cycles."""
+        self._library.board_rest(self._handle, cycles)
 
     def close(self) -> None:
         if self._board is not None:
