@@ -81,7 +81,7 @@ class Driver:
         self.run_timeout = run_timeout
         self.image: Image | None = None
         self._steps: int | None = None  # that live input has run; None: the image's
-        self._streaming = False
+        self._stream: object | None = None  # stands for the stream that is open
         self.session = Session(transport, timeout=timeout, attempts=attempts)
 
     def __enter__(self) -> "Driver":
@@ -104,8 +104,7 @@ class Driver:
 
         What the core still does for an earlier session is stopped, with a RuntimeWarning.
         """
-        self.image = None
-        self.session.open()
+        self._begin_session()
         identity, configuration, register_map = self.read_registers(Register.IDENTITY, 3)
         if identity != IDENTITY:
             raise DeviceError(f"the device is no Spikeplane core: its identity is {identity:#010x}, "
@@ -135,8 +134,7 @@ class Driver:
 
     def stop(self) -> None:
         """Make the core idle, whatever it does, in a new session; no image is loaded afterwards."""
-        self.image = None
-        self.session.open()
+        self._begin_session()
         self.write_register(Register.CONTROL, Control.STOP.value)
         for _ in range(STOP_LOOKS):
             if not self._busy():
@@ -210,12 +208,15 @@ class Driver:
                     f"input keeps none"
                 )
         control = Control.RUN
-        self._streaming = True
+        this = self._stream = object()
         single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
         try:
             for register, value in single.items():
                 self.write_register(register, value)
-            for self._steps, spikes in enumerate(steps, 1):
+            for count, spikes in enumerate(steps, 1):
+                if self._stream is not this:
+                    raise DeviceError("the stream ended with its session; load the image and begin another one")
+                self._steps = count
                 padded = np.zeros(image.input.shape, np.uint8)
                 spikes = np.asarray(spikes)
                 if spikes.shape != padded.shape[1:]:
@@ -226,10 +227,11 @@ class Driver:
                 yield self._run_events(image.encode_events(padded), control)
                 control = Control.RUN | Control.RESUME
         finally:
-            self._streaming = False
-            if self.image is image and self.session.is_open:  # else they are written with the next one
-                for register in single:
-                    self.write_register(register, image.registers[register])
+            if self._stream is this:
+                self._stream = None
+                if self.session.is_open:  # else they are written with the next image
+                    for register in single:
+                        self.write_register(register, image.registers[register])
 
     def read_spikes(self, layer: int) -> np.ndarray:
         """Return the spikes of ``layer`` in the last run, uint8 (steps, channels, height, width).
@@ -324,11 +326,15 @@ class Driver:
         self.stop()
         raise DeviceError(f"{what} was not over after {self.run_timeout} s and was stopped; load the image again")
 
+    def _begin_session(self) -> None:
+        self.image = self._stream = None
+        self.session.open()
+
     def _busy(self) -> bool:
         return bool(self.read_registers(Register.STATUS)[0] & 1)
 
     def _refuse_stream(self, what: str) -> None:
-        if self._streaming:
+        if self._stream is not None:
             raise DeviceError(f"a stream is open: take its iterator to the end, or close it, to {what}")
 
     def _config(self) -> CoreConfig:

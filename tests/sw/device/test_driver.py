@@ -95,6 +95,86 @@ def test_streaming_gives_the_sums_after_every_step(driver):
     np.testing.assert_array_equal(driver.run(samples[0]).sums, whole[0].sums)
 
 
+def stream_begun(driver):
+    network, image = image_of(Schedule.STORED)
+    sample = ragged_networks.samples(network, 1)[0]
+    driver.load(image)
+    iterator = driver.stream(sample)
+    next(iterator)
+    return image, sample, iterator
+
+
+@pytest.mark.parametrize("what, act", [
+    ("run a sample", lambda driver, image, sample: driver.run(sample)),
+    ("run events", lambda driver, image, sample: driver.run_events(event_array([0], [0], [0], [0]))),
+    ("run a sample", lambda driver, image, sample: driver.self_test()),
+    ("load an image", lambda driver, image, sample: driver.load(image)),
+    ("begin another stream", lambda driver, image, sample: next(driver.stream(sample))),
+])
+def test_nothing_else_runs_while_a_stream_is_open(driver, what, act):
+    image, sample, iterator = stream_begun(driver)
+    message = rf"^a stream is open: take its iterator to the end, or close it, to {what}$"
+    with pytest.raises(DeviceError, match=message):
+        act(driver, image, sample)
+    # The stream goes on as if nothing had been asked, and afterwards everything runs again.
+    sums = [answer.sums for answer in iterator][-1]
+    np.testing.assert_array_equal(sums, driver.run(sample).sums)
+    _, _, iterator = stream_begun(driver)
+    iterator.close()
+    np.testing.assert_array_equal(sums, driver.run(sample).sums)
+    assert driver.self_test() == len(image.vectors)
+
+
+def test_a_stream_that_fails_says_why_and_leaves_nothing_behind(driver, transport, monkeypatch):
+    image, sample, iterator = stream_begun(driver)
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "read", lambda timeout: b"")
+        with pytest.raises(NoAnswerError, match=r"no answer in 4 attempts"):
+            next(iterator)
+    with pytest.raises(DeviceError, match=r"the session is not open$"):
+        driver.run(sample)
+    driver.open()
+    with pytest.raises(DeviceError, match=r"^no image is loaded$"):
+        driver.run(sample)
+    driver.load(image)
+    assert driver.self_test() == len(image.vectors)
+
+
+def test_a_stream_of_an_earlier_session_changes_no_register_of_a_later_one(driver):
+    image, sample, iterator = stream_begun(driver)
+    driver.open()
+    _, other = image_of()
+    driver.load(other)
+    with pytest.raises(DeviceError, match=r"^the stream ended with its session; load the image and begin another one$"):
+        next(iterator)
+    iterator.close()
+    assert driver.self_test() == len(other.vectors)
+    image, sample, first = stream_begun(driver)
+    driver.open()
+    image, sample, second = stream_begun(driver)
+    first.close()
+    with pytest.raises(DeviceError, match=r"^a stream is open"):
+        driver.run(sample)
+    assert len(list(second)) == image.input.steps - 1
+
+
+def test_a_port_is_closed_where_opening_fails(transport):
+    line = Mute(transport)
+    line.mute, line.closed = True, 0
+
+    def close():
+        line.closed += 1
+
+    line.close = close
+    with pytest.raises(NoAnswerError), Driver(line, CONFIG, timeout=0.01):
+        pass
+    assert line.closed == 1
+    line.mute = False
+    with pytest.raises(DeviceError, match="has the configuration unknown"), Driver(line, SMALL):
+        pass
+    assert line.closed == 2
+
+
 def test_streaming_goes_round_the_rings_of_memory_free_layers(driver):
     """A network that looks back at inner layers' spikes, for more steps than its rings hold."""
     network = next(
