@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configurations import SIMULATED
 from spikeplane.device.verilate import PACKAGE_VARIABLES, BuildError, generate_verilog
+from spikeplane_hw.collisions import collide
 from spikeplane_hw.device import Device
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,13 +25,20 @@ public_flat_rw -module "device" -var "*"
 """
 
 
+class CollidingDevice(Device):
+    """A device in which what block RAM leaves undefined is garbage."""
+
+    def elaborate(self, platform):
+        return collide(super().elaborate(platform))
+
+
 def simulate(config_name: str, *, seed: int, waves: bool) -> int:
     """Return how many testbenches failed."""
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
     directory = ROOT / "build" / "sim" / (config_name + ("-waves" if waves else ""))
-    source = generate_verilog(Device(SIMULATED[config_name]), directory)
+    source = generate_verilog(CollidingDevice(SIMULATED[config_name]), directory)
     package = Path(str(distribution("verilator").locate_file("verilator")))
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = os.pathsep.join([str(package / "bin"), os.environ["PATH"]])

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from amaranth.sim import Simulator
 
+from .collisions import collide
+
 __all__ = ["Pauses", "receive", "send", "simulate", "watch"]
 
 
@@ -58,8 +60,11 @@ def watch(port) -> Callable[..., Awaitable[None]]:
 
 
 def simulate(design, *testbenches, background: Iterable = (), limit: int = 1_000_000) -> None:
-    """Simulate ``design`` until every testbench ends; more than ``limit`` cycles are an error."""
-    simulator = Simulator(design)
+    """Simulate ``design`` until every testbench ends; more than ``limit`` cycles are an error.
+
+    Words that are read while they are being written are garbage, where block RAM may give anything.
+    """
+    simulator = Simulator(collide(design))
     simulator.add_clock(1e-6)
     for testbench in testbenches:
         simulator.add_testbench(testbench)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.memory_map import Register, Space
 from spikeplane_hw.neuron import STATE_WIDTH
 
@@ -176,6 +177,7 @@ def save_image(image: Image, path: Path | str) -> None:
     header = {
         "config": asdict(image.config),
         "config_hash": image.config.hash,
+        "interface_hash": interface_hash(image.config),
         "schedule": image.schedule.value,
         "addresses": {space.name: address for space, (address, _) in image.contents.items()},
         "registers": {register.name: int(value) for register, value in image.registers.items()},
@@ -209,6 +211,8 @@ def load_image(path: Path | str) -> Image:
             raise ImageError(f"tensor {name} belongs to nothing of the image")
         if image.config.hash != header["config_hash"]:
             raise ImageError("the core's configuration means something else in this version")
+        if interface_hash(image.config) != header["interface_hash"]:
+            raise ImageError("a layout that it shares with the core has changed in this version: compile it again")
         image.verify()
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
