@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 # Waveforms of `make sim`: WAVES=1.
 WAVES ?=
 
-.PHONY: help demo test sim bitstream program check bench zoo clean
+.PHONY: help demo test sim bitstream program check bench mutants zoo clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -48,6 +48,9 @@ check: $(INSTALLED) ## ruff, pyright and the tests
 bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables (hours)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	$(BIN)/python bench/run.py
+
+mutants: $(INSTALLED) ## which faults on purpose the tests notice: bench/results/mutants.json (hours)
+	$(BIN)/python bench/mutants.py
 
 zoo: $(INSTALLED) ## train what is missing in zoo/ (SPIKEPLANE_DATA= names the data sets)
 	$(BIN)/python bench/zoo.py

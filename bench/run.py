@@ -15,7 +15,7 @@ MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end o
 
 def scripts() -> list[Path]:
     """Return the benches in alphabetical order."""
-    shared = ("run.py", "figures.py", "layers.py", "packed.py", "strips.py", "variants.py")
+    shared = ("run.py", "figures.py", "layers.py", "mutant_table.py", "packed.py", "strips.py", "variants.py")
     return sorted(path for path in BENCH.glob("*.py") if path.name not in shared)
 
 

@@ -111,10 +111,12 @@ def test_stop_ends_whatever_is_under_way(moment):
             await write(ctx, dut, Register.CONTROL, Control.CLEAR)
         await ctx.tick().repeat(3)
         assert (await read(ctx, dut, Register.STATUS)) & 1 == (moment < 3)
+        if moment == 3:
+            ctx.set(dut.events_idle, 1)
         await write(ctx, dut, Register.CONTROL, Control.STOP | Control.RUN | Control.CLEAR)
         for _ in range(STOP_CYCLES):
             assert ctx.get(dut.stopping)
-            assert ctx.get(dut.run) == 0
+            assert ctx.get(dut.run) == ctx.get(dut.clear_counts) == 0
             assert await read(ctx, dut, Register.STATUS) == 1
             ctx.set(dut.busy, 0)  # what is held in reset
             ctx.set(dut.events_idle, 1)

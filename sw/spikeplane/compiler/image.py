@@ -211,7 +211,7 @@ def load_image(path: Path | str) -> Image:
             raise ImageError(f"tensor {name} belongs to nothing of the image")
         if image.config.hash != header["config_hash"]:
             raise ImageError("the core's configuration means something else in this version")
-        if interface_hash(image.config) != header["interface_hash"]:
+        if interface_hash(image.config) != header.get("interface_hash"):
             raise ImageError("a layout that it shares with the core has changed in this version: compile it again")
         image.verify()
     except ImageError as error:

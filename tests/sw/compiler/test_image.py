@@ -3,11 +3,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from ragged_networks import CORES, network, samples
+from spikeplane.compiler import image as image_module
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import Image, ImageError, load_image, save_image
 from spikeplane.network.file import save_network
 from spikeplane.network.schedule import Schedule
+from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import event_layout
+from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.memory_map import Space
 
 
@@ -61,6 +64,22 @@ def test_files_that_are_no_image_are_named(tmp_path):
     path.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     with pytest.raises(ImageError, match=r"a\.spk: damaged or altered"):
         load_image(path)
+
+
+def test_images_of_a_version_that_meant_something_else_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.spk"
+    save_image(image_of(), path)
+    with monkeypatch.context() as patch:
+        patch.setattr(image_module, "interface_hash", lambda config: interface_hash(config) ^ 1)
+        with pytest.raises(ImageError, match=r"a\.spk: a layout that it shares with the core has changed in this "
+                                             r"version: compile it again$"):
+            load_image(path)
+    with monkeypatch.context() as patch:
+        meant = CORES[0].hash
+        patch.setattr(CoreConfig, "hash", meant ^ 1)
+        with pytest.raises(ImageError, match=r"a\.spk: the core's configuration means something else in this version$"):
+            load_image(path)
+    load_image(path)
 
 
 def test_contents_that_do_not_fit_the_core_are_named():

@@ -1,0 +1,236 @@
+"""Faults on purpose: one line of a file changed, and the tests that must notice."""
+
+from dataclasses import dataclass
+
+__all__ = ["MUTANTS", "Mutant"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``old``, which the file holds exactly once, becomes ``new``; one of ``tests`` must fail then."""
+
+    area: str
+    file: str
+    tests: tuple[str, ...]
+    old: str
+    new: str
+
+
+def mutants(area: str, file: str, tests: str, *changes: tuple[str, str]) -> list[Mutant]:
+    """Return mutants of one file; ``tests`` are pytest node ids with spaces in between."""
+    return [Mutant(area, file, tuple(tests.split()), old, new) for old, new in changes]
+
+
+HW, TESTS = "hw/spikeplane_hw", "tests/hw"
+GATEWARE = [
+    *mutants(
+        "gateware", f"{HW}/registers.py", f"{TESTS}/test_registers.py",
+        ("(clear_left > 1)", "(clear_left > 2)"),
+        ("(flags_left > 1)", "(flags_left > 3)"),
+        ("(steps_left != 0) | (flags_left", "(steps_left > 1) | (flags_left"),
+        ("first_word + clear_left - (clear_left != 0)", "first_word + clear_left"),
+        ("wanted & self.events_idle", "wanted"),
+        ("started & ~self.busy & ~self.stopping", "started & ~self.busy"),
+        ("| self.clearing | self.stopping) & ~stop", "| self.clearing | self.stopping)"),
+        ("stop_left.eq(STOP_CYCLES - 1)", "stop_left.eq(STOP_CYCLES - 2)"),
+        ("[wanted.eq(0), clear_left.eq(0)", "[clear_left.eq(0)"),
+        ("self.write & ~self.busy), m.Switch", "self.write), m.Switch"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/banks.py", f"{TESTS}/test_banks.py",
+        ("queue.level < config.queue_depth - self.in_flight", "queue.level <= config.queue_depth - self.in_flight"),
+        ("spike_read_latency(config) + 1 + (config", "spike_read_latency(config) + (config"),
+        ("(words.masks[e].any() | words.last)", "words.masks[e].any()"),
+        ("count.eq(Mux(advance, 0, count + pops[e]))", "count.eq(count + pops[e])"),
+        ("double.eq(advance & info.double & ~info.end)", "double.eq(advance & info.double)"),
+        ("clear.eq((advance & info.end) | self.start)", "clear.eq(advance & info.end)"),
+        ("(~info.end | snapshot_free | self.free)", "1"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/fetch.py", f"{TESTS}/test_fetch.py",
+        ("issue.eq(busy & self.room)", "issue.eq(busy)"),
+        ("weight.eq(row.weight - row.slot[:offset_width])", "weight.eq(row.weight)"),
+        ("announced.eq(~row.last)", "announced.eq(0)"),
+        ("reading.last.eq(last & row_done)", "reading.last.eq(last)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
+        ("(a & b) ^ (c & d)", "(a & b) | (c & d)"),
+        ("(x & y) | (carry & (x ^ y))", "x & y"),
+        ("return 5 + config.frugal", "return 5"),
+        ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
+        ("Mux(active_2[e], ram.ports.read_data, 0)", "ram.ports.read_data"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/update_issue.py", f"{TESTS}/test_update.py",
+        ("d.logits | ~d.stored | d.replay", "d.logits | d.replay"),
+        ("remaining >= config.updates", "remaining > config.updates"),
+        ("cooldown.eq(self.loop - 1)", "cooldown.eq(self.loop - 2)"),
+        ("current.flag.eq(current.flag + d.output_rows)", "current.flag.eq(current.flag)"),
+        ("current.initial.eq(0)", "current.initial.eq(current.initial)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/neuron_unit.py", f"{TESTS}/test_update.py",
+        ("self.can_fire & (sum_6(margin_6) >= 0)", "sum_6(margin_6) >= 0"),
+        ("soft, high - 1, high", "soft, high - 2, high"),
+        ("saturated_7 | over", "over"),
+        ("self.reset == Reset.HARD", "self.reset == Reset.NONE"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/spike_output.py", f"{TESTS}/test_update.py",
+        ("chunk[7].used > k", "chunk[7].used >= k"),
+        ("write & slots_data.any()", "write"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/events.py", f"{TESTS}/test_events.py",
+        ("(event.x < self.width)", "(event.x <= self.width)"),
+        ("before | (1 << event.polarity)", "1 << event.polarity"),
+        ("self.rejected.eq(self.rejected + 1)", "self.rejected.eq(self.rejected)"),
+        ("rest.eq(event.x + self.base)", "rest.eq(event.x)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/link.py", f"{TESTS}/test_link.py",
+        ("answer.eq(refused)\n            ", "answer.eq(status)\n            "),
+        ("(place == CRC_BYTES) & crc.match_detected", "place == CRC_BYTES"),
+        ("address + request.count > depth", "address + request.count >= depth"),
+        ("request.address[len(address) :].any() | ", ""),
+        ("is_write & read_only", "is_write & 0"),
+        ("position == PAYLOAD_LIMIT - 1", "position == PAYLOAD_LIMIT - 2"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/slip.py", f"{TESTS}/test_slip.py",
+        ("item.data == END, ESC_END, ESC_ESC", "item.data == END, ESC_ESC, ESC_END"),
+        ("escape.eq(~escaped & (self.i.payload == ESC))", "escape.eq(self.i.payload == ESC)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/queue.py", f"{TESTS}/test_queue.py",
+        ("self.i.ready.eq(~used.all())", "self.i.ready.eq(1)"),
+        ("self.level.eq(used + 1)", "self.level.eq(used)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
+        ("counter_first.eq(~self.resume)", "counter_first.eq(1)"),
+        ("(outer == 0) & ~resumed", "outer == 0"),
+        ("(row + 1)[: len(row)] == d.output_rows", "row == d.output_rows"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",
+        ("output_left.eq(time & d.output_ring)", "output_left.eq(time)"),
+        ("self.walked & d.streamed", "self.walked"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/walker.py", f"{TESTS}/test_walker.py",
+        ("left.eq(Mux(column < 0, 0, column))", "left.eq(column)"),
+        ("looked.delay > self.phase", "looked.delay >= self.phase"),
+        ("Mux(last_group, d.last_lanes, config.lanes)", "config.lanes"),
+        ("queue.level <= depth - IN_FLIGHT", "queue.level <= depth - IN_FLIGHT + 1"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/core.py", "tests/sw/device/test_stop.py",
+        ("stoppable(banks)", "banks"),
+        ("stoppable(segments)", "segments"),
+        ("stoppable(update)", "update"),
+    ),
+    *mutants("gateware", f"{HW}/identity.py", f"{TESTS}/test_identity.py",
+             ("yield name, field.offset, shape.width", "yield field.offset, shape.width"),
+             ('"reply": frame.reply_layout(),', "")),
+    *mutants("gateware", f"{HW}/collisions.py", f"{TESTS}/test_collisions.py",
+             ("Mux(collided, ~word, word)", "word"), ("write.addr == port.addr", "1")),
+]
+NETWORK = "sw/spikeplane/network"
+MODEL_TESTS = "tests/sw/network/test_model.py"
+GRAPH_TESTS = "tests/sw/network/test_random_graphs.py"
+MODEL = [
+    *mutants(
+        "model", f"{HW}/neuron.py", f"{TESTS}/test_neuron.py {MODEL_TESTS}",
+        ("spike = u > self.fire_above", "spike = u >= self.fire_above"),
+        ("(state * self.decode_scale + (1 << (DECODE_SHIFT - 1)))", "(state * self.decode_scale)"),
+        ("v = u * ~spike", "v = u"),
+        (".clip(-half, half - 1) + half", ".clip(1 - half, half - 1) + half"),
+        ("(total * multiplier + offset) >> shift", "(total * multiplier >> shift) + (offset >> shift)"),
+    ),
+    *mutants(
+        "model", f"{NETWORK}/endings.py", MODEL_TESTS,
+        ("torch.zeros_like(current[:, 0])", "torch.ones_like(current[:, 0])"),
+        ("(saturated | clipped[:, step])", "saturated"),
+        ("spikes[:, step] = fired", "spikes[:, 0] = fired"),
+        ("x.to(torch.int64).sum((1, 3, 4))", "x[:, -1:].to(torch.int64).sum((1, 3, 4))"),
+    ),
+    *mutants(
+        "model", f"{NETWORK}/counting.py", f"{MODEL_TESTS} {GRAPH_TESTS}",
+        ("reads.amax(1) * config.banks - total", "reads.amax(1) - total"),
+        ("before = first % banks", "before = 0"),
+        ("repeats = -(-channels // config.lanes)", "repeats = (channels // config.lanes)"),
+    ),
+    *mutants("model", f"{NETWORK}/term.py", MODEL_TESTS, ("= 1 << 24, 1 << 53", "= 1 << 30, 1 << 53")),
+    *mutants("model", f"{NETWORK}/stored.py", GRAPH_TESTS,
+             ("(total + (1 << (-self.shift - 1))) >>", "total >>")),
+    *mutants("model", f"{NETWORK}/product.py", GRAPH_TESTS,
+             ("right if self.transposed else right.transpose(3, 4)", "right.transpose(3, 4)")),
+]
+COMPILER_FOLDER = "sw/spikeplane/compiler"
+COMPILE_TESTS = "tests/sw/compiler/test_compile.py"
+WORD_TESTS = "tests/sw/compiler/test_interpreter.py"
+COMPILER = [
+    *mutants(
+        "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
+        ("weight, parameter, passes = 1, 0, 0", "weight, parameter, passes = 0, 0, 0"),
+        ("weight += groups * placed.weight_group", "weight += placed.weight_group"),
+        ("state = config.chunks  #", "state = 0  #"),
+        ("last_lanes=walk.channels - (groups - 1) * config.lanes", "last_lanes=config.lanes"),
+        ("self.layer.taps[-1] - exponent", "exponent"),
+    ),
+    *mutants(
+        "compiler", f"{COMPILER_FOLDER}/program.py", f"{WORD_TESTS} {COMPILE_TESTS}",
+        ("source.base - layer.padding * source.row_slots", "source.base"),
+        ("placed.first_pass + placed.pass_count - 1", "placed.first_pass + placed.pass_count"),
+        ('layer.weight_kind is WeightKind.ODD', 'layer.weight_kind is not WeightKind.ODD'),
+        ('passes[-1]["double"] = 1', 'passes[-1]["double"] = 0'),
+        ("reference >> weight_plane & 1", "reference & 1"),
+        ("- plane.delay * source.step_slots", "+ plane.delay * source.step_slots"),
+        ("if not low <= value <= high", "if not low <= value <= high + 1"),
+    ),
+    *mutants("compiler", f"{COMPILER_FOLDER}/spike_map.py", "tests/sw/compiler/test_spike_map.py",
+             ("int(values.max()) >> self.planes", "0"), ("bits[:pixels.size] = pixels.ravel()", "bits[:pixels.size] = 0")),
+    *mutants("compiler", f"{COMPILER_FOLDER}/event_words.py", "tests/sw/compiler/test_event_words.py",
+             ("np.uint32(member.offset)", "np.uint32(member.width)")),
+    *mutants("compiler", f"{COMPILER_FOLDER}/image.py", "tests/sw/compiler/test_image.py",
+             ('interface_hash(image.config) != header.get("interface_hash")', "False"),
+             ('image.config.hash != header["config_hash"]', "False")),
+]
+DEVICE = "sw/spikeplane/device"
+DEVICE_TESTS = "tests/sw/device/test_driver.py tests/sw/device/test_stop.py"
+DRIVER = [
+    *mutants(
+        "driver", f"{DEVICE}/session.py", f"{DEVICE_TESTS}",
+        ("self._sequence = None  # until the reply is there", "pass"),
+        ("reply.sequence != sequence or", "False or"),
+        ("(reply.count, len(reply.payload)) == whole", "True"),
+        ("if reply.status is Status.OUT_OF_ORDER", "if False"),
+    ),
+    *mutants(
+        "driver", f"{DEVICE}/frames.py", "tests/sw/device/test_frames.py",
+        ("zlib.crc32(body) != int.from_bytes(crc, \"little\")", "False"),
+        ("replace(ESC_BYTE, STUFFED_ESC).replace(END_BYTE, STUFFED_END)",
+         "replace(END_BYTE, STUFFED_END).replace(ESC_BYTE, STUFFED_ESC)"),
+        ("if len(self.rest) > LONGEST_FRAME", "if False"),
+    ),
+    *mutants(
+        "driver", f"{DEVICE}/driver.py", f"{DEVICE_TESTS}",
+        ("control = Control.RUN | Control.RESUME", "control = Control.RUN"),
+        ("if self._stream is not None:", "if False:"),
+        ("            self.close()\n            raise\n", "            raise\n"),
+        ("if runs != (before + 1) % (1 << RUN_COUNT_WIDTH)", "if False"),
+        ("if (accepted, rejected) != (len(words) % (1 << EVENT_COUNT_WIDTH), 0)", "if False"),
+        ("Control.STOP.value)\n        for _", "Control.CLEAR.value)\n        for _"),
+        ("        if self._busy():\n            self.stop()\n            warnings", "        if False:\n            warnings"),
+        ("self.image = self._stream = None", "self._stream = None"),
+        ("if self._stream is not this:", "if False:"),
+        ("if register_map != expected", "if False"),
+        ("self.write_register(Register.CONTROL, Control.CLEAR.value)", "pass"),
+        ("expected[counter.value] != found[counter.value]", "False"),
+    ),
+    *mutants("driver", f"{DEVICE}/words.py", "tests/sw/device/test_driver.py",
+             ("(values < 0) | (values >= limit)", "values > limit"), ("first = early[0] + 1", "first = early[0]")),
+]
+MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER]
