@@ -117,7 +117,8 @@ def test_a_repetition_of_a_read_is_judged_again():
     script.read(Space.LOGITS, 0, 1, bytes(4))
     depth = spaces[Space.LOGITS].depth
     for space, address, count in ((Space.LOGITS, depth, 1), (Space.LOGITS, depth - 1, 2), (Space.LOGITS, 1 << 23, 1)):
-        request = Request(command=Command.READ, sequence=script.sequence, space=space.value, address=address, count=count)
+        request = Request(command=Command.READ, sequence=script.sequence, space=space.value, address=address,
+                          count=count)
         script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BAD_ADDRESS)))
     script.lines.append(script.lines[1])  # the good one is good again
     script.write(Space.REGISTERS, Register.CONTROL.value, (100_000).to_bytes(4, "little"), 1)  # busy
