@@ -142,7 +142,7 @@ MODEL_TESTS = "tests/sw/network/test_model.py"
 GRAPH_TESTS = "tests/sw/network/test_random_graphs.py"
 MODEL = [
     *mutants(
-        "model", f"{HW}/neuron.py", f"{TESTS}/test_neuron.py {MODEL_TESTS}",
+        "model", f"{HW}/neuron.py", f"{TESTS}/test_neuron.py",
         ("spike = u > self.fire_above", "spike = u >= self.fire_above"),
         ("(state * self.decode_scale + (1 << (DECODE_SHIFT - 1)))", "(state * self.decode_scale)"),
         ("v = u * ~spike", "v = u"),
