@@ -23,7 +23,7 @@ def transport():
 @pytest.fixture
 def driver(transport, monkeypatch):
     monkeypatch.setattr(simulated, "REST_LIMIT", 1000)
-    driver = Driver(transport, CONFIG, timeout=0.01, run_timeout=0.01)
+    driver = Driver(transport, CONFIG, timeout=0.01)
     driver.open()
     return driver
 
@@ -59,11 +59,13 @@ def test_a_session_that_finds_the_core_busy_stops_it(driver, transport):
 def test_a_run_that_does_not_end_is_stopped_and_named(driver):
     driver.load(image())
     begin_endless_run(driver)
+    driver.run_timeout = 0.01
     with pytest.raises(DeviceError, match=r"^a run begun before was not over after 0\.01 s and was stopped; "
                                           r"load the image again$"):
         driver.run(image().vectors[0].sample)
     with pytest.raises(DeviceError, match=r"^no image is loaded$"):
         driver.run(image().vectors[0].sample)
+    driver.run_timeout = 60.0
     check_usable(driver)
 
 
