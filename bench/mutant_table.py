@@ -146,7 +146,7 @@ MODEL = [
         ("spike = u > self.fire_above", "spike = u >= self.fire_above"),
         ("(state * self.decode_scale + (1 << (DECODE_SHIFT - 1)))", "(state * self.decode_scale)"),
         ("v = u * ~spike", "v = u"),
-        (".clip(-half, half - 1) + half", ".clip(1 - half, half - 1) + half"),
+        (".clip(-half, half - 1) + half", ".clip(-half // 4, half - 1) + half"),
         ("(total * multiplier + offset) >> shift", "(total * multiplier >> shift) + (offset >> shift)"),
     ),
     *mutants(

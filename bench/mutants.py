@@ -119,9 +119,9 @@ def save_rows(rows: list[dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/mutants.py --only registers")
     parser.add_argument("--only", nargs="*", default=[""],
-                        help="mutants of files whose path holds one of these; what is known of others is kept")
+                        help="mutants whose file or old text holds one of these; what is known of others is kept")
     arguments = parser.parse_args()
-    chosen = [mutant for mutant in MUTANTS if any(part in mutant.file for part in arguments.only)]
+    chosen = [mutant for mutant in MUTANTS if any(part in mutant.file or part in mutant.old for part in arguments.only)]
     for _, group in groupby(chosen, key=lambda mutant: mutant.file):
         save_rows(merge(list(judge(list(group)))))
 
