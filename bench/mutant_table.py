@@ -159,7 +159,7 @@ MODEL = [
     *mutants(
         "model", f"{NETWORK}/counting.py", f"{MODEL_TESTS} {GRAPH_TESTS}",
         ("reads.amax(1) * config.banks - total", "reads.amax(1) - total"),
-        ("before = first % banks", "before = 0"),
+        ("active * walk.weight_bits * channels", "active * walk.weight_bits * walk.channels"),
         ("repeats = -(-channels // config.lanes)", "repeats = (channels // config.lanes)"),
     ),
     *mutants("model", f"{NETWORK}/term.py", MODEL_TESTS, ("= 1 << 24, 1 << 53", "= 1 << 30, 1 << 53")),

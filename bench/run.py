@@ -7,7 +7,7 @@ from pathlib import Path
 
 from figures import RESULTS, headlines, tables
 
-BENCH = Path(__file__).parent
+BENCH = Path(__file__).resolve().parent
 PAGE = BENCH.parent / "docs" / "figures.md"
 README = BENCH.parent / "README.md"
 MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end of figures -->")
@@ -15,8 +15,8 @@ MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end o
 
 def scripts() -> list[Path]:
     """Return the benches in alphabetical order."""
-    shared = ("run.py", "figures.py", "layers.py", "mutant_table.py", "packed.py", "strips.py", "variants.py")
-    return sorted(path for path in BENCH.glob("*.py") if path.name not in shared)
+    programs = (path for path in BENCH.glob("*.py") if "if __name__ ==" in path.read_text())
+    return sorted(path for path in programs if path != Path(__file__).resolve())
 
 
 def main() -> None:

@@ -1,20 +1,22 @@
 """Programs of random bits, each stopped: the core has to come back to its host, and compute exactly afterwards."""
 
-import argparse
 from dataclasses import dataclass
 
 import numpy as np
-from figures import Figure, save
+from figures import Figure
 from layers import Shape, network_of
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import Image
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
-from spikeplane_hw.config import CONFIGS
+from spikeplane_hw.config import TINY, CoreConfig
 from spikeplane_hw.memory_map import Control, Register, Space, memory_map
+from tqdm import tqdm
 
-__all__ = ["Stops", "stop_programs"]
+__all__ = ["Stops", "measure", "stop_programs"]
 
+PROGRAMS = 1_000
+CORES = (TINY,)
 SETTINGS = range(Register.LAYERS.value, Register.INPUT_STEPS.value + 1)
 LONGEST = 20_000
 """Cycles that a program runs at most before it is stopped."""
@@ -41,7 +43,7 @@ def stop_programs(driver: Driver, image: Image, count: int, seed: int = 1) -> St
     """
     random = np.random.default_rng(seed)
     stops = Stops()
-    for number in range(count):
+    for number in tqdm(range(count), desc=driver.config.name, disable=None):
         scramble(driver, image, random, whole=number % 2 == 0)
         control = Control.RUN if random.random() < 0.5 else Control(int(random.integers(1, Control.STOP.value)))
         driver.write_register(Register.CONTROL, control.value)
@@ -73,24 +75,17 @@ def scramble(driver: Driver, image: Image, random: np.random.Generator, *, whole
     driver.session.send_events(random.integers(0, 1 << 32, random.integers(EVENTS), np.uint32))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/stopping.py --programs 1000")
-    parser.add_argument("--programs", type=int, default=1000, help="random programs for each core (default: 1000)")
-    parser.add_argument("--config", nargs="*", choices=CONFIGS, default=["tiny"], help="cores (default: tiny)")
-    arguments = parser.parse_args()
+def measure(programs: int = PROGRAMS, cores: tuple[CoreConfig, ...] = CORES) -> list[Figure]:
+    """Return how many random programs of each core were stopped, and after how many it was unusable or inexact."""
     figures = []
-    for name in arguments.config:
-        config = CONFIGS[name]
+    for config in cores:
         image = compile_network(network_of(Shape(16, 16, 4)), config)
         with Driver(SimulatedTransport(config), config) as driver:
-            stops = stop_programs(driver, image, arguments.programs)
+            stops = stop_programs(driver, image, programs)
+        wrong = stops.programs - stops.exact
         figures += [
-            Figure(f"{name}: random programs stopped", stops.programs, "programs"),
-            Figure(f"{name}: of these, still running when stopped", stops.busy, "programs"),
-            Figure.at_most(f"{name}: after a stop, inexact or unusable", stops.programs - stops.exact, "programs", 0),
+            Figure.at_least(f"{config.name}: random programs stopped", stops.programs, "programs", programs),
+            Figure(f"{config.name}: of these, still running when stopped", stops.busy, "programs"),
+            Figure.at_most(f"{config.name}: after a stop, inexact or unusable", wrong, "programs", 0),
         ]
-    save("stopping", figures)
-
-
-if __name__ == "__main__":
-    main()
+    return figures

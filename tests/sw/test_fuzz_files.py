@@ -1,4 +1,4 @@
-"""Damaged networks, images and checkpoints: a few hundred here, thousands in bench/fuzz.py."""
+"""Damaged networks, images and checkpoints: a few hundred here, thousands in bench/robustness.py."""
 
 import fuzz_files
 import pytest

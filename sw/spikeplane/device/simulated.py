@@ -23,7 +23,8 @@ class SimulatedTransport:
 
     ``config`` is the core's; ``device`` another component with the members of
     :class:`spikeplane_hw.device.Device`. The compiled device is kept in ``build_directory``, by
-    default :func:`.build_folder.cache_folder`.
+    default :func:`.build_folder.cache_folder`; ``library``, one that :func:`.verilate.compile_library` made,
+    is taken as it is.
     With ``waves``, a path, every signal is traced to that file (VCD).
     """
 
@@ -33,11 +34,13 @@ class SimulatedTransport:
         build_directory: Path | None = None,
         waves: Path | None = None,
         device=None,
+        library: Path | None = None,
     ):
-        directory = cache_folder() if build_directory is None else Path(build_directory)
-        component = config if device is None else device
-        path = build_library(component, directory, waves=waves is not None, label=config.name)
-        self._library = _load(path)
+        if library is None:
+            directory = cache_folder() if build_directory is None else Path(build_directory)
+            component = config if device is None else device
+            library = build_library(component, directory, waves=waves is not None, label=config.name)
+        self._library = _load(library)
         self._board = self._library.board_open(None if waves is None else str(waves).encode())
         self._pending = b""
         self._buffer = ctypes.create_string_buffer(RECEIVE_ROOM)

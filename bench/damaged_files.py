@@ -1,11 +1,12 @@
 """Damaged files by the thousand: networks, images and checkpoints, of which only our errors may come out."""
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from figures import Figure, save
+from figures import Figure
+
+__all__ = ["measure"]
 
 COUNT = 2_000
 """Files of each kind."""
@@ -27,14 +28,3 @@ def measure(count: int = COUNT, seed: int = 0) -> list[Figure]:
     name = f"damaged files, of {count * len(KINDS):,}: foreign errors, or loaded as something else"
     return [Figure.at_most(name, len(faults), "files", 0)]
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help=f"files of each kind (default: {COUNT})")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    save("fuzz", measure(arguments.count, arguments.seed))
-
-
-if __name__ == "__main__":
-    main()
