@@ -45,6 +45,8 @@ class CoreConfig:
     """Layers a program may have."""
     pass_count: int = 64
     """Plane passes a program may have, over all layers."""
+    term_count: int = 1
+    """Terms that a layer may sum up, each with its own scale."""
     logit_count: int = 256
     """Classifier outputs."""
     tap_count: int = 8
@@ -72,7 +74,7 @@ class CoreConfig:
                 raise ValueError(f"{name} must be a {kind}, not {value!r}")
         for name in (
             "banks", "word_slots", "lanes", "updates", "queue_depth", "row_queue_depth",
-            "segment_queue_depth", "tap_count",
+            "segment_queue_depth", "tap_count", "term_count",
         ):
             value = getattr(self, name)
             if value & (value - 1):
@@ -199,6 +201,9 @@ SMALL = CoreConfig(
     parameter_depth=128,
     state_depth=2048,
     table_count=2,
+    term_count=4,
+    layer_count=64,
+    pass_count=256,
 )
 LARGE = CoreConfig(
     name="large",
@@ -211,5 +216,8 @@ LARGE = CoreConfig(
     parameter_depth=512,
     state_depth=512,
     table_count=2,
+    term_count=4,
+    layer_count=64,
+    pass_count=256,
 )
 CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}

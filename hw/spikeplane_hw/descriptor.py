@@ -1,4 +1,4 @@
-"""Layer descriptors and plane passes: the program of a core, one layout for compiler and gateware."""
+"""Descriptors of layers and terms, and plane passes: the program of a core, one layout for compiler and gateware."""
 
 from amaranth import signed, unsigned
 from amaranth.lib import data
@@ -7,8 +7,8 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["PROGRAM_WIDTH", "descriptor_layout", "descriptor_words", "event_layout", "group_widths",
-           "pass_layout"]
+__all__ = ["PROGRAM_WIDTH", "descriptor_words", "event_layout", "group_widths", "layer_layout", "pass_layout",
+           "program_depth", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
@@ -26,13 +26,45 @@ def group_widths(config: CoreConfig) -> dict[str, int]:
     }
 
 
-def descriptor_layout(config: CoreConfig) -> data.StructLayout:
+def layer_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
+    slot = unsigned(config.slot_width)
+    flag = unsigned(ceil_log2(config.row_flag_count))
+    return data.StructLayout({
+        "terms": ceil_log2(config.term_count),  # terms less one; their descriptors follow
+        "output_rows": config.side_width,  # height of the output map
+        "output_columns": config.side_width,  # width of the output map
+        "steps": 8,                  # time steps of this layer in one run: T_inner
+        "replay": 1,                 # accumulate once, update `steps` times (direct coding)
+        # Output-channel groups of P lanes.
+        "groups": range(1 + (1 << max(group_widths(config)["parameter"], group_widths(config)["logit"]))),
+        "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
+        # Neuron update.
+        "logits": 1,                 # add sums to the logits instead of updating neurons
+        "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
+        "reset": Reset,
+        "decode_scale": STATE_WIDTH - 1,
+        "quantized": 1,              # the stored state goes through a quantizer table
+        "table": ceil_log2(max(2, config.table_count)),
+        "stored": 1,                 # each neuron has its own state word; else a chunk has one
+        "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
+        "state_base": group_widths(config)["state"],  # first states of the layer
+        # Spike output.
+        "output_base": slot,         # first slot of the output map
+        "output_step": slot,         # slots of one time step of the output map
+        "output_pixel": config.pixel_width,  # slots of an output pixel
+        "output_flags": flag,        # first row flag of the output map
+        "output_ring": exact_log2(config.tap_count),  # steps of a map that taps read, less one, or 0
+    })
+
+
+def term_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of the descriptor of a term: a window over a map. Addresses and sizes are in slots."""
     slot = unsigned(config.slot_width)
     # Sums of slot addresses wrap modulo 2**slot_width, so negative starts (padding) are exact.
     weight = unsigned(config.weight_address_width)
     pixel = config.pixel_width
-    flag = unsigned(ceil_log2(config.row_flag_count))
+    several = int(config.term_count > 1)
     return data.StructLayout({
         # Window walk over the input map.
         "input_base": slot,          # first slot of the row where the first window starts
@@ -46,49 +78,38 @@ def descriptor_layout(config: CoreConfig) -> data.StructLayout:
         "stride": 2,                 # rows between the windows of two output rows: 1 or 2
         "kernel_rows": 3,            # rows of a window, 1 to 7
         "kernel_slots": slot,        # slots of a row of a window
-        "input_flags": flag,         # first row flag of the input map
+        "input_flags": unsigned(ceil_log2(config.row_flag_count)),  # first row flag of the input map
         "skip_silent": 1,            # input rows have valid flags: leave silent ones out
-        "streamed": 1,               # input map advances by input_step each outer step; one layer's
+        "streamed": 1,               # the input of the network: advances by input_step each outer step
+        "streamed_last": 1,          # nothing reads it after this layer; only of a layer's last term
         # Maps of a few steps, for memory-free neurons.
         "input_ring": exact_log2(config.tap_count),  # steps of the input map less one, or 0
         "input_ring_slots": slot if config.tap_count > 1 else 0,  # slots of all of them
-        "output_ring": exact_log2(config.tap_count),  # steps of the output map less one, or 0
-        "output_rows": config.side_width,  # height of the output map
-        "output_columns": config.side_width,  # width of the output map
-        "steps": 8,                  # time steps of this layer in one run: T_inner
-        "replay": 1,                 # accumulate once, update `steps` times (direct coding)
-        # Output-channel groups of P lanes.
-        "groups": range(1 + (1 << max(group_widths(config)["parameter"], group_widths(config)["logit"]))),
-        "pass_base": ceil_log2(config.pass_count),   # first pass of the layer
+        "pass_base": ceil_log2(config.pass_count),   # first pass of the term
         "pass_last": ceil_log2(config.pass_count),   # its last pass
-        # Weights.
-        "weight_base": weight,       # first slot of the layer in every weight bank
+        # Weights and parameters.
+        "weight_base": weight,       # first slot of the term in every weight bank
         "weight_group": weight,      # slots of one channel group, all planes
-        # Neuron update.
-        "logits": 1,                 # add sums to the logits instead of updating neurons
         "doubled": 1,                # weights are odd integers: signed sum = 2 * sum - reference
-        "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
-        "parameter_base": group_widths(config)["parameter"],  # first parameters of the layer
+        "parameter_base": group_widths(config)["parameter"],  # first parameters of the term
         "shift": range(len(SHIFTS)),  # index into SHIFTS
-        "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
-        "reset": Reset,
-        "decode_scale": STATE_WIDTH - 1,
-        "quantized": 1,              # the stored state goes through a quantizer table
-        "table": ceil_log2(max(2, config.table_count)),
-        "stored": 1,                 # each neuron has its own state word; else a chunk has one
-        "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
-        "state_base": group_widths(config)["state"],  # first states of the layer
-        # Spike output.
-        "output_base": slot,         # first slot of the output map
-        "output_step": slot,         # slots of one time step of the output map
-        "output_pixel": pixel,       # slots of an output pixel
-        "output_flags": flag,        # first row flag of the output map
+        # A shortcut: group g reads the slots from g * input_group on of its pixel's input_slots, if there
+        # are any, with the same weights and parameters as all groups.
+        "shortcut": several,
+        "input_group": pixel * several,
+        "input_slots": pixel * several,
     })
 
 
-def descriptor_words(config: CoreConfig) -> int:
-    """Return how many program words a descriptor takes."""
-    return -(-descriptor_layout(config).size // PROGRAM_WIDTH)
+def descriptor_words(layout: data.StructLayout) -> int:
+    """Return how many program words a descriptor of this layout takes."""
+    return -(-layout.size // PROGRAM_WIDTH)
+
+
+def program_depth(config: CoreConfig) -> int:
+    """Return how many words the program memory has: every other layer may have a second term."""
+    layer, term = (descriptor_words(layout(config)) for layout in (layer_layout, term_layout))
+    return config.layer_count * (layer + term) + (config.layer_count // 2 * term if config.term_count > 1 else 0)
 
 
 def pass_layout(config: CoreConfig) -> data.StructLayout:

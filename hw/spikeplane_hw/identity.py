@@ -8,7 +8,7 @@ from amaranth.lib import data, enum
 
 from . import frame, memory_map, neuron
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, descriptor_layout, event_layout, pass_layout
+from .descriptor import PROGRAM_WIDTH, event_layout, layer_layout, pass_layout, term_layout
 from .neuron_unit import parameter_layout
 
 __all__ = ["interface_hash", "shared"]
@@ -39,7 +39,8 @@ def describe_enumeration(enumeration: type[enum.Enum]) -> Iterator[tuple]:
 def shared(config: CoreConfig) -> dict[str, list[tuple]]:
     """Return by name what driver, compiler and gateware of a core with this configuration share."""
     layouts = {
-        "descriptor": descriptor_layout(config),
+        "layer": layer_layout(config),
+        "term": term_layout(config),
         "pass": pass_layout(config),
         "event": event_layout(),
         "parameter": parameter_layout(),

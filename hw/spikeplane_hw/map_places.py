@@ -1,6 +1,6 @@
 """Where the maps of a layer lie in this time step: streamed maps advance, maps of a few steps go round."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from amaranth import Module, Mux, Signal
@@ -9,36 +9,47 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import descriptor_layout
+from .descriptor import layer_layout, term_layout
 
-__all__ = ["MapPlaces", "Places", "find_places"]
+__all__ = ["InputPlace", "MapPlaces", "Places", "find_places"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPlace:
+    """Where a term's input map lies, not yet modulo any width."""
+
+    offset: int = 0
+    flags: int = 0
+    phase: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """What :class:`MapPlaces` finds, not yet modulo any width."""
+    """Where the maps of a layer lie, not yet modulo any width."""
 
-    input_offset: int = 0
-    input_flags: int = 0
+    inputs: tuple[InputPlace, ...]
+    """Of each term."""
     output_offset: int = 0
     output_flags: int = 0
-    phase: int = 0
     age: int = 0
 
 
 def find_places(
-    config: CoreConfig, descriptor: Mapping[str, int], outer: int, time: int
+    config: CoreConfig, layer: Mapping[str, int], terms: Sequence[Mapping[str, int]], outer: int, time: int
 ) -> Places:
     """Return a layer's places in an outer step of a run; ``time`` counts resumed runs on."""
-    d = descriptor
-    phase, output_phase = time & d["input_ring"], time & d["output_ring"]
-    advanced = outer if d["streamed"] else phase
+    inputs = []
+    for term in terms:
+        phase = time & term["input_ring"]
+        advanced = outer if term["streamed"] else phase
+        inputs.append(InputPlace(
+            offset=advanced * term["input_step"], flags=advanced * term["input_rows"], phase=phase,
+        ))
+    output_phase = time & layer["output_ring"]
     return Places(
-        input_offset=advanced * d["input_step"],
-        input_flags=advanced * d["input_rows"],
-        output_offset=output_phase * d["output_step"],
-        output_flags=output_phase * d["output_rows"],
-        phase=phase,
+        inputs=tuple(inputs),
+        output_offset=output_phase * layer["output_step"],
+        output_flags=output_phase * layer["output_rows"],
         age=min(time, config.tap_count - 1),
     )
 
@@ -46,18 +57,20 @@ def find_places(
 class MapPlaces(wiring.Component):
     """Adds up the offsets of a layer's maps, a step a cycle, and counts time steps.
 
-    A streamed input map, of one layer at most, advances by a step with each outer step. A map of R
-    steps that memory-free neurons read, R a power of two, holds time step t at its step t modulo R.
+    The streamed map, the network's input, advances by a step after the last layer that reads it in
+    each outer step. A map of R steps that memory-free neurons read, R a power of two, holds time step
+    t at its step t modulo R.
 
     Members
     -------
-    descriptor : ``In(descriptor_layout(config))``
+    layer : ``In(layer_layout(config))``
+    term : ``In(term_layout(config))``
     restart : ``In(1)``
         A run begins, at its first stored step.
     resume : ``In(1)``
         With ``restart``: time goes on where the run before ended.
     place : ``In(1)``
-        The descriptor is there: find its maps.
+        The term's descriptor is there, and the layer's: find their maps.
     ready : ``Out(1)``
         They are found; low from the cycle after ``place``.
     walked : ``In(1)``
@@ -67,7 +80,9 @@ class MapPlaces(wiring.Component):
     input_offset, input_flags, output_offset, output_flags : ``Out``
         To be added to the maps' first slots and row flags.
     phase : ``Out``
-        Step of the input map that holds this time step.
+        Step of the term's input map that holds this time step.
+    time : ``Out``
+        Time steps before this one, modulo ``tap_count``.
     age : ``Out``
         Time steps before this one, at most ``tap_count - 1``.
     """
@@ -76,7 +91,8 @@ class MapPlaces(wiring.Component):
         self.config = config
         flag_width = ceil_log2(config.row_flag_count)
         super().__init__({
-            "descriptor": In(descriptor_layout(config)),
+            "layer": In(layer_layout(config)),
+            "term": In(term_layout(config)),
             "restart": In(1),
             "resume": In(1),
             "place": In(1),
@@ -88,15 +104,16 @@ class MapPlaces(wiring.Component):
             "output_offset": Out(config.slot_width),
             "output_flags": Out(flag_width),
             "phase": Out(exact_log2(config.tap_count)),
+            "time": Out(exact_log2(config.tap_count)),
             "age": Out(exact_log2(config.tap_count)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        d = self.descriptor
+        d = self.term
         stream_offset = Signal.like(self.input_offset)
         stream_flags = Signal.like(self.input_flags)
-        with m.If(self.walked & d.streamed):
+        with m.If(self.walked & d.streamed & d.streamed_last):
             m.d.sync += [
                 stream_offset.eq(stream_offset + d.input_step),
                 stream_flags.eq(stream_flags + d.input_rows),
@@ -115,12 +132,11 @@ class MapPlaces(wiring.Component):
 
     def elaborate_rings(self, m: Module, start: list):
         """Add what maps of a few steps need; ``start`` are the offsets to begin with."""
-        d = self.descriptor
-        time = Signal.like(self.phase)
+        layer, term = self.layer, self.term
         input_left = Signal.like(self.phase)  # steps still to be added
         output_left = Signal.like(self.phase)
         m.d.comb += [
-            self.phase.eq(time & d.input_ring),
+            self.phase.eq(self.time & term.input_ring),
             self.ready.eq((input_left == 0) & (output_left == 0)),
         ]
         with m.If(self.place):
@@ -129,23 +145,23 @@ class MapPlaces(wiring.Component):
                 self.output_offset.eq(0),
                 self.output_flags.eq(0),
                 input_left.eq(self.phase),
-                output_left.eq(time & d.output_ring),
+                output_left.eq(self.time & layer.output_ring),
             ]
         with m.If(input_left != 0):
             m.d.sync += [
                 input_left.eq(input_left - 1),
-                self.input_offset.eq(self.input_offset + d.input_step),
-                self.input_flags.eq(self.input_flags + d.input_rows),
+                self.input_offset.eq(self.input_offset + term.input_step),
+                self.input_flags.eq(self.input_flags + term.input_rows),
             ]
         with m.If(output_left != 0):
             m.d.sync += [
                 output_left.eq(output_left - 1),
-                self.output_offset.eq(self.output_offset + d.output_step),
-                self.output_flags.eq(self.output_flags + d.output_rows),
+                self.output_offset.eq(self.output_offset + layer.output_step),
+                self.output_flags.eq(self.output_flags + layer.output_rows),
             ]
         with m.If(self.advance):
-            m.d.sync += time.eq(time + 1)
+            m.d.sync += self.time.eq(self.time + 1)
             with m.If(self.age != self.config.tap_count - 1):
                 m.d.sync += self.age.eq(self.age + 1)
         with m.If(self.restart & ~self.resume):
-            m.d.sync += [time.eq(0), self.age.eq(0)]
+            m.d.sync += [self.time.eq(0), self.age.eq(0)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amaranth.lib import enum
 
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, descriptor_words, pass_layout
+from .descriptor import PROGRAM_WIDTH, pass_layout, program_depth
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
 __all__ = ["EVENT_COUNT_WIDTH", "EXACT_COUNTERS", "IDENTITY", "LOGIT_WIDTH", "RUN_COUNT_WIDTH", "Control", "Counter",
@@ -28,7 +28,7 @@ class Space(enum.Enum, shape=4):
 
     REGISTERS = 0
     PROGRAM = 1
-    """Layer descriptors, ``descriptor_words`` words each."""
+    """Of each layer its descriptor, then those of its terms."""
     PASSES = 2
     WEIGHTS = 3
     """Word ``slot * banks + bank``: one bit for each lane, lane 0 in bit 0."""
@@ -127,7 +127,7 @@ def memory_map(config: CoreConfig) -> dict[Space, Memory]:
     """Return every space of a core with this configuration."""
     return {
         Space.REGISTERS: Memory(32, len(Register)),
-        Space.PROGRAM: Memory(PROGRAM_WIDTH, config.layer_count * descriptor_words(config)),
+        Space.PROGRAM: Memory(PROGRAM_WIDTH, program_depth(config)),
         Space.PASSES: Memory(pass_layout(config).size, config.pass_count),
         Space.WEIGHTS: Memory(config.lanes, config.weight_depth * config.banks),
         Space.PARAMETERS: Memory(

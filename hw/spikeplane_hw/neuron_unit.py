@@ -18,8 +18,10 @@ from .neuron import (
     Reset,
 )
 
-__all__ = ["UNITS_PER_COPY", "NeuronUnit", "parameter_layout"]
+__all__ = ["PARTIAL_WIDTH", "UNITS_PER_COPY", "NeuronUnit", "parameter_layout"]
 
+PARTIAL_WIDTH = 22
+"""Bits of the sum of a layer's terms, where there are several; the compiler proves that they suffice."""
 UNITS_PER_COPY = 4
 """Units that share a copy of the layer's settings."""
 
@@ -40,7 +42,7 @@ class NeuronUnit(wiring.Component):
     -------
     sum_0, reference_1 : ``In``
         Unsigned sums of the lane and of the reference.
-    doubled : ``In(1)``
+    doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
     signed_sum_2 : ``Out(signed(sum_width))``
         The signed sum.
@@ -48,25 +50,29 @@ class NeuronUnit(wiring.Component):
         From the parameter memory; of a frugal core in cycle 3.
     parameter_2 : ``Out(parameter_layout())``
         The same, for the host.
-    shift, reset, decode_scale, quantized : ``In``
+    shift_4 : ``In``
+        Of the term.
+    partial_5, total_6 : ``In(signed(PARTIAL_WIDTH))``, ``Out(signed(PARTIAL_WIDTH))``
+        Only where there are several terms: the sum of those before, and with this one.
+    reset, decode_scale, quantized : ``In``
         Of the layer; static.
     below_limit : ``In(signed(17))``
         -1 - ``fire_above``: a neuron fires if its potential and this add up to at least 0.
     can_fire : ``In(1)``
         Low if no potential is above ``fire_above``, since u saturates there.
-    state_4 : ``In(signed(16))``
+    state_5 : ``In(signed(16))``
         From the state memory.
-    initial_4 : ``In(1)``
+    initial_5 : ``In(1)``
         The state is 0 instead.
-    state_5 : ``Out(signed(16))``
+    state_6 : ``Out(signed(16))``
         The state, for the host.
-    spike_7, saturated_7 : ``Out(1)``
+    spike_8, saturated_8 : ``Out(1)``
         The neuron fires; x or u saturated.
-    table_index_8 : ``Out(10)``
+    table_index_9 : ``Out(10)``
         Address in a quantizer table, for one cycle of latency.
-    table_code_9 : ``In(signed(8))``
+    table_code_10 : ``In(signed(8))``
         From the table.
-    state_10 : ``Out(signed(16))``
+    state_11 : ``Out(signed(16))``
         To the state memory.
     """
 
@@ -75,24 +81,26 @@ class NeuronUnit(wiring.Component):
         super().__init__({
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
-            "doubled": In(1),
+            "doubled_1": In(1),
             "signed_sum_2": Out(signed(config.sum_width)),
             "parameter_1": In(parameter_layout()),
             "parameter_2": Out(parameter_layout()),
-            "shift": In(range(len(SHIFTS))),
+            "shift_4": In(range(len(SHIFTS))),
+            "partial_5": In(signed(PARTIAL_WIDTH)),
+            "total_6": Out(signed(PARTIAL_WIDTH)),
             "below_limit": In(signed(STATE_WIDTH + 1)),
             "can_fire": In(1),
             "reset": In(Reset),
             "decode_scale": In(STATE_WIDTH - 1),
             "quantized": In(1),
-            "state_4": In(signed(STATE_WIDTH)),
-            "initial_4": In(1),
-            "state_5": Out(signed(STATE_WIDTH)),
-            "spike_7": Out(1),
-            "saturated_7": Out(1),
-            "table_index_8": Out(TABLE_INDEX_WIDTH),
-            "table_code_9": In(signed(TABLE_CODE_WIDTH)),
-            "state_10": Out(signed(STATE_WIDTH)),
+            "state_5": In(signed(STATE_WIDTH)),
+            "initial_5": In(1),
+            "state_6": Out(signed(STATE_WIDTH)),
+            "spike_8": Out(1),
+            "saturated_8": Out(1),
+            "table_index_9": Out(TABLE_INDEX_WIDTH),
+            "table_code_10": In(signed(TABLE_CODE_WIDTH)),
+            "state_11": Out(signed(STATE_WIDTH)),
         })
 
     def elaborate(self, platform):
@@ -103,13 +111,13 @@ class NeuronUnit(wiring.Component):
     def elaborate_affine(self, m: Module):
         """Add the pipeline of :func:`.neuron.scale_sum` and :func:`.neuron.saturate` to ``m``.
 
-        Return x, x + ``below_limit`` and whether x saturated, all in cycle 6.
+        Return x, x + ``below_limit`` and whether x saturated, all in cycle 7.
         """
         sum_width = self.config.sum_width
         sum_1 = Signal.like(self.sum_0)
         m.d.sync += [
             sum_1.eq(self.sum_0),
-            self.signed_sum_2.eq(Mux(self.doubled, sum_1 << 1, sum_1) - self.reference_1),
+            self.signed_sum_2.eq(Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1),
         ]
 
         product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
@@ -133,9 +141,11 @@ class NeuronUnit(wiring.Component):
                 exact_4.eq(exact),
             ]
 
-        # Saturated if any bit above the result differs from the sign, whatever the shift drops.
+        # Out of range if any bit above the result differs from the sign, whatever the shift drops.
+        several = self.config.term_count > 1
+        width = PARTIAL_WIDTH if several else STATE_WIDTH
         sign_4 = exact_4[-1]
-        low_5 = Signal(STATE_WIDTH)
+        low_5 = Signal(signed(width))
         over_5 = Signal()
         sign_5 = Signal()
         m.d.sync += sign_5.eq(sign_4)
@@ -143,77 +153,90 @@ class NeuronUnit(wiring.Component):
         over = Const(0)
         stop = len(exact_4) - 1
         for shift in reversed(SHIFTS):
-            start = shift + STATE_WIDTH - 1
+            start = min(shift + width - 1, stop)
             over = over | (exact_4[start:stop] ^ sign_4.replicate(stop - start)).any()
             stop = start
             overs.insert(0, over)
+        wide_4 = Cat(exact_4, sign_4.replicate(max(0, SHIFTS[-1] + width - len(exact_4))))
         m.d.sync += [
-            low_5.eq(Array(exact_4[shift : shift + STATE_WIDTH] for shift in SHIFTS)[self.shift]),
-            over_5.eq(Array(overs)[self.shift]),
+            low_5.eq(Array(wide_4[shift : shift + width] for shift in SHIFTS)[self.shift_4]),
+            over_5.eq(Array(overs)[self.shift_4]),
         ]
 
-        x_5 = clip_state(low_5, over_5, sign_5).as_signed()
-        x_6 = Signal(signed(STATE_WIDTH))
-        margin_6 = Signal(signed(STATE_WIDTH + 2))
-        saturated_6 = Signal()
-        m.d.sync += [x_6.eq(x_5), margin_6.eq(x_5 + self.below_limit), saturated_6.eq(over_5)]
-        return x_6, margin_6, saturated_6
+        low_6 = Signal(signed(width))
+        over_6 = Signal()
+        sign_6 = Signal()
+        saturated_6 = over_6
+        m.d.sync += [low_6.eq(low_5), over_6.eq(over_5), sign_6.eq(sign_5)]
+        if several:
+            m.d.sync += low_6.eq(low_5 + self.partial_5)
+            m.d.comb += self.total_6.eq(low_6)
+            sign = Mux(over_6, sign_6, low_6[-1])
+            saturated_6 = over_6 | (low_6[STATE_WIDTH - 1:-1] ^ low_6[-1].replicate(width - STATE_WIDTH)).any()
+        else:
+            sign = sign_6
+        x_6 = clip_state(low_6[:STATE_WIDTH], saturated_6, sign).as_signed()
+        x_7 = Signal(signed(STATE_WIDTH))
+        margin_7 = Signal(signed(STATE_WIDTH + 2))
+        saturated_7 = Signal()
+        m.d.sync += [x_7.eq(x_6), margin_7.eq(x_6 + self.below_limit), saturated_7.eq(saturated_6)]
+        return x_7, margin_7, saturated_7
 
-    def elaborate_step(self, m: Module, x_6, margin_6, saturated_6):
+    def elaborate_step(self, m: Module, x_7, margin_7, saturated_7):
         """Add the pipeline of :meth:`Neuron.step` to ``m``.
 
-        States go round in it, read in cycle 3 and written in cycle 10.
+        States go round in it, read in cycle 4 and written in cycle 11.
         """
-        m.d.sync += self.state_5.eq(Mux(self.initial_4, 0, self.state_4))
+        m.d.sync += self.state_6.eq(Mux(self.initial_5, 0, self.state_5))
         # Rounding at the decode shift is a carry into the sum: floor(p / 16 + 1 / 2).
         rounding_bit = DECODE_SHIFT - 1
-        leaked_6 = Signal(signed(STATE_WIDTH + 1))  # in halves
+        leaked_7 = Signal(signed(STATE_WIDTH + 1))  # in halves
         scale = Cat(self.decode_scale, Const(0, 1)).as_signed()
-        m.d.sync += leaked_6.eq((self.state_5 * scale) >> rounding_bit)
+        m.d.sync += leaked_7.eq((self.state_6 * scale) >> rounding_bit)
 
         # In halves again: both bits below the point are 1 if there is a carry. Potential and
         # comparison are two sums side by side.
-        def sum_6(value):
-            return (leaked_6 + Cat(leaked_6[0], value).as_signed()) >> 1
+        def sum_7(value):
+            return (leaked_7 + Cat(leaked_7[0], value).as_signed()) >> 1
 
-        exact_7 = Signal(signed(STATE_WIDTH + 1))
-        saturated_7 = Signal()
+        exact_8 = Signal(signed(STATE_WIDTH + 1))
+        saturated_8 = Signal()
         m.d.sync += [
-            exact_7.eq(sum_6(x_6)),
-            self.spike_7.eq(self.can_fire & (sum_6(margin_6) >= 0)),
-            saturated_7.eq(saturated_6),
+            exact_8.eq(sum_7(x_7)),
+            self.spike_8.eq(self.can_fire & (sum_7(margin_7) >= 0)),
+            saturated_8.eq(saturated_7),
         ]
 
-        sign = exact_7[STATE_WIDTH]
+        sign = exact_8[STATE_WIDTH]
         over = Signal()
         zero = Signal()
         soft = Signal()
         high = Signal(STATE_WIDTH - FRACTION_BITS)
-        v_8 = Signal(STATE_WIDTH)
-        u = clip_state(exact_7[:STATE_WIDTH], over, sign)
+        v_9 = Signal(STATE_WIDTH)
+        u = clip_state(exact_8[:STATE_WIDTH], over, sign)
         m.d.comb += [
-            over.eq(sign ^ exact_7[STATE_WIDTH - 1]),
-            self.saturated_7.eq(saturated_7 | over),
-            zero.eq(self.spike_7 & (self.reset == Reset.HARD)),
-            soft.eq(self.spike_7 & (self.reset == Reset.SOFT)),
+            over.eq(sign ^ exact_8[STATE_WIDTH - 1]),
+            self.saturated_8.eq(saturated_8 | over),
+            zero.eq(self.spike_8 & (self.reset == Reset.HARD)),
+            soft.eq(self.spike_8 & (self.reset == Reset.SOFT)),
             high.eq(u[FRACTION_BITS:]),
         ]
-        m.d.sync += v_8.eq(
+        m.d.sync += v_9.eq(
             Mux(zero, 0, Cat(u[:FRACTION_BITS], Mux(soft, high - 1, high)[: len(high)]))
         )
 
         # Table entry i stands for potentials from (i - 512) << TABLE_INDEX_SHIFT on.
         covered = TABLE_INDEX_SHIFT + TABLE_INDEX_WIDTH
-        outside = (v_8[covered - 1 : -1] ^ v_8[-1].replicate(STATE_WIDTH - covered)).any()
-        index = v_8[TABLE_INDEX_SHIFT : covered - 1]
-        m.d.comb += self.table_index_8.eq(
-            Cat(Mux(outside, (~v_8[-1]).replicate(len(index)), index), ~v_8[-1])
+        outside = (v_9[covered - 1 : -1] ^ v_9[-1].replicate(STATE_WIDTH - covered)).any()
+        index = v_9[TABLE_INDEX_SHIFT : covered - 1]
+        m.d.comb += self.table_index_9.eq(
+            Cat(Mux(outside, (~v_9[-1]).replicate(len(index)), index), ~v_9[-1])
         )
         # Block RAM answers late in a cycle and lies far away: the state has a cycle of its own.
-        v_9 = Signal(signed(STATE_WIDTH))
+        v_10 = Signal(signed(STATE_WIDTH))
         m.d.sync += [
-            v_9.eq(v_8),
-            self.state_10.eq(Mux(self.quantized, self.table_code_9, v_9)),
+            v_10.eq(v_9),
+            self.state_11.eq(Mux(self.quantized, self.table_code_10, v_10)),
         ]
 
 

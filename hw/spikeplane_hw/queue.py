@@ -41,11 +41,19 @@ class Queue(wiring.Component):
         m = Module()
         if self.depth == 0:
             connect(m, flipped(self.i), flipped(self.o))
+        elif self.depth == 1:
+            self.elaborate_register(m)
         elif self.depth < BLOCK_RAM_DEPTH:
             self.elaborate_registers(m)
         else:
             self.elaborate_block_ram(m)
         return m
+
+    def elaborate_register(self, m: Module):
+        """Add a register that takes a payload in the cycle in which it gives one away."""
+        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.level.eq(self.o.valid)]
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
 
     def elaborate_registers(self, m: Module):
         """Add a buffer whose payload at ``o`` is read without a clock."""

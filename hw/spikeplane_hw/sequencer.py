@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
+from .descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, program_depth, term_layout
 from .memory_map import COUNTER_WIDTH, Counter
 
 __all__ = ["COUNTER_CYCLES", "Sequencer"]
@@ -16,7 +16,7 @@ COUNTER_CYCLES = 3
 
 
 class Sequencer(wiring.Component):
-    """Loads a layer's descriptor, clears its output's row flags, starts the walk, stores counters.
+    """Loads the descriptors of a layer and its terms, clears its output's row flags, starts the walk, stores counters.
 
     Members
     -------
@@ -29,8 +29,12 @@ class Sequencer(wiring.Component):
         How many layers the program has, and how often a run walks through them.
     program_address, program_data
         Read port of the program memory, one cycle latency.
-    descriptor : ``Out(descriptor_layout(config))``
-        Of the current layer.
+    layer : ``Out(layer_layout(config))``
+        The current layer.
+    term : ``Out(term_layout(config))``
+        Its last term; while terms are loaded each of them.
+    term_index, term_store : ``Out``
+        To :class:`Walker`: ``term`` is there, and so is its place.
     restart, place, walked, advance : ``Out(1)``
         To :class:`MapPlaces`.
     placed, output_flags : ``In``
@@ -56,9 +60,12 @@ class Sequencer(wiring.Component):
             "busy": Out(1),
             "layers": In(ceil_log2(config.layer_count + 1)),
             "outer_steps": In(config.step_width),
-            "program_address": Out(ceil_log2(config.layer_count * descriptor_words(config))),
+            "program_address": Out(ceil_log2(program_depth(config))),
             "program_data": In(PROGRAM_WIDTH),
-            "descriptor": Out(descriptor_layout(config)),
+            "layer": Out(layer_layout(config)),
+            "term": Out(term_layout(config)),
+            "term_index": Out(ceil_log2(config.term_count)),
+            "term_store": Out(1),
             "start": Out(1),
             "initial": Out(1),
             "restart": Out(1),
@@ -84,15 +91,17 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        words = descriptor_words(config)
-        shifted = Signal(words * PROGRAM_WIDTH)
-        d = self.descriptor
-        m.d.comb += d.eq(shifted[: len(d.as_value())])
+        d = self.layer
+        shifted, words = {}, {}
+        for name, target in (("layer", d), ("term", self.term)):
+            words[name] = descriptor_words(target.shape())
+            shifted[name] = Signal(words[name] * PROGRAM_WIDTH, name=f"shifted_{name}")
+            m.d.comb += target.eq(shifted[name][: len(target.as_value())])
 
         layer = Signal.like(self.layers)
         outer = Signal.like(self.outer_steps)
         resumed = Signal()
-        word = Signal(range(words + 1))
+        word = Signal(range(max(words.values()) + 1))
         m.d.comb += self.initial.eq((outer == 0) & ~resumed)
 
         # Counts are added to the counter memory in turn all the time, so that few bits hold those
@@ -158,6 +167,19 @@ class Sequencer(wiring.Component):
         row = Signal.like(d.output_rows)
         last_counter = Signal(range(len(Counter)))
 
+        def load(name: str, following: str):
+            """Shift a descriptor in; the word addressed in one cycle is shifted in in the next."""
+            m.d.comb += counting.eq(1)
+            m.d.sync += [
+                word.eq(word + 1),
+                self.program_address.eq(self.program_address + (word != words[name])),
+            ]
+            with m.If(word != 0):
+                m.d.sync += shifted[name].eq(Cat(shifted[name][PROGRAM_WIDTH:], self.program_data))
+            with m.If(word == words[name]):
+                m.d.sync += word.eq(0)
+                m.next = following
+
         m.d.comb += self.busy.eq(1)
         with m.FSM():
             with m.State("IDLE"):
@@ -178,31 +200,26 @@ class Sequencer(wiring.Component):
                     m.next = "LOAD"
 
             with m.State("LOAD"):
-                # The word addressed in one cycle is shifted in in the next.
-                m.d.comb += counting.eq(1)
-                m.d.sync += [
-                    word.eq(word + 1),
-                    self.program_address.eq(self.program_address + (word != words)),
-                    step.eq(0),
-                    row.eq(0),
-                ]
-                with m.If(word != 0):
-                    m.d.sync += shifted.eq(Cat(shifted[PROGRAM_WIDTH:], self.program_data))
-                with m.If(word == words):
-                    m.d.sync += word.eq(0)
-                    m.next = "PLACE"
+                m.d.sync += [step.eq(0), row.eq(0), self.term_index.eq(0)]
+                load("layer", "TERM")
+
+            with m.State("TERM"):
+                load("term", "PLACE")
 
             with m.State("PLACE"):
                 m.d.comb += [counting.eq(1), self.place.eq(1)]
-                m.next = "FLAGS"
+                m.next = "PLACED"
 
-            with m.State("FLAGS"):
-                m.d.comb += counting.eq(1)
+            with m.State("PLACED"):
+                m.d.comb += [counting.eq(1), self.term_store.eq(self.placed)]
                 m.d.sync += self.flag_address.eq(d.output_flags + self.output_flags)
                 with m.If(self.placed):
-                    m.next = "START"
-                    with m.If(~d.logits):
-                        m.next = "CLEAR"
+                    m.d.sync += self.term_index.eq(self.term_index + 1)
+                    m.next = "TERM"
+                    with m.If(self.term_index == d.terms):
+                        m.next = "START"
+                        with m.If(~d.logits):
+                            m.next = "CLEAR"
 
             with m.State("CLEAR"):
                 m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]

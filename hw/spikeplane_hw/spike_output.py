@@ -4,45 +4,46 @@ from amaranth import Module, Mux, Signal
 from amaranth.utils import ceil_log2
 
 from .lanes import popcount
+from .update_chunks import updates_neurons
 
 __all__ = ["write_spikes"]
 
 
 def write_spikes(m: Module, update, chunk, units):
-    """Drive the spike, flag and counter outputs of ``update``: registered after cycle 8."""
+    """Drive the spike, flag and counter outputs of ``update``: registered after cycle 9."""
     config = update.config
-    neurons_7 = chunk[7].valid & ~update.descriptor.logits
-    spikes_8 = Signal(config.updates)
-    saturated_8 = Signal(config.updates)
+    neurons_8 = updates_neurons(config, update.layer, chunk[8])
+    spikes_9 = Signal(config.updates)
+    saturated_9 = Signal(config.updates)
     for k, neuron in enumerate(units):
-        used = neurons_7 & (chunk[7].full | (chunk[7].used > k))
+        used = neurons_8 & (chunk[8].full | (chunk[8].used > k))
         m.d.sync += [
-            spikes_8[k].eq(neuron.spike_7 & used),
-            saturated_8[k].eq(neuron.saturated_7 & used),
+            spikes_9[k].eq(neuron.spike_8 & used),
+            saturated_9[k].eq(neuron.saturated_8 & used),
         ]
     m.d.sync += [
-        update.spikes.eq(popcount(m, spikes_8)),
-        update.saturations.eq(popcount(m, saturated_8)),
+        update.spikes.eq(popcount(m, spikes_9)),
+        update.saturations.eq(popcount(m, saturated_9)),
     ]
 
-    slots_data = spikes_8
+    slots_data = spikes_9
     complete = 1
     if config.updates < config.banks:
         # Several chunks make up a slot; the first one starts it from zero.
         gathered = Signal(config.banks)
-        position = chunk[8].lane[ceil_log2(config.updates) : ceil_log2(config.banks)]
+        position = chunk[9].lane[ceil_log2(config.updates) : ceil_log2(config.banks)]
         merged = Mux(position == 0, 0, gathered) | (
-            spikes_8 << (position * config.updates)
+            spikes_9 << (position * config.updates)
         )[: config.banks]
-        with m.If(chunk[8].valid):
+        with m.If(updates_neurons(config, update.layer, chunk[9])):
             m.d.sync += gathered.eq(merged)
         slots_data = merged
-        complete = position.all() | chunk[8].last
-    write = chunk[8].valid & ~update.descriptor.logits & complete
+        complete = position.all() | chunk[9].last
+    write = updates_neurons(config, update.layer, chunk[9]) & complete
     m.d.sync += [
         update.spike_write.enable.eq(write),
-        update.spike_write.slot.eq(chunk[8].output + (chunk[8].lane >> ceil_log2(config.banks))),
+        update.spike_write.slot.eq(chunk[9].output + (chunk[9].lane >> ceil_log2(config.banks))),
         update.spike_write.data.eq(slots_data),
         update.flag_write.enable.eq(write & slots_data.any()),
-        update.flag_write.address.eq(chunk[8].flag),
+        update.flag_write.address.eq(chunk[9].flag),
     ]

@@ -87,7 +87,7 @@ def gather_code(config: CoreConfig, code, gathered, place):
 
 
 def pack_states(m: Module, config: CoreConfig, pack, chunk, units, words) -> list:
-    """Take the units' states from words that wait for a cycle; return the words gathered in cycle 10.
+    """Take the units' states from words that wait for a cycle; return the words gathered in cycle 11.
 
     So they are written 8 cycles after they are read: all of a word's codes have been read then.
     ``pack`` is the layer's, ``chunk`` what is in each cycle of the update, ``words`` the units' parts
@@ -97,24 +97,24 @@ def pack_states(m: Module, config: CoreConfig, pack, chunk, units, words) -> lis
     gathered = []
     for k, (neuron, word) in enumerate(zip(units, words, strict=True)):
         if k % UNITS_PER_COPY == 0:
-            packed_4 = Signal(name=f"packed_4_{k}", attrs=COPY)
-            place_4 = Signal(read_layout(config), name=f"place_4_{k}", attrs=COPY)
-            place_10 = Signal(gather_layout(config), name=f"place_10_{k}", attrs=COPY)
-            read = read_place(config, chunk[3].lane[first_bit:], pack)
-            gather = gather_place(config, chunk[9].lane[first_bit:], pack)
+            packed_5 = Signal(name=f"packed_5_{k}", attrs=COPY)
+            place_5 = Signal(read_layout(config), name=f"place_5_{k}", attrs=COPY)
+            place_11 = Signal(gather_layout(config), name=f"place_11_{k}", attrs=COPY)
+            read = read_place(config, chunk[4].lane[first_bit:], pack)
+            gather = gather_place(config, chunk[10].lane[first_bit:], pack)
             m.d.sync += [
                 # The host reads whole words.
-                packed_4.eq(chunk[3].valid & (pack != 0)),
-                *(place_4[name].eq(value) for name, value in read.items()),
-                *(place_10[name].eq(value) for name, value in gather.items()),
+                packed_5.eq(chunk[4].valid & (pack != 0)),
+                *(place_5[name].eq(value) for name, value in read.items()),
+                *(place_11[name].eq(value) for name, value in gather.items()),
             ]
-        word_4 = Signal(STATE_WIDTH, name=f"word_4_{k}")
-        word_10 = Signal(STATE_WIDTH, name=f"word_10_{k}")
+        word_5 = Signal(STATE_WIDTH, name=f"word_5_{k}")
+        word_11 = Signal(STATE_WIDTH, name=f"word_11_{k}")
         before = Signal(STATE_WIDTH, name=f"gathered_{k}")
         m.d.comb += [
-            neuron.state_4.eq(Mux(packed_4, read_code(config, word_4, place_4), word.as_signed())),
-            word_10.eq(gather_code(config, neuron.state_10, before, place_10)),
+            neuron.state_5.eq(Mux(packed_5, read_code(config, word_5, place_5), word.as_signed())),
+            word_11.eq(gather_code(config, neuron.state_11, before, place_11)),
         ]
-        m.d.sync += [word_4.eq(word), before.eq(word_10)]
-        gathered.append(word_10)
+        m.d.sync += [word_5.eq(word), before.eq(word_11)]
+        gathered.append(word_11)
     return gathered

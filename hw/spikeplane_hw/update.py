@@ -2,20 +2,21 @@
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .descriptor import descriptor_layout
+from .descriptor import layer_layout
 from .lanes import lanes_latency
 from .memories import BlockRam, HostPort, read_mostly_ram
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
-from .neuron_unit import UNITS_PER_COPY, NeuronUnit, parameter_layout
+from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_layout
 from .spike_output import write_spikes
 from .state_pack import pack_states
 from .synthesis import COPY
-from .update_chunks import chunk_pipeline, step_cycles, update_loop
+from .update_chunks import chunk_pipeline, step_cycles, update_loop, updates_neurons
 from .update_issue import UpdateIssue, segment_layout
 
 __all__ = ["Update", "segment_layout"]
@@ -26,8 +27,8 @@ class Update(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(descriptor_layout(config))``
-        The layer; static while not ``idle``.
+    layer : ``In(layer_layout(config))``
+        Static while not ``idle``.
     segment : ``In(stream.Signature(segment_layout(config)))``
         One request for each snapshot, in order; it waits until its snapshot is taken.
     done, sums, reference_sum : ``In``
@@ -53,7 +54,7 @@ class Update(wiring.Component):
         self.config = config
         spaces = memory_map(config)
         members = {
-            "descriptor": In(descriptor_layout(config)),
+            "layer": In(layer_layout(config)),
             "segment": In(stream.Signature(segment_layout(config))),
             "done": In(1),
             "sums": In(data.ArrayLayout(config.accumulator_width, config.lanes)),
@@ -81,7 +82,7 @@ class Update(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        d = self.descriptor
+        d = self.layer
 
         m.submodules.issue = issue = UpdateIssue(
             config, loop=update_loop(config), step_cycles=step_cycles(config),
@@ -89,7 +90,7 @@ class Update(wiring.Component):
             free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
         )
         m.d.comb += [
-            issue.descriptor.eq(d),
+            issue.layer.eq(d),
             issue.done.eq(self.done),
             issue.segment.valid.eq(self.segment.valid),
             issue.segment.p.eq(self.segment.p),
@@ -102,17 +103,23 @@ class Update(wiring.Component):
         )
 
         # Settings of the layer, close to the units they set.
-        names = ("doubled", "shift", "reset", "decode_scale", "quantized")
+        names = ("reset", "decode_scale", "quantized")
+        # Those of the term change from step to step.
+        term = {
+            "doubled_1": chunk[1 if config.frugal else 0].doubled, "shift_4": chunk[4 if config.frugal else 3].shift,
+        }
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
             copy = {name: Signal.like(d[name], name=f"{name}_{first}", attrs=COPY) for name in names}
+            copy |= {name: Signal.like(value, name=f"{name}_{first}", attrs=COPY) for name, value in term.items()}
             copy["below_limit"] = Signal(
                 signed(STATE_WIDTH + 1), name=f"below_limit_{first}", attrs=COPY
             )
             copy["can_fire"] = Signal(name=f"can_fire_{first}", attrs=COPY)
             m.d[domain] += [
                 *(copy[name].eq(d[name]) for name in names),
+                *(copy[name].eq(value) for name, value in term.items()),
                 copy["below_limit"].eq(-1 - d.fire_above),
                 copy["can_fire"].eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
             ]
@@ -148,7 +155,7 @@ class Update(wiring.Component):
             m.d.comb += [
                 unit.sum_0.eq(sum_0),
                 unit.reference_1.eq(reference[3]),
-                unit.initial_4.eq(chunk[4].initial & chunk[4].valid),
+                unit.initial_5.eq(chunk[5].initial & chunk[5].valid),
                 *(
                     getattr(unit, name).eq(value)
                     for name, value in settings[k // UNITS_PER_COPY].items()
@@ -156,6 +163,8 @@ class Update(wiring.Component):
             ]
             units.append(unit)
 
+        if config.term_count > 1:
+            self.elaborate_partial_sums(m, chunk, units)
         self.elaborate_parameters(m, chunk[1] if config.frugal else issue.chunk, units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
@@ -181,6 +190,25 @@ class Update(wiring.Component):
             m.d[self.config.wire_domain] += word.eq(Array(words[first : first + UNITS_PER_COPY])[near])
             chosen.append(word)
         m.d[self.config.wire_domain] += port.read_data.eq(Array(chosen)[unit[len(near) :]])
+
+    def elaborate_partial_sums(self, m: Module, chunk, units):
+        """Keep the sums of a segment's terms from one term to the next: read in cycle 5, written in cycle 6."""
+        config = self.config
+        m.submodules.partial_sums = memory = Memory(
+            shape=PARTIAL_WIDTH * config.updates, depth=config.chunks, init=[]
+        )
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        first = ceil_log2(config.updates)
+        m.d.comb += [
+            read.addr.eq(chunk[5].lane[first:]),
+            write.addr.eq(chunk[6].lane[first:]),
+            write.data.eq(Cat(unit.total_6 for unit in units)),
+            write.en.eq(chunk[6].valid & ~chunk[6].last_term & ~self.layer.logits),
+            *(
+                unit.partial_5.eq(Mux(chunk[5].first_term, 0, read.data.word_select(k, PARTIAL_WIDTH)))
+                for k, unit in enumerate(units)
+            ),
+        ]
 
     def elaborate_parameters(self, m: Module, issued, units):
         """Add the parameter memory: addressed in cycle 0, from registers of its own."""
@@ -209,14 +237,14 @@ class Update(wiring.Component):
         address = self.group_chunk(chunk, chunk.state)
         if self.config.most_packed == 1:
             return address
-        return (address >> self.descriptor.state_pack)[: ceil_log2(self.config.state_depth)]
+        return (address >> self.layer.state_pack)[: ceil_log2(self.config.state_depth)]
 
     def elaborate_states(self, m: Module, chunk, units):
-        """Add the state memory: read in cycle 3, packed states in cycle 2; written in cycle 10."""
+        """Add the state memory: read in cycle 4, packed states in cycle 3; written in cycle 11."""
         config = self.config
-        read_address = self.state_address(chunk[3])
+        read_address = self.state_address(chunk[4])
         if config.most_packed > 1:
-            read_address = Mux(self.descriptor.state_pack != 0, self.state_address(chunk[2]), read_address)
+            read_address = Mux(self.layer.state_pack != 0, self.state_address(chunk[3]), read_address)
         m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
         host = self.states
         address, unit = self.host_unit(host)
@@ -225,20 +253,20 @@ class Update(wiring.Component):
                 Mux(host.read, address, read_address)
             ),
             ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(self.state_address(chunk[10])),
+            ram.ports.write_address.eq(self.state_address(chunk[11])),
         ]
-        write = chunk[10].valid & ~self.descriptor.logits
+        write = updates_neurons(config, self.layer, chunk[11])
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
         if config.most_packed > 1:
-            gathered = pack_states(m, config, self.descriptor.state_pack, chunk, units, words)
+            gathered = pack_states(m, config, self.layer.state_pack, chunk, units, words)
             m.d.comb += [ram.ports.write_data.eq(Cat(gathered)), ram.ports.write_enable.eq(write)]
         else:
             m.d.comb += [
-                ram.ports.write_data.eq(Cat(n.state_10 for n in units)),
+                ram.ports.write_data.eq(Cat(n.state_11 for n in units)),
                 ram.ports.write_enable.eq(write),
-                *(neuron.state_4.eq(word) for neuron, word in zip(units, words, strict=True)),
+                *(neuron.state_5.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
-        self.elaborate_host_read(m, host, [n.state_5.as_unsigned() for n in units], unit)
+        self.elaborate_host_read(m, host, [n.state_6.as_unsigned() for n in units], unit)
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
@@ -247,14 +275,14 @@ class Update(wiring.Component):
             m.submodules[f"table_{k}"] = ram = read_mostly_ram(
                 TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH, platform
             )
-            index = Cat(neuron.table_index_8, self.descriptor.table)
+            index = Cat(neuron.table_index_9, self.layer.table)
             m.d.comb += [
                 ram.ports.read_address.eq(index),
                 ram.ports.read_enable.eq(1),
                 ram.ports.write_address.eq(host.address),
                 ram.ports.write_data.eq(host.write_data),
                 ram.ports.write_enable.eq(host.write),
-                neuron.table_code_9.eq(ram.ports.read_data),
+                neuron.table_code_10.eq(ram.ports.read_data),
             ]
             if k == 0:
                 m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
@@ -280,5 +308,5 @@ class Update(wiring.Component):
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(Cat(chunk[4].lane, chunk[4].logit)),
             ram.ports.write_data.eq(logit_4),
-            ram.ports.write_enable.eq(chunk[4].valid & self.descriptor.logits),
+            ram.ports.write_enable.eq(chunk[4].valid & self.layer.logits),
         ]

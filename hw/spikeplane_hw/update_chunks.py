@@ -6,20 +6,20 @@ from amaranth import Module, Signal
 
 from .config import CoreConfig
 
-__all__ = ["chunk_pipeline", "step_cycles", "update_loop"]
+__all__ = ["chunk_pipeline", "step_cycles", "update_loop", "updates_neurons"]
 
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
-STEP_FIELDS = ("state", "output", "flag")
+STEP_FIELDS = ("state", "output", "flag", "doubled", "shift")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
 
 def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     """Return the cycles in which they are taken over, with the first chunk of a step."""
     if config.frugal:
-        return {"state": (3, 10), "output": (8,), "flag": (8,)}
-    # With a stop in between, short steps need not wait for each other.
-    return {"state": (2, 3, 8, 10), "output": (3, 8), "flag": (3, 8)}
+        return {"state": (4, 11), "output": (9,), "flag": (9,), "doubled": (1,), "shift": (4,)}
+    # With a stop in between, short steps need not wait for each other; settings are copied for a cycle.
+    return {"state": (3, 4, 9, 11), "output": (4, 9), "flag": (4, 9), "doubled": (0,), "shift": (3,)}
 
 
 def step_cycles(config: CoreConfig) -> int:
@@ -44,7 +44,7 @@ def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
     before = issued
     step: dict = dict.fromkeys(STEP_FIELDS, issued)
     taken = step_taken(config)
-    for cycle in range(11):
+    for cycle in range(12):
         following = Signal.like(issued, name=f"chunk_{cycle}")
         m.d.sync += [
             following[name].eq(before[name])
@@ -58,3 +58,9 @@ def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
         chunk.append(following)
         before = following
     return chunk
+
+
+def updates_neurons(config: CoreConfig, layer, chunk):
+    """Return whether neurons of ``chunk`` are updated: all terms of their sum are there."""
+    last = chunk.last_term if config.term_count > 1 else 1
+    return chunk.valid & ~layer.logits & last

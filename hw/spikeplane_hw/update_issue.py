@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .descriptor import descriptor_layout, group_widths
+from .descriptor import group_widths, layer_layout
+from .neuron import SHIFTS
 
 __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
 
@@ -19,6 +20,10 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "output": config.slot_width,  # first slot of the pixel and group in the step's map
         "flag": ceil_log2(config.row_flag_count),  # row flag to set
         "initial": 1,  # read states as 0; overwrite logits
+        "doubled": 1,  # of the term: the signed sum is 2 * sum - reference
+        "shift": range(len(SHIFTS)),  # of the term
+        "first": 1,  # first term of the sum
+        "last": 1,  # last term: then neurons are updated
     })
 
 
@@ -28,6 +33,10 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         "valid": 1,
         "first": 1,  # first chunk of the step
         "last": 1,  # last chunk of the step
+        "first_term": int(config.term_count > 1),
+        "last_term": int(config.term_count > 1),
+        "doubled": 1,
+        "shift": range(len(SHIFTS)),
         "initial": 1,
         "lane": ceil_log2(config.lanes),  # first lane; for logits the lane
         "full": 1,  # all lanes of the chunk are used
@@ -48,7 +57,7 @@ class UpdateIssue(wiring.Component):
 
     Members
     -------
-    descriptor, segment, done, free
+    layer, segment, done, free
         As in :class:`Update`. ``free`` is raised when no more than ``free_chunks`` are to be issued.
     pick : ``Out``
         Chunk of the snapshot to be read: one cycle ahead of ``chunk``.
@@ -66,7 +75,7 @@ class UpdateIssue(wiring.Component):
         self.step_cycles = step_cycles
         self.free_chunks = free_chunks
         super().__init__({
-            "descriptor": In(descriptor_layout(config)),
+            "layer": In(layer_layout(config)),
             "segment": In(stream.Signature(segment_layout(config))),
             "done": In(1),
             "free": Out(1),
@@ -79,7 +88,7 @@ class UpdateIssue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        d = self.descriptor
+        d = self.layer
         unit_width = ceil_log2(config.updates)
         stride = Mux(d.logits, 1, config.updates)
         count_width = ceil_log2(config.lanes + 1)
@@ -151,7 +160,7 @@ class UpdateIssue(wiring.Component):
             m.d.sync += [
                 current.eq(request),
                 count.eq(next_count),
-                steps.eq(Mux(d.replay, d.steps, 1)),
+                steps.eq(Mux(d.replay & request.last, d.steps, 1)),
                 freed.eq(0),
             ]
 
@@ -183,9 +192,11 @@ class UpdateIssue(wiring.Component):
             chunk.lane.eq(lane),
             chunk.full.eq(remaining >= config.updates),
             chunk.used.eq(remaining),
+            chunk.first_term.eq(current.first),
+            chunk.last_term.eq(current.last),
             *(
                 chunk[name].eq(current[name])
-                for name in ("parameter", "state", "logit", "output", "flag", "initial")
+                for name in ("parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift")
             ),
         ]
         return m

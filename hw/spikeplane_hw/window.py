@@ -4,12 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import CoreConfig
-from .map_places import Places
+from .map_places import InputPlace, Places
 
 __all__ = ["PassRows", "Segment", "walk"]
-
-START = Places()
-"""The first step of a run."""
 
 
 @dataclass
@@ -26,7 +23,7 @@ class PassRows:
 
 @dataclass
 class Segment:
-    """One (group, output y, output x, time step): where its results go, and its passes."""
+    """One (group, output y, output x, time step, term): where its results go, and its passes."""
 
     parameter: int
     state: int
@@ -35,74 +32,103 @@ class Segment:
     flag: int
     logit: int
     initial: bool
+    doubled: int
+    shift: int
+    first: bool
+    last: bool
     passes: list[PassRows] = field(default_factory=list)
 
 
 def walk(
     config: CoreConfig,
-    descriptor: Mapping[str, int],
+    layer: Mapping[str, int],
+    terms: Sequence[Mapping[str, int]],
     passes: Sequence[Mapping[str, int]],
+    places: Places,
     *,
     initial: bool = True,
-    places: Places = START,
 ) -> Iterator[Segment]:
     """Yield the segments of a layer, in order, with every row that lies in the input map.
 
-    Whether a row is silent is not looked at; the gateware leaves silent ones out if the descriptor
-    says ``skip_silent``. Slots and weight slots are modulo their address width.
+    ``passes`` are those of the whole program. Whether a row is silent is not looked at; the gateware
+    leaves silent ones out if the term says ``skip_silent``. Slots and weight slots are modulo their
+    address width.
     """
-    d = descriptor
-    slot_modulus = 1 << config.slot_width
-    weight_modulus = 1 << config.weight_address_width
-    base = d["input_base"] + places.input_offset
-    for group in range(d["groups"]):
-        for y in range(d["output_rows"]):
-            for x in range(d["output_columns"]):
-                pixel = y * d["output_columns"] + x
-                left = x * d["column_stride"] - d["pad_slots"]
-                start, right = max(left, 0), min(left + d["kernel_slots"], d["input_row"])
-                state = d["state_base"]
-                if d["stored"]:
-                    state += pixel * d["groups"] + group
-                for step in range(1 if d["replay"] else d["steps"]):
-                    segment = Segment(
-                        parameter=d["parameter_base"] + group,
-                        state=state,
-                        lanes=d["last_lanes"] if group == d["groups"] - 1 else config.lanes,
-                        output=(
-                            d["output_base"] + places.output_offset + step * d["output_step"]
-                            + pixel * d["output_pixel"] + group * (config.lanes // config.banks)
-                        ) % slot_modulus,
-                        flag=d["output_flags"] + places.output_flags + step * d["output_rows"] + y,
-                        logit=group,
-                        initial=initial and step == 0 and (not d["logits"] or pixel == 0),
-                    )
-                    age = min(places.age + step, config.tap_count - 1)
-                    for index, plane in enumerate(passes):
-                        rows, flags = [], []
-                        offset = plane["input_offset"]
-                        if plane["delay"] > places.phase:
-                            offset += d["input_ring_slots"]
-                        for kernel_row in range(d["kernel_rows"]):
-                            row = y * d["stride"] - d["pad_rows"] + kernel_row
-                            if plane["delay"] > age or not 0 <= row < d["input_rows"]:
-                                continue
-                            above = row + d["pad_rows"]
-                            slot = base + step * d["input_step"] + above * d["input_row"] + start
-                            weight = (
-                                d["weight_base"] + group * d["weight_group"]
-                                + kernel_row * d["kernel_slots"] + start - left
-                            )
-                            skips = d["skip_silent"] and not plane["delay"]
-                            flag = d["input_flags"] + places.input_flags + step * d["input_rows"] + row
-                            flags.append(flag if skips else None)
-                            rows.append((
-                                (slot + offset) % slot_modulus,
-                                right - start,
-                                (weight + plane["weight_offset"]) % weight_modulus,
-                            ))
-                        end = int(index == len(passes) - 1)
-                        segment.passes.append(
-                            PassRows(plane["reference"], plane["double"], end, rows, flags)
+    for group in range(layer["groups"]):
+        for y in range(layer["output_rows"]):
+            for x in range(layer["output_columns"]):
+                pixel = y * layer["output_columns"] + x
+                state = layer["state_base"]
+                if layer["stored"]:
+                    state += pixel * layer["groups"] + group
+                for step in range(1 if layer["replay"] else layer["steps"]):
+                    for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):
+                        window = _Window(config, term, place, group, y, x, step, min(places.age + step, config.tap_count - 1))
+                        planes = passes[term["pass_base"]:term["pass_last"] + 1]
+                        yield Segment(
+                            parameter=term["parameter_base"] + (0 if window.shortcut else group),
+                            state=state,
+                            lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
+                            output=(
+                                layer["output_base"] + places.output_offset + step * layer["output_step"]
+                                + pixel * layer["output_pixel"] + group * (config.lanes // config.banks)
+                            ) % (1 << config.slot_width),
+                            flag=layer["output_flags"] + places.output_flags + step * layer["output_rows"] + y,
+                            logit=group,
+                            initial=initial and step == 0 and (not layer["logits"] or pixel == index == 0),
+                            doubled=term["doubled"],
+                            shift=term["shift"],
+                            first=index == 0,
+                            last=index == len(terms) - 1,
+                            passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
                         )
-                    yield segment
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What a term reads for one segment."""
+
+    config: CoreConfig
+    term: Mapping[str, int]
+    place: InputPlace
+    group: int
+    y: int
+    x: int
+    step: int
+    age: int
+
+    @property
+    def shortcut(self) -> bool:
+        return bool(self.term.get("shortcut"))
+
+    def rows(self, plane: Mapping[str, int], end: bool) -> PassRows:
+        """Return the rows of a pass."""
+        d, config = self.term, self.config
+        found = PassRows(plane["reference"], plane["double"], int(end))
+        first = self.group * d["input_group"] if self.shortcut else 0
+        slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
+        left = self.x * d["column_stride"] - d["pad_slots"]
+        start, right = max(left, 0), min(left + slots, d["input_row"])
+        offset = plane["input_offset"]
+        if plane["delay"] > self.place.phase:
+            offset += d["input_ring_slots"]
+        for kernel_row in range(d["kernel_rows"]):
+            row = self.y * d["stride"] - d["pad_rows"] + kernel_row
+            if plane["delay"] > self.age or not 0 <= row < d["input_rows"] or right <= start:
+                continue
+            slot = (
+                d["input_base"] + self.place.offset + first + self.step * d["input_step"]
+                + (row + d["pad_rows"]) * d["input_row"] + start
+            )
+            weight = (
+                d["weight_base"] + self.group * d["weight_group"] + kernel_row * d["kernel_slots"] + start - left
+            )
+            skips = d["skip_silent"] and not plane["delay"]
+            flag = d["input_flags"] + self.place.flags + self.step * d["input_rows"] + row
+            found.flags.append(flag if skips else None)
+            found.rows.append((
+                (slot + offset) % (1 << config.slot_width),
+                right - start,
+                (weight + plane["weight_offset"]) % (1 << config.weight_address_width),
+            ))
+        return found

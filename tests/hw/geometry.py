@@ -1,22 +1,53 @@
-"""Random layer descriptors and passes, consistent enough to walk."""
+"""Random descriptors of layers and terms, and passes, consistent enough to walk."""
 
-from spikeplane_hw.descriptor import descriptor_layout
-from spikeplane_hw.neuron import Reset
+from spikeplane_hw.descriptor import layer_layout, pass_layout, term_layout
+from spikeplane_hw.neuron import SHIFTS, Reset
 
 
-def random_layer(config, generator):
-    """Return (descriptor, passes) of a random layer on a random map, as dicts of integers."""
-    kernel_rows = generator.randint(1, 4)
-    kernel_columns = generator.randint(1, 4)
+def random_layer(config, generator, terms=None):
+    """Return (layer, terms, passes) of a random layer on random maps, as dicts of integers.
+
+    ``passes`` begin with those of other layers. ``terms`` are as many as may be if not given.
+    """
+    layer = dict.fromkeys(layer_layout(config).members, 0) | {
+        "output_rows": generator.randint(1, 4),
+        "output_columns": generator.randint(1, 4),
+        "output_ring": generator.randrange(config.tap_count),
+        "steps": generator.randint(1, 3),
+        "replay": generator.randint(0, 1),
+        "groups": generator.randint(1, 2),
+        "logits": generator.randint(0, 1),
+        "last_lanes": generator.randint(1, config.lanes),
+        "reset": Reset.HARD,
+        "stored": generator.randint(0, 1),
+        "state_base": generator.randrange(4),
+        "output_base": generator.randrange(0, 64, config.word_slots),
+        "output_step": generator.randint(8, 20),
+        "output_pixel": config.chunk_slots * generator.randint(1, 3),
+        "output_flags": generator.randrange(8),
+    }
+    count = generator.randint(1, config.term_count) if terms is None else terms
+    passes = [dict.fromkeys(pass_layout(config).members, 0)] * generator.randrange(4)
+    found = []
+    for _ in range(count):
+        shortcut = config.term_count > 1 and generator.random() < 0.3
+        found.append(random_term(config, generator, layer, passes, shortcut))
+    layer["terms"] = count - 1
+    return layer, found, passes
+
+
+def random_term(config, generator, layer, passes, shortcut=False):
+    """Return a random term of ``layer``; its passes are added to ``passes``."""
+    kernel_rows, kernel_columns = (1, 1) if shortcut else (generator.randint(1, 4), generator.randint(1, 4))
     stride = generator.randint(1, 2)
-    pad_rows = generator.randrange(kernel_rows)
-    pad_columns = generator.randrange(kernel_columns)
+    pad_rows, pad_columns = generator.randrange(kernel_rows), generator.randrange(kernel_columns)
     pixel = generator.randint(1, 2)
-    input_rows = generator.randint(kernel_rows, kernel_rows + 3)
-    input_columns = generator.randint(kernel_columns, kernel_columns + 3)
+    input_rows, input_columns = (
+        max(1, (layer[f"output_{side}"] - 1) * stride + kernel - 2 * pad)
+        for side, kernel, pad in (("rows", kernel_rows, pad_rows), ("columns", kernel_columns, pad_columns))
+    )
     planes = generator.randint(1, 3)
-    groups = generator.randint(1, 2)
-    descriptor = dict.fromkeys(descriptor_layout(config).members, 0) | {
+    term = dict.fromkeys(term_layout(config).members, 0) | {
         "input_base": generator.randrange(0, 64, config.word_slots),
         "input_step": input_rows * input_columns * pixel,
         "input_row": input_columns * pixel,
@@ -32,27 +63,20 @@ def random_layer(config, generator):
         "streamed": generator.randint(0, 1),
         "input_ring": generator.randrange(config.tap_count),
         "input_ring_slots": generator.randrange(64) if config.tap_count > 1 else 0,
-        "output_ring": generator.randrange(config.tap_count),
-        "output_rows": (input_rows + 2 * pad_rows - kernel_rows) // stride + 1,
-        "output_columns": (input_columns + 2 * pad_columns - kernel_columns) // stride + 1,
-        "steps": generator.randint(1, 3),
-        "replay": generator.randint(0, 1),
-        "groups": groups,
-        "pass_base": generator.randrange(4),
+        "pass_base": len(passes),
+        "pass_last": len(passes) + planes - 1,
         "weight_base": 1,
         "weight_group": kernel_rows * kernel_columns * pixel * planes,
-        "logits": generator.randint(0, 1),
-        "last_lanes": generator.randint(1, config.lanes),
+        "doubled": generator.randint(0, 1),
         "parameter_base": generator.randrange(4),
-        "reset": Reset.HARD,
-        "stored": generator.randint(0, 1),
-        "state_base": generator.randrange(4),
-        "output_base": generator.randrange(0, 64, config.word_slots),
-        "output_step": generator.randint(8, 20),
-        "output_pixel": config.chunk_slots * generator.randint(1, 3),
-        "output_flags": generator.randrange(8),
+        "shift": generator.randrange(len(SHIFTS)),
     }
-    passes = [
+    if shortcut:
+        term |= {
+            "shortcut": 1, "weight_group": 0, "kernel_slots": generator.randint(1, 2),
+            "input_group": generator.randint(1, 2), "input_slots": pixel,
+        }
+    passes += [
         {
             "input_offset": generator.randrange(16),
             "weight_offset": plane * kernel_rows * kernel_columns * pixel,
@@ -65,5 +89,4 @@ def random_layer(config, generator):
         }
         for plane in range(planes)
     ]
-    descriptor["pass_last"] = descriptor["pass_base"] + planes - 1
-    return descriptor, passes
+    return term

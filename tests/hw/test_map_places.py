@@ -1,20 +1,23 @@
 import random
 
 import pytest
-from configs import NARROW, WIDE
+from configs import CHAIN, NARROW, WIDE
 from geometry import random_layer
 from spikeplane_hw.map_places import MapPlaces, find_places
 from spikeplane_hw.testing import simulate
 
 
-@pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
 def test_places_of_layers_step_by_step(config):
     generator = random.Random(config.name)
-    layers = [random_layer(config, generator)[0] for _ in range(3)]
-    for index, layer in enumerate(layers):
-        layer["streamed"] = int(index == 0)
-        if layer["streamed"]:
-            layer["input_ring"] = 0
+    layers = [random_layer(config, generator)[:2] for _ in range(3)]
+    # The first two layers read the streamed map, which is that of one input.
+    for index, (_, terms) in enumerate(layers):
+        for term in terms:
+            term["streamed"] = 0
+        if index < 2:
+            terms[-1] |= {"streamed": 1, "streamed_last": index, "input_ring": 0}
+            terms[-1] |= {name: layers[0][1][-1][name] for name in ("input_step", "input_rows")}
     dut = MapPlaces(config)
 
     async def testbench(ctx):
@@ -26,16 +29,22 @@ def test_places_of_layers_step_by_step(config):
             await ctx.tick()
             ctx.set(dut.restart, 0)
             for outer in range(generator.randint(1, 11)):
-                for layer in layers:
-                    ctx.set(dut.descriptor, layer)
-                    ctx.set(dut.place, 1)
-                    await ctx.tick()
-                    ctx.set(dut.place, 0)
-                    while not ctx.get(dut.ready):
+                for layer, terms in layers:
+                    ctx.set(dut.layer, layer)
+                    places = find_places(config, layer, terms, outer, time)
+                    for term, place in zip(terms, places.inputs, strict=True):
+                        ctx.set(dut.term, term)
+                        ctx.set(dut.place, 1)
                         await ctx.tick()
-                    for name, value in vars(find_places(config, layer, outer, time)).items():
-                        port = getattr(dut, name)
-                        assert ctx.get(port) == value % (1 << len(port)), name
+                        ctx.set(dut.place, 0)
+                        while not ctx.get(dut.ready):
+                            await ctx.tick()
+                        for port, value in (
+                            (dut.input_offset, place.offset), (dut.input_flags, place.flags), (dut.phase, place.phase),
+                            (dut.output_offset, places.output_offset), (dut.output_flags, places.output_flags),
+                            (dut.age, places.age), (dut.time, time),
+                        ):
+                            assert ctx.get(port) == value % (1 << len(port)), port.name
                     ctx.set(dut.walked, 1)
                     await ctx.tick()
                     ctx.set(dut.walked, 0)

@@ -3,10 +3,10 @@ import random
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from configs import NARROW, WIDE
+from configs import CHAIN, NARROW, WIDE
 from geometry import random_layer
 from pytest import mark
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, term_layout
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
 from spikeplane_hw.testing import simulate
@@ -40,21 +40,20 @@ class SequencerWithMemories(wiring.Component):
 
 
 @mark.parametrize("resumed", [False, True])
-@mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+@mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
 def test_layers_run_in_order_and_are_counted(config, resumed):
     generator = random.Random(6)
     layers, outer_steps = 3, 2
-    descriptors = [random_layer(config, generator)[0] for _ in range(layers)]
-    descriptors[0] |= {"streamed": 1, "logits": 0}
-    descriptors[1] |= {"streamed": 0, "logits": 0}
-    descriptors[2] |= {"streamed": 0, "logits": 1}
+    descriptors = [random_layer(config, generator)[:2] for _ in range(layers)]
+    for index, (layer, _) in enumerate(descriptors):
+        layer["logits"] = int(index == layers - 1)
     program = []
-    for descriptor in descriptors:
-        bits = descriptor_layout(config).const(descriptor).as_bits()
-        program += [
-            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1)
-            for i in range(descriptor_words(config))
-        ]
+    for layer, terms in descriptors:
+        for layout, fields in ((layer_layout(config), layer), *((term_layout(config), term) for term in terms)):
+            bits = layout.const(fields).as_bits()
+            program += [
+                bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
+            ]
     dut = SequencerWithMemories(config, program)
     sequencer = dut.sequencer
     runs = 2 if resumed else 1
@@ -63,8 +62,9 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
     busy_cycles = [0]
 
     async def one_layer(ctx, index, outer, run):
-        cleared = []
+        cleared, stored = [], []
         cycles = 0
+        d, terms = descriptors[index]
         placing = pause = generator.randint(0, 3)
         ctx.set(sequencer.output_flags, 5 * index)
         while not ctx.get(sequencer.start):
@@ -76,13 +76,15 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
                 pause -= 1
             else:
                 ctx.set(sequencer.placed, 1)
+            if ctx.get(sequencer.term_store):
+                assert ctx.get(sequencer.term_index) == len(stored)
+                stored.append(ctx.get(sequencer.term))
             if ctx.get(sequencer.flag_clear):
                 cleared.append(ctx.get(sequencer.flag_address))
             await ctx.tick()
-        d = descriptors[index]
-        got = ctx.get(sequencer.descriptor)
-        for name in got.shape().members:
-            assert getattr(got, name) == d[name], name
+        for got, fields in zip((ctx.get(sequencer.layer), *stored), (d, *terms), strict=True):
+            for name in got.shape().members:
+                assert getattr(got, name) == fields[name], name
         rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
         assert cleared == [
             (d["output_flags"] + 5 * index + row) % config.row_flag_count for row in rows
@@ -114,7 +116,8 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         # Loading, finding the maps, looking at the flags, clearing, starting, walking, waiting for the
         # counter at hand, storing.
         least = (
-            descriptor_words(config) + 1 + 1 + placing + 1 + len(rows) + 1 + cycles + 2
+            descriptor_words(layer_layout(config)) + 1 + len(terms) * (descriptor_words(term_layout(config)) + 3 + placing)
+            + len(rows) + 1 + cycles + 2
             + COUNTER_CYCLES * len(Counter)
         )
         totals[index][Counter.CYCLES] += least

@@ -7,7 +7,7 @@ import pytest
 from amaranth.utils import exact_log2
 from configs import NARROW, WIDE
 from spikeplane_hw.config import SMALL
-from spikeplane_hw.descriptor import descriptor_layout
+from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
 from spikeplane_hw.neuron import (
@@ -24,7 +24,7 @@ from spikeplane_hw.neuron import (
     saturate,
     scale_sum,
 )
-from spikeplane_hw.neuron_unit import parameter_layout
+from spikeplane_hw.neuron_unit import PARTIAL_WIDTH, parameter_layout
 from spikeplane_hw.testing import simulate
 from spikeplane_hw.update import Update
 from spikeplane_hw.update_chunks import update_loop
@@ -32,9 +32,10 @@ from spikeplane_hw.update_chunks import update_loop
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
     "one_bank": replace(NARROW, name="one_bank", banks=1, updates=2),
+    "chain": replace(NARROW, name="chain", term_count=1),
     "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
     "wide": WIDE,
-    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4),
+    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1),
     "small": replace(SMALL, state_depth=64, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
@@ -94,12 +95,11 @@ def random_parameters(config, generator):
 class Layer:
     """A random layer: its descriptor, its segment requests, sums, and what they must lead to."""
 
-    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0):
+    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1):
         self.config, self.neuron, self.pack = config, neuron, pack
         self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay
-        self.doubled = generator.randint(0, 1)
-        self.shift = generator.choice(SHIFTS)
+        self.terms = terms
         self.table = config.table_count - 1
         self.output_step, self.output_rows = generator.randint(8, 20), generator.randint(1, 5)
         self.pixels = generator.randint(1, 4)
@@ -114,9 +114,8 @@ class Layer:
     @property
     def descriptor(self) -> dict:
         neuron = self.neuron
-        return dict.fromkeys(descriptor_layout(self.config).members, 0) | {
-            "logits": self.logits, "doubled": self.doubled, "shift": SHIFTS.index(self.shift),
-            "fire_above": neuron.fire_above, "reset": neuron.reset,
+        return dict.fromkeys(layer_layout(self.config).members, 0) | {
+            "logits": self.logits, "terms": self.terms - 1, "fire_above": neuron.fire_above, "reset": neuron.reset,
             "decode_scale": neuron.decode_scale, "quantized": neuron.quantized,
             "table": self.table, "stored": self.stored, "replay": self.replay,
             "state_pack": self.pack, "steps": self.steps,
@@ -132,48 +131,77 @@ class Layer:
             lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
             if pixel == 0:
                 lanes = min(config.lanes, config.logit_count)
-            parameter = generator.randrange(config.parameter_depth // config.chunks)
+            settings = [
+                {
+                    "parameter": generator.randrange(config.parameter_depth // config.chunks),
+                    "doubled": generator.randint(0, 1), "shift": generator.randrange(len(SHIFTS)),
+                    "first": int(term == 0), "last": int(term == self.terms - 1),
+                }
+                for term in range(self.terms)
+            ]
             for step in range(1 if self.replay else self.steps):
-                request = {
-                    "parameter": parameter, "lanes": lanes,
+                shared = {
+                    "lanes": lanes,
                     "state": 1 + pixel if self.stored else 3,
                     "output": generator.randrange(100) // config.chunk_slots * config.chunk_slots,
                     "flag": generator.randrange(20),
                     "logit": config.logit_count // config.lanes - 1,
-                    "initial": int(
-                        step == 0 and (first if self.stored or self.logits else True)
-                        and not (self.logits and pixel)
-                    ),
                 }
-                limit = 1 << generator.choice([1, 6, 12, config.accumulator_width])
-                reference = generator.randrange(limit)
-                # Odd weights: a sum of codes is at most the reference sum.
-                most = reference + 1 if self.doubled else limit
-                sums = [generator.randrange(most) for _ in range(config.lanes)]
-                requests.append((request, sums, reference))
-        for request in requests:
-            self.expect(*request)
+                initial = int(
+                    step == 0 and (first if self.stored or self.logits else True) and not (self.logits and pixel)
+                )
+                group = []
+                for term in settings:
+                    request = {**shared, **term, "initial": int(initial and (term["first"] or not self.logits))}
+                    group.append((request, *self.draw(request)))
+                requests += group
+                self.expect(group)
         return requests
 
-    def expect(self, request, sums, reference):
+    def draw(self, request):
+        """Return sums of the lanes and of the reference; of several terms such that their sum is narrow enough."""
+        config, generator = self.config, self.generator
+        powers = [1, 6, 12, config.accumulator_width]
+        while True:
+            limit = 1 << generator.choice(powers)
+            reference = generator.randrange(limit)
+            # Odd weights: a sum of codes is at most the reference sum.
+            most = reference + 1 if request["doubled"] else limit
+            sums = [generator.randrange(most) for _ in range(config.lanes)]
+            if self.terms == 1 or self.logits:
+                return sums, reference
+            if np.abs(self.scaled(request, sums, reference)).max() < (1 << PARTIAL_WIDTH - 1) // self.terms:
+                return sums, reference
+            request["shift"], powers = len(SHIFTS) - 1, powers[:max(1, len(powers) - 1)]
+
+    def scaled(self, request, sums, reference):
+        """Return the exact currents of a term."""
+        lanes, start = request["lanes"], request["parameter"] * self.config.lanes
+        return scale_sum(
+            (np.array(sums) << request["doubled"])[:lanes] - reference, self.multiplier[start:start + lanes],
+            self.offset[start:start + lanes], SHIFTS[request["shift"]],
+        )
+
+    def expect(self, group):
+        (request, *_), *_ = group
         lanes = request["lanes"]
-        signed = (np.array(sums) << self.doubled)[:lanes] - reference
         output, flag, initial = request["output"], request["flag"], request["initial"]
+        if self.logits:
+            for request, sums, reference in group:
+                signed = (np.array(sums) << request["doubled"])[:lanes] - reference
+                for repeat in range(self.steps if self.replay else 1):
+                    for lane, value in enumerate(signed):
+                        logit = request["logit"] * self.config.lanes + lane
+                        begun = not (request["initial"] and repeat == 0)
+                        self.total[logit] = int(value) + (self.total[logit] if begun else 0)
+            return
+        exact = sum(self.scaled(*each) for each in group)
         for _ in range(self.steps if self.replay else 1):
-            if self.logits:
-                for lane, value in enumerate(signed):
-                    logit = request["logit"] * self.config.lanes + lane
-                    self.total[logit] = int(value) + (0 if initial else self.total[logit])
-            else:
-                self.expect_step(request, signed, output, flag, initial)
+            self.expect_step(request, exact, output, flag, initial)
             output, flag, initial = output + self.output_step, flag + self.output_rows, 0
 
-    def expect_step(self, request, signed, output, flag, initial):
+    def expect_step(self, request, exact, output, flag, initial):
         config, lanes = self.config, request["lanes"]
-        start = request["parameter"] * config.lanes
-        exact = scale_sum(
-            signed, self.multiplier[start:start + lanes], self.offset[start:start + lanes], self.shift
-        )
         x = saturate(exact)
         before = np.zeros(lanes, np.int64) if initial else self.states[request["state"]]
         spike, after, over_u = self.neuron.step(x, before[:lanes])
@@ -265,7 +293,7 @@ def run(config, layers, longest_pause: int, seed: int = 1) -> list[list[int]]:
                 address = first.table << TABLE_INDEX_WIDTH | index
                 await host_write(ctx, dut.tables, address, int(code) & 0xFF)
         for layer in layers:
-            ctx.set(dut.descriptor, layer.descriptor)
+            ctx.set(dut.layer, layer.descriptor)
             await ctx.tick().repeat(2)
             for outer in range(2 if layer.stored else 1):
                 requests = layer.segments(first=outer == 0)
@@ -305,13 +333,13 @@ def test_matches_neuron(name, state_bits):
     for longest_pause in (0, 12):
         layers = [
             Layer(config, generator, random_neuron(generator, state_bits, levels, reset),
-                  parameters, stored=stored, replay=replay)
+                  parameters, stored=stored, replay=replay, terms=generator.randint(1, config.term_count))
             for reset in Reset
             for stored, replay in ((False, False), (False, True), (True, False), (True, True))
         ]
         layers += [
             Layer(config, generator, random_neuron(generator, state_bits, levels, generator.choice(list(Reset))),
-                  parameters, stored=True, replay=replay, pack=pack)
+                  parameters, stored=True, replay=replay, pack=pack, terms=generator.randint(1, config.term_count))
             for pack in packs(config, state_bits) for replay in (False, True)
         ]
         run(config, layers, longest_pause)
@@ -326,7 +354,8 @@ def test_logits(name, longest_pause):
     generator = random.Random(name)
     parameters = random_parameters(config, generator)
     run(config, [
-        Layer(config, generator, Neuron(), parameters, logits=True, stored=stored, replay=replay)
+        Layer(config, generator, Neuron(), parameters, logits=True, stored=stored, replay=replay,
+              terms=1 if replay else generator.randint(1, config.term_count))
         for stored in (False, True) for replay in (False, True)
     ], longest_pause)
 

@@ -1,0 +1,276 @@
+"""The order of a layer's work: output pixels, time steps and terms, and where the window of each lies."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2, exact_log2
+
+from .config import CoreConfig
+from .descriptor import layer_layout, term_layout
+from .update_issue import segment_layout
+
+__all__ = ["SegmentWalk", "window_layout"]
+
+
+def window_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a window: the part of a term's input that one segment reads, one pass at a time."""
+    return data.StructLayout({
+        "term": ceil_log2(config.term_count),
+        "slot": config.slot_width,           # first slot of its top row, left of the map cut off
+        "count": config.slot_width,          # slots of each row
+        "top": signed(config.side_width + 1),  # its top row
+        "weight": config.weight_address_width,  # weight slot of the first slot
+        "flag": ceil_log2(config.row_flag_count),  # row flag of row 0 of the map in this step
+        "age": exact_log2(config.tap_count),  # steps before this one
+    })
+
+
+class SegmentWalk(wiring.Component):
+    """Loops over channel groups, output rows, output columns, steps and terms, outermost first.
+
+    Everything is in slots, so a window's clipping at the left edge is the same distance in the
+    input map and in the weights. Addresses are running sums, of each term its own; there is no
+    multiplier. A segment takes four cycles, five where there are several terms.
+
+    Members
+    -------
+    layer : ``In(layer_layout(config))``
+        Static from ``start`` until ``idle``.
+    term_index, term : ``Out``, ``In(term_layout(config))``
+        The descriptors of the layer's terms: that of ``term_index`` in the same cycle.
+    start : ``In(1)``
+        Walk the layer.
+    initial : ``In(1)``
+        This is the first outer step: states and logits start at zero.
+    output_offset, output_flags, age : ``In``
+        From :class:`MapPlaces`; static as the descriptors.
+    windows : ``Out(stream.Signature(window_layout(config)))``
+    segments : ``Out(stream.Signature(segment_layout(config)))``
+        One of each for each segment.
+    idle : ``Out(1)``
+        The walk is over.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "layer": In(layer_layout(config)),
+            "term_index": Out(ceil_log2(config.term_count)),
+            "term": In(term_layout(config)),
+            "start": In(1),
+            "initial": In(1),
+            "output_offset": In(config.slot_width),
+            "output_flags": In(ceil_log2(config.row_flag_count)),
+            "age": In(exact_log2(config.tap_count)),
+            "windows": Out(stream.Signature(window_layout(config))),
+            "segments": Out(stream.Signature(segment_layout(config))),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, layer = self.config, self.layer
+        several = config.term_count > 1
+
+        # Loop counters, and which of them began anew with this segment.
+        group = Signal.like(layer.groups)
+        y = Signal.like(layer.output_rows)
+        x = Signal.like(layer.output_columns)
+        step = Signal.like(layer.steps)
+        index = self.term_index
+        new = Signal(data.StructLayout({"layer": 1, "group": 1, "row": 1, "column": 1}))
+        last_group, last_y, last_x, last_step = (Signal(name=f"last_{name}") for name in ("group", "y", "x", "step"))
+        for last, counter, count in (
+            (last_group, group, layer.groups), (last_y, y, layer.output_rows), (last_x, x, layer.output_columns),
+        ):
+            m.d.sync += last.eq((counter + 1)[: len(count)] == count)
+        m.d.sync += last_step.eq(((step + 1)[: len(layer.steps)] == layer.steps) | layer.replay)
+
+        # Where the window of a term is: of the term at hand in registers, of the others in a memory.
+        at = Signal(data.StructLayout({
+            "column": signed(config.slot_width + 1),   # window's left edge, in slots
+            "row_index": signed(config.side_width + 1),  # its top row
+            "row_slot": config.slot_width,             # first slot of that row at step 0
+            "step_slot": config.slot_width,            # slots from step 0 on
+            "step_flag": ceil_log2(config.row_flag_count),  # flag of the map's first row
+            "group_weight": config.weight_address_width,
+            "group_slot": config.slot_width if several else 0,   # of a shortcut: first slot of the map
+            "group_left": config.pixel_width if several else 0,  # slots of a pixel from there on
+        }))
+        d = Signal(term_layout(config)) if several else self.term
+
+        # Where the segment's results go.
+        group_state = Signal.like(layer.state_base)
+        pixel_state = Signal.like(layer.state_base)
+        group_output = Signal(config.slot_width)
+        pixel_output = Signal(config.slot_width)
+        first_flag = Signal.like(layer.output_flags)
+        m.d[config.wire_domain] += first_flag.eq(layer.output_flags + self.output_flags)
+        step_output = Signal(config.slot_width)
+        step_output_flag = Signal.like(layer.output_flags)
+
+        # The part of the window that lies inside the map.
+        right = Signal(signed(config.slot_width + 2))
+        left = Signal(config.slot_width)
+        skipped = Signal(config.slot_width)
+        step_base = Signal(config.slot_width)
+        slot = Signal(config.slot_width)
+        weight = Signal(config.weight_address_width)
+        age = Signal.like(self.age)
+        window, segment = self.windows.p, self.segments.p
+        m.d.comb += [
+            window.term.eq(index),
+            window.slot.eq(slot),
+            window.weight.eq(weight),
+            window.age.eq(age),
+            window.count.eq(right - left),
+            window.top.eq(at.row_index),
+            window.flag.eq(at.step_flag),
+            segment.parameter.eq(d.parameter_base + (Mux(d.shortcut, 0, group) if several else group)),
+            segment.state.eq(Mux(layer.stored, pixel_state, layer.state_base)),
+            segment.lanes.eq(Mux(last_group, layer.last_lanes, config.lanes)),
+            segment.output.eq(step_output),
+            segment.flag.eq(step_output_flag),
+            segment.logit.eq(group),
+            segment.initial.eq(
+                self.initial & (step == 0) & (~layer.logits | ((x == 0) & (y == 0) & (index == 0)))
+            ),
+            segment.doubled.eq(d.doubled),
+            segment.shift.eq(d.shift),
+            segment.first.eq(index == 0),
+            segment.last.eq(index == layer.terms),
+        ]
+        window_taken = Signal()
+        segment_taken = Signal()
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.idle.eq(~self.start)
+                m.d.sync += [
+                    new.eq(1),
+                    group_state.eq(layer.state_base),
+                    group_output.eq(layer.output_base + self.output_offset),
+                ]
+                with m.If(self.start):
+                    m.next = "READ" if several else "MOVE"
+
+            if several:
+                m.submodules.places = places = Memory(shape=at.shape(), depth=config.term_count, init=[])
+                read, write = places.read_port(domain="comb"), places.write_port()
+                m.d.comb += [read.addr.eq(index), write.addr.eq(index), write.data.eq(at)]
+                with m.State("READ"):
+                    m.d.sync += [at.eq(read.data), d.eq(self.term)]
+                    m.next = "MOVE"
+
+            with m.State("MOVE"):
+                self.move(m, at, d, new)
+                with m.If(new.layer | new.group):
+                    m.d.sync += [pixel_state.eq(group_state), pixel_output.eq(group_output)]
+                m.next = "CLIP"
+
+            with m.State("CLIP"):
+                slots = d.kernel_slots
+                if several:
+                    m.d.comb += write.en.eq(1)
+                    slots = Mux(d.shortcut & (at.group_left < d.kernel_slots), at.group_left, d.kernel_slots)
+                m.d.sync += [
+                    right.eq(at.column + slots),
+                    left.eq(Mux(at.column < 0, 0, at.column)),
+                    skipped.eq(Mux(at.column < 0, -at.column, 0)),
+                    step_base.eq(at.row_slot + at.step_slot),
+                ]
+                with m.If(new.as_value().any()):
+                    m.d.sync += [
+                        step_output.eq(pixel_output),
+                        step_output_flag.eq(first_flag + y),
+                        age.eq(self.age),
+                    ]
+                m.next = "TRIM"
+
+            with m.State("TRIM"):
+                m.d.sync += [
+                    right.eq(Mux(right > d.input_row, d.input_row, right)),
+                    slot.eq(step_base + left),
+                    weight.eq(at.group_weight + skipped),
+                ]
+                m.next = "SEND"
+
+            with m.State("SEND"):
+                m.d.comb += [self.windows.valid.eq(~window_taken), self.segments.valid.eq(~segment_taken)]
+                m.d.sync += [
+                    window_taken.eq(window_taken | self.windows.ready),
+                    segment_taken.eq(segment_taken | self.segments.ready),
+                ]
+                with m.If((window_taken | self.windows.ready) & (segment_taken | self.segments.ready)):
+                    m.d.sync += [window_taken.eq(0), segment_taken.eq(0), index.eq(0)]
+                    m.next = "READ" if several else "MOVE"
+                    with m.If(index != layer.terms):
+                        m.d.sync += index.eq(index + 1)
+                    with m.Elif(~last_step):
+                        m.d.sync += [
+                            new.eq(0),
+                            step.eq(step + 1),
+                            step_output.eq(step_output + layer.output_step),
+                            step_output_flag.eq(step_output_flag + layer.output_rows),
+                        ]
+                        with m.If(age != config.tap_count - 1):
+                            m.d.sync += age.eq(age + 1)
+                    with m.Else():
+                        m.d.sync += [
+                            new.eq(0),
+                            new.column.eq(1),
+                            step.eq(0),
+                            x.eq(x + 1),
+                            pixel_state.eq(pixel_state + layer.groups),
+                            pixel_output.eq(pixel_output + layer.output_pixel),
+                        ]
+                        with m.If(last_x):
+                            m.d.sync += [new.column.eq(0), new.row.eq(1), x.eq(0), y.eq(y + 1)]
+                        with m.If(last_x & last_y):
+                            m.d.sync += [
+                                new.row.eq(0),
+                                new.group.eq(1),
+                                y.eq(0),
+                                group.eq(group + 1),
+                                group_state.eq(group_state + 1),
+                                group_output.eq(group_output + config.lanes // config.banks),
+                            ]
+                            with m.If(last_group):
+                                m.d.sync += group.eq(0)
+                                m.next = "IDLE"
+        return m
+
+    def move(self, m: Module, at, d, new):
+        """Move the window of a term to where it is for this segment, from where it was for the one before."""
+        several = self.config.term_count > 1
+        first_slot = at.group_slot if several else d.input_base
+        with m.If(new.as_value().any()):
+            m.d.sync += [at.step_slot.eq(0), at.step_flag.eq(d.input_flags)]
+        with m.Else():
+            m.d.sync += [at.step_slot.eq(at.step_slot + d.input_step), at.step_flag.eq(at.step_flag + d.input_rows)]
+        with m.If(new.column):
+            m.d.sync += at.column.eq(at.column + d.column_stride)
+        with m.Elif(new.as_value().any()):
+            m.d.sync += at.column.eq(-d.pad_slots)
+        with m.If(new.row):
+            m.d.sync += [at.row_index.eq(at.row_index + d.stride), at.row_slot.eq(at.row_slot + d.row_stride)]
+        with m.If(new.group):
+            m.d.sync += [
+                at.row_index.eq(-d.pad_rows),
+                at.row_slot.eq(first_slot),
+                at.group_weight.eq(at.group_weight + d.weight_group),
+            ]
+            if several:
+                over = at.group_left < d.input_group
+                m.d.sync += [
+                    at.row_slot.eq(first_slot + d.input_group),
+                    at.group_slot.eq(first_slot + d.input_group),
+                    at.group_left.eq(Mux(over, 0, at.group_left - d.input_group)),
+                ]
+        with m.If(new.layer):
+            m.d.sync += [
+                at.row_index.eq(-d.pad_rows), at.row_slot.eq(d.input_base), at.group_weight.eq(d.weight_base),
+            ]
+            if several:
+                m.d.sync += [at.group_slot.eq(d.input_base), at.group_left.eq(d.input_slots)]
