@@ -8,7 +8,7 @@ from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
 __all__ = ["PROGRAM_WIDTH", "descriptor_words", "event_layout", "group_widths", "layer_layout", "pass_layout",
-           "program_depth", "term_layout"]
+           "program_depth", "program_words", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
@@ -106,10 +106,15 @@ def descriptor_words(layout: data.StructLayout) -> int:
     return -(-layout.size // PROGRAM_WIDTH)
 
 
+def program_words(config: CoreConfig, terms: int) -> int:
+    """Return how many words a layer with so many terms takes."""
+    return descriptor_words(layer_layout(config)) + terms * descriptor_words(term_layout(config))
+
+
 def program_depth(config: CoreConfig) -> int:
     """Return how many words the program memory has: every other layer may have a second term."""
-    layer, term = (descriptor_words(layout(config)) for layout in (layer_layout, term_layout))
-    return config.layer_count * (layer + term) + (config.layer_count // 2 * term if config.term_count > 1 else 0)
+    once, twice = (config.layer_count * program_words(config, terms) for terms in (1, 2))
+    return once if config.term_count == 1 else (once + twice) // 2
 
 
 def pass_layout(config: CoreConfig) -> data.StructLayout:

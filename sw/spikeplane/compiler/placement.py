@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import descriptor_words
+from spikeplane_hw.descriptor import program_words
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
-from ..network.lowered import CoreLayer, UnsupportedError
+from ..network.lowered import CoreLayer, CoreTerm, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
 from .limits import CompileError, needs
 from .spike_map import SpikeMap, input_spike_map
 
-__all__ = ["CompileError", "PlacedLayer", "Placement", "place"]
+__all__ = ["CompileError", "PlacedLayer", "PlacedTerm", "Placement", "identity_slots", "place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,51 +34,40 @@ class InputPlane:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PlacedLayer:
-    """A layer and the places of what it reads and writes."""
+class PlacedTerm:
+    """A term and the places of what it reads."""
 
-    layer: CoreLayer
+    term: CoreTerm
     source: SpikeMap
-    target: SpikeMap | None
-    """None for the classifier."""
-    output_height: int
-    output_width: int
     groups: int
-    last_lanes: int
+    """Groups of output channels, as of the layer."""
     full: bool
     """Fully connected: the window is one row, the whole time step of the source."""
-    replay: bool
     streamed: bool
-    source_ring: int
+    streamed_last: bool
+    """Whether no later layer reads the streamed map."""
+    ring: int
     """Steps that the source holds and the core walks round: 1, unless taps look back in a live map."""
-    target_ring: int
-    """The same of the target."""
     first_pass: int
     weight_base: int
     weight_group: int
-    """Slots of one channel group."""
+    """Slots of one channel group; 0: all groups have the same ones."""
     parameter_base: int
-    state_base: int
-    """First state chunk, that is word of the state memory; a multiple of a channel group's."""
-    state_pack: int
-    """1 << state_pack chunks share one."""
-    stored: bool
-    table: int
 
     @property
     def input_planes(self) -> list[InputPlane]:
         """The bits of what is summed up."""
-        if len(self.layer.taps) > 1:
+        if len(self.term.taps) > 1:
             return [
-                InputPlane(weight=self.layer.taps[-1] - exponent, delay=delay)
-                for delay, exponent in enumerate(self.layer.taps)
+                InputPlane(weight=self.term.taps[-1] - exponent, delay=delay)
+                for delay, exponent in enumerate(self.term.taps)
             ]
         return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
         """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
-        planes, bits = self.input_planes, self.layer.weight_bits
+        planes, bits = self.input_planes, self.term.weight_bits
         most = max(plane.weight for plane in planes) + bits - 1
         return [
             [
@@ -90,32 +79,73 @@ class PlacedLayer:
 
     @property
     def pass_count(self) -> int:
-        """Plane passes of the layer; a power without products takes one to double."""
+        """Plane passes; a power without products takes one to double."""
         return sum(max(1, len(pairs)) for pairs in self.plane_pairs)
 
     @property
-    def weight_end(self) -> int:
-        """First slot of a weight bank after the layer's."""
-        return self.weight_base + self.groups * self.weight_group
+    def pass_end(self) -> int:
+        """First pass after the term's."""
+        return self.first_pass + self.pass_count
+
+    @property
+    def weight_slots(self) -> int:
+        """Slots of a weight bank that only this term takes."""
+        return self.groups * self.weight_group
+
+    @property
+    def weight_plane(self) -> int:
+        """Slots of one weight plane of one channel group."""
+        return self.weight_group // self.term.weight_bits
+
+    @property
+    def parameter_groups(self) -> int:
+        """Groups of parameters: those of a shortcut are the same for all channels."""
+        return 1 if self.term.shortcut else self.groups
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedLayer:
+    """A layer and the places of what it reads and writes."""
+
+    layer: CoreLayer
+    terms: list[PlacedTerm]
+    target: SpikeMap | None
+    """None for the classifier."""
+    output_height: int
+    output_width: int
+    groups: int
+    last_lanes: int
+    replay: bool
+    target_ring: int
+    """Steps that the target holds, as ``ring`` of a term."""
+    state_base: int
+    """First state chunk, that is word of the state memory; a multiple of a channel group's."""
+    state_pack: int
+    """1 << state_pack chunks share one."""
+    stored: bool
+    table: int
+    weight_end: int
+    """First slot of a weight bank after the layer's and all before it."""
+
+    @property
+    def pass_count(self) -> int:
+        """Plane passes of the layer."""
+        return sum(term.pass_count for term in self.terms)
 
     @property
     def pass_end(self) -> int:
         """First pass after the layer's."""
-        return self.first_pass + self.pass_count
+        return self.terms[-1].pass_end
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""
-        return self.parameter_base + self.groups * config.chunks
+        last = self.terms[-1]
+        return last.parameter_base + last.parameter_groups * config.chunks
 
     def state_end(self, config: CoreConfig) -> int:
         """Return the first state chunk after the layer's; a classifier has none."""
         pixels = self.output_height * self.output_width * self.groups if self.stored else 1
         return self.state_base + (config.chunks >> self.state_pack) * pixels
-
-    @property
-    def weight_plane(self) -> int:
-        """Slots of one weight plane of one channel group."""
-        return self.weight_group // self.layer.weight_bits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,7 +188,7 @@ class Placement:
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
         return {
-            Space.PROGRAM: len(self.layers) * descriptor_words(config),
+            Space.PROGRAM: sum(program_words(config, len(placed.terms)) for placed in self.layers),
             Space.PASSES: last.pass_end,
             Space.WEIGHTS: last.weight_end * config.banks,
             Space.PARAMETERS: chunks * config.updates,
@@ -195,19 +225,33 @@ def place(
                            f"integer model runs several")
     input_map = input_spike_map(form, config)
     rings = {
-        name: max((_ring(layer, schedule) for layer in lowered if layer.source == name), default=1)
+        name: max((_ring(term, schedule) for layer in lowered for term in layer.terms if term.source == name), default=1)
         for name in formats
     }
     maps, kept = _place_maps(network, rings, input_map, config, schedule, keep_maps)
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
-    weight, parameter, passes = 1, 0, 0  # weight slot 0 of every bank is the zero row
+    used = _Used(config, shortcuts=any(term.shortcut for layer in lowered for term in layer.terms))
+    readers = [index for index, layer in enumerate(lowered) if any(term.source == INPUT for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
-    for layer in lowered:
-        neuron, source, form_in = layer.neuron, maps[layer.source], formats[layer.source]
-        walk = layer.walk
-        height, width = walk.output(form_in.height, form_in.width)
-        groups = -(-walk.channels // config.lanes)
+    for index, layer in enumerate(lowered):
+        neuron = layer.neuron
+        form_in = formats[layer.terms[0].source]
+        height, width = layer.terms[0].walk.output(form_in.height, form_in.width)
+        groups = -(-layer.channels // config.lanes)
+        streams = schedule.stores and not form.direct
+        # The streamed map moves on with the last term of its last reader.
+        terms = sorted(layer.terms, key=lambda term: term.source == INPUT) if streams else layer.terms
+        placed_terms = [
+            used.place(
+                term, maps[term.source], groups, scaled=neuron is not None,
+                full=term.walk.fills(formats[term.source].height, formats[term.source].width),
+                streamed=streams and term.source == INPUT,
+                streamed_last=streams and term is terms[-1] and term.source == INPUT and index == readers[-1],
+                ring=1 if term.source == INPUT else rings[term.source],
+            )
+            for term in terms
+        ]
         stored = (
             neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states)
         )
@@ -220,34 +264,23 @@ def place(
         # Within a run of several steps a word would be read again before it is written.
         state_pack = _state_pack(neuron, config) if stored and schedule.stores else 0
         group_states = config.chunks >> state_pack
-        read_input = layer.source == INPUT
         placed = PlacedLayer(
             layer=layer,
-            source=source,
+            terms=placed_terms,
             target=maps.get(layer.name),
             output_height=height,
             output_width=width,
             groups=groups,
-            last_lanes=walk.channels - (groups - 1) * config.lanes,
-            full=walk.fills(form_in.height, form_in.width),
+            last_lanes=layer.channels - (groups - 1) * config.lanes,
             replay=form_in.replayed,
-            streamed=read_input and schedule.stores and not form.direct,
-            source_ring=1 if read_input else rings[layer.source],
             target_ring=rings.get(layer.name, 1),
-            first_pass=passes,
-            weight_base=weight,
-            weight_group=layer.weight_bits * math.prod(walk.kernel) * source.pixel_slots,
-            parameter_base=parameter if neuron is not None else 0,
             state_base=-(-state // group_states) * group_states if stored else 0,
             state_pack=state_pack,
             stored=stored,
             table=table,
+            weight_end=used.weight,
         )
         layers.append(placed)
-        weight += groups * placed.weight_group
-        passes += placed.pass_count
-        if neuron is not None:
-            parameter += groups * config.chunks
         if stored:
             state = placed.state_end(config)
     placement = Placement(
@@ -257,6 +290,34 @@ def place(
     if check:
         placement.verify()
     return placement
+
+
+class _Used:
+    """What of weights, parameters and passes is taken."""
+
+    def __init__(self, config: CoreConfig, *, shortcuts: bool):
+        self.config = config
+        self.identity = 1  # weight slot 0 of every bank is the zero row
+        self.weight = self.identity + (identity_slots(config) if shortcuts else 0)
+        self.parameter = self.passes = 0
+
+    def place(self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, **places) -> PlacedTerm:
+        """Return a term behind all before it; ``scaled`` says whether it has parameters."""
+        group = 0 if term.shortcut else term.weight_bits * math.prod(term.kernel) * source.pixel_slots
+        placed = PlacedTerm(
+            term=term, source=source, groups=groups, first_pass=self.passes,
+            weight_base=self.identity if term.shortcut else self.weight, weight_group=group,
+            parameter_base=self.parameter if scaled else 0, **places,
+        )
+        self.weight += placed.weight_slots
+        self.passes += placed.pass_count
+        self.parameter += placed.parameter_groups * self.config.chunks if scaled else 0
+        return placed
+
+
+def identity_slots(config: CoreConfig) -> int:
+    """Return the slots of the weights that all shortcuts share: lane l adds what channel l of a group has."""
+    return config.lanes // config.banks
 
 
 def _lower(node: Node, maps: Maps) -> CoreLayer:
@@ -273,7 +334,7 @@ def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
     return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 
 
-def _ring(reader: CoreLayer, schedule: Schedule) -> int:
+def _ring(reader: CoreTerm, schedule: Schedule) -> int:
     """Return how many steps the map holds that ``reader`` reads one step at a time."""
     return 1 << (len(reader.taps) - 1).bit_length() if schedule.stores else 1
 

@@ -8,17 +8,18 @@ from amaranth.lib import data
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import (
     PROGRAM_WIDTH,
-    descriptor_layout,
     descriptor_words,
+    layer_layout,
     pass_layout,
+    term_layout,
 )
 from spikeplane_hw.neuron import SHIFTS
 
 from ..network.weights import WeightKind
-from .placement import CompileError, PlacedLayer, Placement
+from .placement import CompileError, PlacedLayer, PlacedTerm, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Program", "decode_fields", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "encode_fields"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -50,27 +51,40 @@ def decode_fields(layout: data.StructLayout, bits: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Descriptors:
+    """A layer's descriptor and those of its terms, as fields."""
+
+    name: str
+    layer: dict[str, int]
+    terms: list[dict[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """Descriptors and passes as fields, see :mod:`spikeplane_hw.descriptor`."""
 
     config: CoreConfig
-    names: list[str]
-    descriptors: list[dict[str, int]]
+    layers: list[Descriptors]
     passes: list[dict[str, int]]
     outer_steps: int
 
     @classmethod
     def of(cls, placement: Placement) -> "Program":
         """Return the program of a placed network."""
-        steps = placement.network.input.steps
+        steps, config = placement.network.input.steps, placement.config
         inner = placement.schedule.inner_steps(steps)
         return cls(
-            config=placement.config,
-            names=[placed.layer.name for placed in placement.layers],
-            descriptors=[
-                _descriptor(placed, inner, placement.config) for placed in placement.layers
+            config=config,
+            layers=[
+                Descriptors(
+                    name=placed.layer.name, layer=_layer(placed, inner, config),
+                    terms=[_term(term, placed, config) for term in placed.terms],
+                )
+                for placed in placement.layers
             ],
-            passes=[fields for placed in placement.layers for fields in _passes(placed, placement.config)],
+            passes=[
+                fields for placed in placement.layers for term in placed.terms for fields in _passes(term, config)
+            ],
             outer_steps=placement.schedule.outer_steps(steps),
         )
 
@@ -81,14 +95,13 @@ class Program:
 
     def program_words(self) -> np.ndarray:
         """Return the words of Space.PROGRAM, uint8 (words, word_bytes)."""
-        layout, count = descriptor_layout(self.config), descriptor_words(self.config)
+        layer, term = layer_layout(self.config), term_layout(self.config)
         words = [
             value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
-            for value in (
-                encode_fields(layout, fields, f"layer {name!r}")
-                for name, fields in zip(self.names, self.descriptors, strict=True)
-            )
-            for index in range(count)
+            for each in self.layers
+            for layout, fields in ((layer, each.layer), *((term, fields) for fields in each.terms))
+            for value in [encode_fields(layout, fields, f"layer {each.name!r}")]
+            for index in range(descriptor_words(layout))
         ]
         return _words(words, PROGRAM_WIDTH)
 
@@ -107,46 +120,19 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
-def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int]:
-    layer, source, target, neuron = placed.layer, placed.source, placed.target, placed.layer.neuron
-    kernel_height, kernel_width = layer.weight.shape[2:]
-    # The one row of a fully connected window has no row flag of its own if the map has more.
-    flagged = source.flagged and not (placed.full and source.height > 1)
+def _layer(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int]:
+    target, neuron = placed.target, placed.layer.neuron
     fields = {
-        # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
-        "input_base": (source.base - layer.padding * source.row_slots) % (1 << config.slot_width),
-        "input_step": source.step_slots,
-        "input_row": source.step_slots if placed.full else source.row_slots,
-        "input_rows": 1 if placed.full else source.height,
-        "row_stride": layer.stride * source.row_slots if placed.output_height > 1 else 0,
-        "column_stride": layer.stride * source.pixel_slots if placed.output_width > 1 else 0,
-        "pad_slots": layer.padding * source.pixel_slots,
-        "pad_rows": layer.padding,
-        "stride": 1 if placed.full else layer.stride,
-        "kernel_rows": 1 if placed.full else kernel_height,
-        "kernel_slots": (
-            source.step_slots if placed.full else kernel_width * source.pixel_slots
-        ),
-        "input_flags": source.flags,
-        "skip_silent": flagged,
-        "streamed": placed.streamed,
-        "input_ring": placed.source_ring - 1,
-        "input_ring_slots": source.plane_slots if placed.source_ring > 1 else 0,
+        "terms": len(placed.terms) - 1,
         "output_ring": placed.target_ring - 1,
         "output_rows": placed.output_height,
         "output_columns": placed.output_width,
         "steps": steps,
         "replay": placed.replay,
         "groups": placed.groups,
-        "pass_base": placed.first_pass,
-        "pass_last": placed.first_pass + placed.pass_count - 1,
-        "weight_base": placed.weight_base,
-        "weight_group": placed.weight_group,
-        "logits": neuron is None,
-        "doubled": layer.weight_kind is WeightKind.ODD,
         "last_lanes": placed.last_lanes,
-        "parameter_base": placed.parameter_base // config.chunks,
-        "shift": 0, "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
+        "logits": neuron is None,
+        "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
         "table": placed.table,
         "stored": placed.stored,
         "state_pack": placed.state_pack,
@@ -155,7 +141,6 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
     }
     if neuron is not None and target is not None:
         fields |= {
-            "shift": SHIFTS.index(layer.shift),
             "fire_above": neuron.fire_above,
             "reset": neuron.reset.value,
             "decode_scale": neuron.decode_scale,
@@ -168,10 +153,54 @@ def _descriptor(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str
     return {name: int(value) for name, value in fields.items()}
 
 
-def _passes(placed: PlacedLayer, config: CoreConfig) -> list[dict[str, int]]:
-    """Return a layer's passes, most significant products of planes first."""
-    source, layer = placed.source, placed.layer
-    reference = layer.weight_kind.reference(layer.weight_bits)
+def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[str, int]:
+    term, source = placed.term, placed.source
+    kernel_height, kernel_width = term.kernel
+    # The one row of a fully connected window has no row flag of its own if the map has more.
+    flagged = source.flagged and not (placed.full and source.height > 1)
+    several = config.term_count > 1
+    fields = {
+        # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
+        "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
+        "input_step": source.step_slots,
+        "input_row": source.step_slots if placed.full else source.row_slots,
+        "input_rows": 1 if placed.full else source.height,
+        "row_stride": term.stride * source.row_slots if layer.output_height > 1 else 0,
+        "column_stride": term.stride * source.pixel_slots if layer.output_width > 1 else 0,
+        "pad_slots": term.padding * source.pixel_slots,
+        "pad_rows": term.padding,
+        "stride": 1 if placed.full else term.stride,
+        "kernel_rows": 1 if placed.full else kernel_height,
+        "kernel_slots": (
+            source.step_slots if placed.full else kernel_width * source.pixel_slots
+        ),
+        "input_flags": source.flags,
+        "skip_silent": flagged,
+        "streamed": placed.streamed,
+        "streamed_last": placed.streamed_last,
+        "input_ring": placed.ring - 1,
+        "input_ring_slots": source.plane_slots if placed.ring > 1 else 0,
+        "pass_base": placed.first_pass,
+        "pass_last": placed.pass_end - 1,
+        "weight_base": placed.weight_base,
+        "weight_group": placed.weight_group,
+        "doubled": term.weight_kind is WeightKind.ODD,
+        "parameter_base": placed.parameter_base // config.chunks,
+        "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
+        "shortcut": several and term.shortcut, "input_group": 0, "input_slots": 0,
+    }
+    if term.shortcut:
+        fields |= {
+            "kernel_slots": identity_slots(config), "input_group": identity_slots(config),
+            "input_slots": source.pixel_slots,
+        }
+    return {name: int(value) for name, value in fields.items()}
+
+
+def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
+    """Return a term's passes, most significant products of planes first."""
+    source, term = placed.source, placed.term
+    reference = term.weight_kind.reference(term.weight_bits)
     slots = 1 << config.slot_width
     passes = []
     for pairs in reversed(placed.plane_pairs):

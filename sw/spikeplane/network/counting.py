@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .geometry import Walk
 
-__all__ = ["Reads", "add_reads", "bank_counts", "count_reads", "count_windows"]
+__all__ = ["Reads", "add_reads", "bank_counts", "count_reads", "count_shortcut", "count_windows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class Reads:
     """EVENTS and IDLE; nothing without a configuration."""
     operations: Tensor
     """Synaptic operations: events times the output channels that each one is added to."""
+    synaptic: bool = True
+    """Whether there are synapses at all."""
 
 
 def count_windows(
@@ -80,6 +82,26 @@ def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> 
         counters={Counter.EVENTS: active * repeats, Counter.IDLE: idle * repeats},
         operations=active * walk.weight_bits * channels,
     )
+
+
+def count_shortcut(planes: list[Tensor], stride: int, count: int, config: CoreConfig | None) -> Reads:
+    """Return what is counted of a shortcut of ``count`` inputs: spikes are read, but added to one channel each.
+
+    ``planes`` are as of :func:`count_reads`. Groups of as many channels as there are lanes are read by the
+    output channels of the same number. It has no synaptic operations, since it has no synapses.
+    """
+    operations = torch.zeros(count, dtype=torch.int64)
+    if config is None:
+        return Reads(counters={}, operations=operations, synaptic=False)
+    active, idle = operations, operations
+    walk = Walk(kernel=(1, 1), stride=stride, channels=config.lanes)
+    for plane in planes:
+        for first in range(0, plane.shape[1], config.lanes):
+            reads = bank_counts(plane[:, first:first + config.lanes], walk, config.banks).to(torch.int64)
+            total = reads.sum(1)
+            active = active + total.view(count, -1).sum(1)
+            idle = idle + (reads.amax(1) * config.banks - total).view(count, -1).sum(1)
+    return Reads(counters={Counter.EVENTS: active, Counter.IDLE: idle}, operations=operations, synaptic=False)
 
 
 def add_reads(count: int, config: CoreConfig | None, reads: Iterable[Reads]) -> Reads:

@@ -71,12 +71,12 @@ class Layer(Node):
         return LayerPlan(self, maps, steps)
 
     def lower(self, maps: Maps) -> CoreLayer:
-        if len(self.terms) > 1:
-            kinds = " + ".join(term.text for term in self.terms)
-            raise self.unsupported(f"it sums {len(self.terms)} terms ({kinds}); the core sums one window yet, "
-                                   f"the integer model runs it")
-        term, *_ = list(self.terms)
-        return replace(self.ending.lower(self.where, term.lower(self.where, maps)), name=self.name)
+        terms = tuple(term.lower(self._term(index), maps) for index, term in enumerate(self.terms))
+        replayed = [maps[term.source].replayed for term in terms]
+        if any(replayed) and not all(replayed):
+            raise self.unsupported("it sums a direct-coded image and spikes; the core sums them in layers of their "
+                                   "own, the integer model runs it")
+        return replace(self.ending.lower(self.where, CoreLayer(terms=terms)), name=self.name)
 
     def memory(self, maps: Maps) -> Memory:
         needs = [term.memory(maps) for term in self.terms]
@@ -118,5 +118,5 @@ class LayerPlan(NodePlan):
         total = add_reads(len(x), config, reads)
         return replace(
             outcome, counters=total.counters | outcome.counters, operations=total.operations,
-            term_operations=tuple(each.operations for each in reads),
+            term_operations=tuple(each.operations for each in reads if each.synaptic),
         )

@@ -1,4 +1,4 @@
-"""What a core runs: one window over one map, then neurons or logits."""
+"""What a core runs: windows over maps, each with its own scale, summed up; then neurons or logits."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .checks import NetworkError
 from .geometry import Walk
 from .weights import WeightKind
 
-__all__ = ["CoreLayer", "UnsupportedError"]
+__all__ = ["CoreLayer", "CoreTerm", "UnsupportedError"]
 
 
 class UnsupportedError(NetworkError):
@@ -17,36 +17,63 @@ class UnsupportedError(NetworkError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CoreLayer:
-    """A node as the core's descriptors know it; see docs/core.md."""
+class CoreTerm:
+    """A term as the core's descriptors know it; see docs/core.md."""
 
-    name: str = ""
     source: str
     """The map that it reads."""
-    weight: np.ndarray
-    """int64 (output channels, input channels, kernel height, kernel width)."""
-    weight_bits: int
-    weight_kind: WeightKind
+    channels: int
+    """Output channels."""
+    weight: np.ndarray | None = None
+    """int64 (output channels, input channels, kernel height, kernel width); None: a shortcut, whose output
+    channel is input channel of the same number."""
+    weight_bits: int = 1
+    weight_kind: WeightKind = WeightKind.UNIT
     stride: int = 1
     padding: int = 0
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
-    """M, int64 (output channels,); None: sums are added to the logits."""
+    """M, int64 (output channels,), or (1,) of a shortcut; None: sums are added to the logits."""
     offset: np.ndarray | None = None
     shift: int = SHIFTS[0]
-    neuron: Neuron | None = None
-    """None: sums are added to the logits."""
+
+    @property
+    def shortcut(self) -> bool:
+        """Whether it adds spikes as they are, without weights of its own."""
+        return self.weight is None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of the window."""
+        if self.weight is None:
+            return 1, 1
+        _, _, height, width = self.weight.shape
+        return height, width
 
     @property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """M and B, int64 (output channels,), of a layer with neurons."""
+        """M and B, int64, of a layer with neurons."""
         assert self.multiplier is not None and self.offset is not None
         return self.multiplier.astype(np.int64), self.offset.astype(np.int64)
 
     @property
     def walk(self) -> Walk:
         """How its windows go over the map that it reads."""
-        channels, _, height, width = self.weight.shape
-        return Walk(kernel=(height, width), stride=self.stride, padding=self.padding, channels=channels,
+        return Walk(kernel=self.kernel, stride=self.stride, padding=self.padding, channels=self.channels,
                     weight_bits=self.weight_bits)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoreLayer:
+    """A node as the core's descriptors know it: terms, and what becomes of their sum."""
+
+    name: str = ""
+    terms: tuple[CoreTerm, ...]
+    neuron: Neuron | None = None
+    """None: sums are added to the logits."""
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.terms[0].channels

@@ -13,12 +13,11 @@ from torch.nn import functional
 from .checks import NetworkError
 from .counting import count_reads
 from .geometry import Walk
-from .lowered import CoreLayer
+from .lowered import CoreLayer, CoreTerm
 from .maps import MapFormat, Maps, find_map
 from .node import Node, NodePlan, Outcome
 from .schedule import Schedule
 from .term import Values
-from .weights import WeightKind
 from .window import KERNEL_LIMIT
 
 __all__ = ["OrPool", "Pooling"]
@@ -104,11 +103,12 @@ class OrPool(Node):
         channels = maps[self.source].channels
         weight = np.zeros((channels, channels, *self.pooling.kernel), np.int64)
         weight[np.arange(channels), np.arange(channels)] = 1
-        return CoreLayer(
-            name=self.name, source=self.source, weight=weight, weight_bits=1, weight_kind=WeightKind.UNIT,
-            stride=self.pooling.stride, padding=self.pooling.padding, shift=POOL_SHIFT, neuron=POOL_NEURON,
+        term = CoreTerm(
+            source=self.source, channels=channels, weight=weight, stride=self.pooling.stride,
+            padding=self.pooling.padding, shift=POOL_SHIFT,
             multiplier=np.full(channels, 1 << POOL_SHIFT, np.int64), offset=np.zeros(channels, np.int64),
         )
+        return CoreLayer(name=self.name, terms=(term,), neuron=POOL_NEURON)
 
     @property
     def text(self) -> str:

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS
 from torch import Tensor
 from torch.nn import functional
 
 from .checks import NetworkError
+from .counting import Reads, count_shortcut
+from .lowered import CoreTerm
 from .maps import Maps, find_map
 from .term import Scale, Term, TermPlan, Values
 from .window import tap_weights, traces, verify_taps
@@ -56,6 +61,13 @@ class Shortcut(Term):
             raise NetworkError(f"{where}: a spike adds 1.0 in units of 2**-{self.taps[-1]}, which "
                                f"{scale.text} do not hold")
 
+    def lower(self, where: str, maps: Maps) -> CoreTerm:
+        unit = np.array([1 << (FRACTION_BITS - self.taps[-1] + SHIFTS[0])], np.int64)
+        return CoreTerm(
+            source=self.source, channels=maps[self.source].channels + self.silent, stride=self.stride, taps=self.taps,
+            multiplier=unit, offset=np.zeros_like(unit), shift=SHIFTS[0],
+        )
+
     def plan(self, maps: Maps, scale: Scale) -> "ShortcutPlan":
         return ShortcutPlan(self, scale)
 
@@ -74,3 +86,9 @@ class ShortcutPlan(TermPlan):
         spikes = traces(values[self.term.source], self.term.taps)[..., ::stride, ::stride]
         spikes = functional.pad(spikes, (0, 0, 0, 0, 0, self.term.silent))
         return spikes.to(torch.int32) * self.unit
+
+    def count(self, values: Values, config: CoreConfig | None, accumulations: int) -> Reads:
+        source = values[self.term.source]
+        tapped = traces(source, self.term.taps).flatten(0, 1)
+        planes = [tapped >> bit & 1 for bit in range(1 + self.term.taps[-1])]
+        return count_shortcut(planes, self.term.stride, len(source), config)

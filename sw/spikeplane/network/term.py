@@ -13,7 +13,7 @@ from torch import Tensor
 from .checks import NetworkError, verify_integers
 from .counting import Reads
 from .geometry import Walk
-from .lowered import CoreLayer, UnsupportedError
+from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
 
 __all__ = ["Scale", "Term", "TermPlan", "Values"]
@@ -82,7 +82,7 @@ class Term(ABC):
         """Return whether it adds the same in every step."""
         return all(maps[source].replayed for source in self.sources)
 
-    def lower(self, where: str, maps: Maps) -> CoreLayer:
+    def lower(self, where: str, maps: Maps) -> CoreTerm:
         """Return what it asks of a core, without an ending; an UnsupportedError says why none runs it."""
         raise UnsupportedError(f"{where}: the core has no {self.text} yet; the integer model runs it")
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from .checks import NetworkError
 from .counting import Reads, count_reads
 from .geometry import Walk
-from .lowered import CoreLayer, UnsupportedError
+from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
 from .term import Scale, SummingPlan, SummingTerm, TermMemory, Values
 from .weights import WeightKind, verify_weights
@@ -135,14 +135,14 @@ class Window(SummingTerm):
     def plan(self, maps: Maps, scale: Scale) -> "WindowPlan":
         return WindowPlan(self, maps, scale)
 
-    def lower(self, where: str, maps: Maps) -> CoreLayer:
+    def lower(self, where: str, maps: Maps) -> CoreTerm:
         if self.groups > 1:
             raise UnsupportedError(f"{where}: groups is {self.groups}; the core has no groups of input "
                                    f"channels yet, the integer model runs them")
         if maps[self.source].signed:
             raise UnsupportedError(f"{where}: source {self.source!r} is a stream; the core has no streams yet, "
                                    f"the integer model runs them")
-        return CoreLayer(**{name: getattr(self, name) for name in (
+        return CoreTerm(channels=len(self.weight), **{name: getattr(self, name) for name in (
             "source", "weight", "weight_bits", "weight_kind", "stride", "padding", "taps", "multiplier",
             "offset", "shift",
         )})
