@@ -1,12 +1,27 @@
-"""Warnings as the command shows them."""
+"""Warnings as commands show them."""
 
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from .data.formats.events import RecordingWarning
+from .findings import Finding
 
-__all__ = ["noticed"]
+__all__ = ["note_findings", "noticed", "warning_line"]
+
+
+def warning_line(text: str) -> str:
+    """Return the line that shows a warning."""
+    return f"spikeplane: warning: {text}"
+
+
+def note_findings(findings: Iterable[Finding]) -> None:
+    """Write findings to standard error, a line each, above a bar of a training if there is one."""
+    from tqdm import tqdm  # Of the extra `train`.
+
+    for finding in findings:
+        tqdm.write(warning_line(finding.text), sys.stderr)
 
 
 @contextmanager

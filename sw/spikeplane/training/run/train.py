@@ -16,6 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
+from ...findings import without_repeats
+from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
 from ..net.leaky import firing_rate
@@ -29,6 +31,7 @@ from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
+from .health import checkpoint_findings, guessing_findings, new_findings
 from .interrupts import StopSignals, TrainingStopped
 from .norms import use_norms
 from .optimizer import create_optimizer, optimizer_state, restore_optimizer
@@ -59,6 +62,9 @@ def train(
 
     The validation part, if the recipe has one, is measured at the end and every
     ``options.validate_every`` epochs, the test data at the end alone.
+
+    With ``progress``, findings (:mod:`spikeplane.findings`) are written to standard error: a layer that
+    falls silent and a loss that explodes after the epoch in which they first do, all of them at the end.
     """
     keep_freed_memory()
     options = options or RunOptions()
@@ -90,6 +96,7 @@ def train(
             checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
             processes, validation,
         )
+        training.notes = progress and processes.first
         training.teacher = create_teacher(
             recipe, checkpoint.network, dataset, data_root,
             potentials=training.losses.potentials, device=processes.device,
@@ -134,6 +141,8 @@ class _Training:
         self.validation = validation
         self.teacher: Teacher | None = None
         self.curves: Curves | None = None
+        self.notes = False
+        """Whether this process writes findings."""
         self.recipe = checkpoint.recipe
         settings = self.recipe.training
         self.losses = create_losses(settings.losses)
@@ -287,8 +296,21 @@ class _Training:
         if checkpoint.finished:
             entry["test_accuracy"] = self._accuracy(self.test)
         checkpoint.history.append(entry)
+        if self.notes:
+            self._note(entry)
         if self.curves:
             self.curves.epoch(self.done, entry)
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        """Write what is newly wrong, or at the end all that is."""
+        found = new_findings(self.checkpoint)
+        if self.checkpoint.finished:
+            labels = self.test.labels
+            found = without_repeats([
+                *guessing_findings(entry["test_accuracy"], labels, f"on {len(labels):,} test samples"),
+                *checkpoint_findings(self.checkpoint),
+            ])
+        note_findings(found)
 
     def _accuracy(self, data: Dataset) -> float:
         own = self.processes.share(len(data.labels))
