@@ -244,7 +244,7 @@ def write_report(
     written = write_run_report(checkpoint, out, device=choose_device(device), test_samples=test_samples, **options)
     console.print(run_table(*written))
     for figures in filter(None, written):
-        note_findings(figures.evaluation.findings)
+        note_findings(figures.evaluation.findings, figures.name)
     console.print(f"report: {(out or checkpoint.parent) / report_names(test_samples)[0]}", highlight=False)
 
 

@@ -16,12 +16,15 @@ def warning_line(text: str) -> str:
     return f"spikeplane: warning: {text}"
 
 
-def note_findings(findings: Iterable[Finding]) -> None:
-    """Write findings to standard error, a line each, above a bar of a training if there is one."""
+def note_findings(findings: Iterable[Finding], name: str = "") -> None:
+    """Write findings to standard error, a line each, above a bar of a training if there is one.
+
+    ``name`` says of which network they are, where there are several.
+    """
     from tqdm import tqdm  # Of the extra `train`.
 
     for finding in findings:
-        tqdm.write(warning_line(finding.text), sys.stderr)
+        tqdm.write(warning_line(f"{name}: {finding.text}" if name else finding.text), sys.stderr)
 
 
 @contextmanager

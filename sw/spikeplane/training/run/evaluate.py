@@ -79,6 +79,8 @@ def batches(
 
 def predict(network: SpikingNetwork, inputs: np.ndarray) -> np.ndarray:
     """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
+    if not len(inputs):  # Of several processes one may have no share.
+        return np.zeros(0, np.int64)
     network.eval()
     device = next(network.parameters()).device
     with torch.no_grad():

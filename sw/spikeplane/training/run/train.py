@@ -27,6 +27,7 @@ from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
 from ..recipe.regularizers import INNER, create_regularizers
 from .allocator import keep_freed_memory
+from .batches import bounds_of_batches
 from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
 from .devices import Precision
@@ -37,7 +38,7 @@ from .norms import use_norms
 from .optimizer import create_optimizer, optimizer_state, restore_optimizer
 from .options import RunOptions
 from .processes import Processes, join, sum_over_processes
-from .resume import bounds_of_batches, resume
+from .resume import resume
 from .start import start_table
 from .teacher import Teacher, create_teacher
 
@@ -85,6 +86,7 @@ def train(
         )
         if checkpoint.finished:
             return path
+        bounds = bounds_of_batches(len(dataset.labels), recipe.training.batch_size, checkpoint.network)
         checkpoint.run = {
             "device": processes.device.type, "amp": options.amp or "no",
             "processes": str(processes.count),
@@ -94,7 +96,7 @@ def train(
                 tqdm.write(line, sys.stderr)
         training = _Training(
             checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
-            processes, validation,
+            processes, validation, bounds,
         )
         training.notes = progress and processes.first
         training.teacher = create_teacher(
@@ -135,6 +137,7 @@ class _Training:
         options: RunOptions,
         processes: Processes,
         validation: Dataset | None,
+        bounds: list[tuple[int, int]],
     ):
         self.checkpoint, self.path, self.options = checkpoint, path, options
         self.dataset, self.test, self.processes = dataset, test, processes
@@ -148,12 +151,13 @@ class _Training:
         self.losses = create_losses(settings.losses)
         self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
-        self.bounds = bounds_of_batches(len(dataset.labels), settings.batch_size)
-        smallest = min(last - first for first, last in self.bounds)
+        self.bounds = bounds
+        smallest = min(last - first for first, last in bounds)
         if smallest < processes.count:
             raise ValueError(
                 f"training.batch_size {settings.batch_size}: a batch has {smallest} samples, fewer "
-                f"than there are processes, {processes.count}"
+                f"than there are processes, {processes.count}: start fewer, or set training.batch_size to "
+                f"{2 * processes.count} or more"
             )
         self.network = checkpoint.network.to(processes.device)
         self.neurons = list(self.network.neuron_shapes)
