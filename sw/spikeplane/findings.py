@@ -114,12 +114,13 @@ def clipped_multipliers(counts: Mapping[str, tuple[int, int]]) -> list[Finding]:
 def exploded_loss(loss: float, first: float, guessing: float | None, basis: str) -> list[Finding]:
     """Return a finding if a loss is not finite, or far above that of the first epoch or of ``guessing``.
 
-    ``guessing`` is the loss of a network that thinks all classes equally likely; None: unknown.
+    ``guessing`` is the loss of a network that thinks all classes equally likely; None: unknown. What is
+    below it has not exploded, however little the first epoch's loss was.
     """
     found = []
     if not math.isfinite(loss):
         found.append("must be finite")
-    elif loss > EXPLODED_TIMES * first:
+    elif loss > EXPLODED_TIMES * first and (guessing is None or loss > guessing):
         found.append(f"limit {EXPLODED_TIMES:g} times the {first:.4g} of the first epoch")
     elif guessing is not None and loss > EXPLODED_TIMES * guessing:
         found.append(f"limit {EXPLODED_TIMES:g} times the {guessing:.4g} of guessing")

@@ -49,6 +49,7 @@ def test_clipped_multipliers():
 
 @pytest.mark.parametrize(("loss", "first", "guessing", "limit"), [
     (1.0, 0.5, None, None), (1.01, 0.5, None, "limit 2 times the 0.5 of the first epoch"),
+    (1.3, 0.1, 1.386, None), (1.4, 0.6, 1.386, "limit 2 times the 0.6 of the first epoch"),
     (2.7, 9.0, 1.386, None), (2.8, 9.0, 1.386, "limit 2 times the 1.386 of guessing"), (2.8, 9.0, None, None),
     (math.nan, 1.0, 1.0, "must be finite"), (math.inf, math.inf, None, "must be finite"),
 ])

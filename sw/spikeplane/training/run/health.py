@@ -16,6 +16,7 @@ from ...findings import (
     without_repeats,
 )
 from ..recipe.recipes import Recipe
+from ..recipe.regularizers import SpikeRegulation, create_regularizers
 from .activity import Activity
 from .checkpoint import Checkpoint
 
@@ -29,11 +30,16 @@ CROSS_ENTROPIES = ("tet", "mean")
 
 
 def guessing_loss(recipe: Recipe, classes: int) -> float | None:
-    """Return the loss of a network that thinks all classes equally likely; None where other losses are added."""
+    """Return the greatest loss, penalties included, of a network that thinks all classes equally likely.
+
+    It is None where there are losses or regularizers of which nothing is known.
+    """
     losses = recipe.training.losses
-    if any(name not in CROSS_ENTROPIES for name in losses):
+    regularizers = create_regularizers(recipe.training.regularizers)
+    penalties = [each.weight for each in regularizers if isinstance(each, SpikeRegulation)]
+    if any(name not in CROSS_ENTROPIES for name in losses) or len(penalties) < len(regularizers):
         return None
-    return math.log(classes) * sum(options.get("weight", 1.0) for options in losses.values())
+    return math.log(classes) * sum(options.get("weight", 1.0) for options in losses.values()) + sum(penalties)
 
 
 def unfinished_findings(checkpoint: Checkpoint) -> list[Finding]:

@@ -10,6 +10,7 @@ import torch
 from spikeplane import cli
 from spikeplane.findings import Finding
 from spikeplane.training.net.export import export_network
+from spikeplane.training.recipe.regularizers import REGULARIZERS
 from spikeplane.training.recipe.sources import TeacherRecipe
 from spikeplane.training.run import evaluate as evaluation
 from spikeplane.training.run import train as training
@@ -84,12 +85,15 @@ def test_a_history_without_rates_has_no_silent_layers():
     assert checkpoint_findings(with_history(*[old] * 4)) == []
 
 
-def test_the_loss_of_guessing():
-    assert guessing_loss(recipe(), 4) == math.log(4)
+def test_the_loss_of_guessing(monkeypatch):
+    assert guessing_loss(recipe(regularizers={}), 4) == math.log(4)
+    assert guessing_loss(recipe(regularizers={"spike_regulation": {"weight": 3.0}}), 4) == math.log(4) + 3
     losses = {"tet": {"weight": 0.5, "label_smoothing": 0.1}, "mean": {}}
-    assert guessing_loss(recipe(losses=losses), 10) == 1.5 * math.log(10)
+    assert guessing_loss(recipe(losses=losses, regularizers={}), 10) == 1.5 * math.log(10)
     taught = recipe(losses={"tet": {}, "distillation": {}}, teacher=TeacherRecipe(checkpoint="x"))
     assert guessing_loss(taught, 4) is None
+    monkeypatch.setitem(REGULARIZERS._parts, "own", lambda: lambda rates: rates.sum())
+    assert guessing_loss(recipe(regularizers={"own": {}}), 4) is None
 
 
 def test_guessing_is_naming_the_most_frequent_class():
