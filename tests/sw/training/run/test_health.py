@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from training_process import sample_data
 from training_samples import offer_sample, recipe, samples, untrained_checkpoint
 from typer.testing import CliRunner
 
+ZOO = Path(__file__).parents[4] / "zoo"
 QUIET = ("silent layer", "inner")
 
 
@@ -77,6 +79,13 @@ def test_a_checkpoint_tells_of_its_last_epoch():
                        ({"validation_accuracy": 0.9, "test_accuracy": 0.25}, "test")):
         (guessed,) = checkpoint_findings(with_history(*[entry()] * 3, entry(accuracy=0.9 if more else 0.25, **more)))
         assert guessed.what.startswith(f"accuracy is 25.00% on the {part} data in epoch 4, no better than")
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "mnist_tiny", "ncars", "nmnist"])
+def test_the_zoo_is_sound(name):
+    checkpoint = load_checkpoint(ZOO / name / training.CHECKPOINT)
+    assert checkpoint_findings(checkpoint) == []
+    assert {clipped for clipped, _ in export_network(checkpoint.network).clipped.values()} == {0}
 
 
 def test_a_history_without_rates_has_no_silent_layers():
