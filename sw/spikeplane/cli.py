@@ -204,7 +204,8 @@ def evaluate(
     from .training.run.evaluate import evaluate as run_evaluation
 
     result = run_evaluation(checkpoint, data_root=data)
-    table = Table("figure", "value", Column("samples", justify="right"), title=f"{checkpoint}: {result.dataset}")
+    table = Table("figure", "value", Column("samples", justify="right"))
+    table.add_row("data", f"{result.dataset}, {result.samples:,} samples")
     table.add_row("as trained", f"{result.trained:.2%}", f"{result.samples:,}")
     activity, some = result.activity, f"{result.activity.samples:,}"
     if result.integer is not None and result.agreement is not None:
