@@ -18,7 +18,7 @@ SILENT_RATE = 0.001
 """A layer that fires less passes on next to nothing."""
 DEAD_SHARE = 0.01
 """Channels of a layer that may never fire on the samples looked at."""
-SATURATED_SHARE = 0.01
+SATURATED_SHARE = 0.05
 """Updates of potentials that may saturate."""
 EXPLODED_TIMES = 2.0
 """How many times the first epoch's loss, or that of guessing, a loss may be."""
@@ -88,8 +88,8 @@ def saturated_potentials(shares: Mapping[str, float], basis: str) -> list[Findin
     return [
         Finding(
             kind="saturation", layer=name,
-            what=f"{share:.2%} of its updates saturate {basis}, limit {SATURATED_SHARE:.0%}: training knows no "
-                 f"such limit",
+            what=f"{share:.2%} of its updates saturate {basis}, limit {SATURATED_SHARE:.0%}: what is beyond the "
+                 f"range of currents and potentials is cut off",
             remedy="lower training.learning_rate or raise training.weight_decay, so that its currents stay "
                    "within the potentials' range",
         )

@@ -36,8 +36,8 @@ def test_dead_channels():
 
 
 def test_saturated_potentials():
-    found = saturated_potentials({"a": 0.01, "b": 0.0101}, "on 250 samples")
-    assert texts(found).startswith("layer 'b': 1.01% of its updates saturate on 250 samples, limit 1%")
+    found = saturated_potentials({"a": 0.05, "b": 0.0501}, "on 250 samples")
+    assert texts(found).startswith("layer 'b': 5.01% of its updates saturate on 250 samples, limit 5%")
     assert len(found) == 1
 
 
