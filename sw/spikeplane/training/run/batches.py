@@ -2,7 +2,7 @@
 
 from ..net.networks import SpikingNetwork
 
-__all__ = ["bounds_of_batches"]
+__all__ = ["bounds_of_batches", "check_shares"]
 
 
 def bounds_of_batches(samples: int, batch_size: int, network: SpikingNetwork) -> list[tuple[int, int]]:
@@ -24,3 +24,13 @@ def bounds_of_batches(samples: int, batch_size: int, network: SpikingNetwork) ->
         )
     count = min(-(-samples // batch_size), samples // least)
     return [(samples * i // count, samples * (i + 1) // count) for i in range(count)]
+
+
+def check_shares(bounds: list[tuple[int, int]], batch_size: int, processes: int) -> None:
+    """Raise a ValueError if a batch has fewer samples than there are ``processes``, which share it."""
+    smallest = min(last - first for first, last in bounds)
+    if smallest < processes:
+        raise ValueError(
+            f"training.batch_size {batch_size}: a batch has {smallest} samples, fewer than there are processes, "
+            f"{processes}: start fewer, or set training.batch_size to {2 * processes} or more"
+        )

@@ -21,8 +21,8 @@ from .activity import Activity
 from .checkpoint import Checkpoint
 
 __all__ = [
-    "activity_findings", "checkpoint_findings", "guessing_findings", "guessing_loss", "new_findings",
-    "unfinished_findings",
+    "activity_findings", "checkpoint_findings", "final_findings", "guessing_findings", "guessing_loss",
+    "new_findings", "unfinished_findings",
 ]
 
 CROSS_ENTROPIES = ("tet", "mean")
@@ -60,6 +60,13 @@ def checkpoint_findings(checkpoint: Checkpoint) -> list[Finding]:
     return found + no_better_than_guessing(
         last[key], 1 / checkpoint.classes, None, f"on the {part} data in epoch {checkpoint.epoch}"
     )
+
+
+def final_findings(checkpoint: Checkpoint, accuracy: float, labels: np.ndarray) -> list[Finding]:
+    """Return what is wrong at the end of a training, with its accuracy on test samples of these ``labels``."""
+    return without_repeats([
+        *guessing_findings(accuracy, labels, f"on {len(labels):,} test samples"), *checkpoint_findings(checkpoint),
+    ])
 
 
 def new_findings(checkpoint: Checkpoint) -> list[Finding]:

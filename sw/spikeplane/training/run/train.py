@@ -16,7 +16,6 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
-from ...findings import without_repeats
 from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
@@ -27,12 +26,12 @@ from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
 from ..recipe.regularizers import INNER, create_regularizers
 from .allocator import keep_freed_memory
-from .batches import bounds_of_batches
+from .batches import bounds_of_batches, check_shares
 from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
-from .health import checkpoint_findings, guessing_findings, new_findings
+from .health import final_findings, new_findings
 from .interrupts import StopSignals, TrainingStopped
 from .norms import use_norms
 from .optimizer import create_optimizer, optimizer_state, restore_optimizer
@@ -87,6 +86,7 @@ def train(
         if checkpoint.finished:
             return path
         bounds = bounds_of_batches(len(dataset.labels), recipe.training.batch_size, checkpoint.network)
+        check_shares(bounds, recipe.training.batch_size, processes.count)
         checkpoint.run = {
             "device": processes.device.type, "amp": options.amp or "no",
             "processes": str(processes.count),
@@ -152,13 +152,6 @@ class _Training:
         self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
         self.bounds = bounds
-        smallest = min(last - first for first, last in bounds)
-        if smallest < processes.count:
-            raise ValueError(
-                f"training.batch_size {settings.batch_size}: a batch has {smallest} samples, fewer "
-                f"than there are processes, {processes.count}: start fewer, or set training.batch_size to "
-                f"{2 * processes.count} or more"
-            )
         self.network = checkpoint.network.to(processes.device)
         self.neurons = list(self.network.neuron_shapes)
         if processes.count > 1 or options.amp:
@@ -307,14 +300,11 @@ class _Training:
 
     def _note(self, entry: dict[str, Any]) -> None:
         """Write what is newly wrong, or at the end all that is."""
-        found = new_findings(self.checkpoint)
-        if self.checkpoint.finished:
-            labels = self.test.labels
-            found = without_repeats([
-                *guessing_findings(entry["test_accuracy"], labels, f"on {len(labels):,} test samples"),
-                *checkpoint_findings(self.checkpoint),
-            ])
-        note_findings(found)
+        checkpoint = self.checkpoint
+        if checkpoint.finished:
+            note_findings(final_findings(checkpoint, entry["test_accuracy"], self.test.labels))
+        else:
+            note_findings(new_findings(checkpoint))
 
     def _accuracy(self, data: Dataset) -> float:
         own = self.processes.share(len(data.labels))

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from spikeplane.training.run.batches import bounds_of_batches
+from spikeplane.training.run.batches import bounds_of_batches, check_shares
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.evaluate import predict
 from spikeplane.training.run.options import RunOptions
@@ -49,6 +49,15 @@ def test_no_batch_has_one_sample_where_a_layer_cannot_learn_from_it():
             assert min(found) >= 2 and max(found) - min(found) <= 1
             assert max(found) <= max(batch_size, 3)
             assert found == sizes(count, batch_size, free) or 1 in sizes(count, batch_size, free)
+
+
+def test_every_process_needs_a_sample_of_every_batch():
+    bounds = bounds_of_batches(7, 3, network())
+    check_shares(bounds, 3, 2)
+    with pytest.raises(ValueError, match=r"training.batch_size 3: a batch has 2 samples, fewer than there are "
+                                         r"processes, 3: start fewer, or set training.batch_size to 6 or more"):
+        check_shares(bounds, 3, 3)
+    check_shares(bounds_of_batches(7, 6, network()), 6, 3)
 
 
 @pytest.mark.parametrize("amp", [None, "bfloat16"])
