@@ -78,6 +78,11 @@ class Layer(Node):
         term, *_ = list(self.terms)
         return replace(self.ending.lower(self.where, term.lower(self.where, maps)), name=self.name)
 
+    @property
+    def clipped(self) -> tuple[int, int]:
+        counts, channels = zip(*(term.clipped for term in self.terms), strict=True)
+        return sum(counts), sum(channels)
+
     def memory(self, maps: Maps) -> Memory:
         needs = [term.memory(maps) for term in self.terms]
         potential_bits = self.ending.potential_bits
