@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
 from .comparable import Comparable
+from .findings import clipped_multipliers
 from .network.schedule import Schedule
-from .notices import noticed
+from .notices import note_findings, noticed, warning_line
 from .progress import steps
 from .training.run.interrupts import TrainingStopped
 from .writing import check_folder, check_writable
@@ -158,11 +159,14 @@ def export(
     from .network.file import save_network
     from .training.net.export import export_network
     from .training.run.checkpoint import load_checkpoint
+    from .training.run.health import unfinished_findings
 
     check_writable(network)
     loaded = load_checkpoint(checkpoint)
-    save_network(export_network(loaded.network, {"recipe": loaded.recipe.to_dict()}), network)
+    integers = export_network(loaded.network, {"recipe": loaded.recipe.to_dict()})
+    save_network(integers, network)
     console.print(f"integer network: {network}", highlight=False)
+    note_findings([*unfinished_findings(loaded), *clipped_multipliers(integers.clipped)])
 
 
 @app.command("compile", epilog="Example: spikeplane compile digits.network.safetensors digits.spk --config tiny")
@@ -200,16 +204,20 @@ def evaluate(
     from .training.run.evaluate import evaluate as run_evaluation
 
     result = run_evaluation(checkpoint, data_root=data)
-    table = Table("figure", "value")
-    table.add_row("data", f"{result.dataset}, {result.samples} samples")
-    table.add_row("as trained", f"{result.trained:.2%}")
+    table = Table("figure", "value", Column("samples", justify="right"))
+    table.add_row("data", f"{result.dataset}, {result.samples:,} samples")
+    table.add_row("as trained", f"{result.trained:.2%}", f"{result.samples:,}")
+    activity, some = result.activity, f"{result.activity.samples:,}"
     if result.integer is not None and result.agreement is not None:
-        table.add_row("integer model", f"{result.integer:.2%}")
-        table.add_row("same predictions", f"{result.agreement.predictions:.2%}")
+        table.add_row("integer model", f"{result.integer:.2%}", f"{result.samples:,}")
+        table.add_row("same predictions", f"{result.agreement.predictions:.2%}", some)
         for layer, share in result.agreement.spikes.items():
-            rate = result.agreement.rates[layer]
-            table.add_row(f"{layer}: same spikes, firing rate", f"{share:.3%}, {rate:.1%}")
+            table.add_row(f"{layer}: same spikes", f"{share:.3%}", some)
+    for layer, rate in activity.rates.items():
+        dead, channels = activity.channels[layer]
+        table.add_row(f"{layer}: firing rate, channels that never fire", f"{rate:.2%}, {dead} of {channels}", some)
     console.print(table)
+    note_findings(result.findings)
 
 
 @app.command(epilog="Example: spikeplane report build/digits/checkpoint.safetensors")
@@ -236,6 +244,8 @@ def write_report(
 
     written = write_run_report(checkpoint, out, device=choose_device(device), test_samples=test_samples, **options)
     console.print(run_table(*written))
+    for figures in filter(None, written):
+        note_findings(figures.evaluation.findings, figures.name)
     console.print(f"report: {(out or checkpoint.parent) / report_names(test_samples)[0]}", highlight=False)
 
 
@@ -302,6 +312,7 @@ def run_comparison(driver, ready: Comparable) -> None:
         )
     table = Table("figure", "value")
     accuracy = sum(map(int.__eq__, result.predictions, ready.labels.tolist())) / len(ready.labels)
+    table.add_row("samples", f"{len(ready.labels):,}")
     table.add_row("accuracy on the device", f"{accuracy:.2%}")
     table.add_row("cycles a sample", f"{result.cycles.sum(1).mean():,.0f}")
     for kind, mismatches in result.mismatches.items():
@@ -370,7 +381,7 @@ def info(
 
 
 def _warn(text: str) -> None:
-    errors.print(f"spikeplane: warning: {text}", style="yellow", highlight=False, markup=False)
+    errors.print(warning_line(text), style="yellow", highlight=False, markup=False)
 
 
 def fail(message: str) -> None:

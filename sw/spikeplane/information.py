@@ -1,10 +1,13 @@
 """What a file holds, as rows of text: images, networks, checkpoints, recipes, and the boards."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
 
 from .compiler.image import Image, load_image
+from .findings import Finding, clipped_multipliers
+from .network.checks import NetworkError
 from .network.file import load_network
 from .network.graph import IntegerNetwork
 from .network.safetensors_file import FileError, parse_header, read_file
@@ -40,7 +43,8 @@ def describe(file: str) -> Rows:
         return image_rows(load_image(path))
     if kind == "network":
         return network_rows(load_network(path))
-    return checkpoint_rows(read_checkpoint(path))
+    checkpoint = read_checkpoint(path)
+    return checkpoint_rows(checkpoint) + checkpoint_warnings(checkpoint)
 
 
 def kind_of(path: Path) -> str:
@@ -99,7 +103,24 @@ def network_rows(network: IntegerNetwork) -> Rows:
     """Return rows of an integer network."""
     rows = [("kind", "integer network"), ("input", shape_text(network.input))]
     rows += [(f"layer {node.name}", node.text) for node in network.nodes]
-    return rows
+    return rows + warning_rows(clipped_multipliers(network.clipped))
+
+
+def warning_rows(findings: Iterable[Finding]) -> Rows:
+    """Return a row of each finding."""
+    return [("warning", finding.text) for finding in findings]
+
+
+def checkpoint_warnings(checkpoint) -> Rows:
+    """Return a row of each finding that needs no data, or of why there is no integer model."""
+    from .training.net.export import export_network
+    from .training.run.health import checkpoint_findings
+
+    rows = warning_rows(checkpoint_findings(checkpoint))
+    try:
+        return rows + warning_rows(clipped_multipliers(export_network(checkpoint.network).clipped))
+    except NetworkError as error:
+        return [*rows, ("integer model", f"none: {error}")]
 
 
 def read_checkpoint(path: Path):

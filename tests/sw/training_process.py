@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from safetensors import safe_open
 from spikeplane import cli
 from spikeplane.data.sets.datasets import DATASETS
 from spikeplane.training.run import train as training
-from training_samples import samples
+from training_samples import EVENTS, samples
 
 PARTS = {"train": 0, "test": 1}
 
 
 def sample_data(recipe, root, part):
     """Return the data set "sample"; its parts differ by their seeds."""
-    return samples(seed=PARTS[part])
+    return samples(replace(EVENTS, steps=recipe.steps), seed=PARTS[part])
 
 
 def toml(value: Any) -> str:

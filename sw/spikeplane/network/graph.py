@@ -33,6 +33,11 @@ class IntegerNetwork:
         """The names of the nodes, in their order."""
         return [node.name for node in self.nodes]
 
+    @property
+    def clipped(self) -> dict[str, tuple[int, int]]:
+        """How many multipliers of each node are at their limit, and of how many."""
+        return {node.name: node.clipped for node in self.nodes}
+
     def maps(self) -> Maps:
         """Return all maps by name: the input and the output of every node that makes one."""
         maps = self._input_map()

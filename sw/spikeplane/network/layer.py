@@ -78,6 +78,11 @@ class Layer(Node):
                                    "own, the integer model runs it")
         return replace(self.ending.lower(self.where, CoreLayer(terms=terms)), name=self.name)
 
+    @property
+    def clipped(self) -> tuple[int, int]:
+        counts, channels = zip(*(term.clipped for term in self.terms), strict=True)
+        return sum(counts), sum(channels)
+
     def memory(self, maps: Maps) -> Memory:
         needs = [term.memory(maps) for term in self.terms]
         potential_bits = self.ending.potential_bits

@@ -108,6 +108,11 @@ class Node(ABC):
     def text(self) -> str:
         """What it is, in words."""
 
+    @property
+    def clipped(self) -> tuple[int, int]:
+        """How many multipliers are at their limit, see :class:`.term.Term`, and of how many."""
+        return 0, 0
+
     def memory(self, maps: Maps) -> Memory:
         """Return what the node needs to keep."""
         return Memory()

@@ -16,10 +16,12 @@ from .geometry import Walk
 from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
 
-__all__ = ["Scale", "Term", "TermPlan", "Values"]
+__all__ = ["MULTIPLIER_LIMITS", "Scale", "Term", "TermPlan", "Values"]
 
 EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
 """Sums below are exact in floating point."""
+MULTIPLIER_LIMITS = -(1 << (MULTIPLIER_WIDTH - 1)), (1 << (MULTIPLIER_WIDTH - 1)) - 1
+"""Least and greatest M."""
 Values = dict[str, Tensor]
 """The values of maps, (inputs, steps or 1, channels, height, width), by the names of the maps."""
 
@@ -91,6 +93,11 @@ class Term(ABC):
         return TermMemory()
 
     @property
+    def clipped(self) -> tuple[int, int]:
+        """How many channels have a multiplier at its limit, where an export clips it, and of how many."""
+        return 0, 0
+
+    @property
     @abstractmethod
     def text(self) -> str:
         """What it is, in words."""
@@ -151,6 +158,12 @@ class SummingTerm(Term):
     def memory(self, maps: Maps) -> TermMemory:
         scaled = 0 if self.multiplier is None else self.walk(maps).channels
         return TermMemory(parameters=scaled * (MULTIPLIER_WIDTH + OFFSET_WIDTH))
+
+    @property
+    def clipped(self) -> tuple[int, int]:
+        if self.multiplier is None:
+            return 0, 0
+        return int(np.isin(self.multiplier, MULTIPLIER_LIMITS).sum()), len(self.multiplier)
 
     @property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:

@@ -114,7 +114,7 @@ def _summary(shown: list[RunFigures]) -> list[list[str]]:
         ["points lost in integers", *(_or_none(each.lost_points, ".2f") for each in shown)],
     ]
     if any(each.evaluation.agreement for each in shown):
-        rows.append(["same predictions", *(
+        rows.append([f"same predictions, first {shown[0].evaluation.activity.samples:,} test samples", *(
             _percent(each.evaluation.agreement and each.evaluation.agreement.predictions)
             for each in shown
         )])
@@ -168,6 +168,7 @@ def _page(figures: RunFigures, twin: RunFigures | None) -> Report:
         )
     report = Report(title=f"Spikeplane: {figures.name}", summary=summary)
     names = [each.name for each in shown]
+    _findings(report, shown)
     report.table("Results", ["figure", *names], _summary(shown))
     _curves(report, shown)
     report.picture(
@@ -183,6 +184,16 @@ def _page(figures: RunFigures, twin: RunFigures | None) -> Report:
     for each in shown:
         report.table(f"Checkpoint of {each.name}", ["what", "value"], checkpoint_rows(each.checkpoint))
     return report
+
+
+def _findings(report: Report, shown: list[RunFigures]) -> None:
+    """Add what is wrong, if anything is."""
+    for each in shown:
+        if each.evaluation.findings:
+            report.table(
+                f"Findings of {each.name}", ["layer", "what is wrong", "what to do"],
+                [[found.layer or "", found.what, found.remedy] for found in each.evaluation.findings],
+            )
 
 
 def _curves(report: Report, shown: list[RunFigures]) -> None:
@@ -214,10 +225,12 @@ def _points(entry: dict[str, Any]) -> Iterable[tuple[str, str, float]]:
 
 def _layers(report: Report, shown: list[RunFigures]) -> None:
     agreement = shown[0].evaluation.agreement
-    heads = ["layer", *(f"firing rate, {each.name}" for each in shown)]
+    activity = shown[0].evaluation.activity
+    heads = ["layer", *(f"firing rate, {each.name}" for each in shown), "channels that never fire"]
     rows = []
     for name in shown[0].cost.rates:
         row = [name, *(_percent(each.cost.rates.get(name)) for each in shown)]
+        row.append("{} of {}".format(*activity.channels[name]))
         if agreement is not None:
             row.append(f"{agreement.spikes[name]:.3%}")
         rows.append(row)

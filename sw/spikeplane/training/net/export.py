@@ -1,13 +1,7 @@
-"""Export: a trained network in integers, batch normalization and scales folded.
-
-A neuron layer's current is ``gain * sum + bias`` of the integer sum. In the core's fixed point
-that is ``(sum * M + B) >> shift`` with ``M = gain * 2**(FRACTION_BITS + shift)``, likewise B, which
-includes the half that makes ``>>`` round to nearest.
-"""
+"""Export: a trained network in integers, batch normalization and scales folded."""
 
 import numpy as np
 import torch
-from spikeplane_hw.neuron import FRACTION_BITS, MULTIPLIER_WIDTH, OFFSET_WIDTH, SHIFTS
 from torch import nn
 
 from ...network import pool as graph
@@ -21,10 +15,11 @@ from ...network.pool import Pooling
 from ...network.shortcut import Shortcut
 from ...network.term import Term
 from ...network.window import Window
+from .fixed_point import Currents, fixed_point
 from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
 from .networks import SpikingNetwork, inner_name
 
-__all__ = ["export_network", "fixed_point"]
+__all__ = ["export_network"]
 
 
 def export_network(network: SpikingNetwork, metadata: dict | None = None) -> IntegerNetwork:
@@ -97,8 +92,12 @@ def _window(
         )
     )
     slope = gamma / np.sqrt(variance + norm.eps)
-    gain = slope * scale * input_scale * 2.0 ** -taps[-1]
-    shift, multiplier, offset = fixed_point(name, gain, beta - mean * slope)
+    # What one unit of the integer sum is worth ahead of the normalization; 0 of a channel without weights.
+    unit = scale.astype(np.float64) * input_scale * 2.0 ** -taps[-1]
+    each = np.divide(1, unit, out=np.zeros_like(unit), where=unit != 0)
+    shift, multiplier, offset = fixed_point(name, Currents(
+        gain=slope * unit, bias=beta - mean * slope, mean=mean * each, deviation=np.sqrt(variance) * each,
+    ))
     return Window(
         **weights, source=source, stride=module.stride, padding=module.padding, taps=taps,
         multiplier=multiplier, offset=offset, shift=shift,
@@ -127,30 +126,6 @@ def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> 
         _convolution(inner, block.conv1, source, input_scale),
         _convolution(name, block.conv2, inner, 1.0, (shortcut,)),
     ]
-
-
-def fixed_point(
-    name: str, gain: np.ndarray, bias: np.ndarray
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Return (shift, M, B) of a layer: the greatest shift at which M and B of all channels fit."""
-    limits = []
-    for shift in sorted(SHIFTS, reverse=True):
-        unit = 2.0 ** (FRACTION_BITS + shift)
-        multiplier = np.rint(gain * unit)
-        offset = np.rint(bias * unit) + (1 << (shift - 1))
-        limits = [
-            ("M", multiplier, 1 << (MULTIPLIER_WIDTH - 1)), ("B", offset, 1 << (OFFSET_WIDTH - 1)),
-        ]
-        if all((values >= -limit).all() and (values < limit).all() for _, values, limit in limits):
-            return shift, multiplier.astype(np.int64), offset.astype(np.int64)
-    for what, values, limit in limits:
-        if np.abs(values).max() >= limit:
-            channel = int(np.abs(values).argmax())
-            raise NetworkError(
-                f"layer {name!r}: {what} of channel {channel} is {values[channel]:.0f} at the "
-                f"least shift {min(SHIFTS)}, limit {limit - 1}"
-            )
-    raise NetworkError(f"layer {name!r}: M and B fit at no shift of {SHIFTS}")
 
 
 def _classifier(name: str, module: Classifier, source: str) -> Layer:

@@ -134,12 +134,15 @@ class SpikingNetwork(nn.Module):
         self.layers = nn.ModuleDict()
         self.neuron_shapes: dict[str, tuple[int, int, int]] = {}
         """(channels, height, width) of all neurons but those of pools, by their spikes' names."""
+        self.norm_values: dict[str, int] = {}
+        """How many values of a channel the normalizations of each layer with neurons see in one sample."""
         shape = (form.channels, form.height, form.width)
         # Until the first neurons have spiked, there is one map for all steps.
         replayed = form.direct and form.steps > 1
         for layer in layers:
             if layer.name in self.layers:
                 raise ValueError(f"layer {layer.name!r}: two layers have this name")
+            steps = 1 if replayed else form.steps
             if replayed and layer.has_neurons:
                 _check_replay(layer, neuron)
                 replayed = False
@@ -148,6 +151,7 @@ class SpikingNetwork(nn.Module):
                 self.neuron_shapes[inner_name(layer.name)] = shape
             if layer.has_neurons:
                 self.neuron_shapes[layer.name] = shape
+                self.norm_values[layer.name] = steps * math.prod(shape[1:])
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return logits (steps, batch, classes) and the spikes of each layer by its name.

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from spikeplane_hw.memory_map import Counter as CoreCounter
 
 from ...data.sets.datasets import Dataset, load_dataset
+from ...findings import Finding, accuracy_lost, clipped_multipliers, without_repeats
 from ...network import model
 from ...network.graph import IntegerNetwork
 from ..net.export import export_network
 from ..net.networks import SpikingNetwork
+from .activity import Activity, ActivityCounter
 from .checkpoint import Checkpoint, load_checkpoint
+from .health import activity_findings, checkpoint_findings, guessing_findings, unfinished_findings
 
 __all__ = [
-    "Agreement", "Evaluation", "batches", "compare", "evaluate", "predict", "predict_integer",
+    "Agreement", "Evaluation", "batches", "compare", "evaluate", "float_activity", "predict", "predict_integer",
 ]
 
 BATCH = 250
@@ -30,10 +34,15 @@ class Agreement:
 
     spikes: dict[str, float]
     """For each layer with neurons or a pool, the share of (step, pixel, channel) that agree."""
-    rates: dict[str, float]
-    """The share that spike, in integers."""
     predictions: float
     """The share of inputs with the same prediction."""
+    activity: Activity
+    """Of the export; its samples are those of all figures here."""
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The share that spike, in integers."""
+        return self.activity.rates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +57,10 @@ class Evaluation:
     """Of the integer model, which boards match bit for bit; None for a float32 twin, which has no
     integers."""
     agreement: Agreement | None
+    activity: Activity
+    """Of the integer model, else of the network; on the first samples, like the agreement."""
+    findings: list[Finding]
+    """What is wrong with the network or its training."""
     predictions: np.ndarray
     """int64 (samples,), of the integer model, else of the network."""
     wrong: list[int]
@@ -66,6 +79,8 @@ def batches(
 
 def predict(network: SpikingNetwork, inputs: np.ndarray) -> np.ndarray:
     """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
+    if not len(inputs):  # Of several processes one may have no share.
+        return np.zeros(0, np.int64)
     network.eval()
     device = next(network.parameters()).device
     with torch.no_grad():
@@ -92,22 +107,35 @@ def compare(
     network.eval()
     counted: Counter[str] = Counter()
     agree: Counter[str] = Counter()
-    fired: Counter[str] = Counter()
+    activity = ActivityCounter()
     same = 0
     for part in batches(network, inputs):
         with torch.no_grad():
             logits, spikes = network(torch.from_numpy(part))
-        result = model.run(integers, part, counters=False, trace=True)
+        result = model.run(integers, part, trace=True)
+        activity.add(result.spikes, {
+            name: counts[CoreCounter.SATURATIONS] for name, counts in result.counters.items()
+            if name in network.neuron_shapes
+        })
         for name, maps in spikes.items():
             counted[name] += maps.numel()
             agree[name] += int((maps.transpose(0, 1) == result.spikes[name]).sum())
-            fired[name] += int(result.spikes[name].sum(dtype=torch.int64))
         same += int((logits.mean(0).argmax(1) == result.predictions).sum())
     return Agreement(
         spikes={name: agree[name] / count for name, count in counted.items()},
-        rates={name: fired[name] / count for name, count in counted.items()},
-        predictions=same / len(inputs),
+        predictions=same / len(inputs), activity=activity.result(),
     )
+
+
+def float_activity(network: SpikingNetwork, inputs: np.ndarray) -> Activity:
+    """Return the activity of a network as trained on ``inputs``."""
+    network.eval()
+    activity = ActivityCounter()
+    for part in batches(network, inputs):
+        with torch.no_grad():
+            _, spikes = network(torch.from_numpy(part))
+        activity.add({name: maps.transpose(0, 1) for name, maps in spikes.items()}, {})
+    return activity.result()
 
 
 def evaluate(
@@ -130,15 +158,26 @@ def evaluate(
     network = checkpoint.network
     predictions = predict(network.to(device), dataset.inputs)
     network.to("cpu")
-    trained = float((predictions == dataset.labels).mean())
-    integer, agreement = None, None
+    right = predictions == dataset.labels
+    trained, integer, agreement = float(right.mean()), None, None
+    some = dataset.inputs[:agreement_samples]
+    found: list[Finding] = []
     if all(layer.has_integers for layer in checkpoint.recipe.layers):
         integers = export_network(network)
         predictions = predict_integer(integers, dataset.inputs)
-        integer = float((predictions == dataset.labels).mean())
-        agreement = compare(network, integers, dataset.inputs[:agreement_samples])
+        still = predictions == dataset.labels
+        integer = float(still.mean())
+        agreement = compare(network, integers, some)
+        found += clipped_multipliers(integers.clipped)
+        found += accuracy_lost(int((right & ~still).sum()), int((~right & still).sum()), len(right))
+    activity = float_activity(network, some) if agreement is None else agreement.activity
     return Evaluation(
         dataset=dataset.name, samples=len(predictions), trained=trained, integer=integer,
-        agreement=agreement, predictions=predictions,
+        agreement=agreement, activity=activity, predictions=predictions,
+        findings=without_repeats([
+            *unfinished_findings(checkpoint), *activity_findings(activity, network.neuron_shapes), *found,
+            *guessing_findings(trained, dataset.labels, f"as trained on {len(right):,} samples"),
+            *checkpoint_findings(checkpoint),
+        ]),
         wrong=np.flatnonzero(predictions != dataset.labels).tolist(),
     )

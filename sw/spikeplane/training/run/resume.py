@@ -7,12 +7,13 @@ from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset
 from ..recipe.recipes import Recipe
+from .batches import bounds_of_batches
 from .checkpoint import Checkpoint, CheckpointError, load_checkpoint, versions
 from .options import RunOptions
 from .start import take_over
 from .teacher import teacher_record
 
-__all__ = ["bounds_of_batches", "resume"]
+__all__ = ["resume"]
 
 
 def resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) -> Checkpoint:
@@ -52,7 +53,9 @@ def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, opti
             f"{path}: begun with another teacher: SHA-256 {checkpoint.teacher.get('sha256')}, "
             f"{teacher.get('file')} has {teacher.get('sha256')}"
         )
-    batches = len(bounds_of_batches(len(dataset.labels), checkpoint.recipe.training.batch_size))
+    batches = len(bounds_of_batches(
+        len(dataset.labels), checkpoint.recipe.training.batch_size, checkpoint.network
+    ))
     if not 0 <= checkpoint.batch < batches:
         raise CheckpointError(f"{path}: {checkpoint.batch} batches are done of an epoch of {batches}")
     for name, version in versions().items():
@@ -60,9 +63,3 @@ def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, opti
         if version != before[-1]:
             tqdm.write(f"{path}: begun with {name} {before[-1]}, goes on with {version}", sys.stderr)
             checkpoint.versions[name] = ", then ".join([*before, version])
-
-
-def bounds_of_batches(samples: int, batch_size: int) -> list[tuple[int, int]]:
-    """Return the first and last (exclusive) sample of each batch; sizes differ by one at most."""
-    count = -(-samples // batch_size)
-    return [(samples * i // count, samples * (i + 1) // count) for i in range(count)]

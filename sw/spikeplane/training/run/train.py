@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
+from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
 from ..net.leaky import firing_rate
@@ -25,16 +26,18 @@ from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
 from ..recipe.regularizers import INNER, create_regularizers
 from .allocator import keep_freed_memory
+from .batches import bounds_of_batches, check_shares
 from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
 from .devices import Precision
 from .evaluate import predict
+from .health import final_findings, new_findings
 from .interrupts import StopSignals, TrainingStopped
 from .norms import use_norms
 from .optimizer import create_optimizer, optimizer_state, restore_optimizer
 from .options import RunOptions
 from .processes import Processes, join, sum_over_processes
-from .resume import bounds_of_batches, resume
+from .resume import resume
 from .start import start_table
 from .teacher import Teacher, create_teacher
 
@@ -59,6 +62,9 @@ def train(
 
     The validation part, if the recipe has one, is measured at the end and every
     ``options.validate_every`` epochs, the test data at the end alone.
+
+    With ``progress``, findings (:mod:`spikeplane.findings`) are written to standard error: a layer that
+    falls silent and a loss that explodes after the epoch in which they first do, all of them at the end.
     """
     keep_freed_memory()
     options = options or RunOptions()
@@ -79,6 +85,8 @@ def train(
         )
         if checkpoint.finished:
             return path
+        bounds = bounds_of_batches(len(dataset.labels), recipe.training.batch_size, checkpoint.network)
+        check_shares(bounds, recipe.training.batch_size, processes.count)
         checkpoint.run = {
             "device": processes.device.type, "amp": options.amp or "no",
             "processes": str(processes.count),
@@ -88,8 +96,9 @@ def train(
                 tqdm.write(line, sys.stderr)
         training = _Training(
             checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
-            processes, validation,
+            processes, validation, bounds,
         )
+        training.notes = progress and processes.first
         training.teacher = create_teacher(
             recipe, checkpoint.network, dataset, data_root,
             potentials=training.losses.potentials, device=processes.device,
@@ -128,24 +137,21 @@ class _Training:
         options: RunOptions,
         processes: Processes,
         validation: Dataset | None,
+        bounds: list[tuple[int, int]],
     ):
         self.checkpoint, self.path, self.options = checkpoint, path, options
         self.dataset, self.test, self.processes = dataset, test, processes
         self.validation = validation
         self.teacher: Teacher | None = None
         self.curves: Curves | None = None
+        self.notes = False
+        """Whether this process writes findings."""
         self.recipe = checkpoint.recipe
         settings = self.recipe.training
         self.losses = create_losses(settings.losses)
         self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
-        self.bounds = bounds_of_batches(len(dataset.labels), settings.batch_size)
-        smallest = min(last - first for first, last in self.bounds)
-        if smallest < processes.count:
-            raise ValueError(
-                f"training.batch_size {settings.batch_size}: a batch has {smallest} samples, fewer "
-                f"than there are processes, {processes.count}"
-            )
+        self.bounds = bounds
         self.network = checkpoint.network.to(processes.device)
         self.neurons = list(self.network.neuron_shapes)
         if processes.count > 1 or options.amp:
@@ -287,8 +293,18 @@ class _Training:
         if checkpoint.finished:
             entry["test_accuracy"] = self._accuracy(self.test)
         checkpoint.history.append(entry)
+        if self.notes:
+            self._note(entry)
         if self.curves:
             self.curves.epoch(self.done, entry)
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        """Write what is newly wrong, or at the end all that is."""
+        checkpoint = self.checkpoint
+        if checkpoint.finished:
+            note_findings(final_findings(checkpoint, entry["test_accuracy"], self.test.labels))
+        else:
+            note_findings(new_findings(checkpoint))
 
     def _accuracy(self, data: Dataset) -> float:
         own = self.processes.share(len(data.labels))

@@ -7,11 +7,11 @@ import torch
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.weights import WeightKind
-from spikeplane.training.net.export import export_network, fixed_point
+from spikeplane.training.net.export import export_network
 from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
 from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.run.evaluate import compare, predict, predict_integer
-from spikeplane_hw.neuron import FRACTION_BITS, Levels, Reset
+from spikeplane_hw.neuron import Levels, Reset
 from training_samples import EVENTS, IMAGE, layers, network, samples
 
 
@@ -97,23 +97,6 @@ def test_layers_differ_in_their_neurons():
     assert inner.reset is Reset.SOFT and inner.leak == 0.25
     for neuron in (first, last):
         assert neuron == default.create().neuron
-
-
-def test_fixed_point_takes_the_greatest_shift_that_fits():
-    one = 1 << FRACTION_BITS
-    for gain, shift in ((0.0009, 13), (0.0011, 9), (0.016, 5), (0.3, 1)):
-        found, multiplier, offset = fixed_point("conv", np.array([gain, 0.0]), np.array([0.5, -1]))
-        assert found == shift
-        assert multiplier.tolist() == [round(gain * one * 2**shift), 0]
-        half = 1 << (shift - 1)
-        assert offset.tolist() == [(one // 2 << shift) + half, (-one << shift) + half]
-
-
-def test_what_does_not_fit_is_refused():
-    with pytest.raises(NetworkError, match="'conv': M of channel 1 is 40960 at the least shift 1"):
-        fixed_point("conv", np.array([0.1, 5.0]), np.zeros(2))
-    with pytest.raises(NetworkError, match=r"'conv': B of channel 0 is .* limit 2147483647"):
-        fixed_point("conv", np.array([0.1]), np.array([3e5]))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -1,6 +1,7 @@
 """Trainings by two processes that torchrun starts, against those by one."""
 
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from spikeplane.training.run.processes import Processes
 from spikeplane.training.run.train import CHECKPOINT, train
 from tensorboard_scalars import scalars
 from training_process import batches_done, command, sample_data, start, wait_for
-from training_samples import offer_sample, recipe
+from training_samples import layers, offer_sample, recipe
 
 TWO = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
 TOLERANCE = 1e-5
@@ -58,6 +59,23 @@ def test_two_processes_train_as_one(tmp_path, monkeypatch):
         steps, values = zip(*points, strict=True)
         other_steps, other_values = zip(*theirs[tag], strict=True)
         assert other_steps == steps and other_values == pytest.approx(values, rel=TOLERANCE)
+
+
+def test_one_sample_a_process_trains_as_two_in_one(tmp_path, monkeypatch):
+    offer_sample(monkeypatch, sample_data)
+    # A dense layer at one step: each process has one value of a channel to normalize. The gradients of two
+    # values' normalization cancel but for rounding, which AdamW would scale up.
+    chosen = recipe(epochs=1, batch_size=2, optimizer="sgd", learning_rate=0.01)
+    chosen = replace(chosen, layers=layers(pooled=False), data=replace(chosen.data, steps=1))
+    one = load_checkpoint(train(chosen, tmp_path / "one", progress=False, options=RunOptions(device="cpu")))
+    process = start(command(chosen, tmp_path / "two", launcher=TWO))
+    _, shown = process.communicate()
+    assert process.returncode == 0, shown
+    two = load_checkpoint(tmp_path / "two" / CHECKPOINT)
+    assert two.history[0]["loss"] == pytest.approx(one.history[0]["loss"], rel=TOLERANCE)
+    expected, found = one.network.state_dict(), two.network.state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-3, msg=name)
 
 
 def test_two_processes_learn_from_a_teacher_as_one(tmp_path, monkeypatch):
