@@ -116,8 +116,8 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         # Loading, finding the maps, looking at the flags, clearing, starting, walking, waiting for the
         # counter at hand, storing.
         least = (
-            descriptor_words(layer_layout(config)) + 1 + len(terms) * (descriptor_words(term_layout(config)) + 3 + placing)
-            + len(rows) + 1 + cycles + 2
+            descriptor_words(layer_layout(config)) + 1
+            + len(terms) * (descriptor_words(term_layout(config)) + 3 + placing) + len(rows) + 1 + cycles + 2
             + COUNTER_CYCLES * len(Counter)
         )
         totals[index][Counter.CYCLES] += least

@@ -95,7 +95,9 @@ def random_parameters(config, generator):
 class Layer:
     """A random layer: its descriptor, its segment requests, sums, and what they must lead to."""
 
-    def __init__(self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1):
+    def __init__(
+        self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1
+    ):
         self.config, self.neuron, self.pack = config, neuron, pack
         self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay

@@ -16,7 +16,7 @@ from ..network.input import InputFormat
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
-from .placement import PlacedLayer, Placement, place
+from .placement import PlacedTerm, Placement, place
 from .program import Program
 from .spike_map import to_words
 
@@ -59,15 +59,15 @@ def compile_network(
         layers=[
             LayerInfo(
                 name=placed.layer.name,
-                source=placed.layer.source,
-                channels=placed.layer.weight.shape[0],
+                sources=tuple(term.term.source for term in placed.terms),
+                channels=placed.layer.channels,
                 height=placed.output_height,
                 width=placed.output_width,
                 spikes=placed.target if kept else None,
                 state_base=placed.state_base if placed.stored else None,
                 state_pack=placed.state_pack,
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
-                taps=len(placed.layer.taps),
+                taps=tuple(len(term.term.taps) for term in placed.terms),
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
         ],
@@ -85,7 +85,10 @@ def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, 
         Space.PASSES: (0, program.pass_words()),
         Space.WEIGHTS: (0, _weight_words(placement)),
     }
-    parameters = [_parameter_words(p, placement.config) for p in placement.layers if p.layer.neuron]
+    parameters = [
+        _parameter_words(term, placement.config)
+        for placed in placement.layers if placed.layer.neuron for term in placed.terms
+    ]
     if parameters:
         contents[Space.PARAMETERS] = (0, np.concatenate(parameters))
     if placement.tables:
@@ -105,32 +108,41 @@ def _weight_words(placement: Placement) -> np.ndarray:
     slots = placement.layers[-1].weight_end
     bits = np.zeros((slots, config.banks, config.lanes), np.uint8)  # slot 0 stays all zeros
     for placed in placement.layers:
-        bits[placed.weight_base:placed.weight_end] = _weight_slots(placed, config)
+        for term in placed.terms:
+            slots = _identity(config) if term.term.weight is None else _weight_slots(term, config)
+            bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
 
-def _weight_slots(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
-    """Return a layer's weight bits, uint8 (slots, banks, lanes)."""
-    layer, slots = placed.layer, placed.source.pixel_slots
-    out, channels, height, width = layer.weight.shape
+def _identity(config: CoreConfig) -> np.ndarray:
+    """Return the weight bits of all shortcuts, uint8 (slots, banks, lanes)."""
+    return np.eye(config.lanes, dtype=np.uint8).reshape(-1, config.banks, config.lanes)
+
+
+def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
+    """Return a term's weight bits, uint8 (slots, banks, lanes)."""
+    term, slots = placed.term, placed.source.pixel_slots
+    assert term.weight is not None
+    out, channels, height, width = term.weight.shape
     codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
-    codes[:out, :channels] = layer.weight_kind.codes(
-        layer.weight.astype(np.int64), layer.weight_bits
+    codes[:out, :channels] = term.weight_kind.codes(
+        term.weight.astype(np.int64), term.weight_bits
     )
-    planes = codes >> np.arange(layer.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
+    planes = codes >> np.arange(term.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
     planes = planes.reshape(
-        layer.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
+        term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
     )
     # (group, plane, y, x, slot, bank, lane)
     ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)
     return ordered.reshape(-1, config.banks, config.lanes)
 
 
-def _parameter_words(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
-    layer = placed.layer
-    channels = layer.weight.shape[0]
-    padded = np.zeros((2, placed.groups * config.lanes), np.int64)
-    padded[:, :channels] = layer.affine
+def _parameter_words(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
+    padded = np.zeros((2, placed.parameter_groups * config.lanes), np.int64)
+    if placed.term.shortcut:
+        padded[:] = placed.term.affine  # one for all channels
+    else:
+        padded[:, :placed.term.channels] = placed.term.affine
     bits = np.concatenate(
         [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import descriptor_words
+from spikeplane_hw.descriptor import program_words
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
@@ -20,7 +20,7 @@ from ..network import model
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
 from ..network.schedule import Schedule
-from .placement import PlacedLayer, place
+from .placement import PlacedLayer, PlacedTerm, place
 
 __all__ = ["predict_cycles"]
 
@@ -32,8 +32,12 @@ UPDATE_LATENCY = 3
 """Cycles besides those of the lanes from a segment's last beat to its first neuron, and of the way
 back: the snapshot is free for the next segment that long before the last neuron, but not before the
 first one."""
-DRAIN_LATENCY = 20
+DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
+SETUP = 5
+"""Cycles of a layer before its walk, besides those of its descriptors and flags."""
+TERM_SETUP = 3
+"""Cycles to place a term, besides those of its descriptor."""
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
 their work, divided by the queue's depth."""
@@ -68,39 +72,41 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = _slots(placed, maps[placed.layer.source], config)
+        slots = [_slots(term, maps[term.term.source], config) for term in placed.terms]
         if not schedule.stores:
-            cycles[:, index] = _layer(placed, slots, 0, 0, steps, config)
+            cycles[:, index] = _layer(placed, slots, 0, steps, config)
         else:
             for step in range(steps):
-                now = slots if placed.replay else slots[:, :, step:step + 1]
-                first = step if placed.streamed else 0
-                cycles[:, index] += _layer(placed, now, first, step, 1, config)
+                now = slots if placed.replay else [each[:, :, step:step + 1] for each in slots]
+                cycles[:, index] += _layer(placed, now, step, 1, config)
     return cycles
 
 
-def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, config: CoreConfig):
+def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig):
     """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps.
 
-    ``slots`` is as from :func:`_slots`; ``first_step`` is the first step's place in the map, ``time``
-    what came before it.
+    ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
-    height, width, layer = placed.output_height, placed.output_width, placed.layer
-    work = _work(placed, slots, first_step, time, config)
-    setup = descriptor_words(config) + 5 + layer.padding + 2 * len(Counter)
+    height, layer = placed.output_height, placed.layer
+    padding = max(term.term.padding for term in placed.terms)
+    setup = (program_words(config, len(placed.terms)) + SETUP + TERM_SETUP * len(placed.terms) + padding
+             + 2 * len(Counter))
     if layer.neuron is not None:
         setup += steps * height
-    rows = placed.pass_count * (1 if placed.full else layer.weight.shape[2])
-    # In the order of the walk: pixel by pixel, all steps of each.
-    count = len(slots)
+    # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
+    count = len(slots[0])
+    works = [_work(term, placed, each, time, config) for term, each in zip(placed.terms, slots, strict=True)]
     fetch, banks = (
-        stage.transpose(2, 3, 1, 0).reshape(-1, count) for stage in (work.fetch, work.banks)
+        np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
+        for stages in ([work.fetch for work in works], [work.banks for work in works])
     )
-    segments = len(fetch)
-    per_pixel = segments // (height * width)
-    walk = np.full(segments, rows)
-    walk[::per_pixel] += 1
-    back = max(1, config.row_queue_depth // rows)
+    segments, terms = len(fetch), len(placed.terms)
+    rows = np.array([
+        term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
+    ])
+    walk = np.tile(_walk_cycles(rows, config), segments // terms)
+    rows = np.tile(rows, segments // terms)
+    back = max(1, config.row_queue_depth // int(rows.min()))
     latency = lanes_latency(config) + UPDATE_LATENCY
     first_beat = FETCH_LATENCY + spike_read_latency(config) + BANK_LATENCY
     ahead = config.segment_queue_depth + 1  # one more is in the update
@@ -109,28 +115,33 @@ def _layer(placed: PlacedLayer, slots, first_step: int, time: int, steps: int, c
     fetches, starts = [zero] * back, [zero] * ahead
     for group in range(placed.groups):
         last = group == placed.groups - 1
-        update = _update_cycles(
-            placed, placed.last_lanes if last else config.lanes, steps, config
-        )
+        lanes = placed.last_lanes if last else config.lanes
+        updates = [_update_cycles(placed, lanes, steps, config, last=term == terms - 1) for term in range(terms)]
         for index in range(segments):
-            ready = np.maximum(fetches[-back], starts[-ahead])
-            walked = np.maximum(walked, ready) + walk[index]
+            walked = np.maximum(np.maximum(walked, starts[-ahead]) + walk[index], fetches[-back])
             fetched = np.maximum(
-                np.maximum(fetched, walked - rows + 1) + fetch[index], walked + 1
+                np.maximum(fetched, walked - rows[index] + 1) + fetch[index], walked + 1
             )
             summed = np.maximum(
                 np.maximum(summed + banks[index], fetched + first_beat),
                 np.maximum(updated - latency, starts[-1]),
             )
             start = np.maximum(updated, summed + latency)
-            updated = start + update
+            updated = start + updates[index % terms]
             fetches = [*fetches[1:], fetched]
             starts = [*starts[1:], start]
         walked = walked + 1
     return setup + updated + DRAIN_LATENCY
 
 
-def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig) -> int:
+def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
+    """Return the cycles that windows of so many rows, over all passes, take."""
+    several = int(config.term_count > 1)
+    find, walk = 4 + several, rows + 1 + several
+    return find + walk if config.frugal else np.maximum(find, walk)
+
+
+def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig, *, last: bool) -> int:
     loop = update_loop(config)
     if placed.layer.neuron is None:
         return max(lanes, loop)
@@ -138,12 +149,13 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
     # A neuron that is updated again at once waits for its own state.
     dependent = placed.replay or not placed.stored or steps > 1
     each = max(chunks, loop) if dependent else chunks
-    return each * (steps if placed.replay else 1)
+    return each * (steps if placed.replay and last else 1)
 
 
-def _work(placed: PlacedLayer, slots, first_step: int, time: int, config: CoreConfig) -> _Work:
+def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: CoreConfig) -> _Work:
     """Return what fetch and banks have to do for each segment of one channel group."""
-    source, layer = placed.source, placed.layer
+    source, term = placed.source, placed.term
+    first_step = time if placed.streamed else 0
     count, planes, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
@@ -151,19 +163,19 @@ def _work(placed: PlacedLayer, slots, first_step: int, time: int, config: CoreCo
     busy: np.ndarray = np.ones(slots.shape[:4], bool)
     if not silent_read:
         busy = np.any(slots, axis=(4, 5))
-    stride = layer.stride * source.pixel_slots
-    left = np.arange(placed.output_width) * stride - layer.padding * source.pixel_slots
-    kernel_rows = 1 if placed.full else layer.weight.shape[2]
-    kernel_slots = row_slots if placed.full else layer.weight.shape[3] * source.pixel_slots
+    stride = term.stride * source.pixel_slots
+    left = np.arange(layer.output_width) * stride - term.padding * source.pixel_slots
+    kernel_rows = 1 if placed.full else term.kernel[0]
+    kernel_slots = row_slots if placed.full else term.kernel[1] * source.pixel_slots
     low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
     step = np.arange(steps)[:, None, None]
-    shape = (count, steps, placed.output_height, placed.output_width)
+    shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
-            row = np.arange(placed.output_height) * layer.stride + kernel_row - layer.padding
+            row = np.arange(layer.output_height) * term.stride + kernel_row - term.padding
             inside = np.logical_and(row >= 0, row < rows)
             row = row.clip(0, rows - 1)
             # Earlier steps are read whether silent or not.
@@ -185,14 +197,14 @@ def _work(placed: PlacedLayer, slots, first_step: int, time: int, config: CoreCo
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
         banks += (reads + (rest == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    empty = placed.pass_count - planes * layer.weight_bits  # passes that only double
+    empty = placed.pass_count - planes * term.weight_bits  # passes that only double
     return _Work(
-        fetch * layer.weight_bits + empty,
-        np.rint((banks + stall) * layer.weight_bits).astype(int) + empty,
+        fetch * term.weight_bits + empty,
+        np.rint((banks + stall) * term.weight_bits).astype(int) + empty,
     )
 
 
-def _slots(placed: PlacedLayer, values: np.ndarray, config: CoreConfig) -> np.ndarray:
+def _slots(placed: PlacedTerm, values: np.ndarray, config: CoreConfig) -> np.ndarray:
     """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks)."""
     count, steps, channels, height, width = values.shape
     planes = placed.input_planes

@@ -31,8 +31,8 @@ class LayerInfo:
     """What a host can read of a layer after a run."""
 
     name: str
-    source: str
-    """The map that it reads."""
+    sources: tuple[str, ...]
+    """The map that each of its terms reads, in the order of the program."""
     channels: int
     height: int
     width: int
@@ -44,8 +44,8 @@ class LayerInfo:
     state_pack: int = 0
     """1 << state_pack chunks of them share a chunk of the memory."""
     state_bits: int = 0
-    taps: int = 1
-    """Time steps of its input that it looks at."""
+    taps: tuple[int, ...] = (1,)
+    """Time steps of its input that each term looks at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -251,7 +251,10 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         input=InputFormat(**header["input"]),
         input_map=SpikeMap(**header["input_map"]),
         layers=[
-            LayerInfo(**entry | {"spikes": entry["spikes"] and SpikeMap(**entry["spikes"])})
+            LayerInfo(**entry | {
+                "spikes": entry["spikes"] and SpikeMap(**entry["spikes"]),
+                **{name: tuple(entry[name]) for name in ("sources", "taps")},
+            })
             for entry in header["layers"]
         ],
         network_digest=header["network"],

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import descriptor_words
 from spikeplane_hw.memory_map import (
     COUNTER_WIDTH,
     LOGIT_WIDTH,
@@ -120,9 +119,6 @@ def _verify_contents(image: "Image") -> None:
         spare = 8 * memory.word_bytes - memory.width
         if spare and (words[:, -1] >> (8 - spare)).any():
             raise ImageError(f"{space.name}: a word has more than {memory.width} bits")
-    count = len(image.layers) * descriptor_words(image.config)
-    _equal("PROGRAM: the number of words", len(image.contents[Space.PROGRAM][1]), count,
-           f"for {len(image.layers)} layers")
 
 
 def _verify_logits(image: "Image") -> None:

@@ -7,7 +7,7 @@ from the image's memory words. It is slow and meant for small networks.
 from dataclasses import dataclass
 
 import numpy as np
-from spikeplane_hw.descriptor import descriptor_layout, descriptor_words, pass_layout
+from spikeplane_hw.descriptor import pass_layout
 from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
@@ -26,7 +26,7 @@ from spikeplane_hw.neuron import (
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
-from .program import decode_fields
+from .program import decode_fields, decode_program
 
 __all__ = ["Outcome", "interpret"]
 
@@ -63,13 +63,7 @@ class _Machine:
         self.image = image
         config = self.config = image.config
         empty = np.zeros((0, 1), np.uint8)
-        count = descriptor_words(config)
-        program = image.contents[Space.PROGRAM][1].reshape(
-            -1, count * memory_map(config)[Space.PROGRAM].word_bytes
-        )
-        self.descriptors = [
-            decode_fields(descriptor_layout(config), value) for value in _integers(program)
-        ]
+        self.program = decode_program(config, _integers(image.contents[Space.PROGRAM][1]))
         self.passes = [
             decode_fields(pass_layout(config), value)
             for value in _integers(image.contents[Space.PASSES][1])
@@ -93,7 +87,7 @@ class _Machine:
         self.flags = np.zeros(config.row_flag_count, bool)
         self.states = np.zeros(config.state_depth * config.updates, np.int64)
         self.logits = np.zeros(config.logit_count, np.int64)
-        self.counters = np.zeros((len(self.descriptors), len(Counter)), np.int64)
+        self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
         first, words = self.image.encode_input(sample)
         bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width]
         start = first * config.word_slots
@@ -107,32 +101,34 @@ class _Machine:
         return self.outcome()
 
     def layer(self, index: int, outer: int) -> None:
-        config, d = self.config, self.descriptors[index]
-        places = find_places(config, d, outer, outer)
+        config, (d, terms) = self.config, self.program[index]
+        places = find_places(config, d, terms, outer, outer)
         if not d["logits"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * d["output_rows"]] = False
-        passes = self.passes[d["pass_base"]:d["pass_last"] + 1]
-        walked = walk(config, d, passes, initial=outer == 0, places=places)
+        walked = walk(config, d, terms, self.passes, places, initial=outer == 0)
+        current = np.zeros(config.lanes, np.int64)
         for number, segment in enumerate(walked):
-            group, pixel, step = self.place(d, number)
+            group, pixel, step = self.place(d, number // len(terms))
             total = self.segment(index, segment)[:segment.lanes]
             if d["logits"]:
                 at = group * config.lanes
                 self.logits[at:at + segment.lanes] += total
                 continue
-            for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                self.update(index, places, total, group, pixel, inner, outer == inner == 0)
+            current = self.scale(segment, total) + (0 if segment.first else current)
+            if segment.last:
+                for inner in range(step, d["steps"] if d["replay"] else step + 1):
+                    self.update(index, places, current, group, pixel, inner, outer == inner == 0)
 
     def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
-        """Return channel group, output pixel and step of a layer's segment, in the order of the walk."""
+        """Return channel group, output pixel and step of a layer's sum, in the order of the walk."""
         pixels, step = divmod(number, 1 if d["replay"] else d["steps"])
         group, pixel = divmod(pixels, d["output_rows"] * d["output_columns"])
         return group, pixel, step
 
     def segment(self, index: int, segment: Segment) -> np.ndarray:
         """Return the signed sums of all lanes of one window at one step."""
-        config, d = self.config, self.descriptors[index]
+        config = self.config
         sums, reference = np.zeros(config.lanes, np.int64), 0
         for plane in segment.passes:
             queues = np.zeros(config.banks, np.int64)
@@ -149,20 +145,23 @@ class _Machine:
             self.count(index, Counter.IDLE, (queues.max() - queues).sum())
             if plane.double:
                 sums, reference = 2 * sums, 2 * reference
-        return (2 * sums if d["doubled"] else sums) - reference
+        return (2 * sums if segment.doubled else sums) - reference
 
-    def update(self, index, places, total, group, pixel, step, initial) -> None:
-        """Update a group of neurons of one pixel at one step and store their spikes."""
-        config, d = self.config, self.descriptors[index]
-        first = (d["parameter_base"] + group) * config.lanes
+    def scale(self, segment: Segment, total: np.ndarray) -> np.ndarray:
+        """Return the currents of one term, exact."""
+        first = segment.parameter * self.config.lanes
         multiplier, offset = np.array(self.parameters[first:first + len(total)], np.int64).T
+        return (total * multiplier + offset) >> SHIFTS[segment.shift]
+
+    def update(self, index, places, exact, group, pixel, step, initial) -> None:
+        """Update a group of neurons of one pixel at one step and store their spikes."""
+        config, (d, _) = self.config, self.program[index]
         row = d["state_base"]
         if d["stored"]:
             row += pixel * d["groups"] + group
-        word, low, width = self.state_places(row, len(total), d["state_pack"])
+        word, low, width = self.state_places(row, len(exact), d["state_pack"])
         code = self.states[word] >> low & ((1 << width) - 1)
         state = (code - (code >> (width - 1) << width)) * (not initial)
-        exact = (total * multiplier + offset) >> SHIFTS[d["shift"]]
         x = saturate(exact)
         leaked = (state * d["decode_scale"] + (1 << (DECODE_SHIFT - 1))) >> DECODE_SHIFT
         u = saturate(leaked + x)
@@ -179,10 +178,10 @@ class _Machine:
         # One by one: several may share a word.
         np.bitwise_and.at(self.states, word, ~(((1 << width) - 1) << low))
         np.bitwise_or.at(self.states, word, (u & ((1 << width) - 1)) << low)
-        slots = -(-len(total) // config.banks)
+        slots = -(-len(exact) // config.banks)
         slots = -(-slots // config.chunk_slots) * config.chunk_slots
         bits = np.zeros(slots * config.banks, np.int64)
-        bits[:len(total)] = spike
+        bits[:len(exact)] = spike
         slot = (d["output_base"] + places.output_offset + step * d["output_step"] + pixel * d["output_pixel"]
                 + group * (config.lanes // config.banks))
         self.spikes[slot:slot + slots] = bits.reshape(slots, config.banks)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import descriptor_layout, event_layout
+from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, program_words
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH
+from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
 
 from ..network.schedule import Schedule
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:  # A placement verifies itself by this module.
-    from .placement import PlacedLayer, Placement
+    from .placement import PlacedLayer, PlacedTerm, Placement
 
 __all__ = ["CompileError", "Limit", "Need", "memory_needs", "needs", "sum_needs"]
 
@@ -28,6 +29,8 @@ class Limit(enum.Enum):
     """What of a core a network may need too much of."""
 
     LAYERS = "layers of a program"
+    PROGRAM = "words of the program"
+    TERMS = "terms of a layer"
     TABLES = "quantizer tables"
     SPIKES = "spike memory words"
     ROW_FLAGS = "row flags"
@@ -47,6 +50,7 @@ class Limit(enum.Enum):
     REFERENCE = "largest reference sum"
     LOGIT_SUM = "largest logit"
     CURRENT = "largest |sum * M| + |B|"
+    PARTIAL = "largest sum of terms"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +93,16 @@ def memory_needs(placement: "Placement") -> list[Need]:
     config, form = placement.config, placement.network.input
     found = [
         Need(kind=Limit.LAYERS, what="layers", need=len(placement.layers), limit=config.layer_count),
+        Need(kind=Limit.PROGRAM, what="words of the program, layers and their terms",
+             need=sum(program_words(config, len(placed.terms)) for placed in placement.layers),
+             limit=program_depth(config)),
         Need(kind=Limit.TABLES, what="quantizer tables", need=len(placement.tables), limit=config.table_count),
         *_map_needs("input", "", placement.input_map, config),
         Need(kind=Limit.STEPS, where="input", what="time steps", need=form.steps,
              limit=(1 << config.step_width) - 1),
     ]
     if placement.schedule is Schedule.REGISTERS:
-        bits = descriptor_layout(config)["steps"].width
+        bits = layer_layout(config)["steps"].width
         found.append(Need(kind=Limit.RUN_STEPS, where="input", what="time steps of a layer at once",
                           need=form.steps, limit=(1 << bits) - 1))
     if placement.input_map.flagged:
@@ -134,8 +141,10 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
 def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
     layer = placed.layer
     name, where = layer.name, f"layer {layer.name!r}"
+    yield Need(kind=Limit.TERMS, layer=name, where=where, what="terms", need=len(placed.terms),
+               limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
-               need=placed.source.step_slots, limit=(1 << config.slot_width) - 1)
+               need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
     if placed.target is not None:
         yield from _map_needs(where, name, placed.target, config)
         yield Need(kind=Limit.PIXEL_SLOTS, layer=name, where=where, what="slots of a pixel",
@@ -144,11 +153,12 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
                limit=config.weight_depth, what="weight slots a bank, all layers to here")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
-    yield Need(kind=Limit.TAPS, layer=name, where=where, what="taps", need=len(layer.taps),
+    yield Need(kind=Limit.TAPS, layer=name, where=where, what="taps",
+               need=max(len(term.term.taps) for term in placed.terms),
                limit=config.tap_count)
     if layer.neuron is None:
         yield Need(kind=Limit.LOGITS, layer=name, where=where, what="logits",
-                   need=layer.weight.shape[0], limit=config.logit_count)
+                   need=layer.channels, limit=config.logit_count)
         return
     yield Need(kind=Limit.PARAMETERS, layer=name, where=where, need=placed.parameter_end(config),
                limit=config.parameter_depth, what="parameter chunks, all layers to here")
@@ -158,28 +168,62 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
 
 def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
     """Yield what proves that no sum of the layer overflows, whatever its input."""
-    config, layer = placement.config, placed.layer
+    layer = placed.layer
     name, where = layer.name, f"layer {layer.name!r}"
-    largest = sum(1 << plane.weight for plane in placed.input_planes)
-    weight = layer.weight.astype(np.int64)
-    codes = layer.weight_kind.codes(weight, layer.weight_bits).sum((1, 2, 3)) * largest
-    limit = (1 << config.accumulator_width) - 1
-    yield Need(kind=Limit.SUM, layer=name, where=where, need=int(codes.max()), limit=limit,
-               what=f"largest sum of channel {int(codes.argmax())}", channel=int(codes.argmax()))
-    reference = layer.weight_kind.reference(layer.weight_bits) * weight[0].size * largest
-    yield Need(kind=Limit.REFERENCE, layer=name, where=where, what="largest reference sum",
-               need=reference, limit=limit)
-    high = np.maximum(weight, 0).sum((1, 2, 3)) * largest
-    low = np.maximum(-weight, 0).sum((1, 2, 3)) * largest
-    reach = np.maximum(high, low)
+    for index, term in enumerate(placed.terms):
+        of = "" if len(placed.terms) == 1 else f" of term {index}"
+        yield from _term_needs(term, placed, placement, of)
+    reach = np.sum([_reach(term) for term in placed.terms], axis=0)
     if layer.neuron is None:
         segments = placed.output_height * placed.output_width * placement.network.input.steps
         yield Need(kind=Limit.LOGIT_SUM, layer=name, where=where, need=int(reach.max()) * segments,
                    limit=(1 << (LOGIT_WIDTH - 1)) - 1, what="largest logit, all pixels and steps")
-        return
-    multiplier, offset = layer.affine
-    product = reach * np.abs(multiplier) + np.abs(offset)
-    width = config.sum_width + MULTIPLIER_WIDTH + 1
-    yield Need(kind=Limit.CURRENT, layer=name, where=where, need=int(product.max()),
-               limit=(1 << (width - 1)) - 1, channel=int(product.argmax()),
-               what=f"largest |sum * M| + |B|, channel {int(product.argmax())}")
+    elif len(placed.terms) > 1:
+        # Rounding down may add one to each.
+        reaches = [(_product(term) >> term.term.shift) + 1 for term in placed.terms]
+        total = np.sum(np.broadcast_arrays(*reaches), axis=0)
+        yield Need(kind=Limit.PARTIAL, layer=name, where=where, need=int(total.max()),
+                   limit=(1 << (PARTIAL_WIDTH - 1)) - 1, channel=int(total.argmax()),
+                   what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
+
+
+def _largest(placed: "PlacedTerm") -> int:
+    """Return what an input counts at most."""
+    return sum(1 << plane.weight for plane in placed.input_planes)
+
+
+def _reach(placed: "PlacedTerm") -> np.ndarray:
+    """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
+    if placed.term.weight is None:
+        return np.full(placed.term.channels, _largest(placed), np.int64)
+    weight = placed.term.weight.astype(np.int64)
+    high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))
+    return np.maximum(high, low) * _largest(placed)
+
+
+def _product(placed: "PlacedTerm") -> np.ndarray:
+    """Return the greatest ``|sum * M| + |B|`` of each output channel, int64 (output channels,)."""
+    multiplier, offset = placed.term.affine
+    return _reach(placed) * np.abs(multiplier) + np.abs(offset)
+
+
+def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placement", of: str) -> Iterator[Need]:
+    config, term, largest = placement.config, placed.term, _largest(placed)
+    name, where = layer.layer.name, f"layer {layer.layer.name!r}"
+    limit = (1 << config.accumulator_width) - 1
+    if term.weight is None:
+        codes, inputs = np.full(term.channels, largest, np.int64), 1
+    else:
+        weight = term.weight.astype(np.int64)
+        codes = term.weight_kind.codes(weight, term.weight_bits).sum((1, 2, 3)) * largest
+        inputs = weight[0].size
+    yield Need(kind=Limit.SUM, layer=name, where=where, need=int(codes.max()), limit=limit,
+               what=f"largest sum{of} of channel {int(codes.argmax())}", channel=int(codes.argmax()))
+    yield Need(kind=Limit.REFERENCE, layer=name, where=where, what=f"largest reference sum{of}",
+               need=term.weight_kind.reference(term.weight_bits) * inputs * largest, limit=limit)
+    if layer.layer.neuron is not None:
+        product = _product(placed)
+        width = config.sum_width + MULTIPLIER_WIDTH + 1
+        yield Need(kind=Limit.CURRENT, layer=name, where=where, need=int(product.max()),
+                   limit=(1 << (width - 1)) - 1, channel=int(product.argmax()),
+                   what=f"largest |sum * M| + |B|{of}, channel {int(product.argmax())}")

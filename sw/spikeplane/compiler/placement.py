@@ -225,7 +225,9 @@ def place(
                            f"integer model runs several")
     input_map = input_spike_map(form, config)
     rings = {
-        name: max((_ring(term, schedule) for layer in lowered for term in layer.terms if term.source == name), default=1)
+        name: max(
+            (_ring(term, schedule) for layer in lowered for term in layer.terms if term.source == name), default=1
+        )
         for name in formats
     }
     maps, kept = _place_maps(network, rings, input_map, config, schedule, keep_maps)

@@ -19,7 +19,7 @@ from ..network.weights import WeightKind
 from .placement import CompileError, PlacedLayer, PlacedTerm, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Descriptors", "Program", "decode_fields", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "decode_program", "encode_fields"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -48,6 +48,28 @@ def decode_fields(layout: data.StructLayout, bits: int) -> dict[str, int]:
             value -= 1 << shape.width
         fields[name] = value
     return fields
+
+
+def decode_program(config: CoreConfig, words: list[int]) -> list[tuple[dict[str, int], list[dict[str, int]]]]:
+    """Return each layer's descriptor and those of its terms; a ValueError names the layer that is cut."""
+    layouts = layer_layout(config), term_layout(config)
+    found, at = [], 0
+
+    def take(layout: data.StructLayout) -> dict[str, int]:
+        nonlocal at
+        part = words[at:at + descriptor_words(layout)]
+        if len(part) < descriptor_words(layout):
+            raise ValueError(f"layer {len(found)}: its descriptors are cut at word {len(words)}")
+        at += len(part)
+        bits = sum(word << PROGRAM_WIDTH * place for place, word in enumerate(part))
+        if bits >> layout.size:
+            raise ValueError(f"layer {len(found)}: a descriptor has more than {layout.size} bits")
+        return decode_fields(layout, bits)
+
+    while at < len(words):
+        layer = take(layouts[0])
+        found.append((layer, [take(layouts[1]) for _ in range(layer["terms"] + 1)]))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from ..network.pool import OrPool
 from ..network.schedule import Schedule
 from ..network.weights import WEIGHT_BITS
 from .limits import CompileError, Limit, Need, memory_needs, sum_needs
-from .placement import PlacedLayer, Placement, place
+from .placement import PlacedLayer, PlacedTerm, Placement, place
 
 __all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]
 
@@ -155,20 +155,26 @@ def _step_slots(placement: Placement, need: Need) -> Choices:
     yield f"fewer channels or pixels of the input of layer {need.layer!r}"
 
 
+def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
+    """Return all terms that have weights, and the names of their layers."""
+    return [
+        (placed.layer.name, term) for placed in placement.layers for term in placed.terms if not term.term.shortcut
+    ]
+
+
 def _weights(placement: Placement, need: Need) -> Choices:
     over = placement.layers[-1].weight_end - need.limit
-    slots = {placed.layer.name: placed.groups * placed.weight_group for placed in placement.layers}
-    placed = max(placement.layers, key=lambda placed: slots[placed.layer.name])
-    layer, taken = placed.layer, slots[placed.layer.name]
+    name, placed = max(_terms(placement), key=lambda found: found[1].weight_slots)
+    taken, bits = placed.weight_slots, placed.term.weight_bits
     choices = [
-        f"{bits}-bit weights in layer {layer.name!r}" for bits in _fewer_bits(layer.weight_bits)
-        if taken - taken // layer.weight_bits * bits >= over
+        f"{fewer}-bit weights in layer {name!r}" for fewer in _fewer_bits(bits)
+        if taken - taken // bits * fewer >= over
     ][:1]
     groups = (taken - over) // placed.weight_group
     if groups > 0:
-        choices.append(f"at most {groups * placement.config.lanes} channels in layer {layer.name!r}")
+        choices.append(f"at most {groups * placement.config.lanes} channels in layer {name!r}")
     yield from choices or [
-        f"fewer channels, inputs or weight bits (layer {layer.name!r} takes {taken} slots)"
+        f"fewer channels, inputs or weight bits (layer {name!r} takes {taken} slots)"
     ]
 
 
@@ -178,20 +184,21 @@ def _fewer_bits(bits: int) -> list[int]:
 
 def _passes(placement: Placement, need: Need) -> Choices:
     over = placement.layers[-1].pass_end - need.limit
-    first, most = placement.layers[0], max(placement.layers, key=lambda placed: placed.pass_count)
+    first = placement.layers[0].terms[0]
+    name, most = max(_terms(placement), key=lambda found: found[1].pass_count)
     choices = []
     for bits in range(first.source.planes - 1, 0, -1):
         fewer = replace(first, source=replace(first.source, planes=bits))
         if first.pass_count - fewer.pass_count >= over:
             choices.append(f"a {bits}-bit input")
             break
-    for bits in _fewer_bits(most.layer.weight_bits):
-        fewer = replace(most, layer=replace(most.layer, weight_bits=bits))
+    for bits in _fewer_bits(most.term.weight_bits):
+        fewer = replace(most, term=replace(most.term, weight_bits=bits))
         if most.pass_count - fewer.pass_count >= over:
-            choices.append(f"{bits}-bit weights in layer {most.layer.name!r}")
+            choices.append(f"{bits}-bit weights in layer {name!r}")
             break
     yield from choices or [
-        f"fewer layers, input bits, weight bits or taps (layer {most.layer.name!r} takes "
+        f"fewer layers, input bits, weight bits or taps (layer {name!r} takes "
         f"{most.pass_count} passes)"
     ]
 
@@ -233,26 +240,38 @@ def _placed(placement: Placement, need: Need) -> PlacedLayer:
 
 def _sums(placement: Placement, need: Need) -> Choices:
     """Yield how many inputs, or which bits, make sums that fit."""
-    placed = _placed(placement, need)
-    layer, inputs = placed.layer, placed.layer.weight[0].size
-    largest = sum(1 << plane.weight for plane in placed.input_planes)
-    each = (1 << layer.weight_bits) - 1
-    if need.kind is Limit.REFERENCE:
-        each = layer.weight_kind.reference(layer.weight_bits)
+    placed = max(
+        (term for term in _placed(placement, need).terms if term.term.weight is not None),
+        key=lambda term: _largest_sum(term, need.kind),
+    )
+    term, largest = placed.term, sum(1 << plane.weight for plane in placed.input_planes)
+    assert term.weight is not None
+    inputs, each = term.weight[0].size, _each(placed, need.kind)
     if need.limit >= each * largest:
         yield f"at most {need.limit // (each * largest)} inputs of a sum (now {inputs})"
     # A sum of codes is never less than the reference sum at its greatest.
-    for bits in _fewer_bits(layer.weight_bits):
+    for bits in _fewer_bits(term.weight_bits):
         if ((1 << bits) - 1) * inputs * largest <= need.limit:
-            yield f"{bits}-bit weights in layer {layer.name!r}"
+            yield f"{bits}-bit weights in layer {need.layer!r}"
             break
     for bits in range(placed.source.planes - 1, 0, -1):
         if each * inputs * ((1 << bits) - 1) <= need.limit:
             yield f"a {bits}-bit input"
             break
-    if len(layer.taps) > 1:
-        yield f"fewer taps in layer {layer.name!r}"
-    yield from () if need.limit >= each * largest else [f"fewer inputs and bits in layer {layer.name!r}"]
+    if len(term.taps) > 1:
+        yield f"fewer taps in layer {need.layer!r}"
+    yield from () if need.limit >= each * largest else [f"fewer inputs and bits in layer {need.layer!r}"]
+
+
+def _each(placed: PlacedTerm, kind: Limit) -> int:
+    """Return what the code of a weight, or its part of the reference sum, is at most."""
+    term = placed.term
+    return term.weight_kind.reference(term.weight_bits) if kind is Limit.REFERENCE else (1 << term.weight_bits) - 1
+
+
+def _largest_sum(placed: PlacedTerm, kind: Limit) -> int:
+    assert placed.term.weight is not None
+    return _each(placed, kind) * placed.term.weight[0].size * sum(1 << plane.weight for plane in placed.input_planes)
 
 
 def _logit_sum(placement: Placement, need: Need) -> Choices:
@@ -266,11 +285,26 @@ def _current(placement: Placement, need: Need) -> Choices:
     yield f"a bias nearer to 0 in channel {need.channel} of layer {need.layer!r}"
 
 
+def _partial(placement: Placement, need: Need) -> Choices:
+    yield f"smaller gains, or fewer terms and inputs, of channel {need.channel} of layer {need.layer!r}"
+
+
+def _layer_terms(placement: Placement, need: Need) -> Choices:
+    yield f"at most {_count(need.limit, 'term')} in layer {need.layer!r}"
+    yield from [] if need.limit > 1 else ["a configuration that sums several terms (small, large)"]
+
+
+def _program(placement: Placement, need: Need) -> Choices:
+    yield "fewer layers with several terms"
+
+
 REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
-    Limit.LAYERS: _layers, Limit.TABLES: _tables, Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
+    Limit.LAYERS: _layers, Limit.PROGRAM: _program, Limit.TERMS: _layer_terms, Limit.TABLES: _tables,
+    Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
     Limit.SIDE: _side, Limit.STEPS: _steps, Limit.RUN_STEPS: _steps, Limit.EVENT: _event,
     Limit.STEP_SLOTS: _step_slots, Limit.WEIGHTS: _weights, Limit.PASSES: _passes,
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
+    Limit.PARTIAL: _partial,
 }

@@ -202,9 +202,11 @@ class Driver:
                               f"this one has {image.schedule.name}"
                               f"{'' if image.takes_events else ' and takes words'}")
         for layer in image.layers:
-            if layer.source == INPUT and layer.taps > 1:
+            taps = max((taps for source, taps in zip(layer.sources, layer.taps, strict=True) if source == INPUT),
+                       default=1)
+            if taps > 1:
                 raise DeviceError(
-                    f"layer {layer.name!r} looks back {layer.taps - 1} steps of the input, of which live "
+                    f"layer {layer.name!r} looks back {taps - 1} steps of the input, of which live "
                     f"input keeps none"
                 )
         control = Control.RUN

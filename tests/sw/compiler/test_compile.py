@@ -11,7 +11,7 @@ from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import LARGE, SMALL, TINY
-from spikeplane_hw.descriptor import descriptor_layout
+from spikeplane_hw.descriptor import layer_layout, term_layout
 from spikeplane_hw.memory_map import Register, Space
 
 
@@ -89,16 +89,18 @@ def test_vectors_are_what_the_model_gives():
 
 def test_fields_are_decoded_as_encoded():
     program = Program.of(place(network(2), CORES[0]))
-    layout = descriptor_layout(CORES[0])
-    for fields in program.descriptors:
-        assert decode_fields(layout, encode_fields(layout, fields, "x")) == fields
-    lowest = program.descriptors[0] | {"fire_above": -(1 << 15)}
+    for layer in program.layers:
+        for layout, fields in (
+            (layer_layout(CORES[0]), layer.layer), *((term_layout(CORES[0]), term) for term in layer.terms),
+        ):
+            assert decode_fields(layout, encode_fields(layout, fields, "x")) == fields
+    layout, lowest = layer_layout(CORES[0]), program.layers[0].layer | {"fire_above": -(1 << 15)}
     assert decode_fields(layout, encode_fields(layout, lowest, "x")) == lowest
 
 
 def test_descriptor_fields_that_overflow_are_named():
     program = Program.of(place(deep(), SMALL))
-    program.descriptors[0]["steps"] = 300
+    program.layers[0].layer["steps"] = 300
     with pytest.raises(CompileError) as error:
         program.verify()
     assert str(error.value) == "layer 'a': steps is 300, limit 0..255"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import residual_networks
 from narrow_core import CONFIG
 from ragged_networks import chain, changed, layer, or_pool, samples
 from spikeplane.compiler.compile import compile_network
@@ -59,6 +60,10 @@ def memory_free() -> IntegerNetwork:
     ])
 
 
+def residual() -> IntegerNetwork:
+    return residual_networks.network(18)
+
+
 @pytest.fixture(scope="module")
 def driver():
     with SimulatedTransport(CONFIG) as transport, Driver(transport, CONFIG) as driver:
@@ -66,7 +71,7 @@ def driver():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize("make", [events, image, memory_free], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [events, image, memory_free, residual], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()

@@ -22,7 +22,7 @@ from spikeplane.network.container import read_container, write_container
 from spikeplane.network.file import load_network, network_digest, save_network
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_layout, descriptor_words
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, term_layout
 from spikeplane_hw.memory_map import Counter, Register, Space
 
 
@@ -91,10 +91,12 @@ WRONG = {
     "height": (lambda i: layers(i, 0, height=i.layers[0].height + 1), "height is"),
     "width": (lambda i: layers(i, 0, width=i.layers[0].width + 1), "width is"),
     "width text": (lambda i: layers(i, 0, width="x"), "width must be an integer, not 'x'"),
-    "taps": (lambda i: layers(i, 0, taps=i.layers[0].taps + 1), "taps is"),
-    "source": (lambda i: layers(i, 1, source="x"), "source is 'x', must be one of input"),
-    "source later": (lambda i: layers(i, 0, source=i.layers[1].name), "must be one of input"),
-    "source wrong": (lambda i: layers(i, 1, source="input"), f"layer {'{0}'}"),
+    "taps": (lambda i: layers(i, 0, taps=(i.layers[0].taps[0] + 1,)), "taps is"),
+    "more taps": (lambda i: layers(i, 0, taps=i.layers[0].taps + (1,)), "the number of taps is 2"),
+    "sources": (lambda i: layers(i, 1, sources=()), "the number of sources is 0"),
+    "source": (lambda i: layers(i, 1, sources=("x",)), "source is 'x', must be one of input"),
+    "source later": (lambda i: layers(i, 0, sources=(i.layers[1].name,)), "must be one of input"),
+    "source wrong": (lambda i: layers(i, 1, sources=("input",)), f"layer {'{0}'}"),
     "name twice": (lambda i: layers(i, 1, name=i.layers[0].name), "is empty or another map's"),
     "name number": (lambda i: layers(i, 0, name=3), "name must be a text, not 3"),
     "state base": (lambda i: layers(i, 0, state_base=0), "state_base is 0, by its descriptor"),
@@ -115,7 +117,7 @@ WRONG = {
     "fewer parameters": (lambda i: contents(i, Space.PARAMETERS, lambda at, words: (at, words[:-1])),
                          "it takes PARAMETERS up to"),
     "half a program": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, words[:-1])),
-                       "PROGRAM: the number of words is"),
+                       "its descriptors are cut at word"),
     "no program": (lambda i: replace(i, contents={}), "no words are there"),
     "logits": (lambda i: replace(i, contents=i.contents | {Space.LOGITS: (0, np.zeros((1, 4), np.uint8))}),
                "LOGITS: not a memory that an image fills"),
@@ -141,10 +143,22 @@ def test_a_wrong_field_is_named(image, change, message):
     assert "\n" not in str(error.value)
 
 
+def bit_names(image) -> list[str]:
+    """Return of each bit of the program the name of its field."""
+    names = []
+    for info in image.layers:
+        for layout in (layer_layout(image.config), *[term_layout(image.config)] * len(info.sources)):
+            own = [""] * PROGRAM_WIDTH * descriptor_words(layout)
+            for name, field in layout:
+                own[field.offset:field.offset + field.width] = [name] * field.width
+            names += own
+    return names
+
+
 def test_bits_of_the_program_that_change_shape_or_place_are_noticed(image):
     """What is not noticed are parameters of neurons and weights, and free places of maps that nobody keeps."""
     words = image.contents[Space.PROGRAM][1]
-    missed, layout = set(), descriptor_layout(image.config)
+    missed, names = set(), bit_names(image)
     for bit in range(0, 8 * words.size):
         changed = contents(image, Space.PROGRAM, lambda at, copy, bit=bit: (
             at, flipped(copy, bit // (8 * words.shape[1]), bit % (8 * words.shape[1]))))
@@ -152,8 +166,7 @@ def test_bits_of_the_program_that_change_shape_or_place_are_noticed(image):
             changed.verify()
         except ImageError:
             continue
-        place = bit % (PROGRAM_WIDTH * descriptor_words(image.config))
-        missed |= {name for name, field in layout if field.offset <= place < field.offset + field.width}
+        missed.add(names[bit])
     # A stride says nothing where there is one window.
     assert missed <= {
         "shift", "fire_above", "reset", "decode_scale", "doubled", "output_base", "output_flags", "stride",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import residual_networks
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
@@ -43,3 +44,11 @@ def check(net, config, schedule, count=2):
 @pytest.mark.parametrize("seed", range(12))
 def test_words_give_what_the_model_gives(seed, taps, direct, schedule):
     check(network(seed, direct=direct, taps=taps), CORES[seed % len(CORES)], schedule)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("direct", [False, True], ids=["spikes", "image"])
+@pytest.mark.parametrize("seed", range(12))
+def test_words_of_layers_of_several_terms(seed, direct, schedule):
+    config = CORES[seed % len(CORES)]
+    check(residual_networks.fitting(1000 * seed, config, schedule, direct=direct), config, schedule)

@@ -93,5 +93,5 @@ def test_layers_read_the_maps_that_they_name():
     placed = place(IntegerNetwork(
         input=InputFormat(channels=4, height=2, width=2, steps=2), nodes=nodes, logit_offset=np.zeros(3, np.int64),
     ), CORES[0]).layers
-    assert [each.layer.source for each in placed] == [INPUT, "first", "pool"]
+    assert [each.terms[0].term.source for each in placed] == [INPUT, "first", "pool"]
     assert [each.source for each in placed[1:]] == [each.target for each in placed[:-1]]

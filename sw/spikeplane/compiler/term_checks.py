@@ -1,0 +1,148 @@
+"""What an image says of a layer's terms, held against their descriptors, passes, weights and parameters."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spikeplane_hw.memory_map import Space
+from spikeplane_hw.neuron import SHIFTS
+
+from ..network.input import INPUT
+from .placement import identity_slots
+from .spike_map import SpikeMap
+
+if TYPE_CHECKING:
+    from .image import Image
+
+__all__ = ["Held", "ImageError", "limit", "must", "verify_term"]
+
+
+class ImageError(ValueError):
+    """An image is unusable; the message names the file, or the value and its limit."""
+
+
+@dataclass(kw_only=True)
+class Held:
+    """What terms read, and what of it those before them take."""
+
+    image: "Image"
+    passes: list[dict[str, int]]
+    maps: dict[str, SpikeMap]
+    rings: dict[str, int]
+    """Steps of each map that taps look back in, less one."""
+    next_pass: int = 0
+    next_weight: int = 1
+    next_parameter: int = 0
+
+
+def must(where: str, name: str, found: Any, expected: Any) -> None:
+    """Raise an ImageError unless what the image says is what its words say."""
+    if found != expected:
+        raise ImageError(f"{where}: {name} is {found!r}, by its descriptor {expected!r}")
+
+
+def limit(where: str, name: str, value: int, low: int, high: int) -> None:
+    """Raise an ImageError unless a descriptor's value is within its limits."""
+    if not low <= value <= high:
+        raise ImageError(f"{where}: its descriptor's {name} is {value}, limit {low}..{high}")
+
+
+def verify_term(
+    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int], *, streamed_last: bool
+) -> None:
+    """Check a term's descriptor ``d``, and that it reads the map that it names."""
+    if source not in held.maps:
+        raise ImageError(f"{where}: source is {source!r}, must be one of {', '.join(held.maps)}")
+    image = held.image
+    streamed = source == INPUT and image.schedule.stores and not image.input.direct
+    for name, expected in (("streamed", streamed), ("streamed_last", streamed_last)):
+        if d[name] != expected:
+            raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
+                             f"schedule")
+    for name in ("kernel_rows", "kernel_slots", "stride", "input_rows", "input_row"):
+        limit(where, name, d[name], 1, 1 << 30)
+    limit(where, "input_ring", d["input_ring"], held.rings[source], held.rings[source])
+    limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
+    _verify_walk(where, held, source, layer, d)
+    _verify_memories(where, held, layer, d)
+    _verify_passes(where, held, taps, d)
+
+
+def _verify_walk(where: str, held: Held, name: str, layer: dict[str, int], d: dict[str, int]) -> None:
+    config, source = held.image.config, held.maps[name]
+    full = d["input_row"] == source.step_slots and d["input_rows"] == 1
+    if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
+        raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
+                         f"{name!r} has {source.height} of {source.row_slots}")
+    start = (d["input_base"] + d["pad_rows"] * d["input_row"]) % (1 << config.slot_width)
+    for what, found, expected in (
+        ("first slot", start, source.base), ("slots of a step", d["input_step"], source.step_slots),
+        ("first row flag", d["input_flags"], source.flags),
+        ("row flags", d["skip_silent"], int(source.flagged and not (full and source.height > 1))),
+    ):
+        if found != expected:
+            raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
+    pixel, shortcut = source.pixel_slots, bool(d.get("shortcut"))
+    kernel_slots = pixel if shortcut else d["kernel_slots"]
+    columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
+    if full and source.height > 1:
+        columns = kernel_slots // pixel  # Its one window is the whole step.
+        limit(where, "kernel_slots", d["kernel_slots"], source.step_slots, source.step_slots)
+    for what, expected in (
+        ("output_rows", (d["input_rows"] + 2 * d["pad_rows"] - d["kernel_rows"]) // d["stride"] + 1),
+        ("output_columns", (columns + 2 * d["pad_rows"] - kernel_slots // pixel) // d["stride"] + 1),
+    ):
+        limit(where, what, layer[what], expected, expected)
+    identity = identity_slots(config)
+    expected = {
+        "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 else 0,
+        "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
+        "pad_slots": d["pad_rows"] * pixel,
+        "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
+        "input_group": identity if shortcut else 0,
+        "input_slots": pixel if shortcut else 0,
+    }
+    if shortcut:
+        expected |= {"kernel_rows": 1, "kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+    for what, value in expected.items():
+        limit(where, what, d[what], value, value)
+    if shortcut:
+        return
+    if rest or d["weight_group"] % (d["kernel_rows"] * d["kernel_slots"]) or not d["weight_group"]:
+        raise ImageError(f"{where}: its windows of {d['kernel_rows']} rows of {d['kernel_slots']} slots and its "
+                         f"channel groups of {d['weight_group']} slots are not made of whole pixels and planes")
+
+
+def _verify_memories(where: str, held: Held, layer: dict[str, int], d: dict[str, int]) -> None:
+    """Check that the weights and parameters which a descriptor names are there."""
+    config, contents = held.image.config, held.image.contents
+    first = 1 if d.get("shortcut") else held.next_weight
+    if d["weight_base"] != first:
+        raise ImageError(f"{where}: its weights begin at slot {d['weight_base']}, must at {first}")
+    if not d.get("shortcut"):
+        held.next_weight += layer["groups"] * d["weight_group"]
+    taken = {Space.WEIGHTS: held.next_weight * config.banks}
+    first = 0 if layer["logits"] else held.next_parameter
+    limit(where, "parameter_base", d["parameter_base"], first, first)
+    if not layer["logits"]:
+        held.next_parameter += 1 if d.get("shortcut") else layer["groups"]
+        taken[Space.PARAMETERS] = held.next_parameter * config.lanes
+    for space, count in taken.items():
+        found = len(contents[space][1]) if space in contents else 0
+        if count > found:
+            raise ImageError(f"{where}: it takes {space.name} up to word {count}, {found} are there")
+
+
+def _verify_passes(where: str, held: Held, taps: int, d: dict[str, int]) -> None:
+    first, passes = held.next_pass, held.passes
+    if d["pass_base"] != first:
+        raise ImageError(f"{where}: its passes begin at {d['pass_base']}, must at {first}")
+    limit(where, "pass_last", d["pass_last"], first, len(passes) - 1)
+    held.next_pass = d["pass_last"] + 1
+    own = passes[first:held.next_pass]
+    never = held.image.config.tap_count
+    if any(each["delay"] > never for each in own):
+        raise ImageError(f"{where}: a pass looks back more than {never} steps")
+    slots = identity_slots(held.image.config) if d.get("shortcut") else d["weight_group"]
+    if any(each["weight_offset"] >= slots for each in own):
+        raise ImageError(f"{where}: a pass has weights beyond the {slots} slots of a channel group")
+    must(where, "taps", taps, 1 + max((each["delay"] for each in own if each["delay"] < never), default=0))
