@@ -78,12 +78,14 @@ def test_builds_of_the_same_share(tmp_path, monkeypatch):
     monkeypatch.setattr(verilate, "quick_key", lambda *_: None)
     compiled = []
 
-    def compile_slowly(text, library, **_):
+    def compile_slowly(write_sources, library, **_):
+        (text,) = write_sources(tmp_path)
         compiled.append(text)
         time.sleep(0.5)
         library.write_text(text)
 
-    monkeypatch.setattr(verilate, "_compile", compile_slowly)
+    monkeypatch.setattr(verilate, "compile_library", compile_slowly)
+    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder: text)
     found = []
     threads = [threading.Thread(target=lambda: found.append(build_library(NARROW, tmp_path))) for _ in range(3)]
     for thread in threads:

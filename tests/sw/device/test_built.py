@@ -35,8 +35,9 @@ class Bench:
         component._MustUse__used = True
         return f"{self.text} {component.config}"
 
-    def compile(self, text, library, **_):
+    def compile(self, write_sources, library, **_):
         self.compiled += 1
+        (text,) = write_sources(library.parent)
         library.write_text(text)
 
     def open(self, component=None, **options):
@@ -71,7 +72,8 @@ def bench(tmp_path, monkeypatch, package, later):
     bench = Bench(tmp_path / "build")
     bench.directory.mkdir()
     monkeypatch.setattr(verilate, "_to_rtlil", bench.to_rtlil)
-    monkeypatch.setattr(verilate, "_compile", bench.compile)
+    monkeypatch.setattr(verilate, "compile_library", bench.compile)
+    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder: text)
     return bench
 
 
