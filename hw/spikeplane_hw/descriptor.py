@@ -30,6 +30,7 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
     slot = unsigned(config.slot_width)
     flag = unsigned(ceil_log2(config.row_flag_count))
+    several = int(config.term_count > 1)
     return data.StructLayout({
         "terms": ceil_log2(config.term_count),  # terms less one; their descriptors follow
         "output_rows": config.side_width,  # height of the output map
@@ -41,6 +42,8 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
         # Neuron update.
         "logits": 1,                 # add sums to the logits instead of updating neurons
+        "more_logits": several,      # to those of a layer before it
+        "store": several,            # a stream: potentials are what it is for, there are no spikes
         "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
         "reset": Reset,
         "decode_scale": STATE_WIDTH - 1,
@@ -49,6 +52,7 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "stored": 1,                 # each neuron has its own state word; else a chunk has one
         "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
         "state_base": group_widths(config)["state"],  # first states of the layer
+        "state_step": group_widths(config)["state"] * several,  # states of one time step of a stream, else 0
         # Spike output.
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
@@ -93,8 +97,11 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         "doubled": 1,                # weights are odd integers: signed sum = 2 * sum - reference
         "parameter_base": group_widths(config)["parameter"],  # first parameters of the term
         "shift": range(len(SHIFTS)),  # index into SHIFTS
+        # A stream: there is no window; addresses and sizes are states, in channel groups. Never the last
+        # term of a layer, with which potentials are read.
+        "stream": several,
         # A shortcut: group g reads the slots from g * input_group on of its pixel's input_slots, if there
-        # are any, with the same weights and parameters as all groups.
+        # are any. Shortcuts and streams have the same weights and parameters for all groups.
         "shortcut": several,
         "input_group": pixel * several,
         "input_slots": pixel * several,

@@ -44,6 +44,8 @@ class NeuronUnit(wiring.Component):
         Unsigned sums of the lane and of the reference.
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
+    stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
+        Only where there are several terms: the sum is this integer instead.
     signed_sum_2 : ``Out(signed(sum_width))``
         The signed sum.
     parameter_1 : ``In(parameter_layout())``
@@ -82,6 +84,8 @@ class NeuronUnit(wiring.Component):
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
+            "stream_1": In(1),
+            "stored_1": In(signed(STATE_WIDTH)),
             "signed_sum_2": Out(signed(config.sum_width)),
             "parameter_1": In(parameter_layout()),
             "parameter_2": Out(parameter_layout()),
@@ -115,10 +119,10 @@ class NeuronUnit(wiring.Component):
         """
         sum_width = self.config.sum_width
         sum_1 = Signal.like(self.sum_0)
-        m.d.sync += [
-            sum_1.eq(self.sum_0),
-            self.signed_sum_2.eq(Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1),
-        ]
+        signed_sum_1 = Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1
+        if self.config.term_count > 1:
+            signed_sum_1 = Mux(self.stream_1, self.stored_1, signed_sum_1)
+        m.d.sync += [sum_1.eq(self.sum_0), self.signed_sum_2.eq(signed_sum_1)]
 
         product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
         offset_3 = Signal(signed(OFFSET_WIDTH))

@@ -1,6 +1,6 @@
 """The order of a layer's work: output pixels, time steps and terms, and where the window of each lies."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -103,6 +103,7 @@ class SegmentWalk(wiring.Component):
         # Where the segment's results go.
         group_state = Signal.like(layer.state_base)
         pixel_state = Signal.like(layer.state_base)
+        step_state = Signal.like(layer.state_base) if several else pixel_state
         group_output = Signal(config.slot_width)
         pixel_output = Signal(config.slot_width)
         first_flag = Signal.like(layer.output_flags)
@@ -119,6 +120,7 @@ class SegmentWalk(wiring.Component):
         weight = Signal(config.weight_address_width)
         age = Signal.like(self.age)
         window, segment = self.windows.p, self.segments.p
+        more_logits = layer.more_logits if several else Const(0)
         m.d.comb += [
             window.term.eq(index),
             window.slot.eq(slot),
@@ -127,20 +129,22 @@ class SegmentWalk(wiring.Component):
             window.count.eq(right - left),
             window.top.eq(at.row_index),
             window.flag.eq(at.step_flag),
-            segment.parameter.eq(d.parameter_base + (Mux(d.shortcut, 0, group) if several else group)),
-            segment.state.eq(Mux(layer.stored, pixel_state, layer.state_base)),
+            segment.parameter.eq(d.parameter_base + (Mux(d.shortcut | d.stream, 0, group) if several else group)),
+            segment.state.eq(Mux(layer.stored, step_state, layer.state_base)),
             segment.lanes.eq(Mux(last_group, layer.last_lanes, config.lanes)),
             segment.output.eq(step_output),
             segment.flag.eq(step_output_flag),
             segment.logit.eq(group),
             segment.initial.eq(
-                self.initial & (step == 0) & (~layer.logits | ((x == 0) & (y == 0) & (index == 0)))
+                self.initial & (step == 0) & (~layer.logits | ((x == 0) & (y == 0) & (index == 0) & ~more_logits))
             ),
             segment.doubled.eq(d.doubled),
             segment.shift.eq(d.shift),
             segment.first.eq(index == 0),
             segment.last.eq(index == layer.terms),
         ]
+        if several:
+            m.d.comb += [segment.stream.eq(d.stream), segment.stream_state.eq(slot)]
         window_taken = Signal()
         segment_taken = Signal()
 
@@ -186,6 +190,8 @@ class SegmentWalk(wiring.Component):
                         step_output_flag.eq(first_flag + y),
                         age.eq(self.age),
                     ]
+                    if several:
+                        m.d.sync += step_state.eq(pixel_state)
                 m.next = "TRIM"
 
             with m.State("TRIM"):
@@ -214,6 +220,8 @@ class SegmentWalk(wiring.Component):
                             step_output.eq(step_output + layer.output_step),
                             step_output_flag.eq(step_output_flag + layer.output_rows),
                         ]
+                        if several:
+                            m.d.sync += step_state.eq(step_state + layer.state_step)
                         with m.If(age != config.tap_count - 1):
                             m.d.sync += age.eq(age + 1)
                     with m.Else():

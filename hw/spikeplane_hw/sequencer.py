@@ -218,7 +218,7 @@ class Sequencer(wiring.Component):
                     m.next = "TERM"
                     with m.If(self.term_index == d.terms):
                         m.next = "START"
-                        with m.If(~d.logits):
+                        with m.If(~d.logits & (~d.store if config.term_count > 1 else 1)):
                             m.next = "CLEAR"
 
             with m.State("CLEAR"):

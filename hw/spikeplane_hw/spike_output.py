@@ -40,6 +40,8 @@ def write_spikes(m: Module, update, chunk, units):
         slots_data = merged
         complete = position.all() | chunk[9].last
     write = updates_neurons(config, update.layer, chunk[9]) & complete
+    if config.term_count > 1:
+        write = write & ~update.layer.store
     m.d.sync += [
         update.spike_write.enable.eq(write),
         update.spike_write.slot.eq(chunk[9].output + (chunk[9].lane >> ceil_log2(config.banks))),

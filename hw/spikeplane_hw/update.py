@@ -16,7 +16,7 @@ from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_la
 from .spike_output import write_spikes
 from .state_pack import pack_states
 from .synthesis import COPY
-from .update_chunks import chunk_pipeline, step_cycles, update_loop, updates_neurons
+from .update_chunks import STREAM_CYCLES, chunk_pipeline, step_cycles, update_loop, updates_neurons
 from .update_issue import UpdateIssue, segment_layout
 
 __all__ = ["Update", "segment_layout"]
@@ -85,7 +85,7 @@ class Update(wiring.Component):
         d = self.layer
 
         m.submodules.issue = issue = UpdateIssue(
-            config, loop=update_loop(config), step_cycles=step_cycles(config),
+            config, loop=update_loop(config), step_cycles=step_cycles(config), stream_cycles=STREAM_CYCLES,
             # A frugal core reads the snapshot up to three cycles later.
             free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
         )
@@ -108,6 +108,8 @@ class Update(wiring.Component):
         term = {
             "doubled_1": chunk[1 if config.frugal else 0].doubled, "shift_4": chunk[4 if config.frugal else 3].shift,
         }
+        if config.term_count > 1:
+            term["stream_1"] = (chunk[1] if config.frugal else chunk[0]).stream
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -240,12 +242,16 @@ class Update(wiring.Component):
         return (address >> self.layer.state_pack)[: ceil_log2(self.config.state_depth)]
 
     def elaborate_states(self, m: Module, chunk, units):
-        """Add the state memory: read in cycle 4, packed states in cycle 3; written in cycle 11."""
+        """Add the state memory: read in cycle 4, packed states in cycle 3, streams in cycle 0; written in cycle 11."""
         config = self.config
         read_address = self.state_address(chunk[4])
         if config.most_packed > 1:
             read_address = Mux(self.layer.state_pack != 0, self.state_address(chunk[3]), read_address)
         m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
+        if config.term_count > 1:
+            # Nothing else is read in this cycle.
+            stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
+            read_address = Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)
         host = self.states
         address, unit = self.host_unit(host)
         m.d.comb += [
@@ -257,6 +263,8 @@ class Update(wiring.Component):
         ]
         write = updates_neurons(config, self.layer, chunk[11])
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
+        if config.term_count > 1:
+            m.d.comb += [neuron.stored_1.eq(word) for neuron, word in zip(units, words, strict=True)]
         if config.most_packed > 1:
             gathered = pack_states(m, config, self.layer.state_pack, chunk, units, words)
             m.d.comb += [ram.ports.write_data.eq(Cat(gathered)), ram.ports.write_enable.eq(write)]

@@ -1,6 +1,6 @@
 """Order of the neuron updates: which chunk of which segment enters the pipeline in a cycle."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -24,6 +24,8 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "shift": range(len(SHIFTS)),  # of the term
         "first": 1,  # first term of the sum
         "last": 1,  # last term: then neurons are updated
+        "stream": int(config.term_count > 1),  # the sums are stored integers
+        "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,  # where they are
     })
 
 
@@ -35,6 +37,8 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,  # last chunk of the step
         "first_term": int(config.term_count > 1),
         "last_term": int(config.term_count > 1),
+        "stream": int(config.term_count > 1),
+        "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,
         "doubled": 1,
         "shift": range(len(SHIFTS)),
         "initial": 1,
@@ -53,7 +57,8 @@ class UpdateIssue(wiring.Component):
     A step starts at least ``loop`` cycles after the one before it if it reads what that one writes:
     chunks of a step come in the same order, so that is the distance of each chunk to itself. It
     starts at least ``step_cycles`` after it in any case: as long the fields of a chunk hold that
-    are those of its step.
+    are those of its step. A stream is read ``stream_cycles`` earlier than potentials, and waits until
+    those of the chunks before it were read.
 
     Members
     -------
@@ -69,10 +74,13 @@ class UpdateIssue(wiring.Component):
         No request waits and nothing is being issued.
     """
 
-    def __init__(self, config: CoreConfig, *, loop: int, step_cycles: int, free_chunks: int):
+    def __init__(
+        self, config: CoreConfig, *, loop: int, step_cycles: int, stream_cycles: int, free_chunks: int
+    ):
         self.config = config
         self.loop = loop
         self.step_cycles = step_cycles
+        self.stream_cycles = stream_cycles
         self.free_chunks = free_chunks
         super().__init__({
             "layer": In(layer_layout(config)),
@@ -105,6 +113,12 @@ class UpdateIssue(wiring.Component):
         cooldown = Signal(range(self.loop))
         freed = Signal()
 
+        clear = Const(1)  # potentials of all chunks issued have been read
+        if config.term_count > 1:
+            unread = Signal(range(self.stream_cycles + 1))
+            m.d.sync += unread.eq(Mux(issuing, self.stream_cycles, unread - (unread != 0)))
+            clear = ~self.segment.p.stream | (~issuing & (unread == 0))
+
         dependent = Signal()
         m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
 
@@ -121,7 +135,7 @@ class UpdateIssue(wiring.Component):
             repeat.eq((pending | again) & startable),
             load.eq(
                 self.segment.valid & (self.done | waiting)
-                & ~pending & (~issuing | (finishing & (steps == 1))) & startable
+                & ~pending & (~issuing | (finishing & (steps == 1))) & startable & clear
             ),
             begin.eq(repeat | load),
             self.segment.ready.eq(load),
@@ -196,7 +210,10 @@ class UpdateIssue(wiring.Component):
             chunk.last_term.eq(current.last),
             *(
                 chunk[name].eq(current[name])
-                for name in ("parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift")
+                for name in (
+                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "stream",
+                    "stream_state",
+                )
             ),
         ]
         return m

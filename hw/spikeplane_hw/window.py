@@ -36,6 +36,8 @@ class Segment:
     shift: int
     first: bool
     last: bool
+    stream: bool
+    stream_state: int
     passes: list[PassRows] = field(default_factory=list)
 
 
@@ -63,11 +65,13 @@ def walk(
                     state += pixel * layer["groups"] + group
                 for step in range(1 if layer["replay"] else layer["steps"]):
                     for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):
-                        window = _Window(config, term, place, group, y, x, step, min(places.age + step, config.tap_count - 1))
+                        age = min(places.age + step, config.tap_count - 1)
+                        window = _Window(config, term, place, group, y, x, step, age)
+                        own = state + step * layer["state_step"] if layer["stored"] else state
                         planes = passes[term["pass_base"]:term["pass_last"] + 1]
                         yield Segment(
-                            parameter=term["parameter_base"] + (0 if window.shortcut else group),
-                            state=state,
+                            parameter=term["parameter_base"] + (0 if window.shared else group),
+                            state=own,
                             lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
@@ -75,11 +79,15 @@ def walk(
                             ) % (1 << config.slot_width),
                             flag=layer["output_flags"] + places.output_flags + step * layer["output_rows"] + y,
                             logit=group,
-                            initial=initial and step == 0 and (not layer["logits"] or pixel == index == 0),
+                            initial=initial and step == 0 and (
+                                not layer["logits"] or (pixel == index == 0 and not layer["more_logits"])
+                            ),
                             doubled=term["doubled"],
                             shift=term["shift"],
                             first=index == 0,
                             last=index == len(terms) - 1,
+                            stream=window.stream,
+                            stream_state=window.stream_state,
                             passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
                         )
 
@@ -99,7 +107,25 @@ class _Window:
 
     @property
     def shortcut(self) -> bool:
-        return bool(self.term.get("shortcut"))
+        return bool(self.term["shortcut"])
+
+    @property
+    def stream(self) -> bool:
+        return bool(self.term["stream"])
+
+    @property
+    def shared(self) -> bool:
+        """Whether all channel groups have the same parameters."""
+        return self.shortcut or self.stream
+
+    @property
+    def stream_state(self) -> int:
+        """Where the stored integers of a stream are, in channel groups."""
+        d = self.term
+        return (
+            d["input_base"] + self.place.offset + self.group * d["input_group"] + self.step * d["input_step"]
+            + self.y * d["row_stride"] + self.x * d["column_stride"]
+        ) % (1 << self.config.slot_width)
 
     def rows(self, plane: Mapping[str, int], end: bool) -> PassRows:
         """Return the rows of a pass."""

@@ -30,15 +30,17 @@ def random_layer(config, generator, terms=None):
     passes = [dict.fromkeys(pass_layout(config).members, 0)] * generator.randrange(4)
     found = []
     for _ in range(count):
-        shortcut = config.term_count > 1 and generator.random() < 0.3
-        found.append(random_term(config, generator, layer, passes, shortcut))
+        kind = generator.choice(["", "", "shortcut", "stream"]) if config.term_count > 1 else ""
+        found.append(random_term(config, generator, layer, passes, kind))
     layer["terms"] = count - 1
+    if config.term_count > 1:
+        layer |= {"more_logits": generator.randint(0, 1), "state_step": generator.randrange(3)}
     return layer, found, passes
 
 
-def random_term(config, generator, layer, passes, shortcut=False):
-    """Return a random term of ``layer``; its passes are added to ``passes``."""
-    kernel_rows, kernel_columns = (1, 1) if shortcut else (generator.randint(1, 4), generator.randint(1, 4))
+def random_term(config, generator, layer, passes, kind=""):
+    """Return a random term of ``layer``, a "shortcut", a "stream" or a window; its passes are added to ``passes``."""
+    kernel_rows, kernel_columns = (1, 1) if kind else (generator.randint(1, 4), generator.randint(1, 4))
     stride = generator.randint(1, 2)
     pad_rows, pad_columns = generator.randrange(kernel_rows), generator.randrange(kernel_columns)
     pixel = generator.randint(1, 2)
@@ -71,7 +73,13 @@ def random_term(config, generator, layer, passes, shortcut=False):
         "parameter_base": generator.randrange(4),
         "shift": generator.randrange(len(SHIFTS)),
     }
-    if shortcut:
+    if kind == "stream":
+        planes = 1
+        term |= {
+            "stream": 1, "weight_group": 0, "kernel_slots": 0, "input_group": 1, "stride": 1,
+            "pass_last": len(passes),
+        }
+    if kind == "shortcut":
         term |= {
             "shortcut": 1, "weight_group": 0, "kernel_slots": generator.randint(1, 2),
             "input_group": generator.randint(1, 2), "input_slots": pixel,

@@ -36,7 +36,7 @@ CONFIGS = {
     "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
     "wide": WIDE,
     "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1),
-    "small": replace(SMALL, state_depth=64, parameter_depth=16, spike_depth=256),
+    "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
 
@@ -96,12 +96,15 @@ class Layer:
     """A random layer: its descriptor, its segment requests, sums, and what they must lead to."""
 
     def __init__(
-        self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1
+        self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1,
+        streams=None,
     ):
         self.config, self.neuron, self.pack = config, neuron, pack
         self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay
         self.terms = terms
+        self.streams = streams
+        """Stored integers that a layer before it left, by state; terms read some of them."""
         self.table = config.table_count - 1
         self.output_step, self.output_rows = generator.randint(8, 20), generator.randint(1, 5)
         self.pixels = generator.randint(1, 4)
@@ -131,6 +134,8 @@ class Layer:
         for pixel in range(self.pixels):
             # The second walk over stored pixels finds the lanes of the first; logits the first ones'.
             lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
+            if self.streams is not None:
+                lanes = config.lanes
             if pixel == 0:
                 lanes = min(config.lanes, config.logit_count)
             settings = [
@@ -144,7 +149,7 @@ class Layer:
             for step in range(1 if self.replay else self.steps):
                 shared = {
                     "lanes": lanes,
-                    "state": 1 + pixel if self.stored else 3,
+                    "state": self.state(pixel),
                     "output": generator.randrange(100) // config.chunk_slots * config.chunk_slots,
                     "flag": generator.randrange(20),
                     "logit": config.logit_count // config.lanes - 1,
@@ -155,10 +160,19 @@ class Layer:
                 group = []
                 for term in settings:
                     request = {**shared, **term, "initial": int(initial and (term["first"] or not self.logits))}
+                    if self.streams and not term["last"] and generator.random() < 0.5:
+                        request |= {"stream": 1, "stream_state": generator.choice(list(self.streams))}
+                    elif config.term_count > 1:
+                        request |= {"stream": 0, "stream_state": 0}
                     group.append((request, *self.draw(request)))
                 requests += group
                 self.expect(group)
         return requests
+
+    def state(self, pixel):
+        """Return where the states of a pixel are."""
+        beside = 5 if self.streams else 0
+        return 1 + pixel + beside if self.stored else 3 + beside
 
     def draw(self, request):
         """Return sums of the lanes and of the reference; of several terms such that their sum is narrow enough."""
@@ -179,8 +193,11 @@ class Layer:
     def scaled(self, request, sums, reference):
         """Return the exact currents of a term."""
         lanes, start = request["lanes"], request["parameter"] * self.config.lanes
+        signed = (np.array(sums) << request["doubled"])[:lanes] - reference
+        if request.get("stream"):
+            signed = self.streams[request["stream_state"]]
         return scale_sum(
-            (np.array(sums) << request["doubled"])[:lanes] - reference, self.multiplier[start:start + lanes],
+            signed, self.multiplier[start:start + lanes],
             self.offset[start:start + lanes], SHIFTS[request["shift"]],
         )
 
@@ -290,9 +307,9 @@ def run(config, layers, longest_pause: int, seed: int = 1) -> list[list[int]]:
         ):
             word = parameter_layout().const({"multiplier": int(multiplier), "offset": int(offset)})
             await host_write(ctx, dut.parameters, address, word.as_value().value)
-        if first.neuron.quantized:
-            for index, code in enumerate(first.neuron.table):
-                address = first.table << TABLE_INDEX_WIDTH | index
+        for layer in [layer for layer in layers if layer.neuron.quantized][-1:]:
+            for index, code in enumerate(layer.neuron.table):
+                address = layer.table << TABLE_INDEX_WIDTH | index
                 await host_write(ctx, dut.tables, address, int(code) & 0xFF)
         for layer in layers:
             ctx.set(dut.layer, layer.descriptor)
@@ -347,6 +364,28 @@ def test_matches_neuron(name, state_bits):
         run(config, layers, longest_pause)
         assert sum(layer.spikes for layer in layers)
         assert sum(layer.saturations for layer in layers)
+
+
+@pytest.mark.parametrize("longest_pause", [0, 12])
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config.term_count > 1])
+def test_streams(name, longest_pause):
+    """A layer leaves its currents as they are; others sum them up, with windows and potentials of their own."""
+    config = CONFIGS[name]
+    generator = random.Random(name)
+    parameters = random_parameters(config, generator)
+    store = Neuron(fire_above=32767, reset=Reset.NONE, state_bits=16, leak=0.0)
+    first = Layer(config, generator, store, parameters, stored=True, terms=2, streams={})
+    first.steps = 1
+    readers = [
+        Layer(config, generator, random_neuron(generator, bits, Levels.TANH, Reset.HARD), parameters,
+              stored=stored, terms=config.term_count, streams=first.states)
+        for bits in (0, 4) for stored in (False, True)
+    ]
+    run(config, [first, readers[0]], longest_pause)
+    for reader in readers[1:]:
+        first.states.clear()
+        first.writes, first.flags, first.spikes, first.saturations = [], [], 0, 0
+        run(config, [first, reader], longest_pause)
 
 
 @pytest.mark.parametrize("longest_pause", [0, 12])
