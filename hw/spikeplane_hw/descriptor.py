@@ -101,7 +101,8 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         # term of a layer, with which potentials are read.
         "stream": several,
         # A shortcut: group g reads the slots from g * input_group on of its pixel's input_slots, if there
-        # are any. Shortcuts and streams have the same weights and parameters for all groups.
+        # are any, all with the same weights.
+        "shared": several,           # all channel groups have the same parameters
         "shortcut": several,
         "input_group": pixel * several,
         "input_slots": pixel * several,

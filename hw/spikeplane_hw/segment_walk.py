@@ -129,7 +129,7 @@ class SegmentWalk(wiring.Component):
             window.count.eq(right - left),
             window.top.eq(at.row_index),
             window.flag.eq(at.step_flag),
-            segment.parameter.eq(d.parameter_base + (Mux(d.shortcut | d.stream, 0, group) if several else group)),
+            segment.parameter.eq(d.parameter_base + (Mux(d.shared, 0, group) if several else group)),
             segment.state.eq(Mux(layer.stored, step_state, layer.state_base)),
             segment.lanes.eq(Mux(last_group, layer.last_lanes, config.lanes)),
             segment.output.eq(step_output),

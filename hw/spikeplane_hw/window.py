@@ -70,7 +70,7 @@ def walk(
                         own = state + step * layer["state_step"] if layer["stored"] else state
                         planes = passes[term["pass_base"]:term["pass_last"] + 1]
                         yield Segment(
-                            parameter=term["parameter_base"] + (0 if window.shared else group),
+                            parameter=term["parameter_base"] + (0 if term["shared"] else group),
                             state=own,
                             lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
                             output=(
@@ -112,11 +112,6 @@ class _Window:
     @property
     def stream(self) -> bool:
         return bool(self.term["stream"])
-
-    @property
-    def shared(self) -> bool:
-        """Whether all channel groups have the same parameters."""
-        return self.shortcut or self.stream
 
     @property
     def stream_state(self) -> int:

@@ -73,6 +73,8 @@ def random_term(config, generator, layer, passes, kind=""):
         "parameter_base": generator.randrange(4),
         "shift": generator.randrange(len(SHIFTS)),
     }
+    if config.term_count > 1:
+        term["shared"] = generator.randint(0, 1)
     if kind == "stream":
         planes = 1
         term |= {

@@ -1,9 +1,11 @@
 """Random graphs: residual blocks of both kinds, streams, attention, pools, heads, taps, ragged sizes."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 from ragged_networks import affine, neuron, pick, weights
+from spikeplane.compiler.placement import CompileError, place
 from spikeplane.network.endings import Ending, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
@@ -19,13 +21,14 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane_hw.neuron import SHIFTS, Reset
 
-__all__ = ["graph"]
+__all__ = ["fitting", "graph"]
 
 
 class _Builder:
     """Adds random nodes, each with sources of the right kind among those that are there."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, *, on_core: bool):
+        self.on_core = on_core
         self.random = np.random.default_rng(seed)
         random = self.random
         direct = random.random() < 0.4
@@ -136,12 +139,13 @@ class _Builder:
         one = self.add([self.window(source, channels, (1, 1))], store)
         spikes = self.add([Stored(streams=(one,), exponent=12 - fraction)], self.fire())
         other = self.add([self.window(spikes, channels, (1, 1)), Stored(streams=(one,))], store)
-        both = self.add([Stored(streams=(one, other)), self.window(spikes, channels, (1, 1))], store)
+        pair = (other,) if self.on_core else (one, other)
+        both = self.add([Stored(streams=pair), self.window(spikes, channels, (1, 1))], store)
         if self.random.random() < 0.5:
             both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
                             Store(fraction_bits=fraction - 1))
             fraction -= 1
-        if self.random.random() < 0.3:
+        if not self.on_core and self.random.random() < 0.3:
             return self.convolution(both, channels)
         return self.add([Stored(streams=(both,), exponent=12 - fraction)], self.fire())
 
@@ -156,16 +160,21 @@ class _Builder:
         self.classes = classes
 
 
-def graph(seed: int) -> IntegerNetwork:
-    """Return a random graph with at least one part of each kind over some ten seeds."""
-    made = _Builder(seed)
+def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
+    """Return a random graph with at least one part of each kind over some ten seeds.
+
+    With ``on_core`` there are a stream and no parts that no core runs yet.
+    """
+    made = _Builder(seed, on_core=on_core)
     random = made.random
     source = INPUT
     if made.form.direct or random.random() < 0.7:
         source = made.convolution(INPUT)
     for _ in range(int(random.integers(1, 4))):
-        part = pick(random, (made.convolution, made.pool, made.block, made.attention, made.streams))
-        source = part(source)
+        parts = (made.convolution, made.pool, made.block, made.attention, made.streams)
+        source = pick(random, parts[:3] + parts[4:] if on_core else parts)(source)
+    if on_core:
+        source = made.streams(source)
     read = {name for node in made.nodes for name in node.sources}
     unread = [node.name for node in made.nodes if node.name not in read]
     others = [name for name, form in made.maps.items() if not form.replayed]
@@ -178,3 +187,15 @@ def graph(seed: int) -> IntegerNetwork:
     )
     network.verify()
     return network
+
+
+def fitting(seed: int, config, schedule) -> IntegerNetwork:
+    """Return the first graph from ``seed`` on that a core runs, with a stream."""
+    for number in itertools.count(seed):
+        made = graph(number, on_core=True)
+        try:
+            place(made, config, schedule, keep_states=True)
+        except CompileError:
+            continue
+        return made
+    raise AssertionError

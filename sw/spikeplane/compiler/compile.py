@@ -13,6 +13,7 @@ from ..network import model
 from ..network.file import network_digest
 from ..network.graph import IntegerNetwork
 from ..network.input import InputFormat
+from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
@@ -67,6 +68,7 @@ def compile_network(
                 state_base=placed.state_base if placed.stored else None,
                 state_pack=placed.state_pack,
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
+                stream_steps=0 if placed.stream is None else placed.stream.steps,
                 taps=tuple(len(term.term.taps) for term in placed.terms),
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
@@ -109,7 +111,9 @@ def _weight_words(placement: Placement) -> np.ndarray:
     bits = np.zeros((slots, config.banks, config.lanes), np.uint8)  # slot 0 stays all zeros
     for placed in placement.layers:
         for term in placed.terms:
-            slots = _identity(config) if term.term.weight is None else _weight_slots(term, config)
+            if term.term.kind in (TermKind.STREAM, TermKind.NOTHING):
+                continue
+            slots = _identity(config) if term.term.shortcut else _weight_slots(term, config)
             bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
@@ -139,7 +143,7 @@ def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
 
 def _parameter_words(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
     padded = np.zeros((2, placed.parameter_groups * config.lanes), np.int64)
-    if placed.term.shortcut:
+    if placed.term.kind is not TermKind.WINDOW:
         padded[:] = placed.term.affine  # one for all channels
     else:
         padded[:, :placed.term.channels] = placed.term.affine

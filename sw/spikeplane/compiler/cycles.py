@@ -14,11 +14,12 @@ from spikeplane_hw.descriptor import program_words
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.update_chunks import update_loop
+from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
 
 from ..network import model
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
+from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .placement import PlacedLayer, PlacedTerm, place
 
@@ -72,7 +73,7 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = [_slots(term, maps[term.term.source], config) for term in placed.terms]
+        slots = [_slots(term, maps.get(term.term.source), len(inputs), steps, config) for term in placed.terms]
         if not schedule.stores:
             cycles[:, index] = _layer(placed, slots, 0, steps, config)
         else:
@@ -116,7 +117,11 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     for group in range(placed.groups):
         last = group == placed.groups - 1
         lanes = placed.last_lanes if last else config.lanes
-        updates = [_update_cycles(placed, lanes, steps, config, last=term == terms - 1) for term in range(terms)]
+        updates = [
+            _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
+            + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
+            for term, each in enumerate(placed.terms)
+        ]
         for index in range(segments):
             walked = np.maximum(np.maximum(walked, starts[-ahead]) + walk[index], fetches[-back])
             fetched = np.maximum(
@@ -155,6 +160,9 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
 def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: CoreConfig) -> _Work:
     """Return what fetch and banks have to do for each segment of one channel group."""
     source, term = placed.source, placed.term
+    if not slots.shape[3]:  # The end of a pass is all there is.
+        ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
+        return _Work(ends, ends)
     first_step = time if placed.streamed else 0
     count, planes, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
@@ -204,8 +212,12 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
     )
 
 
-def _slots(placed: PlacedTerm, values: np.ndarray, config: CoreConfig) -> np.ndarray:
-    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks)."""
+def _slots(
+    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, config: CoreConfig
+) -> np.ndarray:
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream."""
+    if values is None:
+        return np.zeros((count, 1, steps, 0, 0, config.banks), np.uint8)
     count, steps, channels, height, width = values.shape
     planes = placed.input_planes
     bits = np.zeros(

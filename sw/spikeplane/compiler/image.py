@@ -46,6 +46,8 @@ class LayerInfo:
     state_bits: int = 0
     taps: tuple[int, ...] = (1,)
     """Time steps of its input that each term looks at."""
+    stream_steps: int = 0
+    """Time steps of the integers that it stores at ``state_base``; 0: it stores none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,6 +153,19 @@ class Image:
         groups = -(-info.channels // self.config.lanes)
         return (info.state_base * self.config.updates,
                 info.height * info.width * groups * self.config.lanes >> info.state_pack)
+
+    def stream_place(self, layer: int) -> tuple[int, int]:
+        """Return (first word, word count) in Space.STATES of the integers that a layer stores."""
+        info = self.layers[layer]
+        if not info.stream_steps:
+            raise ImageError(f"layer {info.name!r}: it stores no stream")
+        first, count = self.state_place(layer)
+        return first, count * info.stream_steps
+
+    def decode_stream(self, layer: int, words: np.ndarray) -> np.ndarray:
+        """Return the integers that a layer stores, int64 (steps, channels, height, width), from words of STATES."""
+        steps = np.split(words, self.layers[layer].stream_steps)
+        return np.stack([self.decode_states(layer, each) for each in steps])
 
     def decode_states(self, layer: int, words: np.ndarray) -> np.ndarray:
         """Return the codes, int64 (channels, height, width), from words of STATES."""

@@ -103,7 +103,7 @@ class _Machine:
     def layer(self, index: int, outer: int) -> None:
         config, (d, terms) = self.config, self.program[index]
         places = find_places(config, d, terms, outer, outer)
-        if not d["logits"]:
+        if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * d["output_rows"]] = False
         walked = walk(config, d, terms, self.passes, places, initial=outer == 0)
@@ -111,6 +111,8 @@ class _Machine:
         for number, segment in enumerate(walked):
             group, pixel, step = self.place(d, number // len(terms))
             total = self.segment(index, segment)[:segment.lanes]
+            if segment.stream:
+                total = self.stored(segment)
             if d["logits"]:
                 at = group * config.lanes
                 self.logits[at:at + segment.lanes] += total
@@ -147,6 +149,12 @@ class _Machine:
                 sums, reference = 2 * sums, 2 * reference
         return (2 * sums if segment.doubled else sums) - reference
 
+    def stored(self, segment: Segment) -> np.ndarray:
+        """Return the stored integers of all lanes that a stream has at one place."""
+        word, _, _ = self.state_places(segment.stream_state, segment.lanes, 0)
+        codes = self.states[word]
+        return codes - (codes >> (STATE_WIDTH - 1) << STATE_WIDTH)
+
     def scale(self, segment: Segment, total: np.ndarray) -> np.ndarray:
         """Return the currents of one term, exact."""
         first = segment.parameter * self.config.lanes
@@ -158,7 +166,7 @@ class _Machine:
         config, (d, _) = self.config, self.program[index]
         row = d["state_base"]
         if d["stored"]:
-            row += pixel * d["groups"] + group
+            row += pixel * d["groups"] + group + step * d["state_step"]
         word, low, width = self.state_places(row, len(exact), d["state_pack"])
         code = self.states[word] >> low & ((1 << width) - 1)
         state = (code - (code >> (width - 1) << width)) * (not initial)
@@ -178,6 +186,8 @@ class _Machine:
         # One by one: several may share a word.
         np.bitwise_and.at(self.states, word, ~(((1 << width) - 1) << low))
         np.bitwise_or.at(self.states, word, (u & ((1 << width) - 1)) << low)
+        if d["store"]:
+            return
         slots = -(-len(exact) // config.banks)
         slots = -(-slots // config.chunk_slots) * config.chunk_slots
         bits = np.zeros(slots * config.banks, np.int64)

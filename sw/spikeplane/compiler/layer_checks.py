@@ -21,10 +21,11 @@ __all__ = ["ImageError", "verify_layers"]
 
 
 NEURON_FIELDS = (
-    "fire_above", "reset", "decode_scale", "quantized", "table", "stored", "output_ring",
-    "output_base", "output_step", "output_pixel", "output_flags",
+    "fire_above", "reset", "decode_scale", "quantized", "table", "stored", "store", "state_step",
 )
 """Of a layer's descriptor: 0 where sums are added to the logits."""
+MAP_FIELDS = ("output_ring", "output_base", "output_step", "output_pixel", "output_flags")
+"""The same: 0 where there are no spikes."""
 
 
 def verify_layers(image: "Image") -> None:
@@ -41,38 +42,45 @@ def verify_layers(image: "Image") -> None:
     layout = pass_layout(image.config)
     held = Held(
         image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
-        maps={INPUT: image.input_map}, rings={INPUT: 0},
+        maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={},
     )
-    if any(term.get("shortcut") for _, terms in program for term in terms):
+    if any(term["shortcut"] for _, terms in program for term in terms):
         _verify_identity(held)
     streamed = [
         index for index, (_, terms) in enumerate(program) if any(term["streamed"] for term in terms)
     ]
-    next_state = image.config.chunks
+    next_state, heads = image.config.chunks, 0
     for index, (info, (d, terms)) in enumerate(zip(image.layers, program, strict=True)):
         where = f"layer {info.name!r}" if isinstance(info.name, str) and info.name else f"layer {index}"
         try:
             verify_fields(where, info)
         except NetworkError as error:
             raise ImageError(str(error)) from error
-        if not info.name or info.name in held.maps or info.name in [each.name for each in image.layers[:index]]:
+        if not info.name or info.name == INPUT or info.name in [each.name for each in image.layers[:index]]:
             raise ImageError(f"{where}: the name {info.name!r} is empty or another map's")
         for name in ("sources", "taps"):
             must(where, f"the number of {name}", len(getattr(info, name)), len(terms))
-        last = index == len(image.layers) - 1
-        if d["logits"] != last:
-            raise ImageError(f"{where}: the program {'adds' if d['logits'] else 'does not add'} it to the logits; "
-                             f"of {len(image.layers)} layers the last one is")
+        if not d["logits"] and index == len(image.layers) - 1:
+            raise ImageError(f"{where}: the program does not add it to the logits, which the last layer must be")
+        _limit_heads(where, d, heads)
+        heads += d["logits"]
         _verify_layer(where, image, info, d)
         for number, term in enumerate(terms):
             named = where if len(terms) == 1 else f"{where}, term {number}"
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
-            verify_term(named, held, info.sources[number], info.taps[number], d, term, streamed_last=ends)
+            verify_term(named, held, info.sources[number], info.taps[number], d, term,
+                        last=term is terms[-1], streamed_last=ends)
         next_state = _verify_states(where, image, info, d, next_state)
-        made = None if last else _target(where, image, info, d)
+        must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
+        if d["store"]:
+            held.streams[info.name] = _stream(where, info, d)
+        made = None if d["logits"] or d["store"] else _target(where, image, info, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
-        if made is not None:
+        if made is None:
+            for name in MAP_FIELDS:
+                limit(where, name, d[name], 0, 0)
+        else:
             held.maps[info.name], held.rings[info.name] = made, d["output_ring"]
     for space, count, found in (
         (Space.PASSES, held.next_pass, len(held.passes)),
@@ -80,6 +88,24 @@ def verify_layers(image: "Image") -> None:
     ):
         if count != found:
             raise ImageError(f"{space.name}: {found} words, the layers take {count}")
+
+
+def _limit_heads(where: str, d: dict[str, int], heads: int) -> None:
+    """Check that a layer begins the logits, or adds to those of a layer before it."""
+    more = int(bool(d["logits"]) and heads > 0)
+    limit(where, "more_logits", d["more_logits"], more, more)
+
+
+def _stream(where: str, info: "LayerInfo", d: dict[str, int]) -> SpikeMap:
+    """Return where the integers that a layer stores are."""
+    if not d["stored"] or d["state_pack"] or d["quantized"]:
+        raise ImageError(f"{where}: it makes a stream of potentials that are not stored as they are")
+    made = SpikeMap(
+        base=d["state_base"], steps=d["steps"], channels=info.channels, height=info.height, width=info.width,
+        pixel_slots=d["groups"], flagged=False,
+    )
+    limit(where, "state_step", d["state_step"], made.step_slots, made.step_slots)
+    return made
 
 
 def _integers(image: "Image", space: Space) -> list[int]:
@@ -153,13 +179,15 @@ def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, i
         raise ImageError(f"{where}: {1 << d['state_pack']} potentials of {info.state_bits} bits do not fit a word")
     chunks = config.chunks >> d["state_pack"]
     must(where, "state_base", info.state_base, d["state_base"] * chunks if d["stored"] else None)
+    if not d["store"]:
+        limit(where, "state_step", d["state_step"], 0, 0)
     if d["stored"]:
-        end = d["state_base"] * chunks + chunks * info.height * info.width * d["groups"]
+        end = d["state_base"] * chunks + chunks * info.height * info.width * d["groups"] * (info.stream_steps or 1)
         if d["state_base"] * chunks < first or end > config.state_depth:
             raise ImageError(f"{where}: its potentials are at chunks {d['state_base'] * chunks} to {end - 1}, limit "
                              f"{first}..{config.state_depth - 1}")
         return end
-    for name in ("state_base", "state_pack"):
+    for name in ("state_base", "state_pack", "state_step"):
         limit(where, name, d[name], 0, 0)
     return first
 

@@ -9,9 +9,10 @@ import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, program_words
 from spikeplane_hw.memory_map import LOGIT_WIDTH
-from spikeplane_hw.neuron import MULTIPLIER_WIDTH
+from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
 
+from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .spike_map import SpikeMap
 
@@ -46,6 +47,7 @@ class Limit(enum.Enum):
     LOGITS = "logits"
     PARAMETERS = "parameter chunks"
     STATES = "state chunks"
+    STREAM = "channel groups of a stream"
     SUM = "largest sum"
     REFERENCE = "largest reference sum"
     LOGIT_SUM = "largest logit"
@@ -162,6 +164,10 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
         return
     yield Need(kind=Limit.PARAMETERS, layer=name, where=where, need=placed.parameter_end(config),
                limit=config.parameter_depth, what="parameter chunks, all layers to here")
+    if placed.stream is not None:
+        yield Need(kind=Limit.STREAM, layer=name, where=where,
+                   what="channel groups up to its stream's end, all pixels and steps",
+                   need=placed.stream.base + placed.stream.slots, limit=1 << config.slot_width)
     yield Need(kind=Limit.STATES, layer=name, where=where, need=placed.state_end(config),
                limit=config.state_depth, what="state chunks, all layers to here")
 
@@ -195,7 +201,8 @@ def _largest(placed: "PlacedTerm") -> int:
 def _reach(placed: "PlacedTerm") -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
     if placed.term.weight is None:
-        return np.full(placed.term.channels, _largest(placed), np.int64)
+        each = {TermKind.SHORTCUT: _largest(placed), TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
+        return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
     weight = placed.term.weight.astype(np.int64)
     high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))
     return np.maximum(high, low) * _largest(placed)
@@ -212,7 +219,7 @@ def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placemen
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1
     if term.weight is None:
-        codes, inputs = np.full(term.channels, largest, np.int64), 1
+        codes, inputs = np.full(term.channels, largest * term.shortcut, np.int64), 1
     else:
         weight = term.weight.astype(np.int64)
         codes = term.weight_kind.codes(weight, term.weight_bits).sum((1, 2, 3)) * largest

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import program_words
@@ -11,7 +12,7 @@ from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
-from ..network.lowered import CoreLayer, CoreTerm, UnsupportedError
+from ..network.lowered import CoreLayer, CoreTerm, TermKind, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
@@ -39,6 +40,7 @@ class PlacedTerm:
 
     term: CoreTerm
     source: SpikeMap
+    """Of a stream its place in the state memory, where a slot is a channel group's states."""
     groups: int
     """Groups of output channels, as of the layer."""
     full: bool
@@ -99,8 +101,8 @@ class PlacedTerm:
 
     @property
     def parameter_groups(self) -> int:
-        """Groups of parameters: those of a shortcut are the same for all channels."""
-        return 1 if self.term.shortcut else self.groups
+        """Groups of parameters: only those of a window differ from channel to channel."""
+        return self.groups if self.term.kind is TermKind.WINDOW else 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,6 +125,8 @@ class PlacedLayer:
     state_pack: int
     """1 << state_pack chunks share one."""
     stored: bool
+    stream: SpikeMap | None
+    """Where the integers that it stores are, as ``source`` of a term; None: it stores none."""
     table: int
     weight_end: int
     """First slot of a weight bank after the layer's and all before it."""
@@ -145,6 +149,8 @@ class PlacedLayer:
     def state_end(self, config: CoreConfig) -> int:
         """Return the first state chunk after the layer's; a classifier has none."""
         pixels = self.output_height * self.output_width * self.groups if self.stored else 1
+        if self.stream is not None:
+            pixels *= self.stream.steps
         return self.state_base + (config.chunks >> self.state_pack) * pixels
 
 
@@ -165,12 +171,14 @@ class Placement:
     @property
     def keeps_maps(self) -> bool:
         """Whether every map has its own memory, also where there are too few to overwrite any."""
-        return all(self.kept[:-1])
+        return all(kept for kept, placed in zip(self.kept, self.layers, strict=True) if placed.target is not None)
 
     @property
     def keeps_states(self) -> bool:
         """Whether the final potentials are stored though the schedule would not."""
-        return self.schedule is Schedule.REGISTERS and any(placed.stored for placed in self.layers)
+        return self.schedule is Schedule.REGISTERS and any(
+            placed.stored and placed.stream is None for placed in self.layers
+        )
 
     def verify(self) -> None:
         """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
@@ -219,10 +227,6 @@ def place(
         network.verify()
     form, formats = network.input, network.maps()
     lowered = [_lower(node, formats) for node in network.nodes]
-    _, *others = network.heads
-    for head in others:
-        raise CompileError(f"{head.where}: a second layer that adds to the logits; the core has one yet, the "
-                           f"integer model runs several")
     input_map = input_spike_map(form, config)
     rings = {
         name: max(
@@ -233,6 +237,7 @@ def place(
     maps, kept = _place_maps(network, rings, input_map, config, schedule, keep_maps)
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
+    streams: dict[str, SpikeMap] = {}
     used = _Used(config, shortcuts=any(term.shortcut for layer in lowered for term in layer.terms))
     readers = [index for index, layer in enumerate(lowered) if any(term.source == INPUT for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
@@ -241,21 +246,21 @@ def place(
         form_in = formats[layer.terms[0].source]
         height, width = layer.terms[0].walk.output(form_in.height, form_in.width)
         groups = -(-layer.channels // config.lanes)
-        streams = schedule.stores and not form.direct
-        # The streamed map moves on with the last term of its last reader.
-        terms = sorted(layer.terms, key=lambda term: term.source == INPUT) if streams else layer.terms
+        live = schedule.stores and not form.direct
+        terms = _ordered(layer)
         placed_terms = [
             used.place(
-                term, maps[term.source], groups, scaled=neuron is not None,
-                full=term.walk.fills(formats[term.source].height, formats[term.source].width),
-                streamed=streams and term.source == INPUT,
-                streamed_last=streams and term is terms[-1] and term.source == INPUT and index == readers[-1],
+                term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                full=term.kind is TermKind.WINDOW
+                and term.walk.fills(formats[term.source].height, formats[term.source].width),
+                streamed=live and term.source == INPUT,
+                streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
                 ring=1 if term.source == INPUT else rings[term.source],
             )
             for term in terms
         ]
         stored = (
-            neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states)
+            neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states or layer.stores)
         )
         table = 0
         if neuron is not None and neuron.quantized:
@@ -266,6 +271,12 @@ def place(
         # Within a run of several steps a word would be read again before it is written.
         state_pack = _state_pack(neuron, config) if stored and schedule.stores else 0
         group_states = config.chunks >> state_pack
+        state_base = -(-state // group_states) * group_states if stored else 0
+        if layer.stores:
+            streams[layer.name] = SpikeMap(
+                base=state_base // config.chunks, steps=schedule.inner_steps(form.steps), channels=layer.channels,
+                height=height, width=width, pixel_slots=groups, flagged=False,
+            )
         placed = PlacedLayer(
             layer=layer,
             terms=placed_terms,
@@ -276,9 +287,10 @@ def place(
             last_lanes=layer.channels - (groups - 1) * config.lanes,
             replay=form_in.replayed,
             target_ring=rings.get(layer.name, 1),
-            state_base=-(-state // group_states) * group_states if stored else 0,
+            state_base=state_base,
             state_pack=state_pack,
             stored=stored,
+            stream=streams.get(layer.name),
             table=table,
             weight_end=used.weight,
         )
@@ -294,6 +306,21 @@ def place(
     return placement
 
 
+def _ordered(layer: CoreLayer) -> list[CoreTerm]:
+    """Return the terms in the order in which the core sums them up.
+
+    The streamed map moves on with the last term of its last reader; a stream is never the last term.
+    """
+    terms = sorted(layer.terms, key=lambda term: (term.kind is not TermKind.STREAM, term.source == INPUT))
+    if terms[-1].kind is TermKind.STREAM:
+        nothing = np.zeros(1, np.int64)
+        terms.append(CoreTerm(
+            source=terms[-1].source, channels=layer.channels, kind=TermKind.NOTHING, multiplier=nothing,
+            offset=nothing,
+        ))
+    return terms
+
+
 class _Used:
     """What of weights, parameters and passes is taken."""
 
@@ -305,10 +332,11 @@ class _Used:
 
     def place(self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, **places) -> PlacedTerm:
         """Return a term behind all before it; ``scaled`` says whether it has parameters."""
-        group = 0 if term.shortcut else term.weight_bits * math.prod(term.kernel) * source.pixel_slots
+        window = term.kind is TermKind.WINDOW
+        group = term.weight_bits * math.prod(term.kernel) * source.pixel_slots if window else 0
         placed = PlacedTerm(
             term=term, source=source, groups=groups, first_pass=self.passes,
-            weight_base=self.identity if term.shortcut else self.weight, weight_group=group,
+            weight_base=self.weight if window else self.identity, weight_group=group,
             parameter_base=self.parameter if scaled else 0, **places,
         )
         self.weight += placed.weight_slots
@@ -352,7 +380,7 @@ def _place_maps(
         for name, readers in network.readers().items()
     }
     maps, steps = {INPUT: input_map}, schedule.inner_steps(network.input.steps)
-    formats = {name: each for name, each in network.maps().items() if name != INPUT}
+    formats = {name: each for name, each in network.maps().items() if name != INPUT and not each.signed}
     for name, form in formats.items():
         slots = -(-form.channels // config.banks)
         live = list(maps.values())

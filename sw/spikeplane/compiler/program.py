@@ -15,6 +15,7 @@ from spikeplane_hw.descriptor import (
 )
 from spikeplane_hw.neuron import SHIFTS
 
+from ..network.lowered import TermKind
 from ..network.weights import WeightKind
 from .placement import CompileError, PlacedLayer, PlacedTerm, Placement, identity_slots
 from .spike_map import to_words
@@ -95,11 +96,12 @@ class Program:
         """Return the program of a placed network."""
         steps, config = placement.network.input.steps, placement.config
         inner = placement.schedule.inner_steps(steps)
+        heads = [placed for placed in placement.layers if placed.layer.neuron is None]
         return cls(
             config=config,
             layers=[
                 Descriptors(
-                    name=placed.layer.name, layer=_layer(placed, inner, config),
+                    name=placed.layer.name, layer=_layer(placed, inner, config, more_logits=placed in heads[1:]),
                     terms=[_term(term, placed, config) for term in placed.terms],
                 )
                 for placed in placement.layers
@@ -142,7 +144,7 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
-def _layer(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int]:
+def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
         "terms": len(placed.terms) - 1,
@@ -154,19 +156,25 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig) -> dict[str, int
         "groups": placed.groups,
         "last_lanes": placed.last_lanes,
         "logits": neuron is None,
+        "more_logits": more_logits,
+        "store": placed.stream is not None,
         "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
         "table": placed.table,
         "stored": placed.stored,
         "state_pack": placed.state_pack,
         "state_base": placed.state_base // (config.chunks >> placed.state_pack),
+        "state_step": 0 if placed.stream is None else placed.stream.step_slots,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
     }
-    if neuron is not None and target is not None:
+    if neuron is not None:
         fields |= {
             "fire_above": neuron.fire_above,
             "reset": neuron.reset.value,
             "decode_scale": neuron.decode_scale,
             "quantized": neuron.quantized,
+        }
+    if target is not None:
+        fields |= {
             "output_base": target.base,
             "output_step": target.step_slots,
             "output_pixel": target.pixel_slots,
@@ -180,7 +188,6 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     kernel_height, kernel_width = term.kernel
     # The one row of a fully connected window has no row flag of its own if the map has more.
     flagged = source.flagged and not (placed.full and source.height > 1)
-    several = config.term_count > 1
     fields = {
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
         "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
@@ -209,8 +216,13 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "doubled": term.weight_kind is WeightKind.ODD,
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
-        "shortcut": several and term.shortcut, "input_group": 0, "input_slots": 0,
+        "stream": term.kind is TermKind.STREAM,
+        "shared": term.kind is not TermKind.WINDOW,
+        "shortcut": term.shortcut, "input_group": 0, "input_slots": 0,
     }
+    if term.kind in (TermKind.STREAM, TermKind.NOTHING):
+        # Neither has a window; a stream's groups of channels lie side by side.
+        fields |= {"kernel_slots": 0, "input_group": 1}
     if term.shortcut:
         fields |= {
             "kernel_slots": identity_slots(config), "input_group": identity_slots(config),

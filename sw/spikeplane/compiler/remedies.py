@@ -158,7 +158,8 @@ def _step_slots(placement: Placement, need: Need) -> Choices:
 def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
     """Return all terms that have weights, and the names of their layers."""
     return [
-        (placed.layer.name, term) for placed in placement.layers for term in placed.terms if not term.term.shortcut
+        (placed.layer.name, term)
+        for placed in placement.layers for term in placed.terms if term.term.weight is not None
     ]
 
 
@@ -306,5 +307,5 @@ REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
-    Limit.PARTIAL: _partial,
+    Limit.PARTIAL: _partial, Limit.STREAM: _states,
 }

@@ -29,6 +29,8 @@ class Held:
     maps: dict[str, SpikeMap]
     rings: dict[str, int]
     """Steps of each map that taps look back in, less one."""
+    streams: dict[str, SpikeMap]
+    """Where stored integers are, see :class:`.placement.PlacedTerm`."""
     next_pass: int = 0
     next_weight: int = 1
     next_parameter: int = 0
@@ -47,29 +49,36 @@ def limit(where: str, name: str, value: int, low: int, high: int) -> None:
 
 
 def verify_term(
-    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int], *, streamed_last: bool
+    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int], *,
+    last: bool, streamed_last: bool,
 ) -> None:
     """Check a term's descriptor ``d``, and that it reads the map that it names."""
-    if source not in held.maps:
-        raise ImageError(f"{where}: source is {source!r}, must be one of {', '.join(held.maps)}")
-    image = held.image
+    image, windowless = held.image, not d["kernel_slots"]
+    places = held.streams if windowless else held.maps
+    if source not in places:
+        raise ImageError(f"{where}: source is {source!r}, must be one of {', '.join(places)}")
     streamed = source == INPUT and image.schedule.stores and not image.input.direct
     for name, expected in (("streamed", streamed), ("streamed_last", streamed_last)):
         if d[name] != expected:
             raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
                              f"schedule")
-    for name in ("kernel_rows", "kernel_slots", "stride", "input_rows", "input_row"):
+    if d["stream"] and (last or not windowless):
+        raise ImageError(f"{where}: it is a stream {'with a window' if not windowless else 'and the last term'}")
+    for name in ("kernel_rows", "stride", "input_rows", "input_row"):
         limit(where, name, d[name], 1, 1 << 30)
-    limit(where, "input_ring", d["input_ring"], held.rings[source], held.rings[source])
+    ring = 0 if windowless else held.rings[source]
+    limit(where, "input_ring", d["input_ring"], ring, ring)
     limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
-    _verify_walk(where, held, source, layer, d)
+    _verify_walk(where, held, places[source], source, layer, d)
     _verify_memories(where, held, layer, d)
     _verify_passes(where, held, taps, d)
 
 
-def _verify_walk(where: str, held: Held, name: str, layer: dict[str, int], d: dict[str, int]) -> None:
-    config, source = held.image.config, held.maps[name]
-    full = d["input_row"] == source.step_slots and d["input_rows"] == 1
+def _verify_walk(
+    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int]
+) -> None:
+    config, windowless = held.image.config, not d["kernel_slots"]
+    full = not windowless and d["input_row"] == source.step_slots and d["input_rows"] == 1
     if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
                          f"{name!r} has {source.height} of {source.row_slots}")
@@ -81,8 +90,8 @@ def _verify_walk(where: str, held: Held, name: str, layer: dict[str, int], d: di
     ):
         if found != expected:
             raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
-    pixel, shortcut = source.pixel_slots, bool(d.get("shortcut"))
-    kernel_slots = pixel if shortcut else d["kernel_slots"]
+    pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
+    kernel_slots = pixel if shortcut or windowless else d["kernel_slots"]
     columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
     if full and source.height > 1:
         columns = kernel_slots // pixel  # Its one window is the whole step.
@@ -98,14 +107,19 @@ def _verify_walk(where: str, held: Held, name: str, layer: dict[str, int], d: di
         "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
         "pad_slots": d["pad_rows"] * pixel,
         "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
-        "input_group": identity if shortcut else 0,
+        "input_group": identity if shortcut else int(windowless),
         "input_slots": pixel if shortcut else 0,
+        "shared": int(shortcut or windowless),
     }
     if shortcut:
         expected |= {"kernel_rows": 1, "kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+    if windowless:
+        expected |= {"kernel_rows": 1, "stride": 1, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+        must(where, "the channels of its stream", source.channels, (layer["groups"] - 1) * config.lanes
+             + layer["last_lanes"])
     for what, value in expected.items():
         limit(where, what, d[what], value, value)
-    if shortcut:
+    if shortcut or windowless:
         return
     if rest or d["weight_group"] % (d["kernel_rows"] * d["kernel_slots"]) or not d["weight_group"]:
         raise ImageError(f"{where}: its windows of {d['kernel_rows']} rows of {d['kernel_slots']} slots and its "
@@ -115,16 +129,17 @@ def _verify_walk(where: str, held: Held, name: str, layer: dict[str, int], d: di
 def _verify_memories(where: str, held: Held, layer: dict[str, int], d: dict[str, int]) -> None:
     """Check that the weights and parameters which a descriptor names are there."""
     config, contents = held.image.config, held.image.contents
-    first = 1 if d.get("shortcut") else held.next_weight
+    shared = d["shortcut"] or not d["kernel_slots"]
+    first = 1 if shared else held.next_weight
     if d["weight_base"] != first:
         raise ImageError(f"{where}: its weights begin at slot {d['weight_base']}, must at {first}")
-    if not d.get("shortcut"):
+    if not shared:
         held.next_weight += layer["groups"] * d["weight_group"]
     taken = {Space.WEIGHTS: held.next_weight * config.banks}
     first = 0 if layer["logits"] else held.next_parameter
     limit(where, "parameter_base", d["parameter_base"], first, first)
     if not layer["logits"]:
-        held.next_parameter += 1 if d.get("shortcut") else layer["groups"]
+        held.next_parameter += 1 if shared else layer["groups"]
         taken[Space.PARAMETERS] = held.next_parameter * config.lanes
     for space, count in taken.items():
         found = len(contents[space][1]) if space in contents else 0
@@ -142,7 +157,7 @@ def _verify_passes(where: str, held: Held, taps: int, d: dict[str, int]) -> None
     never = held.image.config.tap_count
     if any(each["delay"] > never for each in own):
         raise ImageError(f"{where}: a pass looks back more than {never} steps")
-    slots = identity_slots(held.image.config) if d.get("shortcut") else d["weight_group"]
-    if any(each["weight_offset"] >= slots for each in own):
+    slots = identity_slots(held.image.config) if d["shortcut"] else d["weight_group"]
+    if any(each["weight_offset"] >= max(slots, 1) for each in own):
         raise ImageError(f"{where}: a pass has weights beyond the {slots} slots of a channel group")
     must(where, "taps", taps, 1 + max((each["delay"] for each in own if each["delay"] < never), default=0))

@@ -15,16 +15,19 @@ __all__ = ["Comparison", "compare_with_model"]
 BATCH = 50
 
 
+KINDS = ("spikes", "states", "streams", "logits", "counters")
+
+
 @dataclass(kw_only=True)
 class Comparison:
     """What was compared, and how many values differ; of the logits, the integer sums are compared."""
 
     samples: int = 0
     mismatches: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("spikes", "states", "logits", "counters"), 0)
+        default_factory=lambda: dict.fromkeys(KINDS, 0)
     )
     compared: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("spikes", "states", "logits", "counters"), 0)
+        default_factory=lambda: dict.fromkeys(KINDS, 0)
     )
     predictions: list[int] = field(default_factory=list)
     cycles: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
@@ -85,7 +88,11 @@ def compare_with_model(
                     reference = expected.spikes[info.name][index].numpy()
                     reference = reference[list(image.schedule.kept_steps(len(reference)))]
                     result.count("spikes", driver.read_spikes(layer), reference)
-                if states and info.state_base is not None:
+                if states and info.stream_steps:
+                    reference = expected.streams[info.name][index].numpy()
+                    reference = reference[list(image.schedule.kept_steps(len(reference)))]
+                    result.count("streams", driver.read_stream(layer), reference)
+                elif states and info.state_base is not None:
                     result.count(
                         "states", driver.read_states(layer), expected.states[info.name][index].numpy()
                     )

@@ -249,6 +249,11 @@ class Driver:
         image = self._image()
         return image.decode_states(layer, self.read(Space.STATES, *image.state_place(layer)))
 
+    def read_stream(self, layer: int) -> np.ndarray:
+        """Return the integers that ``layer`` stored, int64 (steps, channels, height, width), of the steps kept."""
+        image = self._image()
+        return image.decode_stream(layer, self.read(Space.STATES, *image.stream_place(layer)))
+
     def self_test(self) -> int:
         """Run the image's vectors; return how many. A DeviceError names the first difference."""
         image = self._image()

@@ -133,6 +133,10 @@ class Fire(Ending):
         return potential_text(self.neuron.state_bits) + pooled
 
 
+STORING = Neuron(fire_above=(1 << (STATE_WIDTH - 1)) - 1, reset=Reset.NONE, state_bits=STATE_WIDTH, leak=0.0)
+"""What stores its current on the core: it never fires, and forgets what it held."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Store(Ending):
     """A stream: the sum itself, STREAM_BITS signed bits, saturated."""
@@ -167,7 +171,7 @@ class Store(Ending):
         return Outcome(output=_over_steps(stream, steps), counters=counters)
 
     def lower(self, where: str, layer: CoreLayer) -> CoreLayer:
-        raise UnsupportedError(f"{where}: the core stores no streams yet; the integer model runs it")
+        return replace(layer, neuron=STORING, stores=True)
 
     @property
     def text(self) -> str:

@@ -7,8 +7,8 @@ from spikeplane_hw.config import CoreConfig
 
 from .checks import NetworkError, verify_fields
 from .counting import add_reads
-from .endings import Ending
-from .lowered import CoreLayer
+from .endings import Ending, Logits
+from .lowered import CoreLayer, TermKind
 from .maps import MapFormat, Maps
 from .node import Memory, Node, NodePlan, Outcome
 from .schedule import Schedule
@@ -71,7 +71,9 @@ class Layer(Node):
         return LayerPlan(self, maps, steps)
 
     def lower(self, maps: Maps) -> CoreLayer:
-        terms = tuple(term.lower(self._term(index), maps) for index, term in enumerate(self.terms))
+        terms = tuple(term.lower(self._term(index), maps, self.ending.scale) for index, term in enumerate(self.terms))
+        if any(term.kind is TermKind.STREAM for term in terms) and isinstance(self.ending, Logits):
+            raise self.unsupported("its logits are a stream's; the core adds sums of spikes to the logits")
         replayed = [maps[term.source].replayed for term in terms]
         if any(replayed) and not all(replayed):
             raise self.unsupported("it sums a direct-coded image and spikes; the core sums them in layers of their "

@@ -1,5 +1,6 @@
 """What a core runs: windows over maps, each with its own scale, summed up; then neurons or logits."""
 
+import enum
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,24 @@ from .checks import NetworkError
 from .geometry import Walk
 from .weights import WeightKind
 
-__all__ = ["CoreLayer", "CoreTerm", "UnsupportedError"]
+__all__ = ["CoreLayer", "CoreTerm", "TermKind", "UnsupportedError"]
 
 
 class UnsupportedError(NetworkError):
     """No core runs a node yet; the message names the node and says why."""
+
+
+class TermKind(enum.Enum):
+    """What a term sums up."""
+
+    WINDOW = "window"
+    """Weights over a map."""
+    SHORTCUT = "shortcut"
+    """The spike of the channel of the same number, without weights of its own."""
+    STREAM = "stream"
+    """Integers that another layer stored, at the same place."""
+    NOTHING = "nothing"
+    """It stands behind streams where there is no other term: see docs/core.md."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,9 +38,9 @@ class CoreTerm:
     """The map that it reads."""
     channels: int
     """Output channels."""
+    kind: TermKind = TermKind.WINDOW
     weight: np.ndarray | None = None
-    """int64 (output channels, input channels, kernel height, kernel width); None: a shortcut, whose output
-    channel is input channel of the same number."""
+    """int64 (output channels, input channels, kernel height, kernel width), of a window."""
     weight_bits: int = 1
     weight_kind: WeightKind = WeightKind.UNIT
     stride: int = 1
@@ -34,14 +48,14 @@ class CoreTerm:
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
-    """M, int64 (output channels,), or (1,) of a shortcut; None: sums are added to the logits."""
+    """M, int64 (output channels,), or (1,) if it is no window; None: sums are added to the logits."""
     offset: np.ndarray | None = None
     shift: int = SHIFTS[0]
 
     @property
     def shortcut(self) -> bool:
         """Whether it adds spikes as they are, without weights of its own."""
-        return self.weight is None
+        return self.kind is TermKind.SHORTCUT
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -72,6 +86,8 @@ class CoreLayer:
     terms: tuple[CoreTerm, ...]
     neuron: Neuron | None = None
     """None: sums are added to the logits."""
+    stores: bool = False
+    """Whether it makes a stream: the potentials of ``neuron`` are its integers, spikes there are none."""
 
     @property
     def channels(self) -> int:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.neuron import FRACTION_BITS, SHIFTS
+from spikeplane_hw.neuron import SHIFTS
 from torch import Tensor
 from torch.nn import functional
 
 from .checks import NetworkError
 from .counting import Reads, count_shortcut
-from .lowered import CoreTerm
+from .lowered import CoreTerm, TermKind
 from .maps import Maps, find_map
 from .term import Scale, Term, TermPlan, Values
 from .window import tap_weights, traces, verify_taps
@@ -61,10 +61,12 @@ class Shortcut(Term):
             raise NetworkError(f"{where}: a spike adds 1.0 in units of 2**-{self.taps[-1]}, which "
                                f"{scale.text} do not hold")
 
-    def lower(self, where: str, maps: Maps) -> CoreTerm:
-        unit = np.array([1 << (FRACTION_BITS - self.taps[-1] + SHIFTS[0])], np.int64)
+    def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
+        assert scale.fraction_bits is not None
+        unit = np.array([1 << (scale.fraction_bits - self.taps[-1] + SHIFTS[0])], np.int64)
         return CoreTerm(
-            source=self.source, channels=maps[self.source].channels + self.silent, stride=self.stride, taps=self.taps,
+            source=self.source, channels=maps[self.source].channels + self.silent, kind=TermKind.SHORTCUT,
+            stride=self.stride, taps=self.taps,
             multiplier=unit, offset=np.zeros_like(unit), shift=SHIFTS[0],
         )
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from spikeplane_hw.neuron import MULTIPLIER_WIDTH, SHIFTS
 from torch import Tensor
 
 from .checks import NetworkError
+from .lowered import CoreTerm, TermKind, UnsupportedError
 from .maps import Maps, find_map
 from .term import Scale, Term, TermPlan, Values
 
@@ -56,6 +59,23 @@ class Stored(Term):
                     f"{where}: {name!r} has {each.fraction_bits} fraction bits, times 2**{self.exponent} that "
                     f"makes {each.fraction_bits + self.exponent}; its sum becomes {scale.text}"
                 )
+
+    def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
+        (stream, *others) = self.streams
+        if others:
+            raise UnsupportedError(f"{where}: the mean of two streams; the core adds one stream a term, the integer "
+                                   f"model runs it")
+        # Up to 1, the multiplier is a fraction of the greatest shift, whose half rounds; above there is none.
+        shift = SHIFTS[-1] if self.exponent < 0 else SHIFTS[0]
+        power = shift + self.exponent
+        if not 0 <= power < MULTIPLIER_WIDTH - 1:
+            raise UnsupportedError(f"{where}: exponent is {self.exponent}, the core has {-SHIFTS[-1]} to "
+                                   f"{MULTIPLIER_WIDTH - 2 - SHIFTS[0]}; the integer model runs it")
+        half = 1 << (shift - 1) if self.exponent < 0 else 0
+        return CoreTerm(
+            source=stream, channels=maps[stream].channels, kind=TermKind.STREAM,
+            multiplier=np.array([1 << power], np.int64), offset=np.array([half], np.int64), shift=shift,
+        )
 
     def plan(self, maps: Maps, scale: Scale) -> "StoredPlan":
         greatest = max(maps[name].greatest for name in self.streams)

@@ -84,7 +84,7 @@ class Term(ABC):
         """Return whether it adds the same in every step."""
         return all(maps[source].replayed for source in self.sources)
 
-    def lower(self, where: str, maps: Maps) -> CoreTerm:
+    def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
         """Return what it asks of a core, without an ending; an UnsupportedError says why none runs it."""
         raise UnsupportedError(f"{where}: the core has no {self.text} yet; the integer model runs it")
 

@@ -135,7 +135,7 @@ class Window(SummingTerm):
     def plan(self, maps: Maps, scale: Scale) -> "WindowPlan":
         return WindowPlan(self, maps, scale)
 
-    def lower(self, where: str, maps: Maps) -> CoreTerm:
+    def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
         if self.groups > 1:
             raise UnsupportedError(f"{where}: groups is {self.groups}; the core has no groups of input "
                                    f"channels yet, the integer model runs them")

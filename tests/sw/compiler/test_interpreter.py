@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import random_graphs
 import residual_networks
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
@@ -26,6 +27,11 @@ def check(net, config, schedule, count=2):
             found = dict(zip(names, outcome.counters[number].tolist(), strict=True))
             wanted = dict(zip(names, vector.counters[number].tolist(), strict=True))
             assert found == wanted, info.name
+            if info.stream_steps:
+                address, length = image.stream_place(number)
+                stream = image.decode_stream(number, outcome.states[address:address + length])
+                wanted = expected.streams[info.name][index].numpy()
+                assert np.array_equal(stream, wanted[-1:] if schedule is Schedule.STORED else wanted), info.name
             if info.spikes is None:
                 continue
             address, length = image.map_place(number)
@@ -52,3 +58,11 @@ def test_words_give_what_the_model_gives(seed, taps, direct, schedule):
 def test_words_of_layers_of_several_terms(seed, direct, schedule):
     config = CORES[seed % len(CORES)]
     check(residual_networks.fitting(1000 * seed, config, schedule, direct=direct), config, schedule)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("seed", range(12))
+def test_words_of_graphs(seed, schedule):
+    """Streams, blocks and several heads: graphs of which a core runs all."""
+    config = CORES[seed % len(CORES)]
+    check(random_graphs.fitting(1000 * seed, config, schedule), config, schedule)

@@ -27,17 +27,24 @@ STALL = 0.2
 def run(config: CoreConfig, count: int, seed: int) -> list[Comparison]:
     """Return what ``count`` random networks that fit a core gave; those of several terms in turn with chains."""
     import ragged_networks
+    import random_graphs
     import residual_networks
 
-    ways = itertools.cycle(itertools.product((residual_networks, ragged_networks), Schedule, (False, True)))
+    makers = {
+        "graph": lambda seed, direct: random_graphs.graph(seed, on_core=True),
+        "residual": lambda seed, direct: residual_networks.network(seed, direct=direct, most_terms=config.term_count),
+        "chain": lambda seed, direct: ragged_networks.network(seed, direct=direct, taps=seed % 3 == 0),
+    }
+    if config.term_count == 1:
+        del makers["graph"]
+    ways = itertools.cycle(itertools.product(makers, Schedule, (False, True)))
     found: list[Comparison] = []
     with SimulatedTransport(config) as transport, Driver(transport, config) as driver:
         for number in tqdm(itertools.count(seed), desc=config.name, total=count, disable=None):
             if len(found) == count:
                 return found
-            made, schedule, direct = next(ways)
-            more = {"most_terms": config.term_count} if made is residual_networks else {"taps": number % 3 == 0}
-            network = made.network(number, direct=direct, **more)
+            name, schedule, direct = next(ways)
+            network = makers[name](number, direct)
             try:
                 image = compile_network(network, config, schedule, keep_states=True)
             except CompileError:
@@ -46,22 +53,30 @@ def run(config: CoreConfig, count: int, seed: int) -> list[Comparison]:
             driver.load(image)
             found.append(compare_with_model(driver, network, ragged_networks.samples(network, SAMPLES)))
             if found[-1].total:
-                print(f"{config.name}, seed {number}, {schedule.value}, {network.text if False else made.__name__}: "
-                      f"{found[-1].mismatches}")
+                print(f"{config.name}, {name}, seed {number}, {schedule.value}: {found[-1].mismatches}")
     return found
 
 
 def main() -> None:
     from configurations import SIMULATED
 
-    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/boards_beside_model.py --count 20")
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/core.py --count 20")
     parser.add_argument("--count", type=int, default=NETWORKS, help=f"networks of each core (default: {NETWORKS})")
     parser.add_argument("--config", nargs="*", choices=SIMULATED, default=["narrow", "chunky", *CONFIGS])
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     found = {name: run(SIMULATED[name], arguments.count, arguments.seed) for name in arguments.config}
-    every = [each for comparisons in found.values() for each in comparisons]
-    print({name: (len(c), sum(x.total for x in c), sum(sum(x.compared.values()) for x in c)) for name, c in found.items()})
+    figures = []
+    for name, comparisons in found.items():
+        wrong = sum(each.total for each in comparisons)
+        compared = sum(sum(each.compared.values()) for each in comparisons)
+        figures += [
+            Figure(f"{name}: random networks on its simulated board", len(comparisons), "networks"),
+            Figure.at_most(f"{name}: of {compared:,} values, not the integer model's", wrong, "values", 0),
+        ]
+    total = sum(map(len, found.values()))
+    least = Figure.at_least("random networks on simulated boards, both schedules", total, "networks", 500)
+    save("core", [least, *figures])
 
 
 if __name__ == "__main__":
