@@ -289,6 +289,33 @@ def test_the_configuration_is_found_by_its_hash(transport, monkeypatch):
     assert Driver(transport).open() == CONFIG
 
 
+def test_another_register_map_is_refused(driver, monkeypatch):
+    monkeypatch.setattr("spikeplane.device.driver.interface_hash", lambda config: 0)
+    with pytest.raises(DeviceError, match=r"^the device has the register map 0x[0-9a-f]{8}, this version of the driver "
+                                          r"0x00000000: program a matching bitstream$"):
+        driver.open()
+
+
+def test_a_run_that_does_not_take_place_is_noticed(driver, monkeypatch):
+    network, image = image_of(direct=True)
+    driver.load(image)
+    write = driver.write_register
+    monkeypatch.setattr(driver, "write_register", lambda register, value: write(
+        register, 0 if register is Register.CONTROL else value))
+    with pytest.raises(DeviceError, match=r"^the run did not take place: \d+ runs before, \d+ after$"):
+        driver.run(ragged_networks.samples(network, 1)[0])
+
+
+def test_events_that_the_device_rejects_are_noticed(driver):
+    network, image = image_of()
+    driver.load(image)
+    driver.write_register(Register.INPUT_WIDTH, 0)
+    sample = np.ones(network.input.shape, np.uint8)
+    with pytest.raises(DeviceError, match=rf"^of {sample.size} events sent, the device accepted 0 and "
+                                          rf"rejected {sample.size}$"):
+        driver.run(sample)
+
+
 def test_a_failed_self_test_names_what_differs(driver):
     _, image = image_of()
     wrong = replace(image.vectors[0], sums=image.vectors[0].sums + 1)
