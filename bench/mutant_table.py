@@ -25,6 +25,7 @@ HW, TESTS = "hw/spikeplane_hw", "tests/hw"
 UPDATE_TESTS = " ".join(f"{TESTS}/test_update.py::test_{case}" for case in (
     "matches_neuron[narrow-4]", "matches_neuron[wide-4]", "matches_neuron[chunks-2]", "matches_neuron[narrow-16]",
     "logits[narrow-0]", "logits[wide-12]", "no_cycle_is_lost[narrow]", "no_cycle_is_lost[wide]",
+    "streams[narrow-0]",
 ))
 """The whole file takes minutes."""
 GATEWARE = [
@@ -76,14 +77,14 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/neuron_unit.py", UPDATE_TESTS,
-        ("self.can_fire & (sum_6(margin_6) >= 0)", "sum_6(margin_6) >= 0"),
+        ("self.can_fire & (sum_7(margin_7) >= 0)", "sum_7(margin_7) >= 0"),
         ("soft, high - 1, high", "soft, high - 2, high"),
-        ("saturated_7 | over", "over"),
+        ("saturated_8.eq(saturated_8 | over)", "saturated_8.eq(over)"),
         ("self.reset == Reset.HARD", "self.reset == Reset.NONE"),
     ),
     *mutants(
         "gateware", f"{HW}/spike_output.py", UPDATE_TESTS,
-        ("chunk[7].used > k", "chunk[7].used >= k"),
+        ("chunk[8].used > k", "chunk[8].used >= k"),
         ("write & slots_data.any()", "write"),
     ),
     *mutants(
@@ -120,15 +121,30 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",
-        ("output_left.eq(time & d.output_ring)", "output_left.eq(time)"),
+        ("output_left.eq(self.time & layer.output_ring)", "output_left.eq(self.time)"),
         ("self.walked & d.streamed", "self.walked"),
     ),
     *mutants(
-        "gateware", f"{HW}/walker.py", f"{TESTS}/test_walker.py",
-        ("left.eq(Mux(column < 0, 0, column))", "left.eq(column)"),
-        ("looked.delay > self.phase", "looked.delay >= self.phase"),
-        ("Mux(last_group, d.last_lanes, config.lanes)", "config.lanes"),
+        "gateware", f"{HW}/segment_walk.py", f"{TESTS}/test_walker.py",
+        ("left.eq(Mux(at.column < 0, 0, at.column))", "left.eq(at.column)"),
+        ("Mux(last_group, layer.last_lanes, config.lanes)", "config.lanes"),
+        ("Mux(d.shared, 0, group)", "group"),
+        ("Mux(over, 0, at.group_left - d.input_group)", "at.group_left - d.input_group"),
+        ("step_state.eq(step_state + layer.state_step)", "step_state.eq(step_state)"),
+        ("& ~more_logits", ""),
+    ),
+    *mutants(
+        "gateware", f"{HW}/row_walk.py", f"{TESTS}/test_walker.py",
+        ("found.delay > found.phase", "found.delay >= found.phase"),
         ("queue.level <= depth - IN_FLIGHT", "queue.level <= depth - IN_FLIGHT + 1"),
+        ("& (found.rest.count != 0)", ""),
+        ('m.next = "TERM" if several else "ROWS"', 'm.next = "ROWS"'),
+    ),
+    *mutants(
+        "gateware", f"{HW}/update.py", UPDATE_TESTS,
+        ("Mux(chunk[5].first_term, 0, read", "Mux(0, 0, read"),
+        ("chunk[6].valid & ~chunk[6].last_term", "chunk[6].valid"),
+        ("Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)", "read_address"),
     ),
     *mutants(
         "gateware", f"{HW}/core.py", "tests/sw/device/test_stop.py",
@@ -163,7 +179,8 @@ MODEL = [
     ),
     *mutants(
         "model", f"{NETWORK}/counting.py", f"{MODEL_TESTS} {GRAPH_TESTS}",
-        ("reads.amax(1) * config.banks - total", "reads.amax(1) - total"),
+        ("idle + (reads.amax(1) * config.banks - total).sum((1, 2))", "idle + (reads.amax(1) - total).sum((1, 2))"),
+        ("(reads.amax(1) * config.banks - total).view", "(reads.amax(1) - total).view"),
         ("active * walk.weight_bits * channels", "active * walk.weight_bits * walk.channels"),
         ("repeats = -(-channels // config.lanes)", "repeats = (channels // config.lanes)"),
     ),
@@ -179,17 +196,17 @@ WORD_TESTS = "tests/sw/compiler/test_interpreter.py"
 COMPILER = [
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
-        ("weight, parameter, passes = 1, 0, 0", "weight, parameter, passes = 0, 0, 0"),
-        ("weight += groups * placed.weight_group", "weight += placed.weight_group"),
+        ("self.identity = 1  #", "self.identity = 0  #"),
+        ("self.weight += placed.weight_slots", "self.weight += placed.weight_group"),
         ("state = config.chunks  #", "state = 0  #"),
-        ("last_lanes=walk.channels - (groups - 1) * config.lanes", "last_lanes=config.lanes"),
-        ("self.layer.taps[-1] - exponent", "exponent"),
+        ("last_lanes=layer.channels - (groups - 1) * config.lanes", "last_lanes=config.lanes"),
+        ("self.term.taps[-1] - exponent", "exponent"),
     ),
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/program.py", f"{WORD_TESTS} {COMPILE_TESTS}",
-        ("source.base - layer.padding * source.row_slots", "source.base"),
-        ("placed.first_pass + placed.pass_count - 1", "placed.first_pass + placed.pass_count"),
-        ('layer.weight_kind is WeightKind.ODD', 'layer.weight_kind is not WeightKind.ODD'),
+        ("source.base - term.padding * source.row_slots", "source.base"),
+        ("placed.pass_end - 1", "placed.pass_end"),
+        ('term.weight_kind is WeightKind.ODD', 'term.weight_kind is not WeightKind.ODD'),
         ('passes[-1]["double"] = 1', 'passes[-1]["double"] = 0'),
         ("reference >> weight_plane & 1", "reference & 1"),
         ("- plane.delay * source.step_slots", "+ plane.delay * source.step_slots"),

@@ -1,6 +1,7 @@
 """Write docs/limits.md from the configurations and the compiler: `python docs/make_limits.py`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from spikeplane.compiler.fit import fit
 from spikeplane.compiler.limits import Limit, needs
 from spikeplane.compiler.placement import place
 from spikeplane.compiler.remedies import alternatives
-from spikeplane.network.endings import Fire, Logits
+from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
+from spikeplane.network.stored import Stored
 from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane.training.recipe.recipes import load_recipe
@@ -24,6 +26,9 @@ PAGE = Path(__file__).with_name("limits.md")
 NOTES = {
     Limit.LAYERS: ("convolutions, OR-pools, dense layers, the classifier",
                    "strides in place of OR-pools; fewer layers"),
+    Limit.PROGRAM: ("descriptors of layers and terms: half of the layers may have a second term",
+                    "fewer layers with several terms"),
+    Limit.TERMS: ("what a layer sums up, each with its own scale: windows, shortcuts, streams", "a layer in between"),
     Limit.TABLES: ("kinds (bits and levels) of quantized potentials in one network", "the same `state_bits` and "
                    "`levels` in more layers; 0- and 16-bit potentials take none"),
     Limit.SPIKES: ("words of all spike maps, of all steps with the schedule `registers`", "`--reuse-maps`; "
@@ -49,6 +54,7 @@ NOTES = {
     Limit.REFERENCE: ("inputs times the weights' zero point, all inputs active", "as the largest sum"),
     Limit.LOGIT_SUM: ("sum of a class over all pixels and steps", "fewer steps, pixels or weight bits"),
     Limit.CURRENT: ("scaled sum and bias of a channel", "a smaller bias"),
+    Limit.PARTIAL: ("scaled sums of all terms of a channel, where there are several", "smaller gains, fewer inputs"),
 }
 """What each limit counts, and what helps against it."""
 
@@ -87,33 +93,37 @@ def classifier(inputs: int, side: int = 1, bits: int = 1) -> Callable[[str], Lay
 
 
 def limits() -> dict[str, dict[Limit, int]]:
-    """Return the limits of each configuration, as the compiler asks them of a small network."""
-    probe = network(InputFormat(channels=1, height=3, width=3, steps=1), layer("conv", 2, 1, 1), classifier(2))
-    return {name: {need.kind: need.limit for need in reversed(needs(place(probe, config)))}
-            for name, config in CONFIGS.items()}
+    """Return the limits of each configuration, as the compiler asks them of small networks."""
+    form = InputFormat(channels=1, height=3, width=3, steps=1)
+    chain = network(form, layer("conv", 2, 1, 1), classifier(2))
+    conv, head = chain.nodes
+    (window,) = conv.terms
+    stream = Layer(name="stream", terms=(window,), ending=Store(fraction_bits=12))
+    both = Layer(name="conv", terms=(Stored(streams=("stream",)), window), ending=conv.ending)
+    graph = replace(chain, nodes=[stream, both, head])
+    return {
+        name: {
+            need.kind: need.limit
+            for probe in ((graph, chain) if config.term_count > 1 else (chain,))
+            for need in reversed(needs(place(probe, config)))
+        }
+        for name, config in CONFIGS.items()
+    }
 
 
 def narrow() -> list[str]:
     """Return what is said of limits that are met early."""
-    image = network(
-        InputFormat(channels=1, height=28, width=28, steps=2, bits=8, direct=True),
-        layer("conv1", 32, 1, 1, bits=8), layer("conv2", 64, 32, 3), classifier(64),
-    )
     wide = network(InputFormat(channels=8, height=8, width=8, steps=1), classifier(8, 8, bits=8))
     deep = network(
         InputFormat(channels=1, height=3, width=3, steps=1), layer("conv0", 2, 1, 1),
         *(layer(f"conv{index}", 2, 2, 1) for index in range(1, SMALL.layer_count)), classifier(2),
     )
-    first, *_ = place(image, SMALL, check=False).layers
     tiny, large = CONFIGS["tiny"], CONFIGS["large"]
     vgg = len(load_recipe("cifar10_vgg16_1w2u").layers)
     return [
-        f"- **Images of 8 bits with 8-bit first weights.** That layer alone takes {first.pass_count} passes, all "
-        f"{SMALL.pass_count} of `small` and `large`: nothing is left for the next one. "
-        + said(image, SMALL, Limit.PASSES),
         "- **Classifiers of 512 inputs with 8-bit weights** fail by one. " + said(wide, large, Limit.REFERENCE),
         f"- **Deep networks.** A program has {SMALL.layer_count} layers ({tiny.layer_count} in `tiny`), OR-pools "
-        f"included: VGG-16 with its pools has {vgg}. " + said(deep, SMALL, Limit.LAYERS),
+        f"included; VGG-16 with its pools has {vgg}. " + said(deep, SMALL, Limit.LAYERS),
     ]
 
 
@@ -163,13 +173,16 @@ def page() -> str:
         row("board", *boards.values(), "", ""),
         row("lanes x banks", *(f"{config.lanes} x {config.banks}" for config in CONFIGS.values()), "", ""),
         *(
-            row(kind.value.replace("|", "\\|"), *(f"{found[name][kind]:,}" for name in CONFIGS), *NOTES[kind])
+            row(
+                kind.value.replace("|", "\\|"),
+                *(f"{found[name][kind]:,}" if kind in found[name] else "" for name in CONFIGS), *NOTES[kind],
+            )
             for kind in Limit
         ),
         "",
         "Limits of sums hold for the greatest sum that any input could give: a sum never wraps. Networks with",
-        "float32 weights have no integer form, and those with residual blocks a form that no core runs yet.",
-        "Both fit no configuration.",
+        "float32 weights have no integer form. `tiny` sums one term a layer, and runs no residual blocks. No core runs",
+        "attention, groups of input channels, pools on the way out, windows on streams and means of streams yet.",
         "",
         "## Limits that are met early",
         "",

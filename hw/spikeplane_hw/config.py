@@ -94,6 +94,12 @@ class CoreConfig:
                 raise ValueError(
                     f"{name} must be a multiple of lanes / updates = {self.chunks}, not {value!r}"
                 )
+        if self.term_count > 1 and self.state_depth // self.chunks > self.spike_depth * self.word_slots:
+            raise ValueError(
+                f"state_depth / (lanes / updates) must be at most spike_depth * word_slots = "
+                f"{self.spike_depth * self.word_slots}, as streams are walked as maps are, not "
+                f"{self.state_depth // self.chunks}"
+            )
         if self.word_slots < self.chunk_slots:
             raise ValueError(
                 f"word_slots must be at least updates / banks = {self.chunk_slots}, "

@@ -31,6 +31,8 @@ def test_hash_depends_on_every_parameter():
         ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),
         ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "
                            "128 updates, 8 banks"),
+        ({"spike_depth": 8}, r"state_depth / \(lanes / updates\) must be at most spike_depth \* word_slots = 128, as streams "
+                             "are walked as maps are, not 256"),
         ({"updates": 64, "word_slots": 4}, "word_slots must be at least updates / banks = 8, not 4"),
     ],
 )

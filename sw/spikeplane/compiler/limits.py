@@ -47,7 +47,6 @@ class Limit(enum.Enum):
     LOGITS = "logits"
     PARAMETERS = "parameter chunks"
     STATES = "state chunks"
-    STREAM = "channel groups of a stream"
     SUM = "largest sum"
     REFERENCE = "largest reference sum"
     LOGIT_SUM = "largest logit"
@@ -109,8 +108,9 @@ def memory_needs(placement: "Placement") -> list[Need]:
                           need=form.steps, limit=(1 << bits) - 1))
     if placement.input_map.flagged:
         found += _event_needs(placement.input_map)
+    heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
-        found += _layer_needs(placed, config)
+        found += _layer_needs(placed, config, more_logits=placed in heads[1:])
     return found
 
 
@@ -140,10 +140,14 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
                    limit=1 << layout[name].width)
 
 
-def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
+def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool) -> Iterator[Need]:
     layer = placed.layer
+    # What else takes a core for several terms counts as a second one.
+    windows = all(term.term.kind is TermKind.WINDOW for term in placed.terms)
+    plain = windows and placed.stream is None and not more_logits
     name, where = layer.name, f"layer {layer.name!r}"
-    yield Need(kind=Limit.TERMS, layer=name, where=where, what="terms", need=len(placed.terms),
+    yield Need(kind=Limit.TERMS, layer=name, where=where, need=max(len(placed.terms), 2 - plain),
+               what="terms" if plain else "terms (a shortcut, stream or second head counts two)",
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
@@ -164,10 +168,6 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig) -> Iterator[Need]:
         return
     yield Need(kind=Limit.PARAMETERS, layer=name, where=where, need=placed.parameter_end(config),
                limit=config.parameter_depth, what="parameter chunks, all layers to here")
-    if placed.stream is not None:
-        yield Need(kind=Limit.STREAM, layer=name, where=where,
-                   what="channel groups up to its stream's end, all pixels and steps",
-                   need=placed.stream.base + placed.stream.slots, limit=1 << config.slot_width)
     yield Need(kind=Limit.STATES, layer=name, where=where, need=placed.state_end(config),
                limit=config.state_depth, what="state chunks, all layers to here")
 

@@ -307,5 +307,5 @@ REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
-    Limit.PARTIAL: _partial, Limit.STREAM: _states,
+    Limit.PARTIAL: _partial,
 }

@@ -140,8 +140,8 @@ class Window(SummingTerm):
             raise UnsupportedError(f"{where}: groups is {self.groups}; the core has no groups of input "
                                    f"channels yet, the integer model runs them")
         if maps[self.source].signed:
-            raise UnsupportedError(f"{where}: source {self.source!r} is a stream; the core has no streams yet, "
-                                   f"the integer model runs them")
+            raise UnsupportedError(f"{where}: source {self.source!r} is a stream; the core has no windows on "
+                                   f"streams yet, the integer model runs them")
         return CoreTerm(channels=len(self.weight), **{name: getattr(self, name) for name in (
             "source", "weight", "weight_bits", "weight_kind", "stride", "padding", "taps", "multiplier",
             "offset", "shift",

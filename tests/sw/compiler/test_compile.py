@@ -104,8 +104,8 @@ def test_descriptor_fields_that_overflow_are_named():
     with pytest.raises(CompileError) as error:
         program.verify()
     assert str(error.value) == "layer 'a': steps is 300, limit 0..255"
-    program.descriptors[0]["steps"] = 255
+    program.layers[0].layer["steps"] = 255
     program.verify()
-    program.descriptors[0]["steps"] = 256
+    program.layers[0].layer["steps"] = 256
     with pytest.raises(CompileError, match=r"steps is 256, limit 0\.\.255$"):
         program.verify()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import ragged_networks
-from deep_network import deep
+from deep_network import deep, residual
 from spikeplane.compiler.limits import Limit, Need, memory_needs, needs, sum_needs
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.compiler.program import Program
@@ -25,7 +25,7 @@ def test_page_is_up_to_date():
     page = (DOCS / "limits.md").read_text()
     assert page == module.page(), "run python docs/make_limits.py"
     # What users meet first is named with its numbers.
-    for text in ("takes 64 passes, all 64 of", "65536 needed, limit 65535", "A program has 16 layers (8 in `tiny`)"):
+    for text in ("65536 needed, limit 65535", "A program has 64 layers (8 in `tiny`)"):
         assert text in page
 
 
@@ -45,11 +45,20 @@ def test_all_limits_are_asked_of_every_network(schedule):
     placement = place(deep(), SMALL, schedule)
     found = needs(placement)
     asked = {need.kind for need in found}
-    assert asked == set(Limit) - ({Limit.RUN_STEPS} if schedule is Schedule.STORED else set())
+    others = {Limit.RUN_STEPS} if schedule is Schedule.STORED else set()
+    assert asked == set(Limit) - {Limit.PARTIAL} - others
     assert found == [*memory_needs(placement), *sum_needs(placement)]
     assert not any(need.exceeded for need in found)
     layers = {need.layer for need in found if need.kind is Limit.SUM}
     assert layers == set(deep().names)
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+def test_layers_of_several_terms_are_asked_for_more(schedule):
+    placement = place(residual(), SMALL, schedule)
+    assert [need.layer for need in needs(placement) if need.kind is Limit.PARTIAL] == ["c", "b"]
+    terms = {need.layer: need.need for need in needs(placement) if need.kind is Limit.TERMS}
+    assert terms == {"a": 1, "stream": 2, "c": 2, "b": 3, "head of a": 1, "head of b": 2}
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from deep_network import conv, deep
+from deep_network import conv, deep, residual
 from ragged_networks import chain, changed, layer
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.limits import Limit, needs
@@ -17,6 +17,7 @@ from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
 from spikeplane_hw.neuron import Levels, Neuron, Reset
 
+FEW_PASSES = replace(SMALL, pass_count=64)
 WIDE = replace(SMALL, lanes=32, state_depth=512)
 
 
@@ -76,6 +77,21 @@ def biased() -> IntegerNetwork:
     return net
 
 
+def many_terms() -> IntegerNetwork:
+    """Return a network of two layers, one of four terms."""
+    net = deep()
+    first, _ = net.nodes[0], net.nodes[1]
+    return network(net.input, replace(first, terms=first.terms * 4), classifier(channels=10))
+
+
+def loud() -> IntegerNetwork:
+    """Return a network with a layer of two terms whose gains are the greatest."""
+    net = heavy()
+    first = net.nodes[0]
+    first.terms[0].multiplier[4] = 32767
+    return network(net.input, replace(first, terms=first.terms * 2), classifier(channels=10))
+
+
 def memory_free() -> IntegerNetwork:
     return deep(neuron=Neuron(state_bits=0, reset=Reset.NONE), taps=(0, 1, 2))
 
@@ -88,6 +104,19 @@ CASES = {
         deep, replace(WIDE, layer_count=5), {},
         "layers: 6 needed, limit 5; to make it fit: at most 5 layers and OR-pools together, strides of "
         f"convolutions in place of 1 OR-pool or {ANY}"),
+    Limit.PROGRAM: (
+        many_terms, replace(SMALL, layer_count=2), {},
+        "words of the program, layers and their terms: 90 needed, limit 62; to make it fit: fewer layers with several "
+        f"terms or {BIGGER}"),
+    Limit.TERMS: (
+        residual, TINY, {},
+        "layer 'stream': terms (a shortcut, stream or second head counts two): 2 needed, limit 1 (state chunks exceeded "
+        "too); to make it fit: at most 1 term in layer 'stream', a configuration that sums several terms (small, large) "
+        "or another configuration (it fits small with --schedule stored)"),
+    Limit.PARTIAL: (
+        loud, SMALL, {},
+        "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller gains, "
+        "or fewer terms and inputs, of channel 4 of layer 'a'"),
     Limit.TABLES: (
         two_tables, replace(WIDE, table_count=1), {},
         "quantizer tables: 2 needed, limit 1; to make it fit: at most 1 kind of quantized potentials "
@@ -116,7 +145,7 @@ CASES = {
         lambda: network(events(width=600), classifier()), SMALL, {},
         "input: values of an event's x: 600 needed, limit 512; to make it fit: at most 512 pixels a side"),
     Limit.STEP_SLOTS: (
-        lambda: network(events(height=4, width=4), classifier()), replace(SMALL, spike_depth=1), {},
+        lambda: network(events(height=4, width=4), classifier()), replace(SMALL, spike_depth=1, term_count=1), {},
         "layer 'out': slots of a time step of its input: 16 needed, limit 15; to make it fit: fewer "
         f"channels or pixels of the input of layer 'out' or {ANY}"),
     Limit.WEIGHTS: (
@@ -125,7 +154,7 @@ CASES = {
         "layer 'out': weight slots a bank, all layers to here: 42 needed, limit 38; to make it fit: fewer "
         f"channels, inputs or weight bits (layer 'out' takes 25 slots) or {BIGGER}"),
     Limit.PASSES: (
-        many_passes, SMALL, {},
+        many_passes, FEW_PASSES, {},
         "layer 'conv2': passes, all layers to here: 65 needed, limit 64 (largest sum, largest reference "
         "sum exceeded too); to make it fit: a 7-bit input or 4-bit weights in layer 'conv1'"),
     Limit.TAPS: (
@@ -204,9 +233,9 @@ def with_input(net, **changes):
 
 def test_what_passes_need_is_enough_and_no_more():
     net = many_passes()
-    assert Limit.PASSES in exceeded(net, SMALL)
-    assert Limit.PASSES not in exceeded(with_input(net, bits=7), SMALL)
-    assert not exceeded(with_bits(net, 0, 4), SMALL)
+    assert Limit.PASSES in exceeded(net, FEW_PASSES)
+    assert Limit.PASSES not in exceeded(with_input(net, bits=7), FEW_PASSES)
+    assert not exceeded(with_bits(net, 0, 4), FEW_PASSES)
     tight = replace(SMALL, pass_count=1)
     placement = place(net, tight, check=False)
     (need, *_) = [need for need in needs(placement) if need.kind is Limit.PASSES and need.exceeded]
