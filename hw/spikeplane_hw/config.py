@@ -94,12 +94,6 @@ class CoreConfig:
                 raise ValueError(
                     f"{name} must be a multiple of lanes / updates = {self.chunks}, not {value!r}"
                 )
-        if self.term_count > 1 and self.state_depth // self.chunks > self.spike_depth * self.word_slots:
-            raise ValueError(
-                f"state_depth / (lanes / updates) must be at most spike_depth * word_slots = "
-                f"{self.spike_depth * self.word_slots}, as streams are walked as maps are, not "
-                f"{self.state_depth // self.chunks}"
-            )
         if self.word_slots < self.chunk_slots:
             raise ValueError(
                 f"word_slots must be at least updates / banks = {self.chunk_slots}, "
@@ -113,8 +107,9 @@ class CoreConfig:
 
     @property
     def slot_width(self) -> int:
-        """Bits of a slot address in the spike memory."""
-        return ceil_log2(self.spike_depth * self.word_slots)
+        """Bits of a slot address in the spike memory; streams are walked in the state memory with the same."""
+        streams = self.state_depth // self.chunks if self.term_count > 1 else 0
+        return ceil_log2(max(self.spike_depth * self.word_slots, streams))
 
     @property
     def weight_address_width(self) -> int:

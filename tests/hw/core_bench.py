@@ -62,7 +62,7 @@ class Host:
 
 
 def run_image(image, samples):
-    """Return a list of {logits, counters, spikes, states} of ``samples`` run on ``image``'s core."""
+    """Return a list of {logits, counters, spikes, states, streams} of ``samples`` run on ``image``'s core."""
     core = Core(image.config)
     results = []
 
@@ -86,12 +86,15 @@ def run_image(image, samples):
             classes = len(image.logit_offset)
             logits = (await host.read(Space.LOGITS, 0, classes)).view("<i4").ravel()
             counters = await host.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
-            spikes, states = {}, {}
+            spikes, states, streams = {}, {}, {}
             for index, layer in enumerate(image.layers):
                 if layer.spikes is not None:
                     words = await host.read(Space.SPIKES, *image.map_place(index))
                     spikes[index] = image.decode_map(index, words)
-                if layer.state_base is not None:
+                if layer.stream_steps:
+                    words = await host.read(Space.STATES, *image.stream_place(index))
+                    streams[index] = image.decode_stream(index, words)
+                elif layer.state_base is not None:
                     words = await host.read(Space.STATES, *image.state_place(index))
                     states[index] = image.decode_states(index, words)
             results.append({
@@ -99,6 +102,7 @@ def run_image(image, samples):
                 "counters": counters.view("<u4").reshape(-1, len(Counter)).astype(np.int64),
                 "spikes": spikes,
                 "states": states,
+                "streams": streams,
             })
 
     simulate(core, testbench)

@@ -31,8 +31,6 @@ def test_hash_depends_on_every_parameter():
         ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),
         ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "
                            "128 updates, 8 banks"),
-        ({"spike_depth": 8}, r"state_depth / \(lanes / updates\) must be at most spike_depth \* word_slots = 128, as streams "
-                             "are walked as maps are, not 256"),
         ({"updates": 64, "word_slots": 4}, "word_slots must be at least updates / banks = 8, not 4"),
     ],
 )
@@ -44,3 +42,8 @@ def test_contradictions_are_named(change, message):
 def test_pixels_are_padded_to_chunks():
     assert (TINY.chunk_slots, SMALL.chunk_slots, LARGE.chunk_slots) == (1, 1, 2)
     assert isinstance(TINY, CoreConfig)
+
+
+def test_slot_addresses_reach_all_streams():
+    few = replace(SMALL, spike_depth=1)
+    assert (few.slot_width, replace(few, term_count=1).slot_width) == (8, 4)

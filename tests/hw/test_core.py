@@ -1,6 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import ragged_networks
+import random_graphs
+import residual_networks
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import place
@@ -19,6 +23,11 @@ def check(network, config, schedule, samples):
                 reference = reference[-1:]
             np.testing.assert_array_equal(spikes, reference, err_msg=image.layers[layer].name)
         np.testing.assert_array_equal(result["logits"], expected.sums[index].numpy())
+        for layer, stream in result["streams"].items():
+            reference = expected.streams[image.layers[layer].name][index].numpy()
+            if schedule is Schedule.STORED:
+                reference = reference[-1:]
+            np.testing.assert_array_equal(stream, reference, err_msg=image.layers[layer].name)
         for layer, states in result["states"].items():
             np.testing.assert_array_equal(
                 states, expected.states[image.layers[layer].name][index].numpy(), err_msg=image.layers[layer].name
@@ -52,3 +61,13 @@ def test_memory_free_neurons(schedule, direct):
     network = ragged_networks.network(2 if direct else 21, direct=direct, taps=True)
     assert any(len(layer.terms[0].taps) > 2 for layer in network.nodes[1:] if layer.kind == "layer")
     check(network, ragged_networks.CORES[0], schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("networks", [residual_networks, random_graphs], ids=["residual", "streams"])
+def test_layers_of_several_terms(networks, schedule):
+    config = ragged_networks.CORES[1]
+    found = [networks.fitting(100 * seed, config, schedule) for seed in range(30)]
+    # The simulator is slow: the smallest one that has what is to be tested.
+    network = min(found, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
+    check(network, config, schedule, ragged_networks.samples(network, 1))

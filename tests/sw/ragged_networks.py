@@ -26,7 +26,7 @@ CORES = [
     CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **DEPTHS),
     CoreConfig(name="chunky", lanes=8, banks=2, updates=8, word_slots=8, **DEPTHS),
     CoreConfig(name="wide", lanes=32, banks=8, updates=4, word_slots=2, **DEPTHS),
-    CoreConfig(name="single", lanes=1, banks=1, updates=1, word_slots=1, **DEPTHS | {"spike_depth": 8192}),
+    CoreConfig(name="single", lanes=1, banks=1, updates=1, word_slots=1, **DEPTHS),
 ]
 
 

@@ -67,8 +67,9 @@ def network(seed: int, *, direct: bool = False, most_terms: int = 4) -> IntegerN
                 terms.append(window(source, out, (1, 1), stride=stride, taps=taps))
         if not direct and shapes[INPUT][1:] == shapes[inner][1:] and random.random() < 0.5:
             terms.append(window(INPUT, out, (1, 1), taps=taps))
+        terms = terms[:most_terms]
         random.shuffle(terms)
-        source = fire(f"block{block}", *terms[:most_terms])
+        source = fire(f"block{block}", *terms)
     heads = [window(source, 5, shapes[source][1:], scaled=False)]
     if most_terms > 1 and random.random() < 0.5:
         heads.append(window("first", 5, shapes["first"][1:], scaled=False))

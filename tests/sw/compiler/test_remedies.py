@@ -110,13 +110,13 @@ CASES = {
         f"terms or {BIGGER}"),
     Limit.TERMS: (
         residual, TINY, {},
-        "layer 'stream': terms (a shortcut, stream or second head counts two): 2 needed, limit 1 (state chunks exceeded "
-        "too); to make it fit: at most 1 term in layer 'stream', a configuration that sums several terms (small, large) "
-        "or another configuration (it fits small with --schedule stored)"),
+        "layer 'stream': terms (a shortcut, stream or second head counts two): 2 needed, limit 1 (state chunks "
+        "exceeded too); to make it fit: at most 1 term in layer 'stream', a configuration that sums several terms "
+        "(small, large) or another configuration (it fits small with --schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
-        "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller gains, "
-        "or fewer terms and inputs, of channel 4 of layer 'a'"),
+        "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller "
+        "gains, or fewer terms and inputs, of channel 4 of layer 'a'"),
     Limit.TABLES: (
         two_tables, replace(WIDE, table_count=1), {},
         "quantizer tables: 2 needed, limit 1; to make it fit: at most 1 kind of quantized potentials "
