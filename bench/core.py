@@ -1,10 +1,11 @@
-"""Random networks on simulated boards of every configuration, in both schedules, beside the integer model."""
+"""Random networks on simulated boards of every configuration, and whole published ones, beside the integer model."""
 
 import argparse
 import itertools
 import sys
 from pathlib import Path
 
+import whole_networks
 from figures import Figure, save
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "sw"), str(ROOT / "sim")]
-NETWORKS = 120
+NETWORKS = 100
 """Of each core."""
 SAMPLES = 2
 STALL = 0.2
@@ -75,6 +76,7 @@ def main() -> None:
             Figure.at_most(f"{name}: of {compared:,} values, not the integer model's", wrong, "values", 0),
         ]
     total = sum(map(len, found.values()))
+    figures += whole_networks.measure()
     least = Figure.at_least("random networks on simulated boards, both schedules", total, "networks", 500)
     save("core", [least, *figures])
 
