@@ -200,8 +200,9 @@ COMPILER = [
         ("self.weight += placed.weight_slots", "self.weight += placed.weight_group"),
         ("state = config.chunks  #", "state = 0  #"),
         ("last_lanes=layer.channels - (groups - 1) * config.lanes", "last_lanes=config.lanes"),
-        ("self.term.taps[-1] - exponent", "exponent"),
     ),
+    *mutants("compiler", f"{COMPILER_FOLDER}/placed.py", f"{COMPILE_TESTS} {WORD_TESTS}",
+             ("self.term.taps[-1] - exponent", "exponent")),
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/program.py", f"{WORD_TESTS} {COMPILE_TESTS}",
         ("source.base - term.padding * source.row_slots", "source.base"),

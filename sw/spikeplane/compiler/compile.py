@@ -17,7 +17,8 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
-from .placement import PlacedTerm, Placement, place
+from .placed import PlacedTerm
+from .placement import Placement, place
 from .program import Program
 from .spike_map import to_words
 

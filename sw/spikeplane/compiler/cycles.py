@@ -21,7 +21,8 @@ from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
-from .placement import PlacedLayer, PlacedTerm, place
+from .placed import PlacedLayer, PlacedTerm
+from .placement import place
 
 __all__ = ["predict_cycles"]
 

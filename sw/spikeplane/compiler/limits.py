@@ -17,7 +17,8 @@ from ..network.schedule import Schedule
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:  # A placement verifies itself by this module.
-    from .placement import PlacedLayer, PlacedTerm, Placement
+    from .placed import PlacedLayer, PlacedTerm
+    from .placement import Placement
 
 __all__ = ["CompileError", "Limit", "Need", "memory_needs", "needs", "sum_needs"]
 

@@ -17,7 +17,8 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
-from .placement import CompileError, PlacedLayer, PlacedTerm, Placement, identity_slots
+from .placed import PlacedLayer, PlacedTerm
+from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
 __all__ = ["Descriptors", "Program", "decode_fields", "decode_program", "encode_fields"]

@@ -9,7 +9,8 @@ from ..network.pool import OrPool
 from ..network.schedule import Schedule
 from ..network.weights import WEIGHT_BITS
 from .limits import CompileError, Limit, Need, memory_needs, sum_needs
-from .placement import PlacedLayer, PlacedTerm, Placement, place
+from .placed import PlacedLayer, PlacedTerm
+from .placement import Placement, place
 
 __all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]
 

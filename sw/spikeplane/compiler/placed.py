@@ -1,0 +1,142 @@
+"""Layers and terms of a network, placed: where in a core lies what each reads, writes and keeps."""
+
+from dataclasses import dataclass
+
+from spikeplane_hw.config import CoreConfig
+
+from ..network.lowered import CoreLayer, CoreTerm, TermKind
+from .spike_map import SpikeMap
+
+__all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPlane:
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+
+    weight: int
+    """It counts ``2**weight``."""
+    index: int = 0
+    """Which plane of the map."""
+    delay: int = 0
+    """How many steps ago."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedTerm:
+    """A term and the places of what it reads."""
+
+    term: CoreTerm
+    source: SpikeMap
+    """Of a stream its place in the state memory, where a slot is a channel group's states."""
+    groups: int
+    """Groups of output channels, as of the layer."""
+    full: bool
+    """Fully connected: the window is one row, the whole time step of the source."""
+    streamed: bool
+    streamed_last: bool
+    """Whether no later layer reads the streamed map."""
+    ring: int
+    """Steps that the source holds and the core walks round: 1, unless taps look back in a live map."""
+    first_pass: int
+    weight_base: int
+    weight_group: int
+    """Slots of one channel group; 0: all groups have the same ones."""
+    parameter_base: int
+
+    @property
+    def input_planes(self) -> list[InputPlane]:
+        """The bits of what is summed up."""
+        if len(self.term.taps) > 1:
+            return [
+                InputPlane(weight=self.term.taps[-1] - exponent, delay=delay)
+                for delay, exponent in enumerate(self.term.taps)
+            ]
+        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+
+    @property
+    def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
+        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
+        planes, bits = self.input_planes, self.term.weight_bits
+        most = max(plane.weight for plane in planes) + bits - 1
+        return [
+            [
+                (plane, power - plane.weight)
+                for plane in planes if 0 <= power - plane.weight < bits
+            ]
+            for power in range(most + 1)
+        ]
+
+    @property
+    def pass_count(self) -> int:
+        """Plane passes; a power without products takes one to double."""
+        return sum(max(1, len(pairs)) for pairs in self.plane_pairs)
+
+    @property
+    def pass_end(self) -> int:
+        """First pass after the term's."""
+        return self.first_pass + self.pass_count
+
+    @property
+    def weight_slots(self) -> int:
+        """Slots of a weight bank that only this term takes."""
+        return self.groups * self.weight_group
+
+    @property
+    def weight_plane(self) -> int:
+        """Slots of one weight plane of one channel group."""
+        return self.weight_group // self.term.weight_bits
+
+    @property
+    def parameter_groups(self) -> int:
+        """Groups of parameters: only those of a window differ from channel to channel."""
+        return self.groups if self.term.kind is TermKind.WINDOW else 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedLayer:
+    """A layer and the places of what it reads and writes."""
+
+    layer: CoreLayer
+    terms: list[PlacedTerm]
+    target: SpikeMap | None
+    """None for the classifier."""
+    output_height: int
+    output_width: int
+    groups: int
+    last_lanes: int
+    replay: bool
+    target_ring: int
+    """Steps that the target holds, as ``ring`` of a term."""
+    state_base: int
+    """First state chunk, that is word of the state memory; a multiple of a channel group's."""
+    state_pack: int
+    """1 << state_pack chunks share one."""
+    stored: bool
+    stream: SpikeMap | None
+    """Where the integers that it stores are, as ``source`` of a term; None: it stores none."""
+    table: int
+    weight_end: int
+    """First slot of a weight bank after the layer's and all before it."""
+
+    @property
+    def pass_count(self) -> int:
+        """Plane passes of the layer."""
+        return sum(term.pass_count for term in self.terms)
+
+    @property
+    def pass_end(self) -> int:
+        """First pass after the layer's."""
+        return self.terms[-1].pass_end
+
+    def parameter_end(self, config: CoreConfig) -> int:
+        """Return the first parameter chunk after the layer's; a classifier has none."""
+        last = self.terms[-1]
+        return last.parameter_base + last.parameter_groups * config.chunks
+
+    def state_end(self, config: CoreConfig) -> int:
+        """Return the first state chunk after the layer's; a classifier has none."""
+        pixels = self.output_height * self.output_width * self.groups if self.stored else 1
+        if self.stream is not None:
+            pixels *= self.stream.steps
+        return self.state_base + (config.chunks >> self.state_pack) * pixels
