@@ -216,6 +216,12 @@ class _Layer:
         every = []
         for step in range(self.steps):
             read = self._tapped(source, term.taps, step)[:, ::term.stride, ::term.stride]
+            for y, x in np.ndindex(read.shape[1:]):
+                # Lanes read the channels of their own number, group by group.
+                for first in range(0, len(read), self.config.lanes):
+                    part = read[first:first + self.config.lanes, y:y + 1, x:x + 1]
+                    for bit in range(1 + term.taps[-1]):
+                        _count(self.counts, part >> bit & 1, first, self.config.banks, 1)
             silent = np.zeros((term.silent, *read.shape[1:]), np.int64)
             every.append(np.concatenate([read, silent]) * self._unit() // (1 << term.taps[-1]))
         return np.stack(every)

@@ -168,7 +168,6 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     [
         (["info", "recipes", "--config", "all"], "recipe 'recipes': expected a .toml file or one of"),
         (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
-        (["info", "cifar10_resnet20_1w2u", "--config", "small"], "the core sums one window yet"),
         (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),

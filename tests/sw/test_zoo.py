@@ -1,6 +1,7 @@
 """The zoo's networks give what they gave when they were trained, bit for bit.
 
-zoo_digests.json was made by the program of 2026-11, whose networks were chains of layers.
+zoo_digests.json was made by the program of 2026-11, whose networks were chains of layers; of its images the program's
+words are those of layers of several terms.
 """
 
 import json

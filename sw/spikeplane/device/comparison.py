@@ -15,7 +15,8 @@ __all__ = ["Comparison", "compare_with_model"]
 BATCH = 50
 
 
-KINDS = ("spikes", "states", "streams", "logits", "counters")
+KINDS = ("spikes", "states", "logits", "counters")
+"""What every network has; streams are counted where there are some."""
 
 
 @dataclass(kw_only=True)
@@ -42,8 +43,8 @@ class Comparison:
 
     def count(self, kind: str, found: np.ndarray, expected: np.ndarray) -> None:
         """Count the values of ``found`` that are not as ``expected``."""
-        self.compared[kind] += found.size
-        self.mismatches[kind] += int((found != expected).sum())
+        self.compared[kind] = self.compared.get(kind, 0) + found.size
+        self.mismatches[kind] = self.mismatches.get(kind, 0) + int((found != expected).sum())
 
 
 def compare_with_model(

@@ -22,7 +22,8 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
     values = [sample.astype(object)] * form.steps if form.direct else list(sample.astype(object))
     all_spikes, all_states = {}, {}
     for node in net.nodes:
-        spec = node.lower(net.maps())
+        lowered = node.lower(net.maps())
+        (spec,) = lowered.terms
         pad = spec.padding
         out, _, kh, kw = spec.weight.shape
         sums = []
@@ -36,7 +37,7 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
                 window = padded[:, top:top + kh, left:left + kw]
                 total[o, y, x] = int((window * spec.weight[o].astype(object)).sum())
             sums.append(total)
-        if spec.neuron is None:
+        if lowered.neuron is None:
             return all_spikes, all_states, sum(sums).sum((1, 2))
         values, state = [], np.zeros_like(sums[0])
         for step in range(len(sums)):
@@ -46,7 +47,7 @@ def plain(net: IntegerNetwork, sample: np.ndarray):
                 for delay, weight in enumerate(tap_weights(spec.taps)[:step + 1])
             )
             x = saturate(scale_sum(total, spec.multiplier[:, None, None], spec.offset[:, None, None], spec.shift))
-            spike, state, _ = spec.neuron.step(x, state)
+            spike, state, _ = lowered.neuron.step(x, state)
             values.append(spike.astype(int))
         all_spikes[node.name] = np.array(values)
         all_states[node.name] = state
@@ -112,7 +113,7 @@ def test_operations_do_not_depend_on_the_core():
         for node in net.nodes:
             one = result.synaptic_operations[node.name]
             assert torch.equal(one, without.synaptic_operations[node.name])
-            channels = node.lower(net.maps()).walk.channels
+            channels = node.lower(net.maps()).channels
             events = result.counters[node.name][Counter.EVENTS]
             assert torch.equal(events * channels, one * -(-channels // core.lanes))
 

@@ -178,7 +178,7 @@ def test_a_network_without_integers_says_why(tmp_path):
     assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
 
 
-def test_residual_networks_have_integers_that_no_core_runs_yet(tmp_path):
+def test_residual_networks_run_on_cores_of_several_terms(tmp_path):
     layers = [
         LayerRecipe(name="first", kind="conv", channels=6, weights="absmax", weight_bits=8),
         LayerRecipe(name="block", kind="block", channels=8, stride=2, shortcut="conv"),
@@ -188,9 +188,10 @@ def test_residual_networks_have_integers_that_no_core_runs_yet(tmp_path):
     figures, _ = write_run_report(path)
     assert figures.lost_points is not None and abs(figures.lost_points) < 2
     page = (tmp_path / PAGE_NAME).read_text()
-    assert "the core sums one window yet" in page
+    assert "tiny" in page and "terms (a shortcut" not in page and "2 needed, limit 1" in page
     found = json.loads((tmp_path / JSON_NAME).read_text())["network"]
-    assert found["core"] == [] and found["cost"]["core_operations"]["block"] > 0
+    assert {each["config"] for each in found["core"]} == {"small", "large"}
+    assert found["cost"]["core_operations"]["block"] > 0
     assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
 
 
