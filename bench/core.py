@@ -7,12 +7,14 @@ from pathlib import Path
 
 import whole_networks
 from figures import Figure, save
+from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.schedule import Schedule
+from spikeplane_boards.build import build
 from spikeplane_hw.config import CONFIGS, CoreConfig
 from tqdm import tqdm
 
@@ -58,6 +60,17 @@ def run(config: CoreConfig, count: int, seed: int) -> list[Comparison]:
     return found
 
 
+def large_board() -> list[Figure]:
+    """Return what the large core takes and reaches on the ULX3S-85F, with all functions; built if it is not."""
+    report = build(BOARDS["ulx3s-85f"], Path("build") / "ulx3s-85f")
+    clock = min(each["achieved_mhz"] for each in report["clocks"].values())
+    cells = report["resources"]["lut"]["used"]
+    return [
+        Figure.at_most("large on the 85F, speed grade 6: logic cells", cells, "COMB", 22_000),
+        Figure.at_least("large on the 85F, speed grade 6: routed", clock, "MHz", 95),
+    ]
+
+
 def main() -> None:
     from configurations import SIMULATED
 
@@ -76,7 +89,7 @@ def main() -> None:
             Figure.at_most(f"{name}: of {compared:,} values, not the integer model's", wrong, "values", 0),
         ]
     total = sum(map(len, found.values()))
-    figures += whole_networks.measure()
+    figures += [*whole_networks.measure(), *large_board()]
     least = Figure.at_least("random networks on simulated boards, both schedules", total, "networks", 500)
     save("core", [least, *figures])
 
