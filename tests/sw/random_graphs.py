@@ -1,10 +1,10 @@
 """Random graphs: residual blocks of both kinds, streams, attention, pools, heads, taps, ragged sizes."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
 from ragged_networks import affine, neuron, pick, weights
+from residual_networks import TRIALS
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.network.endings import Ending, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
@@ -191,11 +191,11 @@ def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
 
 def fitting(seed: int, config, schedule) -> IntegerNetwork:
     """Return the first graph from ``seed`` on that a core runs, with a stream."""
-    for number in itertools.count(seed):
+    for number in range(seed, seed + TRIALS):
         made = graph(number, on_core=True)
         try:
             place(made, config, schedule, keep_states=True)
         except CompileError:
             continue
         return made
-    raise AssertionError
+    raise AssertionError(f"none of {TRIALS} networks from seed {seed} on fits {config.name}")

@@ -1,6 +1,5 @@
 """Random networks whose layers sum several terms: shortcuts of both kinds, windows on two maps, ragged sizes."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,10 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane_hw.neuron import SHIFTS, Reset
 
-__all__ = ["fitting", "network"]
+__all__ = ["TRIALS", "fitting", "network"]
+
+TRIALS = 1000
+"""Networks that are drawn at most until one fits a core."""
 
 
 def network(seed: int, *, direct: bool = False, most_terms: int = 4) -> IntegerNetwork:
@@ -81,7 +83,7 @@ def network(seed: int, *, direct: bool = False, most_terms: int = 4) -> IntegerN
 
 def fitting(seed: int, config, schedule, *, direct: bool = False) -> IntegerNetwork:
     """Return the first network from ``seed`` on that fits a core and has a layer of several terms."""
-    for number in itertools.count(seed):
+    for number in range(seed, seed + TRIALS):
         made = network(number, direct=direct, most_terms=config.term_count)
         if max(len(node.terms) for node in made.nodes) == 1 and config.term_count > 1:
             continue
@@ -90,4 +92,4 @@ def fitting(seed: int, config, schedule, *, direct: bool = False) -> IntegerNetw
         except CompileError:
             continue
         return made
-    raise AssertionError
+    raise AssertionError(f"none of {TRIALS} networks from seed {seed} on fits {config.name}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import program_words
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
@@ -91,7 +90,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     """
     height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
-    setup = (program_words(config, len(placed.terms)) + SETUP + TERM_SETUP * len(placed.terms) + padding
+    setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
              + 2 * len(Counter))
     if layer.neuron is not None:
         setup += steps * height

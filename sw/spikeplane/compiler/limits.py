@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, program_words
+from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
@@ -96,7 +96,7 @@ def memory_needs(placement: "Placement") -> list[Need]:
     found = [
         Need(kind=Limit.LAYERS, what="layers", need=len(placement.layers), limit=config.layer_count),
         Need(kind=Limit.PROGRAM, what="words of the program, layers and their terms",
-             need=sum(program_words(config, len(placed.terms)) for placed in placement.layers),
+             need=sum(placed.program_words(config) for placed in placement.layers),
              limit=program_depth(config)),
         Need(kind=Limit.TABLES, what="quantizer tables", need=len(placement.tables), limit=config.table_count),
         *_map_needs("input", "", placement.input_map, config),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import program_words
 
 from ..network.lowered import CoreLayer, CoreTerm, TermKind
 from .spike_map import SpikeMap
@@ -128,6 +129,10 @@ class PlacedLayer:
     def pass_end(self) -> int:
         """First pass after the layer's."""
         return self.terms[-1].pass_end
+
+    def program_words(self, config: CoreConfig) -> int:
+        """Return how many words of the program the layer and its terms take."""
+        return program_words(config, len(self.terms))
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import program_words
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
@@ -65,7 +64,7 @@ class Placement:
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
         return {
-            Space.PROGRAM: sum(program_words(config, len(placed.terms)) for placed in self.layers),
+            Space.PROGRAM: sum(placed.program_words(config) for placed in self.layers),
             Space.PASSES: last.pass_end,
             Space.WEIGHTS: last.weight_end * config.banks,
             Space.PARAMETERS: chunks * config.updates,
