@@ -63,7 +63,7 @@ GATEWARE = [
         "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
         ("(a & b) ^ (c & d)", "(a & b) | (c & d)"),
         ("(x & y) | (carry & (x ^ y))", "x & y"),
-        ("return 5 + config.frugal", "return 5"),
+        ("return 5 + config.doubling_cycles", "return 5"),
         ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
         ("Mux(active_2[e], ram.ports.read_data, 0)", "ram.ports.read_data"),
     ),

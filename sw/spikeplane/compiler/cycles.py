@@ -143,7 +143,7 @@ def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
     """Return the cycles that windows of so many rows, over all passes, take."""
     several = int(config.term_count > 1)
     find, walk = 4 + several, rows + 1 + several
-    return find + walk if config.frugal else np.maximum(find, walk)
+    return np.maximum(find, walk) if config.window_queue_depth else find + walk
 
 
 def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig, *, last: bool) -> int:
