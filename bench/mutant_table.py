@@ -115,9 +115,12 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
-        ("counter_first.eq(~self.resume)", "counter_first.eq(1)"),
         ("(outer == 0) & ~resumed", "outer == 0"),
         ("(row + 1)[: len(row)] == d.output_rows", "row == d.output_rows"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",
+        ("first.eq(~self.resume)", "first.eq(1)"),
     ),
     *mutants(
         "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",

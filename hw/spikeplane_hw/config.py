@@ -66,6 +66,8 @@ class CoreConfig:
     """Rows the walker may be ahead of fetch; 0 is none."""
     segment_queue_depth: int = 4
     """Segments the walker may be ahead of the neuron update."""
+    statistics: bool = True
+    """Whether the core counts what each layer did: cycles, events, spikes, saturations."""
     window_queue_depth: int = 1
     """Windows found ahead of the one whose rows are walked; 0: a window is walked before the next one is found."""
     most_packed: int = 1

@@ -1,22 +1,18 @@
 """The sequencer: walks through the layers of a program, once for each outer step of a run."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, program_depth, term_layout
-from .memory_map import COUNTER_WIDTH, Counter
 
-__all__ = ["COUNTER_CYCLES", "Sequencer"]
-
-COUNTER_CYCLES = 3
-"""Cycles to store one counter."""
+__all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Loads the descriptors of a layer and its terms, clears its output's row flags, starts the walk, stores counters.
+    """Loads the descriptors of a layer and its terms, clears its output's row flags, starts the walk.
 
     Members
     -------
@@ -45,10 +41,10 @@ class Sequencer(wiring.Component):
         Nothing of the layer is in flight any more.
     flag_clear, flag_address : ``Out``
         Clear a row flag.
-    events, longest, longest_valid, saturations, spikes : ``In``
-        What to count, see :class:`Counter`.
-    counter_address, counter_read, counter_write, counter_data
-        Ports of the counter memory; reads have one cycle latency.
+    counting, settle : ``Out(1)``
+        To :class:`Statistics`: a layer is under way; it is over.
+    settled : ``In(1)``
+        What it counted is stored.
     """
 
     def __init__(self, config: CoreConfig):
@@ -77,15 +73,9 @@ class Sequencer(wiring.Component):
             "drained": In(1),
             "flag_clear": Out(1),
             "flag_address": Out(flag_width),
-            "events": In(range(config.banks + 1)),
-            "longest": In(config.weight_address_width + 1),
-            "longest_valid": In(1),
-            "saturations": In(range(config.updates + 1)),
-            "spikes": In(range(config.updates + 1)),
-            "counter_address": Out(ceil_log2(config.layer_count * len(Counter))),
-            "counter_read": In(COUNTER_WIDTH),
-            "counter_write": Out(1),
-            "counter_data": Out(COUNTER_WIDTH),
+            "counting": Out(1),
+            "settle": Out(1),
+            "settled": In(1),
         })
 
     def elaborate(self, platform):
@@ -104,72 +94,12 @@ class Sequencer(wiring.Component):
         word = Signal(range(max(words.values()) + 1))
         m.d.comb += self.initial.eq((outer == 0) & ~resumed)
 
-        # Counts are added to the counter memory in turn all the time, so that few bits hold those
-        # in between. Adding the last ones of a layer is counted beforehand.
-        window = COUNTER_CYCLES * len(Counter)
-        counting = Signal()
-        events_limit = config.banks * window
-        idle = Signal(signed(len(self.longest) + exact_log2(config.banks) + 1))
-        m.d.sync += idle.eq(
-            Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events
-        )
-        limits = {
-            Counter.CYCLES: range(2 * window + 1),
-            Counter.EVENTS: range(events_limit + 1),
-            # A pass that ends began before; all others within the window.
-            Counter.IDLE: range(-events_limit, (config.banks << len(self.longest)) + events_limit),
-            Counter.SATURATIONS: range(config.updates * window + 1),
-            Counter.SPIKES: range(config.updates * window + 1),
-        }
-        increments = {
-            Counter.CYCLES: counting,
-            Counter.EVENTS: self.events,
-            Counter.IDLE: idle,
-            Counter.SATURATIONS: self.saturations,
-            Counter.SPIKES: self.spikes,
-        }
-        totals = {
-            counter: Signal(
-                limits[counter], name=counter.name.lower(),
-                init=window if counter is Counter.CYCLES else 0,
-            )
-            for counter in Counter
-        }
-        counter_index = Signal(range(len(Counter)))
-        counter_base = Signal.like(self.counter_address)
-        counter_first = Signal()  # of the first turn: what runs and steps before counted is dropped
-        phase = Signal(range(COUNTER_CYCLES))
-        before = Signal(COUNTER_WIDTH)
-        picked = Signal(signed(max(len(total) for total in totals.values()) + 1))
-        stored = Signal()  # a counter is written in this cycle
-        turn = Signal()  # that was the last of a turn
-        m.d.comb += [
-            self.counter_address.eq(counter_base + counter_index),
-            self.counter_data.eq(before + picked),
-            self.counter_write.eq(stored & self.busy),
-            stored.eq(phase == COUNTER_CYCLES - 1),
-            turn.eq(stored & (counter_index == len(Counter) - 1)),
-        ]
-        m.d.sync += [
-            phase.eq(Mux(stored, 0, phase + 1)),
-            before.eq(Mux(counter_first, 0, self.counter_read)),
-        ]
-        with m.If(stored):
-            m.d.sync += counter_index.eq(Mux(turn, 0, counter_index + 1))
-        with m.If(turn):
-            m.d.sync += counter_first.eq(0)
-        for counter, total in totals.items():
-            m.d.sync += total.eq(total + increments[counter])
-            with m.If((counter_index == counter.value) & (phase == COUNTER_CYCLES - 2)):
-                m.d.sync += [picked.eq(total), total.eq(increments[counter])]
-
         step = Signal.like(d.steps)
         row = Signal.like(d.output_rows)
-        last_counter = Signal(range(len(Counter)))
 
         def load(name: str, following: str):
             """Shift a descriptor in; the word addressed in one cycle is shifted in in the next."""
-            m.d.comb += counting.eq(1)
+            m.d.comb += self.counting.eq(1)
             m.d.sync += [
                 word.eq(word + 1),
                 self.program_address.eq(self.program_address + (word != words[name])),
@@ -189,10 +119,6 @@ class Sequencer(wiring.Component):
                     outer.eq(0),
                     word.eq(0),
                     self.program_address.eq(0),
-                    counter_base.eq(0),
-                    counter_index.eq(0),
-                    counter_first.eq(~self.resume),
-                    phase.eq(0),
                 ]
                 m.d.comb += self.restart.eq(self.run)
                 with m.If(self.run):
@@ -207,11 +133,11 @@ class Sequencer(wiring.Component):
                 load("term", "PLACE")
 
             with m.State("PLACE"):
-                m.d.comb += [counting.eq(1), self.place.eq(1)]
+                m.d.comb += [self.counting.eq(1), self.place.eq(1)]
                 m.next = "PLACED"
 
             with m.State("PLACED"):
-                m.d.comb += [counting.eq(1), self.term_store.eq(self.placed)]
+                m.d.comb += [self.counting.eq(1), self.term_store.eq(self.placed)]
                 m.d.sync += self.flag_address.eq(d.output_flags + self.output_flags)
                 with m.If(self.placed):
                     m.d.sync += self.term_index.eq(self.term_index + 1)
@@ -222,7 +148,7 @@ class Sequencer(wiring.Component):
                             m.next = "CLEAR"
 
             with m.State("CLEAR"):
-                m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]
+                m.d.comb += [self.counting.eq(1), self.flag_clear.eq(1)]
                 m.d.sync += [self.flag_address.eq(self.flag_address + 1), row.eq(row + 1)]
                 with m.If((row + 1)[: len(row)] == d.output_rows):
                     m.d.sync += [row.eq(0), step.eq(step + 1)]
@@ -230,40 +156,27 @@ class Sequencer(wiring.Component):
                         m.next = "START"
 
             with m.State("START"):
-                m.d.comb += [counting.eq(1), self.start.eq(1)]
+                m.d.comb += [self.counting.eq(1), self.start.eq(1)]
                 m.next = "WALK"
 
             with m.State("WALK"):
-                m.d.comb += counting.eq(1)
+                m.d.comb += self.counting.eq(1)
                 with m.If(self.drained):
                     m.d.comb += self.walked.eq(1)
                     m.next = "SETTLE"
 
             with m.State("SETTLE"):
-                # Every counter is added once more, beginning with the next one.
-                m.d.comb += counting.eq(1)
-                m.d.sync += last_counter.eq(counter_index)
-                with m.If(stored):
-                    m.next = "STORE"
-
-            with m.State("STORE"), m.If(stored & (counter_index == last_counter)):
-                m.d.sync += [
-                    totals[Counter.CYCLES].eq(window),
-                    counter_index.eq(0),
-                    counter_first.eq(self.initial),
-                    counter_base.eq(counter_base + len(Counter)),
-                ]
-                m.d.sync += layer.eq(layer + 1)
-                m.next = "LOAD"
-                with m.If((layer + 1)[: len(layer)] == self.layers):
-                    m.d.comb += self.advance.eq(1)
-                    m.d.sync += [
-                        layer.eq(0),
-                        outer.eq(outer + 1),
-                        self.program_address.eq(0),
-                        counter_base.eq(0),
-                        counter_first.eq(0),
-                    ]
-                    with m.If((outer + 1)[: len(outer)] == self.outer_steps):
-                        m.next = "IDLE"
+                m.d.comb += self.settle.eq(1)
+                with m.If(self.settled):
+                    m.d.sync += layer.eq(layer + 1)
+                    m.next = "LOAD"
+                    with m.If((layer + 1)[: len(layer)] == self.layers):
+                        m.d.comb += self.advance.eq(1)
+                        m.d.sync += [
+                            layer.eq(0),
+                            outer.eq(outer + 1),
+                            self.program_address.eq(0),
+                        ]
+                        with m.If((outer + 1)[: len(outer)] == self.outer_steps):
+                            m.next = "IDLE"
         return m

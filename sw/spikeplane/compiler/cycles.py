@@ -91,7 +91,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
-             + 2 * len(Counter))
+             + 2 * len(Counter) * config.statistics)
     if layer.neuron is not None:
         setup += steps * height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
