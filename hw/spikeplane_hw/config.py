@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +213,23 @@ TINY = CoreConfig(
     queue_depth=32,
     **SMALLEST,
 )
+# For ECP5-25F, whose 56 block RAMs it takes all.
+COMPACT = CoreConfig(
+    name="compact",
+    lanes=64,
+    banks=8,
+    updates=4,
+    word_slots=16,
+    weight_depth=512,
+    spike_depth=2048,
+    parameter_depth=256,
+    state_depth=2048,
+    table_count=2,
+    term_count=4,
+    layer_count=32,
+    pass_count=256,
+    most_packed=8,
+)
 SMALL = CoreConfig(
     name="small",
     lanes=64,
@@ -245,4 +262,4 @@ LARGE = CoreConfig(
     pass_count=256,
     most_packed=8,
 )
-CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}
+CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}
