@@ -14,6 +14,8 @@ __all__ = ["COUNTER_CYCLES", "Statistics"]
 
 COUNTER_CYCLES = 3
 """Cycles to store one counter."""
+FETCH_CYCLES = 2
+"""Cycles from a job's address to its first word: those before a layer count as its own."""
 
 
 class Statistics(wiring.Component):
@@ -23,12 +25,12 @@ class Statistics(wiring.Component):
 
     Members
     -------
-    busy, resume, initial, advance : ``In(1)``
+    busy, initial, advance : ``In(1)``
         Of :class:`Sequencer`.
-    counting : ``In(1)``
-        A cycle of the layer.
+    open : ``In(1)``
+        A layer begins, for one cycle.
     settle : ``In(1)``
-        The layer is over, add its last counts; high until ``settled``.
+        It is over, add its last counts; high until ``settled``.
     settled : ``Out(1)``
         They are in the memory; the next layer may begin.
     events, longest, longest_valid, saturations, spikes : ``In``
@@ -42,10 +44,9 @@ class Statistics(wiring.Component):
         self.depth = memory_map(config)[Space.COUNTERS].depth
         super().__init__({
             "busy": In(1),
-            "resume": In(1),
             "initial": In(1),
             "advance": In(1),
-            "counting": In(1),
+            "open": In(1),
             "settle": In(1),
             "settled": Out(1),
             "events": In(range(config.banks + 1)),
@@ -73,7 +74,7 @@ class Statistics(wiring.Component):
             Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events
         )
         limits = {
-            Counter.CYCLES: range(2 * window + 1),
+            Counter.CYCLES: range(2 * window + FETCH_CYCLES + 1),
             Counter.EVENTS: range(events_limit + 1),
             # A pass that ends began before; all others within the window.
             Counter.IDLE: range(-events_limit, (config.banks << len(self.longest)) + events_limit),
@@ -81,9 +82,10 @@ class Statistics(wiring.Component):
             Counter.SPIKES: range(config.updates * window + 1),
         }
         last = Signal(range(len(Counter)))  # the counter that is added last
+        opened = Signal()  # a layer's counters are at hand
         finishing = Signal()
         increments = {
-            Counter.CYCLES: self.counting | (self.settle & ~finishing),
+            Counter.CYCLES: opened & ~finishing,
             Counter.EVENTS: self.events,
             Counter.IDLE: idle,
             Counter.SATURATIONS: self.saturations,
@@ -92,7 +94,7 @@ class Statistics(wiring.Component):
         totals = {
             counter: Signal(
                 limits[counter], name=counter.name.lower(),
-                init=window if counter is Counter.CYCLES else 0,
+                init=window + FETCH_CYCLES if counter is Counter.CYCLES else 0,
             )
             for counter in Counter
         }
@@ -107,7 +109,7 @@ class Statistics(wiring.Component):
         m.d.comb += [
             write.addr.eq(base + index),
             write.data.eq(before + picked),
-            write.en.eq(stored & self.busy),
+            write.en.eq(stored),
             read.addr.eq(Mux(self.busy, write.addr, self.address)),
             self.data.eq(read.data),
             stored.eq(phase == COUNTER_CYCLES - 1),
@@ -115,7 +117,7 @@ class Statistics(wiring.Component):
             self.settled.eq(finishing & stored & (index == last)),
         ]
         m.d.sync += [
-            phase.eq(Mux(stored, 0, phase + 1)),
+            phase.eq(Mux(stored | ~opened, 0, phase + 1)),
             before.eq(Mux(first, 0, read.data)),
         ]
         with m.If(stored):
@@ -127,19 +129,19 @@ class Statistics(wiring.Component):
             with m.If((index == counter.value) & (phase == COUNTER_CYCLES - 2)):
                 m.d.sync += [picked.eq(total), total.eq(increments[counter])]
 
+        with m.If(self.open):
+            m.d.sync += [opened.eq(1), first.eq(self.initial)]
         with m.If(self.settle & ~finishing):
             # Every counter is added once more, beginning with the next one.
             m.d.sync += [last.eq(index), finishing.eq(stored)]
         with m.If(self.settled):
             m.d.sync += [
+                totals[Counter.CYCLES].eq(window + FETCH_CYCLES),
+                opened.eq(0),
                 finishing.eq(0),
-                totals[Counter.CYCLES].eq(window),
                 index.eq(0),
-                first.eq(self.initial),
                 base.eq(base + len(Counter)),
             ]
-            with m.If(self.advance):
-                m.d.sync += [base.eq(0), first.eq(0)]
-        with m.If(~self.busy):
-            m.d.sync += [base.eq(0), index.eq(0), first.eq(~self.resume), phase.eq(0)]
+        with m.If(self.advance | ~self.busy):
+            m.d.sync += base.eq(0)
         return m
