@@ -66,9 +66,9 @@ def popcount(m: Module, bits):
 
 def lanes_latency(config: CoreConfig) -> int:
     """Return the cycles from a beat with ``end`` to ``done``."""
-    # Sums of a frugal core go to the snapshot from the accumulators, a cycle after they are there:
+    # With cycles that only double, sums go to the snapshot from the accumulators, a cycle later:
     # an adder then has no other reader than its accumulator, and the two share a logic cell.
-    return 5 + config.frugal
+    return 5 + config.doubling_cycles
 
 
 class Lanes(wiring.Component):
@@ -87,7 +87,7 @@ class Lanes(wiring.Component):
     reference_sum : ``Out(accumulator_width)``
         The snapshot's reference sum.
     rotate : ``In(1)``
-        Only if ``config.frugal``: the snapshot's lanes move down by one, lane 0 becomes the last.
+        Only if ``config.rotating_snapshot``: the snapshot's lanes move down by one, lane 0 becomes the last.
     weights : ``In(HostPort(lanes, weight_depth * banks))``
         Host access; word ``slot * banks + bank``.
     operand : ``In(operand_write(config))``
@@ -151,10 +151,8 @@ class Lanes(wiring.Component):
             slot = Mux(operand.enable, operand.slot, host_slot)
             data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
         writing = host.write | operand.enable if config.term_count > 1 else host.write
-        if config.frugal and config.term_count == 1:
-            m.d.comb += write_data_1.eq(data_0)  # what the host writes is still there in cycle 1
-        else:
-            m.d.sync += write_data_1.eq(data_0)
+        # What the host writes is still there in cycle 1, but far away from many lanes.
+        m.d[config.wire_domain if config.term_count == 1 else "sync"] += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
@@ -194,7 +192,7 @@ class Lanes(wiring.Component):
                 # Thousands of bits hang on these signals; copies keep their wires short.
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
                 m.d.sync += control_4.eq(controls[3])
-                end = controls[5].end if config.frugal else control_4.end
+                end = controls[5].end if config.doubling_cycles else control_4.end
             if lane == config.lanes:
                 name, snapshot = "reference", self.reference_sum
             else:
@@ -205,7 +203,10 @@ class Lanes(wiring.Component):
             )
             total = Signal.like(accumulator, name=f"total_{name}")
             m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
-            if config.frugal:
+            if config.rotating_snapshot and lane != config.lanes:
+                with m.If(self.rotate):
+                    m.d.sync += snapshot.eq(self.sums[(lane + 1) % config.lanes])
+            if config.doubling_cycles:
                 # Nothing is added while doubling, so both take one logic cell a bit: the carry
                 # chain may run on the wire that selects, its sum is not used then.
                 fill = control_4.double.replicate(config.accumulator_width - len(count))
@@ -214,11 +215,7 @@ class Lanes(wiring.Component):
                 )
                 with m.If(control_4.clear):
                     m.d.comb += total.eq(count)
-                if lane != config.lanes:
-                    with m.If(self.rotate):
-                        m.d.sync += snapshot.eq(self.sums[(lane + 1) % config.lanes])
-                with m.If(end):
-                    m.d.sync += snapshot.eq(accumulator)
+                finished = accumulator
             else:
                 base = Signal.like(accumulator, name=f"base_{name}")
                 m.d.comb += [
@@ -226,8 +223,9 @@ class Lanes(wiring.Component):
                             & ~control_4.clear.replicate(config.accumulator_width)),
                     total.eq(base + count),
                 ]
-                with m.If(end):
-                    m.d.sync += snapshot.eq(total)
+                finished = total
+            with m.If(end):
+                m.d.sync += snapshot.eq(finished)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
                 m.d.comb += host.read_data[lane].eq(count[0])

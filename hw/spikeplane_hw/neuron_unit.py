@@ -49,7 +49,7 @@ class NeuronUnit(wiring.Component):
     signed_sum_2 : ``Out(signed(sum_width))``
         The signed sum.
     parameter_1 : ``In(parameter_layout())``
-        From the parameter memory; of a frugal core in cycle 3.
+        From the parameter memory; without ``config.parameter_registers`` in cycle 3.
     parameter_2 : ``Out(parameter_layout())``
         The same, for the host.
     shift_4 : ``In``
@@ -128,8 +128,8 @@ class NeuronUnit(wiring.Component):
         offset_3 = Signal(signed(OFFSET_WIDTH))
         exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1))
         exact = product_3 + offset_3
-        if self.config.frugal:
-            # The parameters come two cycles later instead of waiting in registers.
+        if not self.config.parameter_registers:
+            # The parameters come two cycles later instead.
             sum_3 = Signal.like(self.signed_sum_2)
             m.d.sync += [sum_3.eq(self.signed_sum_2), exact_4.eq(exact)]
             m.d.comb += [

@@ -22,6 +22,13 @@ from .update_issue import UpdateIssue, segment_layout
 __all__ = ["Update", "segment_layout"]
 
 
+def snapshot_read(config: CoreConfig) -> int:
+    """Return the last cycle in which a chunk's sums or the reference sum are read from the snapshot."""
+    sums = 0 if config.rotating_snapshot else -2
+    reference = -2 if config.wire_registers else 1
+    return max(sums, reference)
+
+
 class Update(wiring.Component):
     """Neuron update. Throughput one chunk a cycle, or one logit.
 
@@ -37,7 +44,7 @@ class Update(wiring.Component):
         High for one cycle for each snapshot: a beat that ends the next segment may follow from the
         next cycle on.
     rotate : ``Out(1)``
-        Only if ``config.frugal``: lane 0 of the snapshot was read, the next one is to follow.
+        Only if ``config.rotating_snapshot``: lane 0 of the snapshot was read, the next one is to follow.
     spike_write : ``Out``
         ``data`` is chunk_slots slots to be stored from ``slot`` on, in a cycle with ``enable``.
     flag_write : ``Out``
@@ -86,8 +93,7 @@ class Update(wiring.Component):
 
         m.submodules.issue = issue = UpdateIssue(
             config, loop=update_loop(config), step_cycles=step_cycles(config), stream_cycles=STREAM_CYCLES,
-            # A frugal core reads the snapshot up to three cycles later.
-            free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
+            free_chunks=lanes_latency(config) + 1 - snapshot_read(config),
         )
         m.d.comb += [
             issue.layer.eq(d),
@@ -106,10 +112,11 @@ class Update(wiring.Component):
         names = ("reset", "decode_scale", "quantized")
         # Those of the term change from step to step.
         term = {
-            "doubled_1": chunk[1 if config.frugal else 0].doubled, "shift_4": chunk[4 if config.frugal else 3].shift,
+            "doubled_1": chunk[1 - config.wire_registers].doubled,
+            "shift_4": chunk[4 - config.wire_registers].shift,
         }
         if config.term_count > 1:
-            term["stream_1"] = (chunk[1] if config.frugal else chunk[0]).stream
+            term["stream_1"] = chunk[1 - config.wire_registers].stream
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -134,7 +141,6 @@ class Update(wiring.Component):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
-        # In a frugal core the snapshot itself moves with the lanes issued.
         near_width = min(2, len(issue.pick))
         far = Signal(len(issue.pick) - near_width)
         m.d.sync += far.eq(issue.pick[near_width:])
@@ -144,13 +150,14 @@ class Update(wiring.Component):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
             lanes = [self.sums[j * config.updates + k] for j in range(config.chunks)]
             picked = []
-            for first in range(0, 0 if config.frugal else config.chunks, 1 << near_width):
+            for first in range(0, 0 if config.rotating_snapshot else config.chunks, 1 << near_width):
                 sums = Signal(config.accumulator_width, name=f"sum_{k}_from_{first}")
                 near = Array(lanes[first:first + (1 << near_width)])
                 m.d.sync += sums.eq(near[issue.pick[:near_width]])
                 picked.append(sums)
             sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
-            if config.frugal:
+            if config.rotating_snapshot:
+                # The snapshot itself moves with the lanes issued.
                 m.d.comb += sum_0.eq(self.sums[0])
             else:
                 m.d.sync += sum_0.eq(Array(picked)[far])
@@ -167,7 +174,7 @@ class Update(wiring.Component):
 
         if config.term_count > 1:
             self.elaborate_partial_sums(m, chunk, units)
-        self.elaborate_parameters(m, chunk[1] if config.frugal else issue.chunk, units)
+        self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
