@@ -132,9 +132,10 @@ class Core(wiring.Component):
         if config.statistics:
             m.d.comb += [
                 statistics.busy.eq(sequencer.busy),
+                statistics.resume.eq(registers.resume),
                 statistics.initial.eq(sequencer.initial),
                 statistics.advance.eq(sequencer.advance),
-                statistics.open.eq(sequencer.open),
+                statistics.counting.eq(sequencer.counting),
                 statistics.settle.eq(sequencer.settle),
                 sequencer.settled.eq(statistics.settled),
                 statistics.events.eq(banks.events),

@@ -151,10 +151,8 @@ class Lanes(wiring.Component):
             slot = Mux(operand.enable, operand.slot, host_slot)
             data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
         writing = host.write | operand.enable if config.term_count > 1 else host.write
-        if not config.wire_registers and config.term_count == 1:
-            m.d.comb += write_data_1.eq(data_0)  # what the host writes is still there in cycle 1
-        else:
-            m.d.sync += write_data_1.eq(data_0)
+        # What the host writes is still there in cycle 1, but far away from many lanes.
+        m.d[config.wire_domain if config.term_count == 1 else "sync"] += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.

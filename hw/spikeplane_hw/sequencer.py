@@ -17,11 +17,14 @@ from .descriptor import (
     term_layout,
 )
 
-__all__ = ["Sequencer"]
+__all__ = ["FETCH_CYCLES", "Sequencer"]
+
+FETCH_CYCLES = 2
+"""Cycles from a job's address to its first word: those before a layer count as its own."""
 
 
 class Sequencer(wiring.Component):
-    """Reads job after job. A walk clears its output's row flags before.
+    """Reads job after job. A walk clears its output's row flags before and settles its counters afterwards.
 
     Members
     -------
@@ -54,10 +57,10 @@ class Sequencer(wiring.Component):
         Nothing of the layer is in flight any more.
     flag_clear, flag_address : ``Out``
         Clear a row flag.
-    open, settle : ``Out(1)``
-        To :class:`Statistics`: a layer begins, for one cycle; its walk is over, until ``settled``.
+    counting, settle : ``Out(1)``
+        To :class:`Statistics`: a layer is under way; it is over.
     settled : ``In(1)``
-        From there: what the layer did is counted.
+        What it counted is stored.
     """
 
     def __init__(self, config: CoreConfig):
@@ -87,7 +90,7 @@ class Sequencer(wiring.Component):
             "drained": In(1),
             "flag_clear": Out(1),
             "flag_address": Out(flag_width),
-            "open": Out(1),
+            "counting": Out(1),
             "settle": Out(1),
             "settled": In(1),
         })
@@ -117,7 +120,8 @@ class Sequencer(wiring.Component):
         step = Signal.like(d.steps)
         row = Signal.like(d.output_rows)
         job = Signal(Job)  # whose descriptor is being read
-        m.d.comb += self.busy.eq(1)
+        opened = Signal()  # a layer is under way
+        m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
         def take(target):
             """Shift a word of a descriptor in: the one that was addressed in the cycle before."""
@@ -129,6 +133,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += [
                     outer.eq(0),
                     self.program_address.eq(0),
+                    opened.eq(0),
                 ]
                 with m.If(self.run):
                     m.d.sync += resumed.eq(self.resume)
@@ -157,8 +162,7 @@ class Sequencer(wiring.Component):
                     with m.Default():
                         m.next = "END"
                 with m.If(first == Job.LAYER):
-                    m.d.comb += self.open.eq(1)
-                    m.d.sync += self.term_index.eq(0)
+                    m.d.sync += [self.term_index.eq(0), opened.eq(1)]
 
             with m.State("READ"):
                 m.d.sync += [
@@ -214,8 +218,9 @@ class Sequencer(wiring.Component):
                 m.next = "SETTLE"
 
             with m.State("SETTLE"):
-                m.d.comb += self.settle.eq(1)
+                m.d.comb += [self.counting.eq(0), self.settle.eq(1)]
                 with m.If(self.settled):
+                    m.d.sync += opened.eq(0)
                     m.next = "NEXT"
 
             with m.State("END"):

@@ -8,14 +8,13 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .memory_map import COUNTER_WIDTH, Counter, Space, memory_map
+from .sequencer import FETCH_CYCLES
 from .synthesis import COLLISIONS_UNDEFINED
 
 __all__ = ["COUNTER_CYCLES", "Statistics"]
 
 COUNTER_CYCLES = 3
 """Cycles to store one counter."""
-FETCH_CYCLES = 2
-"""Cycles from a job's address to its first word: those before a layer count as its own."""
 
 
 class Statistics(wiring.Component):
@@ -25,12 +24,12 @@ class Statistics(wiring.Component):
 
     Members
     -------
-    busy, initial, advance : ``In(1)``
+    busy, resume, initial, advance : ``In(1)``
         Of :class:`Sequencer`.
-    open : ``In(1)``
-        A layer begins, for one cycle.
+    counting : ``In(1)``
+        A cycle of the layer, besides the first ones of it that read what it is.
     settle : ``In(1)``
-        It is over, add its last counts; high until ``settled``.
+        The layer is over, add its last counts; high until ``settled``.
     settled : ``Out(1)``
         They are in the memory; the next layer may begin.
     events, longest, longest_valid, saturations, spikes : ``In``
@@ -44,9 +43,10 @@ class Statistics(wiring.Component):
         self.depth = memory_map(config)[Space.COUNTERS].depth
         super().__init__({
             "busy": In(1),
+            "resume": In(1),
             "initial": In(1),
             "advance": In(1),
-            "open": In(1),
+            "counting": In(1),
             "settle": In(1),
             "settled": Out(1),
             "events": In(range(config.banks + 1)),
@@ -82,10 +82,9 @@ class Statistics(wiring.Component):
             Counter.SPIKES: range(config.updates * window + 1),
         }
         last = Signal(range(len(Counter)))  # the counter that is added last
-        opened = Signal()  # a layer's counters are at hand
         finishing = Signal()
         increments = {
-            Counter.CYCLES: opened & ~finishing,
+            Counter.CYCLES: self.counting | (self.settle & ~finishing),
             Counter.EVENTS: self.events,
             Counter.IDLE: idle,
             Counter.SATURATIONS: self.saturations,
@@ -106,10 +105,12 @@ class Statistics(wiring.Component):
         picked = Signal(signed(max(len(total) for total in totals.values()) + 1))
         stored = Signal()  # a counter is written in this cycle
         turn = Signal()  # that was the last of a turn
+        counted = Signal()  # a layer's counters are at hand
         m.d.comb += [
             write.addr.eq(base + index),
             write.data.eq(before + picked),
             write.en.eq(stored),
+            counted.eq(self.counting | self.settle),
             read.addr.eq(Mux(self.busy, write.addr, self.address)),
             self.data.eq(read.data),
             stored.eq(phase == COUNTER_CYCLES - 1),
@@ -117,7 +118,7 @@ class Statistics(wiring.Component):
             self.settled.eq(finishing & stored & (index == last)),
         ]
         m.d.sync += [
-            phase.eq(Mux(stored | ~opened, 0, phase + 1)),
+            phase.eq(Mux(stored | ~counted, 0, phase + 1)),
             before.eq(Mux(first, 0, read.data)),
         ]
         with m.If(stored):
@@ -129,19 +130,19 @@ class Statistics(wiring.Component):
             with m.If((index == counter.value) & (phase == COUNTER_CYCLES - 2)):
                 m.d.sync += [picked.eq(total), total.eq(increments[counter])]
 
-        with m.If(self.open):
-            m.d.sync += [opened.eq(1), first.eq(self.initial)]
         with m.If(self.settle & ~finishing):
             # Every counter is added once more, beginning with the next one.
             m.d.sync += [last.eq(index), finishing.eq(stored)]
         with m.If(self.settled):
             m.d.sync += [
-                totals[Counter.CYCLES].eq(window + FETCH_CYCLES),
-                opened.eq(0),
                 finishing.eq(0),
+                totals[Counter.CYCLES].eq(window + FETCH_CYCLES),
                 index.eq(0),
+                first.eq(self.initial),
                 base.eq(base + len(Counter)),
             ]
-        with m.If(self.advance | ~self.busy):
-            m.d.sync += base.eq(0)
+        with m.If(self.advance):
+            m.d.sync += [base.eq(0), first.eq(0)]
+        with m.If(~self.busy):
+            m.d.sync += [base.eq(0), index.eq(0), first.eq(~self.resume)]
         return m

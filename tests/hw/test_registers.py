@@ -37,7 +37,7 @@ def test_identity_and_settings():
                 assert ctx.get(getattr(dut, register.name.lower())) == value, register
         ctx.set(dut.busy, 1)
         await write(ctx, dut, Register.OUTER_STEPS, 1)
-        assert ctx.get(dut.layers) == 3
+        assert ctx.get(dut.outer_steps) == 300
 
     simulate(dut, testbench)
 

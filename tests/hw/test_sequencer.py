@@ -37,9 +37,10 @@ class SequencerWithMemories(wiring.Component):
             read.addr.eq(sequencer.program_address),
             sequencer.program_data.eq(read.data),
             statistics.busy.eq(sequencer.busy),
+            statistics.resume.eq(sequencer.resume),
             statistics.initial.eq(sequencer.initial),
             statistics.advance.eq(sequencer.advance),
-            statistics.open.eq(sequencer.open),
+            statistics.counting.eq(sequencer.counting),
             statistics.settle.eq(sequencer.settle),
             sequencer.settled.eq(statistics.settled),
         ]
