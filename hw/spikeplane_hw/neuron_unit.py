@@ -45,9 +45,9 @@ class NeuronUnit(wiring.Component):
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
     stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
-        Only where there are several terms: the sum is this integer instead.
-    signed_sum_2 : ``Out(signed(sum_width))``
-        The signed sum.
+        The signed sum is this integer instead. A frugal core without several terms has no need of it.
+    signed_sum_2 : ``Out``
+        The signed sum, ``sum_width`` bits; more if an integer needs them.
     parameter_1 : ``In(parameter_layout())``
         From the parameter memory; of a frugal core in cycle 3.
     parameter_2 : ``Out(parameter_layout())``
@@ -56,8 +56,10 @@ class NeuronUnit(wiring.Component):
         Of the term.
     partial_5, total_6 : ``In(signed(PARTIAL_WIDTH))``, ``Out(signed(PARTIAL_WIDTH))``
         Only where there are several terms: the sum of those before, and with this one.
-    reset, decode_scale, quantized : ``In``
-        Of the layer; static.
+    hidden_1 : ``In(1)``
+        Only if not frugal: ``signed_sum_2`` and ``parameter_2`` are 0, so that another unit's can be read.
+    reset, decode_scale, quantized, packed : ``In``
+        Of the layer; static. States that are ``packed`` are of no more bits than a table's code.
     below_limit : ``In(signed(17))``
         -1 - ``fire_above``: a neuron fires if its potential and this add up to at least 0.
     can_fire : ``In(1)``
@@ -67,7 +69,7 @@ class NeuronUnit(wiring.Component):
     initial_5 : ``In(1)``
         The state is 0 instead.
     state_6 : ``Out(signed(16))``
-        The state, for the host.
+        The state, for the host of a frugal core.
     spike_8, saturated_8 : ``Out(1)``
         The neuron fires; x or u saturated.
     table_index_9 : ``Out(10)``
@@ -75,18 +77,21 @@ class NeuronUnit(wiring.Component):
     table_code_10 : ``In(signed(8))``
         From the table.
     state_11 : ``Out(signed(16))``
-        To the state memory.
+        To the state memory; if ``packed``, 0 above the code.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
+        self.takes_integers = not config.frugal or config.term_count > 1
+        self.sum_width = max(config.sum_width, STATE_WIDTH if self.takes_integers else 0)
         super().__init__({
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
             "stream_1": In(1),
             "stored_1": In(signed(STATE_WIDTH)),
-            "signed_sum_2": Out(signed(config.sum_width)),
+            "hidden_1": In(1),
+            "signed_sum_2": Out(signed(self.sum_width)),
             "parameter_1": In(parameter_layout()),
             "parameter_2": Out(parameter_layout()),
             "shift_4": In(range(len(SHIFTS))),
@@ -97,6 +102,7 @@ class NeuronUnit(wiring.Component):
             "reset": In(Reset),
             "decode_scale": In(STATE_WIDTH - 1),
             "quantized": In(1),
+            "packed": In(1),
             "state_5": In(signed(STATE_WIDTH)),
             "initial_5": In(1),
             "state_6": Out(signed(STATE_WIDTH)),
@@ -117,14 +123,14 @@ class NeuronUnit(wiring.Component):
 
         Return x, x + ``below_limit`` and whether x saturated, all in cycle 7.
         """
-        sum_width = self.config.sum_width
         sum_1 = Signal.like(self.sum_0)
         signed_sum_1 = Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1
-        if self.config.term_count > 1:
+        if self.takes_integers:
             signed_sum_1 = Mux(self.stream_1, self.stored_1, signed_sum_1)
-        m.d.sync += [sum_1.eq(self.sum_0), self.signed_sum_2.eq(signed_sum_1)]
+        hidden = Const(0) if self.config.frugal else self.hidden_1
+        m.d.sync += [sum_1.eq(self.sum_0), self.signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
 
-        product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
+        product_3 = Signal(signed(self.sum_width + MULTIPLIER_WIDTH))
         offset_3 = Signal(signed(OFFSET_WIDTH))
         exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1))
         exact = product_3 + offset_3
@@ -139,7 +145,7 @@ class NeuronUnit(wiring.Component):
             ]
         else:
             m.d.sync += [
-                self.parameter_2.eq(self.parameter_1),
+                self.parameter_2.eq(Mux(hidden, 0, self.parameter_1)),
                 product_3.eq(self.signed_sum_2 * self.parameter_2.multiplier),
                 offset_3.eq(self.parameter_2.offset),
                 exact_4.eq(exact),
@@ -238,9 +244,11 @@ class NeuronUnit(wiring.Component):
         )
         # Block RAM answers late in a cycle and lies far away: the state has a cycle of its own.
         v_10 = Signal(signed(STATE_WIDTH))
+        state_11 = Mux(self.quantized, self.table_code_10, v_10)
         m.d.sync += [
             v_10.eq(v_9),
-            self.state_11.eq(Mux(self.quantized, self.table_code_10, v_10)),
+            self.state_11[:TABLE_CODE_WIDTH].eq(state_11),
+            self.state_11[TABLE_CODE_WIDTH:].eq(Mux(self.packed, 0, state_11[TABLE_CODE_WIDTH:])),
         ]
 
 
