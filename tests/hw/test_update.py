@@ -31,7 +31,7 @@ from spikeplane_hw.update_chunks import update_loop
 
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
-    "one_bank": replace(NARROW, name="one_bank", banks=1, updates=2),
+    "one_bank": replace(NARROW, name="one_bank", lanes=8, banks=1, updates=2),
     "chain": replace(NARROW, name="chain", term_count=1),
     "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
     "wide": WIDE,
