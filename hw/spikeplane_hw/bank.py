@@ -90,7 +90,9 @@ class Bank(wiring.Component):
             self.level.eq(queue.level),
         ]
 
-        current = Signal(entry_layout)
+        current = Signal(entry_layout, reset_less=True)
+        position = Signal.like(self.position, reset_less=True)
+        base = Signal.like(self.base, reset_less=True)
         valid = Signal()
         few = Signal()  # current.count is 0 or 1
         over = Signal()  # valid & current.last & few
@@ -100,6 +102,8 @@ class Bank(wiring.Component):
         head = Signal(entry_layout)
         m.d.comb += [
             head.eq(queue.o.payload),
+            self.position.eq(position),
+            self.base.eq(base),
             moves.eq(~blocked & ~self.hold),
             load.eq(~valid | (few & moves)),
             queue.o.ready.eq(load),
@@ -108,8 +112,8 @@ class Bank(wiring.Component):
         ]
         m.d.sync += [
             blocked.eq((blocked | (over & ~self.hold)) & ~self.advance),
-            self.position.eq(lowest_bit(current.mask)),
-            self.base.eq(current.weight),
+            position.eq(lowest_bit(current.mask)),
+            base.eq(current.weight),
         ]
         with m.If(load):
             m.d.sync += [

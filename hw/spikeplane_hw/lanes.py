@@ -98,7 +98,7 @@ class Lanes(wiring.Component):
         active_2 = Signal.like(active)
         active_3 = Signal.like(active)
         write_1 = Signal(config.banks)
-        write_data_1 = Signal(config.lanes)
+        write_data_1 = Signal(config.lanes, reset_less=True)
         m.d.sync += [
             active_1.eq(active),
             active_2.eq(active_1),
@@ -118,7 +118,7 @@ class Lanes(wiring.Component):
                     lanes.stop - start, config.weight_depth, platform
                 )
                 address_1 = Signal(
-                    config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY
+                    config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY, reset_less=True
                 )
                 m.d.sync += address_1.eq(
                     Mux(host.read | host.write, host_slot, self.beat.address[e])

@@ -139,7 +139,7 @@ class Update(wiring.Component):
         # Neurons.
         reference = [self.reference_sum]
         for cycle in range(-1, 2):
-            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
+            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}", reset_less=True)
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
         m.d.sync += self.rotate.eq(issue.rotate)
@@ -301,9 +301,9 @@ class Update(wiring.Component):
         """Add the logit memory: read in cycle 1, written in cycle 4."""
         m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, self.config.logit_count)
         host = self.logits
-        sum_3 = Signal(signed(units[0].sum_width))
-        logit_3 = Signal(LOGIT_WIDTH)
-        logit_4 = Signal(LOGIT_WIDTH)
+        sum_3 = Signal(signed(units[0].sum_width), reset_less=True)
+        logit_3 = Signal(LOGIT_WIDTH, reset_less=True)
+        logit_4 = Signal(LOGIT_WIDTH, reset_less=True)
         m.d.sync += [
             # All but one are hidden.
             sum_3.eq(reduce(or_, (neuron.signed_sum_2 for neuron in units))),

@@ -32,7 +32,7 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
 def chunk_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of an issued chunk."""
     return data.StructLayout({
-        "valid": 1,
+        "valid": 1,  # the lowest bit
         "first": 1,  # first chunk of the step
         "last": 1,  # last chunk of the step
         "first_term": int(config.term_count > 1),
