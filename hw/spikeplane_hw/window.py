@@ -56,6 +56,7 @@ def walk(
     leaves silent ones out if the term says ``skip_silent``. Slots and weight slots are modulo their
     address width.
     """
+    lanes = layer["group_lanes"] if config.term_count > 1 else config.lanes
     for group in range(layer["groups"]):
         for y in range(layer["output_rows"]):
             for x in range(layer["output_columns"]):
@@ -72,10 +73,10 @@ def walk(
                         yield Segment(
                             parameter=term["parameter_base"] + (0 if term["shared"] else group),
                             state=own,
-                            lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
+                            lanes=layer["last_lanes"] if group == layer["groups"] - 1 else lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
-                                + pixel * layer["output_pixel"] + group * (config.lanes // config.banks)
+                                + pixel * layer["output_pixel"] + group * (lanes // config.banks)
                             ) % (1 << config.slot_width),
                             flag=layer["output_flags"] + places.output_flags + step * layer["output_rows"] + y,
                             logit=group,
@@ -126,7 +127,7 @@ class _Window:
         """Return the rows of a pass."""
         d, config = self.term, self.config
         found = PassRows(plane["reference"], plane["double"], int(end))
-        first = self.group * d["input_group"] if self.shortcut else 0
+        first = 0 if self.stream else self.group * d["input_group"]
         slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
         left = self.x * d["column_stride"] - d["pad_slots"]
         start, right = max(left, 0), min(left + slots, d["input_row"])
@@ -142,7 +143,8 @@ class _Window:
                 + (row + d["pad_rows"]) * d["input_row"] + start
             )
             weight = (
-                d["weight_base"] + self.group * d["weight_group"] + kernel_row * d["kernel_slots"] + start - left
+                d["weight_base"] + self.group * d["weight_group"] + self.step * d["weight_step"]
+                + kernel_row * d["kernel_slots"] + start - left
             )
             skips = d["skip_silent"] and not plane["delay"]
             flag = d["input_flags"] + self.place.flags + self.step * d["input_rows"] + row

@@ -23,6 +23,7 @@ from spikeplane_hw.neuron import (
     Reset,
     saturate,
 )
+from spikeplane_hw.operand import copied_blocks
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
@@ -69,7 +70,8 @@ class _Machine:
             for value in _integers(image.contents[Space.PASSES][1])
         ]
         bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
-        self.weights = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
+        self.weights = np.zeros((config.weight_depth, config.banks, config.lanes), np.uint8)
+        self.weights[:len(bits) // config.banks] = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
         self.parameters = [
             (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
              _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
@@ -96,12 +98,15 @@ class _Machine:
             rows = np.asarray(sample).any((1, 3)).ravel()
             self.flags[:len(rows)] = rows
         for outer in range(self.image.registers[Register.OUTER_STEPS]):
-            for index in range(self.image.registers[Register.LAYERS]):
+            for index in range(len(self.program)):
                 self.layer(index, outer)
         return self.outcome()
 
     def layer(self, index: int, outer: int) -> None:
-        config, (d, terms) = self.config, self.program[index]
+        config, jobs = self.config, self.program[index]
+        d, terms = jobs.layer, jobs.terms
+        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, outer).inputs, strict=True):
+            self.load(load, place.offset)
         places = find_places(config, d, terms, outer, outer)
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
@@ -121,6 +126,18 @@ class _Machine:
             if segment.last:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
                     self.update(index, places, current, group, pixel, inner, outer == inner == 0)
+
+    def load(self, d: dict[str, int], offset: int) -> None:
+        """Copy a spike map into the weights."""
+        banks = self.config.banks
+        for copied in copied_blocks(self.config, d, offset):
+            rows = np.stack([self.spikes[slot % len(self.spikes)] for slot in copied.slots])
+            lanes = slice(copied.block * banks, (copied.block + 1) * banks)
+            self.weights[copied.weight, :, lanes] = rows if d["transposed"] else rows.T
+
+    def group_lanes(self, d: dict[str, int]) -> int:
+        """Return the channels of each channel group of a layer but the last."""
+        return d["group_lanes"] if self.config.term_count > 1 else self.config.lanes
 
     def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
         """Return channel group, output pixel and step of a layer's sum, in the order of the walk."""
@@ -163,7 +180,7 @@ class _Machine:
 
     def update(self, index, places, exact, group, pixel, step, initial) -> None:
         """Update a group of neurons of one pixel at one step and store their spikes."""
-        config, (d, _) = self.config, self.program[index]
+        config, d = self.config, self.program[index].layer
         row = d["state_base"]
         if d["stored"]:
             row += pixel * d["groups"] + group + step * d["state_step"]
@@ -193,7 +210,7 @@ class _Machine:
         bits = np.zeros(slots * config.banks, np.int64)
         bits[:len(exact)] = spike
         slot = (d["output_base"] + places.output_offset + step * d["output_step"] + pixel * d["output_pixel"]
-                + group * (config.lanes // config.banks))
+                + group * (self.group_lanes(d) // config.banks))
         self.spikes[slot:slot + slots] = bits.reshape(slots, config.banks)
         row = pixel // d["output_columns"]
         if spike.any():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import program_words
 
-from ..network.lowered import CoreLayer, CoreTerm, TermKind
+from ..network.lowered import CoreLayer, CoreTerm
 from .spike_map import SpikeMap
 
 __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
@@ -43,6 +43,11 @@ class PlacedTerm:
     weight_base: int
     weight_group: int
     """Slots of one channel group; 0: all groups have the same ones."""
+    weight_step: int = 0
+    """Of a product: slots of one time step of its operand, which lie side by side."""
+    operand: SpikeMap | None = None
+    operand_ring: int = 1
+    """Steps that the operand's map holds, as ``ring``."""
     parameter_base: int
 
     @property
@@ -80,8 +85,8 @@ class PlacedTerm:
 
     @property
     def weight_slots(self) -> int:
-        """Slots of a weight bank that only this term takes."""
-        return self.groups * self.weight_group
+        """Slots of a weight bank that only this term takes; those of operands are shared by all products."""
+        return 0 if self.operand is not None else self.groups * self.weight_group
 
     @property
     def weight_plane(self) -> int:
@@ -90,8 +95,14 @@ class PlacedTerm:
 
     @property
     def parameter_groups(self) -> int:
-        """Groups of parameters: only those of a window differ from channel to channel."""
-        return self.groups if self.term.kind is TermKind.WINDOW else 1
+        """Groups of parameters: only those of sums differ from channel to channel."""
+        return self.groups if self.term.scaled else 1
+
+    def group_slots(self, config: CoreConfig) -> int:
+        """Return the slots of a pixel that a channel group reads."""
+        if self.term.groups == 1:
+            return self.source.pixel_slots
+        return self.source.channels // self.term.groups // config.banks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +116,8 @@ class PlacedLayer:
     output_height: int
     output_width: int
     groups: int
+    group_lanes: int
+    """Channels of all groups but the last: all lanes, unless the layer reads groups of input channels."""
     last_lanes: int
     replay: bool
     target_ring: int
@@ -119,6 +132,8 @@ class PlacedLayer:
     table: int
     weight_end: int
     """First slot of a weight bank after the layer's and all before it."""
+    operand_end: int
+    """The same after its operands, which lie behind the weights of all layers and are loaded anew for each."""
 
     @property
     def pass_count(self) -> int:
@@ -131,8 +146,13 @@ class PlacedLayer:
         return self.terms[-1].pass_end
 
     def program_words(self, config: CoreConfig) -> int:
-        """Return how many words of the program the layer and its terms take."""
-        return program_words(config, len(self.terms))
+        """Return how many words of the program the layer, its terms and loads take."""
+        return program_words(config, len(self.terms), len(self.products))
+
+    @property
+    def products(self) -> list[PlacedTerm]:
+        """The terms whose operands are loaded before the layer runs."""
+        return [term for term in self.terms if term.operand is not None]
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""
