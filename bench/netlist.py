@@ -68,7 +68,9 @@ def synthesize_ecp5(config: CoreConfig, directory: Path) -> list[Path]:
     """Return the netlist of a device in the gates of its cells, a Verilog file in ``directory``."""
     generate_verilog(Device(config), directory, platform=SimpleNamespace(device="LFE5U-85F"))
     cells = config.lanes * config.accumulator_width // 2
-    run_yosys(ECP5.format(carry_cells=cells), directory)
+    # Only files may have text within the text.
+    (directory / "netlist.ys").write_text(ECP5.format(carry_cells=cells))
+    run_yosys("script netlist.ys", directory)
     return [directory / "netlist.v"]
 
 
