@@ -230,7 +230,7 @@ COMPACT = CoreConfig(
     state_depth=2048,
     table_count=2,
     term_count=4,
-    layer_count=32,
+    layer_count=29,
     pass_count=256,
     most_packed=8,
 )

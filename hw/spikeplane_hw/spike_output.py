@@ -3,7 +3,7 @@
 from amaranth import Module, Mux, Signal
 from amaranth.utils import ceil_log2
 
-from .lanes import popcount
+from .popcount import popcount
 from .update_chunks import updates_neurons
 
 __all__ = ["write_spikes"]

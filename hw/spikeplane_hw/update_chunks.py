@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data
 
 from .config import CoreConfig
 
@@ -54,7 +55,10 @@ def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
     step: dict = dict.fromkeys(STEP_FIELDS, issued)
     taken = step_taken(config)
     for cycle in range(12):
-        following = Signal.like(issued, name=f"chunk_{cycle}")
+        # Only what is valid is reset.
+        valid = Signal(name=f"chunk_{cycle}_valid")
+        rest = Signal(issued.shape().size - 1, name=f"chunk_{cycle}", reset_less=True)
+        following = data.View(issued.shape(), Cat(valid, rest))
         m.d.sync += [
             following[name].eq(before[name])
             for name in issued.shape().members if name not in STEP_FIELDS

@@ -32,11 +32,11 @@ from spikeplane_hw.update_chunks import update_loop
 UPDATE_LOGIC = ("wire_registers", "parameter_registers", "step_registers", "rotating_snapshot")
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
-    "one_bank": replace(NARROW, name="one_bank", banks=1, updates=2, **WIDE_LOGIC),
+    "one_bank": replace(NARROW, name="one_bank", lanes=8, banks=1, updates=2, most_packed=4, **WIDE_LOGIC),
     "chain": replace(NARROW, name="chain", term_count=1),
     "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
-    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1),
+    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, most_packed=8),
     # Any two of the ways to save logic differ in one of these.
     **{f"mixed_{bit}": replace(NARROW, name=f"mixed_{bit}", **{
         name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
