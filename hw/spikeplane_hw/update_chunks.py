@@ -13,7 +13,7 @@ STREAM_CYCLES = 4
 """Cycles that the potential of a neuron is read after the integer of a stream."""
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
-STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state")
+STEP_FIELDS = ("state", "output", "flag", "doubled", "shift")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
 
@@ -28,7 +28,7 @@ def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
         state.add(3)  # packed states are read a cycle ahead
     copied = int(config.wire_registers)  # settings are copied for a cycle
     return {"state": tuple(sorted(state)), "output": tuple(sorted(output)), "flag": tuple(sorted(output)),
-            "doubled": (1 - copied,), "shift": (4 - copied,), "stream_state": (0,)}
+            "doubled": (1 - copied,), "shift": (4 - copied,)}
 
 
 def step_cycles(config: CoreConfig) -> int:

@@ -38,6 +38,8 @@ class Segment:
     last: bool
     stream: bool
     stream_state: int
+    mean: bool
+    second_state: int
     passes: list[PassRows] = field(default_factory=list)
 
 
@@ -89,6 +91,8 @@ def walk(
                             last=index == len(terms) - 1,
                             stream=window.stream,
                             stream_state=window.stream_state,
+                            mean=bool(term["mean"]),
+                            second_state=(window.stream_state + term["second"]) % (1 << config.slot_width),
                             passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
                         )
 

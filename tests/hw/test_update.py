@@ -164,9 +164,12 @@ class Layer:
                 for term in settings:
                     request = {**shared, **term, "initial": int(initial and (term["first"] or not self.logits))}
                     if self.streams and not term["last"] and generator.random() < 0.5:
-                        request |= {"stream": 1, "stream_state": generator.choice(list(self.streams))}
+                        one, other = (generator.choice(list(self.streams)) for _ in range(2))
+                        request |= {
+                            "stream": 1, "stream_state": one, "mean": generator.randrange(2), "second_state": other,
+                        }
                     elif config.term_count > 1:
-                        request |= {"stream": 0, "stream_state": 0}
+                        request |= dict.fromkeys(("stream", "stream_state", "mean", "second_state"), 0)
                     group.append((request, *self.draw(request)))
                 requests += group
                 self.expect(group)
@@ -199,6 +202,8 @@ class Layer:
         signed = (np.array(sums) << request["doubled"])[:lanes] - reference
         if request.get("stream"):
             signed = self.streams[request["stream_state"]]
+            if request["mean"]:
+                signed = signed + self.streams[request["second_state"]] + 1
         return scale_sum(
             signed, self.multiplier[start:start + lanes],
             self.offset[start:start + lanes], SHIFTS[request["shift"]],
