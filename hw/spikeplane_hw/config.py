@@ -49,6 +49,8 @@ class CoreConfig:
     """Terms that a layer may sum up, each with its own scale."""
     logit_count: int = 256
     """Classifier outputs."""
+    pool_depth: int = 0
+    """Chunks of spikes that wait for the rest of their pool's window; 0: no pools on the way out are built."""
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
     row_flag_count: int = 2048
@@ -68,7 +70,7 @@ class CoreConfig:
 
     def __post_init__(self):
         for name, value in asdict(self).items():
-            least = 0 if name == "row_queue_depth" else 1
+            least = 0 if name in ("row_queue_depth", "pool_depth") else 1
             if name != "name" and (not isinstance(value, int) or value < least):
                 kind = "positive integer" if least else "natural number"
                 raise ValueError(f"{name} must be a {kind}, not {value!r}")
@@ -88,7 +90,7 @@ class CoreConfig:
                 f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
                 f"{self.updates!r} updates, {self.banks!r} banks"
             )
-        for name in ("parameter_depth", "state_depth"):
+        for name in ("parameter_depth", "state_depth", "pool_depth"):
             value = getattr(self, name)
             if value % self.chunks:
                 raise ValueError(
@@ -205,6 +207,7 @@ SMALL = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=2048,
 )
 LARGE = CoreConfig(
     name="large",
@@ -220,5 +223,6 @@ LARGE = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=1024,
 )
 CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}

@@ -7,11 +7,13 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["PROGRAM_WIDTH", "descriptor_words", "event_layout", "group_widths", "layer_layout", "pass_layout",
-           "program_depth", "program_words", "term_layout"]
+__all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "descriptor_words", "event_layout", "group_widths", "layer_layout",
+           "map_rows", "pass_layout", "pool_width", "program_depth", "program_words", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
+POOL_LIMIT = 7
+"""Rows and columns that a pool on the way out has at most."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -26,15 +28,25 @@ def group_widths(config: CoreConfig) -> dict[str, int]:
     }
 
 
+def pool_width(config: CoreConfig) -> int:
+    """Return the width of places in the memory of pools, which count channel groups: `chunks` chunks."""
+    return ceil_log2(config.pool_depth // config.chunks) if config.pool_depth else 0
+
+
+def map_rows(config: CoreConfig, layer):
+    """Return the rows of a layer's output map, of a descriptor as fields or as signals."""
+    return layer["map_rows" if config.pool_depth else "output_rows"]
+
+
 def layer_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
     slot = unsigned(config.slot_width)
     flag = unsigned(ceil_log2(config.row_flag_count))
-    several = int(config.term_count > 1)
+    several, pools = int(config.term_count > 1), int(config.pool_depth > 0)
     return data.StructLayout({
         "terms": ceil_log2(config.term_count),  # terms less one; their descriptors follow
-        "output_rows": config.side_width,  # height of the output map
-        "output_columns": config.side_width,  # width of the output map
+        "output_rows": config.side_width,  # rows of sums; those of the output map but for a pool
+        "output_columns": config.side_width,  # columns of sums
         "steps": 8,                  # time steps of this layer in one run: T_inner
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
         # Output-channel groups of P lanes.
@@ -53,7 +65,10 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
         "state_base": group_widths(config)["state"],  # first states of the layer
         "state_step": group_widths(config)["state"] * several,  # states of one time step of a stream, else 0
-        # Spike output.
+        # Spike output. Spikes of a pool's window are one spike; windows lie side by side.
+        "pool_rows": pools * ceil_log2(POOL_LIMIT),     # rows of a window, less one
+        "pool_columns": pools * ceil_log2(POOL_LIMIT),  # columns of a window, less one
+        "map_rows": pools * config.side_width,          # height of the output map
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
         "output_pixel": config.pixel_width,  # slots of an output pixel

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, program_depth, term_layout
+from .descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, map_rows, program_depth, term_layout
 from .memory_map import COUNTER_WIDTH, Counter
 
 __all__ = ["COUNTER_CYCLES", "Sequencer"]
@@ -224,7 +224,7 @@ class Sequencer(wiring.Component):
             with m.State("CLEAR"):
                 m.d.comb += [counting.eq(1), self.flag_clear.eq(1)]
                 m.d.sync += [self.flag_address.eq(self.flag_address + 1), row.eq(row + 1)]
-                with m.If((row + 1)[: len(row)] == d.output_rows):
+                with m.If((row + 1)[: len(row)] == map_rows(config, d)):
                     m.d.sync += [row.eq(0), step.eq(step + 1)]
                     with m.If((step + 1)[: len(step)] == d.steps):
                         m.next = "START"

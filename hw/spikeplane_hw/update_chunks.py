@@ -12,18 +12,20 @@ STREAM_CYCLES = 4
 """Cycles that the potential of a neuron is read after the integer of a stream."""
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
-STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state")
+STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state", "pool", "pool_first", "pool_last")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
 
 def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     """Return the cycles in which they are taken over, with the first chunk of a step."""
+    # Spikes of a pool's window are read in cycle 7 and written in cycle 9.
+    pool = {"pool": (4, 7, 9), "pool_first": (4, 8), "pool_last": (4, 9)}
     if config.frugal:
         return {"state": (4, 11), "output": (9,), "flag": (9,), "doubled": (1,), "shift": (4,),
-                "stream_state": (0,)}
+                "stream_state": (0,), **pool}
     # With a stop in between, short steps need not wait for each other; settings are copied for a cycle.
     return {"state": (3, 4, 9, 11), "output": (4, 9), "flag": (4, 9), "doubled": (0,), "shift": (3,),
-            "stream_state": (0,)}
+            "stream_state": (0,), **pool}
 
 
 def step_cycles(config: CoreConfig) -> int:

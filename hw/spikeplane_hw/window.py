@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import CoreConfig
+from .descriptor import map_rows, pool_width
 from .map_places import InputPlace, Places
 
 __all__ = ["PassRows", "Segment", "walk"]
@@ -38,6 +39,9 @@ class Segment:
     last: bool
     stream: bool
     stream_state: int
+    pool: int
+    pool_first: bool
+    pool_last: bool
     passes: list[PassRows] = field(default_factory=list)
 
 
@@ -56,10 +60,13 @@ def walk(
     leaves silent ones out if the term says ``skip_silent``. Slots and weight slots are modulo their
     address width.
     """
+    pool_height, pool_columns = (1 + layer[f"pool_{name}"] for name in ("rows", "columns"))
     for group in range(layer["groups"]):
         for y in range(layer["output_rows"]):
             for x in range(layer["output_columns"]):
                 pixel = y * layer["output_columns"] + x
+                pool_y, pool_x = y // pool_height, x // pool_columns
+                map_pixel = pool_y * (layer["output_columns"] // pool_columns) + pool_x
                 state = layer["state_base"]
                 if layer["stored"]:
                     state += pixel * layer["groups"] + group
@@ -75,9 +82,11 @@ def walk(
                             lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
-                                + pixel * layer["output_pixel"] + group * (config.lanes // config.banks)
+                                + map_pixel * layer["output_pixel"] + group * (config.lanes // config.banks)
                             ) % (1 << config.slot_width),
-                            flag=layer["output_flags"] + places.output_flags + step * layer["output_rows"] + y,
+                            flag=(
+                                layer["output_flags"] + places.output_flags + step * map_rows(config, layer) + pool_y
+                            ),
                             logit=group,
                             initial=initial and step == 0 and (
                                 not layer["logits"] or (pixel == index == 0 and not layer["more_logits"])
@@ -88,6 +97,9 @@ def walk(
                             last=index == len(terms) - 1,
                             stream=window.stream,
                             stream_state=window.stream_state,
+                            pool=(pool_x * layer["steps"] + step) % (1 << pool_width(config)),
+                            pool_first=y % pool_height == x % pool_columns == 0,
+                            pool_last=(y + 1) % pool_height == (x + 1) % pool_columns == 0,
                             passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
                         )
 

@@ -33,6 +33,9 @@ def random_layer(config, generator, terms=None):
         kind = generator.choice(["", "", "shortcut", "stream"]) if config.term_count > 1 else ""
         found.append(random_term(config, generator, layer, passes, kind))
     layer["terms"] = count - 1
+    if config.pool_depth:
+        layer |= {"pool_rows": generator.randrange(3), "pool_columns": generator.randrange(3)}
+        layer["map_rows"] = max(1, layer["output_rows"] // (1 + layer["pool_rows"]))
     if config.term_count > 1:
         layer |= {"more_logits": generator.randint(0, 1), "state_step": generator.randrange(3)}
     return layer, found, passes

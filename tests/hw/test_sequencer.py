@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from configs import CHAIN, NARROW, WIDE
 from geometry import random_layer
 from pytest import mark
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, term_layout
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, map_rows, term_layout
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
 from spikeplane_hw.testing import simulate
@@ -85,7 +85,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         for got, fields in zip((ctx.get(sequencer.layer), *stored), (d, *terms), strict=True):
             for name in got.shape().members:
                 assert getattr(got, name) == fields[name], name
-        rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
+        rows = [] if d["logits"] else range(d["steps"] * map_rows(config, d))
         assert cleared == [
             (d["output_flags"] + 5 * index + row) % config.row_flag_count for row in rows
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT
 from spikeplane.network.layer import Layer
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.window import Window
@@ -99,6 +100,7 @@ class _Layer:
         self.formats = network.maps()
         self.steps = network.input.steps
         self.again = self.steps if schedule is Schedule.STORED else 1
+        self.replays = all(source == INPUT and network.input.direct for source in node.sources)
         self.counts = dict.fromkeys(("EVENTS", "IDLE", "SATURATIONS", "SPIKES"), 0)
         self.operations = 0
 
@@ -173,9 +175,9 @@ class _Layer:
                     sums += [int((part * weight).sum()) for weight in own]
                     for bit in range(bits):
                         plane = (part & ((1 << bits) - 1)) >> bit & 1
-                        # An image is read once, or in every outer step.
+                        # An image is read once, or in every outer step, or beside spikes in every step.
                         times = lane_groups * term.weight_bits
-                        if not form.replayed or step < self.again:
+                        if not form.replayed or step < self.again or not self.replays:
                             _count(self.counts, plane, group * inputs, self.config.banks, times)
                             self.operations += int(plane.sum()) * term.weight_bits * size
                 found[y, x] = sums

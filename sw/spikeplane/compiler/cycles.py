@@ -73,7 +73,10 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = [_slots(term, maps.get(term.term.source), len(inputs), steps, config) for term in placed.terms]
+        slots = [
+            _slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config)
+            for term in placed.terms
+        ]
         if not schedule.stores:
             cycles[:, index] = _layer(placed, slots, 0, steps, config)
         else:
@@ -92,8 +95,8 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
              + 2 * len(Counter))
-    if layer.neuron is not None:
-        setup += steps * height
+    if placed.target is not None:
+        setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
     count = len(slots[0])
     works = [_work(term, placed, each, time, config) for term, each in zip(placed.terms, slots, strict=True)]
@@ -191,7 +194,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
             inside = inside & (plane.delay <= time + step[..., 0])
             present = (read & inside)[..., None]
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
-                      + (first_step + step - plane.delay) * source.step_slots)
+                      + (first_step + step - plane.delay) * placed.input_step)
             end_word = (origin + high - 1) // config.word_slots
             words = end_word - (origin + low) // config.word_slots + 1
             fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
@@ -213,11 +216,15 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
 
 
 def _slots(
-    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, config: CoreConfig
+    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, replay: bool, config: CoreConfig
 ) -> np.ndarray:
-    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream."""
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream.
+
+    An image is there in every step, with ``replay`` in one.
+    """
     if values is None:
         return np.zeros((count, 1, steps, 0, 0, config.banks), np.uint8)
+    values = np.broadcast_to(values, (count, values.shape[1] if replay else steps, *values.shape[2:]))
     count, steps, channels, height, width = values.shape
     planes = placed.input_planes
     bits = np.zeros(

@@ -53,6 +53,7 @@ class Limit(enum.Enum):
     LOGIT_SUM = "largest logit"
     CURRENT = "largest |sum * M| + |B|"
     PARTIAL = "largest sum of terms"
+    POOL = "chunks of a row of a pool on the way out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,13 @@ def memory_needs(placement: "Placement") -> list[Need]:
     heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
         found += _layer_needs(placed, config, more_logits=placed in heads[1:])
+        if placed.pooled:
+            steps = placement.schedule.inner_steps(form.steps)
+            found.append(Need(
+                kind=Limit.POOL, layer=placed.layer.name, where=f"layer {placed.layer.name!r}",
+                what="chunks of a row of its pool on the way out, all steps of it",
+                need=placed.pool_chunks(steps, config), limit=config.pool_depth,
+            ))
     return found
 
 

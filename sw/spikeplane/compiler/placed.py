@@ -34,6 +34,8 @@ class PlacedTerm:
     """Groups of output channels, as of the layer."""
     full: bool
     """Fully connected: the window is one row, the whole time step of the source."""
+    still: bool
+    """An image: the same in every time step."""
     streamed: bool
     streamed_last: bool
     """Whether no later layer reads the streamed map."""
@@ -67,6 +69,11 @@ class PlacedTerm:
             ]
             for power in range(most + 1)
         ]
+
+    @property
+    def input_step(self) -> int:
+        """Slots from a time step to the next one."""
+        return 0 if self.still else self.source.step_slots
 
     @property
     def pass_count(self) -> int:
@@ -103,10 +110,12 @@ class PlacedLayer:
     target: SpikeMap | None
     """None for the classifier."""
     output_height: int
+    """Of the sums; the target's is less if spikes are pooled on the way out."""
     output_width: int
     groups: int
     last_lanes: int
     replay: bool
+    """It sums up nothing but an image."""
     target_ring: int
     """Steps that the target holds, as ``ring`` of a term."""
     state_base: int
@@ -129,6 +138,15 @@ class PlacedLayer:
     def pass_end(self) -> int:
         """First pass after the layer's."""
         return self.terms[-1].pass_end
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its spikes are pooled on the way out."""
+        return self.layer.pool != (1, 1)
+
+    def pool_chunks(self, steps: int, config: CoreConfig) -> int:
+        """Return the chunks of spikes that wait for the rest of their windows, of a row and ``steps`` time steps."""
+        return -(-self.output_width // self.layer.pool[1]) * steps * config.chunks if self.pooled else 0
 
     def program_words(self, config: CoreConfig) -> int:
         """Return how many words of the program the layer and its terms take."""

@@ -119,6 +119,7 @@ def place(
         placed_terms = [
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                still=formats[term.source].replayed,
                 full=term.kind is TermKind.WINDOW
                 and term.walk.fills(formats[term.source].height, formats[term.source].width),
                 streamed=live and term.source == INPUT,
@@ -153,7 +154,7 @@ def place(
             output_width=width,
             groups=groups,
             last_lanes=layer.channels - (groups - 1) * config.lanes,
-            replay=form_in.replayed,
+            replay=all(formats[term.source].replayed for term in layer.terms),
             target_ring=rings.get(layer.name, 1),
             state_base=state_base,
             state_pack=state_pack,

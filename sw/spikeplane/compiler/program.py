@@ -166,6 +166,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "state_base": placed.state_base // (config.chunks >> placed.state_pack),
         "state_step": 0 if placed.stream is None else placed.stream.step_slots,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
+        "pool_rows": placed.layer.pool[0] - 1, "pool_columns": placed.layer.pool[1] - 1, "map_rows": 0,
     }
     if neuron is not None:
         fields |= {
@@ -180,6 +181,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
             "output_step": target.step_slots,
             "output_pixel": target.pixel_slots,
             "output_flags": target.flags,
+            "map_rows": target.height if config.pool_depth else 0,
         }
     return {name: int(value) for name, value in fields.items()}
 
@@ -192,7 +194,7 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     fields = {
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
         "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
-        "input_step": source.step_slots,
+        "input_step": placed.input_step,
         "input_row": source.step_slots if placed.full else source.row_slots,
         "input_rows": 1 if placed.full else source.height,
         "row_stride": term.stride * source.row_slots if layer.output_height > 1 else 0,

@@ -90,7 +90,7 @@ def _meets(placement: Placement, kind: Limit) -> bool:
 
 def _ways_out(placement: Placement, need: Need) -> Choices:
     """Yield how else to place the network on the same core, if this meets the need."""
-    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES):
+    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES, Limit.POOL):
         return
     if placement.keeps_states and need.kind is Limit.STATES:
         yield "no --keep-states"
@@ -300,6 +300,14 @@ def _program(placement: Placement, need: Need) -> Choices:
     yield "fewer layers with several terms"
 
 
+def _pool(placement: Placement, need: Need) -> Choices:
+    placed = _placed(placement, need)
+    steps = need.limit // placed.pool_chunks(1, placement.config)
+    if steps and placement.schedule is Schedule.REGISTERS:
+        yield f"at most {_count(steps, 'time step')}"
+    yield f"a pool of its own (OrPool) behind layer {need.layer!r}"
+
+
 REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.LAYERS: _layers, Limit.PROGRAM: _program, Limit.TERMS: _layer_terms, Limit.TABLES: _tables,
     Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
@@ -308,5 +316,5 @@ REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
-    Limit.PARTIAL: _partial,
+    Limit.PARTIAL: _partial, Limit.POOL: _pool,
 }

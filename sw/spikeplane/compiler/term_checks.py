@@ -82,9 +82,10 @@ def _verify_walk(
     if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
                          f"{name!r} has {source.height} of {source.row_slots}")
+    still = name == INPUT and held.image.input.direct
     start = (d["input_base"] + d["pad_rows"] * d["input_row"]) % (1 << config.slot_width)
     for what, found, expected in (
-        ("first slot", start, source.base), ("slots of a step", d["input_step"], source.step_slots),
+        ("first slot", start, source.base), ("slots of a step", d["input_step"], 0 if still else source.step_slots),
         ("first row flag", d["input_flags"], source.flags),
         ("row flags", d["skip_silent"], int(source.flagged and not (full and source.height > 1))),
     ):

@@ -86,6 +86,8 @@ class CoreLayer:
     terms: tuple[CoreTerm, ...]
     neuron: Neuron | None = None
     """None: sums are added to the logits."""
+    pool: tuple[int, int] = (1, 1)
+    """Height and width of the windows, side by side, whose spikes become one on the way out."""
     stores: bool = False
     """Whether it makes a stream: the potentials of ``neuron`` are its integers, spikes there are none."""
 

@@ -58,6 +58,13 @@ class Pooling:
         if min(self.shape(shape)) < 1:
             raise NetworkError(f"{where}: its output map is empty: {self.shape(shape)}")
 
+    def side_by_side(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether no pixel of the map is in two windows, or between two, and none is padding."""
+        return not self.padding and all(
+            count == side // kernel and (count == 1 or kernel == self.stride)
+            for count, side, kernel in zip(self.shape(shape)[1:], shape[1:], self.kernel, strict=True)
+        )
+
     def pool(self, spikes: Tensor) -> Tensor:
         """Return the pooled spikes, uint8, of (inputs, steps, channels, height, width)."""
         flat = spikes.flatten(0, 1)
