@@ -91,10 +91,10 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         "input_row": slot,           # slots of a row of the input map: width * slots per pixel
         "input_rows": config.side_width,  # height of the input map
         "row_stride": slot,          # slots between the windows of two output rows
-        "column_stride": pixel + 2,  # slots between the windows of two output columns
+        "column_stride": pixel + 2 + several,  # slots between the windows of two output columns
         "pad_slots": pixel + 3,      # slots left of column 0 where the first window starts
         "pad_rows": 3,               # rows above row 0 where the first window starts
-        "stride": 2,                 # rows between the windows of two output rows: 1 or 2
+        "stride": 2 + several,       # rows between the windows of two output rows
         "kernel_rows": 3,            # rows of a window, 1 to 7
         "kernel_slots": slot,        # slots of a row of a window
         "input_flags": unsigned(ceil_log2(config.row_flag_count)),  # first row flag of the input map
@@ -116,7 +116,7 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         # term of a layer, with which potentials are read.
         "stream": several,
         # A shortcut: group g reads the slots from g * input_group on of its pixel's input_slots, if there
-        # are any, all with the same weights.
+        # are any, all with the same weights; so does a pool, with rows and, in its passes, columns of pixels.
         "shared": several,           # all channel groups have the same parameters
         "shortcut": several,
         "input_group": pixel * several,

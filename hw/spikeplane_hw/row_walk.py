@@ -126,7 +126,8 @@ class RowWalk(wiring.Component):
                         looked.row.rest.info.double.eq(plane.double),
                         looked.row.rest.info.end.eq(last_pass),
                         line_slot.eq(line_slot + d.input_row),
-                        line_weight.eq(line_weight + d.kernel_slots),
+                        # All rows of a pool have the weights that shortcuts share.
+                        line_weight.eq(line_weight + (Mux(d.shortcut, 0, d.kernel_slots) if several else d.kernel_slots)),
                     ]
                     with m.If(last_row):
                         m.d.comb += [next_row.eq(0), next_pass.eq(pass_index + 1)]

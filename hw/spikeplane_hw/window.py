@@ -154,7 +154,8 @@ class _Window:
                 + (row + d["pad_rows"]) * d["input_row"] + start
             )
             weight = (
-                d["weight_base"] + self.group * d["weight_group"] + kernel_row * d["kernel_slots"] + start - left
+                d["weight_base"] + self.group * d["weight_group"] + start - left
+                + (0 if self.shortcut else kernel_row * d["kernel_slots"])
             )
             skips = d["skip_silent"] and not plane["delay"]
             flag = d["input_flags"] + self.place.flags + self.step * d["input_rows"] + row

@@ -44,7 +44,9 @@ def random_layer(config, generator, terms=None):
 def random_term(config, generator, layer, passes, kind=""):
     """Return a random term of ``layer``, a "shortcut", a "stream" or a window; its passes are added to ``passes``."""
     kernel_rows, kernel_columns = (1, 1) if kind else (generator.randint(1, 4), generator.randint(1, 4))
-    stride = generator.randint(1, 2)
+    if kind == "shortcut":  # or a pool
+        kernel_rows = generator.randint(1, 3)
+    stride = generator.choice([1, 2, 2, generator.randint(1, 7 if config.term_count > 1 else 3)])
     pad_rows, pad_columns = generator.randrange(kernel_rows), generator.randrange(kernel_columns)
     pixel = generator.randint(1, 2)
     input_rows, input_columns = (

@@ -76,9 +76,11 @@ def smallest(networks):
     return min(networks, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
 
 
-@pytest.mark.parametrize("has", [random_graphs.pools_on_the_way_out, random_graphs.sums_an_image_and_spikes])
-@pytest.mark.parametrize("config", ragged_networks.CORES[:3], ids=lambda c: c.name)
-def test_pools_on_the_way_out_and_images_beside_spikes(config, has):
-    schedule = Schedule.STORED if config.banks == 2 else Schedule.REGISTERS
+@pytest.mark.parametrize("has", [
+    random_graphs.pools_on_the_way_out, random_graphs.sums_an_image_and_spikes, random_graphs.pools_over_several_groups,
+])
+@pytest.mark.parametrize("config", ragged_networks.CORES[:2], ids=lambda c: c.name)
+def test_pools_and_images_beside_spikes(config, has):
+    schedule = Schedule.STORED if config.updates > 1 else Schedule.REGISTERS
     network = smallest(random_graphs.fitting(100 * seed, config, schedule, has) for seed in range(10))
     check(network, config, schedule, ragged_networks.samples(network, 1))

@@ -58,11 +58,19 @@ def run_plain(
             source = maps[node.source]
             maps[node.name] = result.maps[node.name] = _pooled(source, node.pooling)
             counts["SPIKES"] = int(maps[node.name].sum())
-            groups = -(-source.shape[1] // config.lanes)
+            channels = source.shape[1]
+            groups = -(-channels // config.lanes)
+            # With the weights that shortcuts share a group reads its own channels, column by column.
+            shared = groups > 1 and config.term_count > 1 and not node.pooling.padding and max(node.pooling.kernel) <= 7
             for step in source:
-                for window in _windows(step, node.pooling.kernel, node.pooling.stride, node.pooling.padding):
-                    _count(counts, window[2], 0, config.banks, groups)
-                    result.operations[node.name] += int(window[2].sum()) * source.shape[1]
+                for _, _, window in _windows(step, node.pooling.kernel, node.pooling.stride, node.pooling.padding):
+                    result.operations[node.name] += int(window.sum()) * channels
+                    if not shared:
+                        _count(counts, window, 0, config.banks, groups)
+                        continue
+                    for first in range(0, channels, config.lanes):
+                        for x in range(window.shape[2]):
+                            _count(counts, window[first:first + config.lanes, :, x:x + 1], first, config.banks, 1)
     return result
 
 

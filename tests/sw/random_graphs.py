@@ -22,7 +22,7 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane_hw.neuron import SHIFTS, Reset
 
-__all__ = ["fitting", "graph", "pools_on_the_way_out", "sums_an_image_and_spikes"]
+__all__ = ["fitting", "graph", "pools_on_the_way_out", "pools_over_several_groups", "sums_an_image_and_spikes"]
 
 
 class _Builder:
@@ -80,7 +80,7 @@ class _Builder:
         if random.random() < 0.15 and max(form.height, form.width) <= 7:
             kernel = (form.height, form.width)
         groups = pick(random, [g for g in (1, 1, 1, 2, 3) if form.channels % g == 0 and not (self.on_core and g > 1)])
-        out = out or groups * int(random.integers(1, 5))
+        out = out or groups * int(random.integers(1, 11 if self.on_core else 5))
         if out % groups:
             groups = 1
         term = self.window(
@@ -105,7 +105,7 @@ class _Builder:
         form, random = self.maps[source], self.random
         side = min(3, form.height, form.width)
         kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
-        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3)), padding=int(random.integers(0, min(kernel))))
+        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3, 5)), padding=int(random.integers(0, min(kernel))))
         on_the_way = random.random() < 0.5
         if random.random() < 0.5 or (on_the_way and self.on_core):
             # Windows side by side: what a core pools on the way out.
@@ -226,6 +226,16 @@ def sums_an_image_and_spikes(network: IntegerNetwork) -> bool:
     """Return whether a layer sums up a direct-coded image and something else."""
     return network.input.direct and any(
         INPUT in node.sources and len(node.sources) > 1 for node in network.nodes
+    )
+
+
+def pools_over_several_groups(network: IntegerNetwork) -> bool:
+    """Return whether there is a pool of several pixels of so many channels that it shares weights on narrow cores."""
+    maps = network.maps()
+    return any(
+        isinstance(node, OrPool) and not node.pooling.padding and maps[node.source].channels > 4
+        and min(node.pooling.kernel) > 1
+        for node in network.nodes
     )
 
 

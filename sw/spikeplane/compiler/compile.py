@@ -114,7 +114,7 @@ def _weight_words(placement: Placement) -> np.ndarray:
         for term in placed.terms:
             if term.term.kind in (TermKind.STREAM, TermKind.NOTHING):
                 continue
-            slots = _identity(config) if term.term.shortcut else _weight_slots(term, config)
+            slots = _identity(config) if term.shares else _weight_slots(term, config)
             bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
@@ -144,8 +144,8 @@ def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
 
 def _parameter_words(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
     padded = np.zeros((2, placed.parameter_groups * config.lanes), np.int64)
-    if placed.term.kind is not TermKind.WINDOW:
-        padded[:] = placed.term.affine  # one for all channels
+    if placed.parameter_groups < placed.groups or placed.term.kind is not TermKind.WINDOW:
+        padded[:] = np.array(placed.term.affine)[:, :1]  # one for all channels
     else:
         padded[:, :placed.term.channels] = placed.term.affine
     bits = np.concatenate(

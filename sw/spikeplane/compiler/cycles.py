@@ -21,7 +21,7 @@ from ..network.input import INPUT
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .placed import PlacedLayer, PlacedTerm
-from .placement import place
+from .placement import identity_slots, place
 
 __all__ = ["predict_cycles"]
 
@@ -99,11 +99,19 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
         setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
     count = len(slots[0])
-    works = [_work(term, placed, each, time, config) for term, each in zip(placed.terms, slots, strict=True)]
-    fetch, banks = (
-        np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
-        for stages in ([work.fetch for work in works], [work.banks for work in works])
-    )
+
+    def work(group: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what fetch and banks have to do for each segment of a channel group."""
+        works = [
+            _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
+        ]
+        fetch, banks = (
+            np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
+            for stages in ([work.fetch for work in works], [work.banks for work in works])
+        )
+        return fetch, banks
+
+    fetch, banks = work(0)
     segments, terms = len(fetch), len(placed.terms)
     rows = np.array([
         term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
@@ -119,6 +127,8 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     fetches, starts = [zero] * back, [zero] * ahead
     for group in range(placed.groups):
         last = group == placed.groups - 1
+        if group and any(term.shares for term in placed.terms):
+            fetch, banks = work(group)
         lanes = placed.last_lanes if last else config.lanes
         updates = [
             _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
@@ -160,8 +170,8 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
     return each * (steps if placed.replay and last else 1)
 
 
-def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: CoreConfig) -> _Work:
-    """Return what fetch and banks have to do for each segment of one channel group."""
+def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig) -> _Work:
+    """Return what fetch and banks have to do for each segment of one channel group; most read the same in all."""
     source, term = placed.source, placed.term
     if not slots.shape[3]:  # The end of a pass is all there is.
         ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
@@ -178,11 +188,16 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
     left = np.arange(layer.output_width) * stride - term.padding * source.pixel_slots
     kernel_rows = 1 if placed.full else term.kernel[0]
     kernel_slots = row_slots if placed.full else term.kernel[1] * source.pixel_slots
-    low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
+    if placed.shares:
+        first = min(group * identity_slots(config), source.pixel_slots)
+        left, kernel_slots = left + first, min(identity_slots(config), source.pixel_slots - first)
+    left_edge, right_edge = left, left + kernel_slots
     step = np.arange(steps)[:, None, None]
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
+        shift = plane.column * source.pixel_slots
+        low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
@@ -192,7 +207,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
             # Earlier steps are read whether silent or not.
             read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
             inside = inside & (plane.delay <= time + step[..., 0])
-            present = (read & inside)[..., None]
+            present = (read & inside)[..., None] & (high > low)
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
                       + (first_step + step - plane.delay) * placed.input_step)
             end_word = (origin + high - 1) // config.word_slots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth
+from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, term_layout
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
@@ -43,6 +43,7 @@ class Limit(enum.Enum):
     STEP_SLOTS = "slots of a time step"
     WEIGHTS = "weight slots of a bank"
     PASSES = "passes of a program"
+    STRIDE = "pixels from a window to the next one"
     TAPS = "taps"
     PIXEL_SLOTS = "slots of a pixel"
     LOGITS = "logits"
@@ -168,6 +169,9 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                limit=config.weight_depth, what="weight slots a bank, all layers to here")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
+    yield Need(kind=Limit.STRIDE, layer=name, where=where, what="stride",
+               need=max(1 if term.full else term.term.stride for term in placed.terms),
+               limit=(1 << term_layout(config)["stride"].width) - 1)
     yield Need(kind=Limit.TAPS, layer=name, where=where, what="taps",
                need=max(len(term.term.taps) for term in placed.terms),
                limit=config.tap_count)
@@ -202,19 +206,14 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
 
 
-def _largest(placed: "PlacedTerm") -> int:
-    """Return what an input counts at most."""
-    return sum(1 << plane.weight for plane in placed.input_planes)
-
-
 def _reach(placed: "PlacedTerm") -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
     if placed.term.weight is None:
-        each = {TermKind.SHORTCUT: _largest(placed), TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
+        each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
         return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
     weight = placed.term.weight.astype(np.int64)
     high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))
-    return np.maximum(high, low) * _largest(placed)
+    return np.maximum(high, low) * placed.largest
 
 
 def _product(placed: "PlacedTerm") -> np.ndarray:
@@ -224,7 +223,7 @@ def _product(placed: "PlacedTerm") -> np.ndarray:
 
 
 def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placement", of: str) -> Iterator[Need]:
-    config, term, largest = placement.config, placed.term, _largest(placed)
+    config, term, largest = placement.config, placed.term, placed.largest
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1
     if term.weight is None:

@@ -21,6 +21,8 @@ class InputPlane:
     """Which plane of the map."""
     delay: int = 0
     """How many steps ago."""
+    column: int = 0
+    """How many pixels to the right: a pool that shares weights reads a column of its windows at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +39,8 @@ class PlacedTerm:
     still: bool
     """An image: the same in every time step."""
     streamed: bool
+    shares: bool
+    """It is read with the weights that all shortcuts share: a shortcut, or a pool."""
     streamed_last: bool
     """Whether no later layer reads the streamed map."""
     ring: int
@@ -55,7 +59,14 @@ class PlacedTerm:
                 InputPlane(weight=self.term.taps[-1] - exponent, delay=delay)
                 for delay, exponent in enumerate(self.term.taps)
             ]
+        if self.shares:
+            return [InputPlane(weight=0, column=column) for column in range(self.term.kernel[1])]
         return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+
+    @property
+    def largest(self) -> int:
+        """What one input counts at most."""
+        return sum(1 << plane.weight for plane in self.input_planes if not plane.column)
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
@@ -98,7 +109,7 @@ class PlacedTerm:
     @property
     def parameter_groups(self) -> int:
         """Groups of parameters: only those of a window differ from channel to channel."""
-        return self.groups if self.term.kind is TermKind.WINDOW else 1
+        return self.groups if self.term.kind is TermKind.WINDOW and not self.shares else 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -106,7 +106,7 @@ def place(
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
-    used = _Used(config, shortcuts=any(term.shortcut for layer in lowered for term in layer.terms))
+    used = _Used(config, shortcuts=any(term.shares_weights(config) for layer in lowered for term in layer.terms))
     readers = [index for index, layer in enumerate(lowered) if any(term.source == INPUT for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
@@ -120,7 +120,8 @@ def place(
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
                 still=formats[term.source].replayed,
-                full=term.kind is TermKind.WINDOW
+                shares=term.shares_weights(config),
+                full=term.kind is TermKind.WINDOW and not term.shares_weights(config)
                 and term.walk.fills(formats[term.source].height, formats[term.source].width),
                 streamed=live and term.source == INPUT,
                 streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
@@ -199,12 +200,14 @@ class _Used:
         self.weight = self.identity + (identity_slots(config) if shortcuts else 0)
         self.parameter = self.passes = 0
 
-    def place(self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, **places) -> PlacedTerm:
+    def place(
+        self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, shares: bool, **places
+    ) -> PlacedTerm:
         """Return a term behind all before it; ``scaled`` says whether it has parameters."""
-        window = term.kind is TermKind.WINDOW
+        window = term.kind is TermKind.WINDOW and not shares
         group = term.weight_bits * math.prod(term.kernel) * source.pixel_slots if window else 0
         placed = PlacedTerm(
-            term=term, source=source, groups=groups, first_pass=self.passes,
+            term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
             weight_base=self.weight if window else self.identity, weight_group=group,
             parameter_base=self.parameter if scaled else 0, **places,
         )

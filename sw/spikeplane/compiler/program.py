@@ -220,13 +220,13 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
         "stream": term.kind is TermKind.STREAM,
-        "shared": term.kind is not TermKind.WINDOW,
-        "shortcut": term.shortcut, "input_group": 0, "input_slots": 0,
+        "shared": term.kind is not TermKind.WINDOW or placed.shares,
+        "shortcut": placed.shares, "input_group": 0, "input_slots": 0,
     }
     if term.kind in (TermKind.STREAM, TermKind.NOTHING):
         # Neither has a window; a stream's groups of channels lie side by side.
         fields |= {"kernel_slots": 0, "input_group": 1}
-    if term.shortcut:
+    if placed.shares:
         fields |= {
             "kernel_slots": identity_slots(config), "input_group": identity_slots(config),
             "input_slots": source.pixel_slots,
@@ -245,6 +245,7 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
             passes.append({
                 "input_offset": (
                     plane.index * source.plane_slots - plane.delay * source.step_slots
+                    + plane.column * source.pixel_slots
                 ) % slots,
                 "weight_offset": weight_plane * placed.weight_plane,
                 "delay": plane.delay,

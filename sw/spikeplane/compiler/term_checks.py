@@ -93,6 +93,11 @@ def _verify_walk(
             raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
     pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
     kernel_slots = pixel if shortcut or windowless else d["kernel_slots"]
+    if shortcut:  # or a pool, whose passes read a column of its windows each
+        own = held.passes[d["pass_base"]:d["pass_last"] + 1]
+        kernel_slots = max((each["input_offset"] for each in own if not each["delay"]), default=0) + pixel
+        if kernel_slots % pixel:
+            raise ImageError(f"{where}: its pass reads from slot {kernel_slots - pixel} on, pixels have {pixel} slots")
     columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
     if full and source.height > 1:
         columns = kernel_slots // pixel  # Its one window is the whole step.
@@ -113,7 +118,7 @@ def _verify_walk(
         "shared": int(shortcut or windowless),
     }
     if shortcut:
-        expected |= {"kernel_rows": 1, "kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+        expected |= {"kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
     if windowless:
         expected |= {"kernel_rows": 1, "stride": 1, "weight_group": 0, "doubled": 0, "pad_rows": 0}
         must(where, "the channels of its stream", source.channels, (layer["groups"] - 1) * config.lanes

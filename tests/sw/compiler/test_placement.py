@@ -54,8 +54,6 @@ UNSUPPORTED = {
                 "layer 'x': it pools 1x1 spikes on the way out with stride 2 and padding 0; the core's windows there "
                 "lie side by side, without padding, and have at most 7 pixels a side: make the pool a node of its own "
                 "(OrPool)"),
-    "stride": ([OrPool(name="x", source="a", pooling=Pooling(kernel=(1, 1), stride=3))],
-               "layer 'x': stride is 3, the core's pools have 1 or 2"),
 }
 
 
