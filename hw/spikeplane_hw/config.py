@@ -53,6 +53,8 @@ class CoreConfig:
     """Chunks of spikes that wait for the rest of their pool's window; 0: no pools on the way out are built."""
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
+    image_planes: int = 1
+    """Most bits of an image that lie beside each other in a slot and are read at once, each with weights of its own."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     pixel_width: int = 10
@@ -149,6 +151,11 @@ class CoreConfig:
         return 1 if self.frugal else min(STATE_WIDTH // QUANTIZED_BITS.start, self.chunks)
 
     @property
+    def reference_width(self) -> int:
+        """Bits of a pass that say which inputs count in the reference sum: one for each bank if they may differ."""
+        return self.banks if self.image_planes > 1 else 1
+
+    @property
     def wire_domain(self) -> str:
         """Domain of registers that only keep wires short: a frugal core has none."""
         return "comb" if self.frugal else "sync"
@@ -208,6 +215,7 @@ SMALL = CoreConfig(
     layer_count=64,
     pass_count=256,
     pool_depth=2048,
+    image_planes=8,
 )
 LARGE = CoreConfig(
     name="large",
@@ -224,5 +232,6 @@ LARGE = CoreConfig(
     layer_count=64,
     pass_count=256,
     pool_depth=1024,
+    image_planes=8,
 )
 CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}

@@ -19,7 +19,7 @@ def row_layout(config: CoreConfig) -> data.StructLayout:
         "count": config.slot_width,  # 0: nothing to read, only the end of a pass
         "weight": config.weight_address_width,  # weight slot of the first slot
         "last": 1,                   # last row of a pass
-        "info": pass_info_layout(),
+        "info": pass_info_layout(config),
     })
 
 
@@ -34,7 +34,7 @@ class Fetch(wiring.Component):
         Read port of the spike memory; ``data`` follows ``spike_read_latency`` cycles after ``address``.
     words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
         As soon as the data.
-    passes : ``Out(stream.Signature(pass_info_layout()))``
+    passes : ``Out(stream.Signature(pass_info_layout(config)))``
         One entry for each pass, ahead of its words.
     room : ``In(1)``
         From :class:`Banks`: another word may be started.
@@ -49,7 +49,7 @@ class Fetch(wiring.Component):
             "address": Out(ceil_log2(config.spike_depth)),
             "data": In(config.word_width),
             "words": Out(stream.Signature(word_layout(config), always_ready=True)),
-            "passes": Out(stream.Signature(pass_info_layout())),
+            "passes": Out(stream.Signature(pass_info_layout(config))),
             "room": In(1),
             "idle": Out(1),
         })

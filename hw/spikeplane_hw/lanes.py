@@ -25,7 +25,7 @@ def beat_layout(config: CoreConfig) -> data.StructLayout:
         "active": config.banks,
         "double": 1,
         "clear": 1,
-        "reference": 1,
+        "reference": config.reference_width,
         "end": 1,
     })
 
@@ -111,7 +111,9 @@ class Lanes(wiring.Component):
         host_bank = host.address[:bank_width]
         host_slot = host.address[bank_width:]
 
-        control = Signal(data.StructLayout({"double": 1, "clear": 1, "reference": 1, "end": 1}))
+        control = Signal(data.StructLayout(
+            {"double": 1, "clear": 1, "reference": config.reference_width, "end": 1}
+        ))
         m.d.comb += [
             control[name].eq(self.beat[name]) for name in ("double", "clear", "reference", "end")
         ]
@@ -164,7 +166,7 @@ class Lanes(wiring.Component):
 
         # Cycle 3: active weights are counted, a column of the rows for each lane.
         columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
-        columns.append(active_3 & controls[3].reference.replicate(config.banks))
+        columns.append(active_3 & controls[3].reference.replicate(config.banks // config.reference_width))
         # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
         # from here or in cycle 5.
         for lane, column in enumerate(columns):

@@ -219,7 +219,7 @@ class _Looked:
             "line": slot, "offset": slot, "weight": weight, "weight_offset": weight, "delay": config.delay_width,
             "age": exact_log2(config.tap_count), "in_map": 1, "read": 1, "phase": exact_log2(config.tap_count),
             "ring_slots": slot if config.tap_count > 1 else 0,
-            "rest": data.StructLayout({"count": slot, "last": 1, "info": pass_info_layout()}),
+            "rest": data.StructLayout({"count": slot, "last": 1, "info": pass_info_layout(config)}),
         }), name="looked")
         self.valid = Signal(name="looked_valid")
         self.move = Signal(name="looked_move")

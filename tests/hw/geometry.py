@@ -99,7 +99,7 @@ def random_term(config, generator, layer, passes, kind=""):
                 generator.choice([0, generator.randrange(config.tap_count + 1)])
                 if config.tap_count > 1 else 0
             ),
-            "reference": generator.randint(0, 1),
+            "reference": generator.getrandbits(config.reference_width),
             "double": generator.randint(0, 1),
         }
         for plane in range(planes)

@@ -42,7 +42,8 @@ def test_rows_become_masks(config, longest_pause):
     info = None
     for _ in range(80):
         if info is None:
-            info = {name: generator.randint(0, 1) for name in ("reference", "double", "end")}
+            info = {name: generator.randint(0, 1) for name in ("double", "end")}
+            info["reference"] = generator.getrandbits(config.reference_width)
             infos.append(info)
         count = generator.choice([0, 1, 2, config.word_slots, generator.randint(1, 20)])
         slot = generator.randrange(config.spike_depth * config.word_slots - count)

@@ -177,21 +177,37 @@ class _Layer:
             found = {}
             for y, x, window in _windows(self._tapped(source, term.taps, step), kernel, term.stride, term.padding):
                 sums = []
+                if form.replayed and (step < self.again or not self.replays):
+                    self._read_image(term, window, bits, lane_groups)
                 for group in range(term.groups):
                     part = window[group * inputs:(group + 1) * inputs]
                     own = term.weight[group * size:(group + 1) * size]
                     sums += [int((part * weight).sum()) for weight in own]
-                    for bit in range(bits):
+                    for bit in range(bits if not form.replayed else 0):
                         plane = (part & ((1 << bits) - 1)) >> bit & 1
-                        # An image is read once, or in every outer step, or beside spikes in every step.
                         times = lane_groups * term.weight_bits
-                        if not form.replayed or step < self.again or not self.replays:
-                            _count(self.counts, plane, group * inputs, self.config.banks, times)
-                            self.operations += int(plane.sum()) * term.weight_bits * size
+                        _count(self.counts, plane, group * inputs, self.config.banks, times)
+                        self.operations += int(plane.sum()) * term.weight_bits * size
                 found[y, x] = sums
             height, width = (1 + max(axis) for axis in zip(*found, strict=True))
             every.append([[[found[y, x][c] for x in range(width)] for y in range(height)] for c in range(out)])
         return self._scaled(term, np.array(every))
+
+    def _read_image(self, term: Window, window: np.ndarray, bits: int, lane_groups: int) -> None:
+        """Count one reading of an image: once, in every outer step, or beside spikes in every step.
+
+        Planes that fit a slot side by side are read at once, in a pass for each power of two.
+        """
+        _, inputs, *_ = term.weight.shape
+        size = len(term.weight) // term.groups
+        beside = max(1, min(self.config.banks // len(window), bits, self.config.image_planes))
+        for low in range(0, bits, beside):
+            planes = [window >> bit & 1 for bit in range(low, min(bits, low + beside))]
+            for group in range(term.groups):
+                read = np.concatenate([plane[group * inputs:(group + 1) * inputs] for plane in planes])
+                passes = term.weight_bits + len(planes) - 1
+                _count(self.counts, read, 0, self.config.banks, lane_groups * passes)
+                self.operations += int(read.sum()) * term.weight_bits * size
 
     def _product(self, term) -> np.ndarray:
         source, operand = self.maps[term.source], self.maps[term.operand]

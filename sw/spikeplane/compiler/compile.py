@@ -130,12 +130,15 @@ def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
     assert term.weight is not None
     out, channels, height, width = term.weight.shape
     codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
-    codes[:out, :channels] = term.weight_kind.codes(
-        term.weight.astype(np.int64), term.weight_bits
-    )
-    planes = codes >> np.arange(term.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
+    # What is beside the lowest of several input planes counts more: so do its weights.
+    for beside in range(placed.source.beside):
+        codes[:out, beside * channels:(beside + 1) * channels] = term.weight_kind.codes(
+            term.weight.astype(np.int64), term.weight_bits
+        ) << beside
+    count = placed.weight_group // placed.weight_plane
+    planes = codes >> np.arange(count).reshape(-1, 1, 1, 1, 1) & 1
     planes = planes.reshape(
-        term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
+        count, placed.groups, config.lanes, slots, config.banks, height, width
     )
     # (group, plane, y, x, slot, bank, lane)
     ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)

@@ -177,7 +177,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
         ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
         return _Work(ends, ends)
     first_step = time if placed.streamed else 0
-    count, planes, steps, rows, row_slots, _ = slots.shape
+    count, _, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
     silent_read = not source.flagged or (placed.full and source.height > 1)
@@ -196,7 +196,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
-        shift = plane.column * source.pixel_slots
+        shift, passes = plane.column * source.pixel_slots, placed.weight_planes(plane)
         low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
@@ -212,7 +212,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
                       + (first_step + step - plane.delay) * placed.input_step)
             end_word = (origin + high - 1) // config.word_slots
             words = end_word - (origin + low) // config.word_slots + 1
-            fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
+            fetch += passes * np.where(present, words, int(kernel_row == kernel_rows - 1))
             table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
             upto = table[:, :, :, high]
             reads = reads + (upto - table[:, :, :, low]) * present[..., None]
@@ -221,13 +221,10 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
                 cut = np.maximum(end_word * config.word_slots - origin, low)
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
-        banks += (reads + (rest == 0)).max(-1)
+        banks += passes * (reads + (rest == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    empty = placed.pass_count - planes * term.weight_bits  # passes that only double
-    return _Work(
-        fetch * term.weight_bits + empty,
-        np.rint((banks + stall) * term.weight_bits).astype(int) + empty,
-    )
+    empty = placed.pass_count - sum(map(placed.weight_planes, placed.input_planes))  # passes that only double
+    return _Work(fetch + empty, np.rint(banks + stall).astype(int) + empty)
 
 
 def _slots(
@@ -246,7 +243,9 @@ def _slots(
         (count, len(planes), steps, height, width, placed.source.pixel_slots * config.banks), "u1"
     )
     for index, plane in enumerate(planes):
-        earlier = values[:, :max(0, steps - plane.delay)] >> plane.index & 1
-        bits[:, index, plane.delay:, ..., :channels] = np.moveaxis(earlier, 2, 4)
+        earlier = np.moveaxis(values[:, :max(0, steps - plane.delay)], 2, 4)
+        for beside in range(plane.planes):
+            read = earlier >> plane.index * placed.source.beside + beside & 1
+            bits[:, index, plane.delay:, ..., beside * channels:(beside + 1) * channels] = read
     rows = 1 if placed.full else height
     return bits.reshape(count, len(planes), steps, rows, -1, config.banks)

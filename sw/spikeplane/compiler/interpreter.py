@@ -134,6 +134,7 @@ class _Machine:
         config = self.config
         sums, reference = np.zeros(config.lanes, np.int64), 0
         for plane in segment.passes:
+            counting = plane.reference >> np.arange(config.banks) % config.reference_width & 1
             queues = np.zeros(config.banks, np.int64)
             for (slot, count, weight), flag in zip(plane.rows, plane.flags, strict=True):
                 if flag is not None and not self.flags[flag]:
@@ -141,7 +142,7 @@ class _Machine:
                 for column in range(count):
                     active = self.spikes[(slot + column) % len(self.spikes)]
                     sums += active @ self.weights[weight + column]
-                    reference += plane.reference * active.sum()
+                    reference += active @ counting
                     queues += active
             assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"
             self.count(index, Counter.EVENTS, queues.sum())

@@ -13,12 +13,14 @@ __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputPlane:
-    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step; or several planes."""
 
     weight: int
     """It counts ``2**weight``."""
+    planes: int = 1
+    """As many planes beside each other, each of which counts twice the one before."""
     index: int = 0
-    """Which plane of the map."""
+    """Which plane of the map, or which planes beside each other."""
     delay: int = 0
     """How many steps ago."""
     column: int = 0
@@ -61,22 +63,31 @@ class PlacedTerm:
             ]
         if self.shares:
             return [InputPlane(weight=0, column=column) for column in range(self.term.kernel[1])]
-        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+        return [
+            InputPlane(weight=first, planes=min(beside, self.source.planes - first), index=first // beside)
+            for beside in [self.source.beside] for first in range(0, self.source.planes, beside)
+        ]
+
+    def weight_planes(self, plane: InputPlane) -> int:
+        """Return the weight planes that an input plane is read with: those of planes beside each other are shifted."""
+        return self.term.weight_bits + plane.planes - 1
 
     @property
     def largest(self) -> int:
         """What one input counts at most."""
-        return sum(1 << plane.weight for plane in self.input_planes if not plane.column)
+        return sum(
+            ((1 << plane.planes) - 1) << plane.weight for plane in self.input_planes if not plane.column
+        )
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
         """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
-        planes, bits = self.input_planes, self.term.weight_bits
-        most = max(plane.weight for plane in planes) + bits - 1
+        planes = self.input_planes
+        most = max(plane.weight + self.weight_planes(plane) for plane in planes) - 1
         return [
             [
                 (plane, power - plane.weight)
-                for plane in planes if 0 <= power - plane.weight < bits
+                for plane in planes if 0 <= power - plane.weight < self.weight_planes(plane)
             ]
             for power in range(most + 1)
         ]
@@ -104,7 +115,7 @@ class PlacedTerm:
     @property
     def weight_plane(self) -> int:
         """Slots of one weight plane of one channel group."""
-        return self.weight_group // self.term.weight_bits
+        return self.weight_group // max(map(self.weight_planes, self.input_planes))
 
     @property
     def parameter_groups(self) -> int:

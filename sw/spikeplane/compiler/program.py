@@ -17,7 +17,7 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
-from .placed import PlacedLayer, PlacedTerm
+from .placed import InputPlane, PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
@@ -249,7 +249,7 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
                 ) % slots,
                 "weight_offset": weight_plane * placed.weight_plane,
                 "delay": plane.delay,
-                "reference": reference >> weight_plane & 1,
+                "reference": _reference(placed, plane, reference, weight_plane, config),
                 "double": 0,
             })
         if not pairs:
@@ -261,3 +261,16 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
         passes[-1]["double"] = 1
     passes[-1]["double"] = 0
     return passes
+
+
+def _reference(
+    placed: PlacedTerm, plane: InputPlane, reference: int, weight_plane: int, config: CoreConfig
+) -> int:
+    """Return which banks count in the reference sum of a pass: those whose bit of ``reference`` is set."""
+    source = placed.source
+    if source.beside == 1:
+        return (reference >> weight_plane & 1) * ((1 << config.reference_width) - 1)
+    return sum(
+        (reference >> weight_plane - beside & 1) * ((1 << source.channels) - 1) << beside * source.channels
+        for beside in range(min(plane.planes, weight_plane + 1))
+    )

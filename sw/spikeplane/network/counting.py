@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .geometry import Walk
 
-__all__ = ["Reads", "add_reads", "bank_counts", "count_pool", "count_reads", "count_shortcut", "count_windows"]
+__all__ = ["Reads", "add_reads", "bank_counts", "count_image", "count_pool", "count_reads", "count_shortcut", "count_windows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,26 @@ def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> 
     return Reads(
         counters={Counter.EVENTS: active * repeats, Counter.IDLE: idle * repeats},
         operations=active * walk.weight_bits * channels,
+    )
+
+
+def count_image(planes: list[Tensor], beside: int, walk: Walk, config: CoreConfig) -> Reads:
+    """Return what is counted of each image, of which ``beside`` planes are read at once.
+
+    ``planes`` are as of :func:`count_reads`, of one bit of the pixels each, the lowest first. Those that are read at
+    once are as many more channels, and take a pass for each power of two that one of them counts.
+    """
+    size = planes[0].shape[1] // walk.groups
+    found = []
+    for first in range(0, len(planes), beside):
+        group = planes[first:first + beside]
+        # Channels of a group of input channels are together again.
+        read = torch.stack([plane.unflatten(1, (walk.groups, size)) for plane in group], 2).flatten(1, 3)
+        passes = replace(walk, weight_bits=walk.weight_bits + len(group) - 1)
+        found.append(count_reads([read], passes, config))
+    return Reads(
+        counters=add_reads(len(planes[0]), config, found).counters,
+        operations=count_reads(planes, walk, None).operations,
     )
 
 
