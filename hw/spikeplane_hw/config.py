@@ -54,7 +54,7 @@ class CoreConfig:
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
     image_planes: int = 1
-    """Most bits of an image that lie beside each other in a slot and are read at once, each with weights of its own."""
+    """Most bits of an image that lie beside each other in a slot and are read at once, with different weight planes."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     pixel_width: int = 10
@@ -151,9 +151,14 @@ class CoreConfig:
         return 1 if self.frugal else min(STATE_WIDTH // QUANTIZED_BITS.start, self.chunks)
 
     @property
+    def mask_width(self) -> int:
+        """Bits of a pass that say which banks read; none if all of them do."""
+        return self.banks if self.image_planes > 1 else 0
+
+    @property
     def reference_width(self) -> int:
         """Bits of a pass that say which inputs count in the reference sum: one for each bank if they may differ."""
-        return self.banks if self.image_planes > 1 else 1
+        return max(1, self.mask_width)
 
     @property
     def wire_domain(self) -> str:

@@ -146,6 +146,7 @@ def pass_layout(config: CoreConfig) -> data.StructLayout:
         "input_offset": config.slot_width,  # first slot of the input plane, from input_base
         "weight_offset": config.weight_address_width,  # first slot of the weight plane
         "delay": config.delay_width,  # age of the input plane in steps; tap_count: there is none
+        "banks": config.mask_width,  # banks that read the input
         "reference": config.reference_width,  # whether the weight plane of a bank counts in the reference sum
         "double": 1,     # double the accumulators after this pass
     })

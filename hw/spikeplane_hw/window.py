@@ -14,6 +14,7 @@ __all__ = ["PassRows", "Segment", "walk"]
 class PassRows:
     """One plane pass of a segment: its flags and the (slot, count, weight slot) rows it reads."""
 
+    banks: int
     reference: int
     double: int
     end: int
@@ -137,7 +138,7 @@ class _Window:
     def rows(self, plane: Mapping[str, int], end: bool) -> PassRows:
         """Return the rows of a pass."""
         d, config = self.term, self.config
-        found = PassRows(plane["reference"], plane["double"], int(end))
+        found = PassRows(plane["banks"], plane["reference"], plane["double"], int(end))
         first = self.group * d["input_group"] if self.shortcut else 0
         slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
         left = self.x * d["column_stride"] - d["pad_slots"]

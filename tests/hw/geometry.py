@@ -99,6 +99,7 @@ def random_term(config, generator, layer, passes, kind=""):
                 generator.choice([0, generator.randrange(config.tap_count + 1)])
                 if config.tap_count > 1 else 0
             ),
+            "banks": generator.getrandbits(config.banks) & ((1 << config.mask_width) - 1),
             "reference": generator.getrandbits(config.reference_width),
             "double": generator.randint(0, 1),
         }

@@ -204,10 +204,11 @@ class _Layer:
         for low in range(0, bits, beside):
             planes = [window >> bit & 1 for bit in range(low, min(bits, low + beside))]
             for group in range(term.groups):
-                read = np.concatenate([plane[group * inputs:(group + 1) * inputs] for plane in planes])
-                passes = term.weight_bits + len(planes) - 1
-                _count(self.counts, read, 0, self.config.banks, lane_groups * passes)
-                self.operations += int(read.sum()) * term.weight_bits * size
+                own = [plane[group * inputs:(group + 1) * inputs] for plane in planes]
+                for power in range(term.weight_bits + len(own) - 1):
+                    read = [plane for bit, plane in enumerate(own) if 0 <= power - bit < term.weight_bits]
+                    _count(self.counts, np.concatenate(read), 0, self.config.banks, lane_groups)
+                    self.operations += int(sum(plane.sum() for plane in read)) * size
 
     def _product(self, term) -> np.ndarray:
         source, operand = self.maps[term.source], self.maps[term.operand]

@@ -129,16 +129,16 @@ def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
     term, slots = placed.term, placed.source.pixel_slots
     assert term.weight is not None
     out, channels, height, width = term.weight.shape
-    codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
-    # What is beside the lowest of several input planes counts more: so do its weights.
-    for beside in range(placed.source.beside):
-        codes[:out, beside * channels:(beside + 1) * channels] = term.weight_kind.codes(
-            term.weight.astype(np.int64), term.weight_bits
-        ) << beside
-    count = placed.weight_group // placed.weight_plane
-    planes = codes >> np.arange(count).reshape(-1, 1, 1, 1, 1) & 1
+    codes = term.weight_kind.codes(term.weight.astype(np.int64), term.weight_bits)
+    planes = np.zeros(
+        (term.weight_bits, placed.groups * config.lanes, slots * config.banks, height, width), np.uint8
+    )
+    # Of input planes beside each other the i-th one's weight planes are turned by i.
+    for beside, plane in np.ndindex(placed.source.beside, term.weight_bits):
+        own = slice(beside * channels, (beside + 1) * channels)
+        planes[(plane + beside) % term.weight_bits, :out, own] = codes >> plane & 1
     planes = planes.reshape(
-        count, placed.groups, config.lanes, slots, config.banks, height, width
+        term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
     )
     # (group, plane, y, x, slot, bank, lane)
     ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)

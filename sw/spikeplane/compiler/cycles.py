@@ -196,7 +196,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
-        shift, passes = plane.column * source.pixel_slots, placed.weight_planes(plane)
+        shift, passes = plane.column * source.pixel_slots, placed.powers(plane)
         low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
@@ -221,10 +221,19 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
                 cut = np.maximum(end_word * config.word_slots - origin, low)
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
-        banks += passes * (reads + (rest == 0)).max(-1)
+        for power in range(passes):
+            reading = _reading(placed, placed.read_at(plane, power), config)
+            banks += (reads * reading + (rest * reading == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    empty = placed.pass_count - sum(map(placed.weight_planes, placed.input_planes))  # passes that only double
+    empty = placed.pass_count - sum(map(placed.powers, placed.input_planes))  # passes that only double
     return _Work(fetch + empty, np.rint(banks + stall).astype(int) + empty)
+
+
+def _reading(placed: PlacedTerm, planes: range, config: CoreConfig) -> np.ndarray:
+    """Return 1 for each bank in which one of these planes beside each other lies, else 0."""
+    beside, channels = placed.source.beside, placed.source.channels
+    bank = np.arange(config.banks) // channels if beside > 1 else np.zeros(config.banks, int)
+    return np.isin(bank, planes).astype(np.int32)
 
 
 def _slots(

@@ -134,13 +134,14 @@ class _Machine:
         config = self.config
         sums, reference = np.zeros(config.lanes, np.int64), 0
         for plane in segment.passes:
+            reading = plane.banks >> np.arange(config.banks) & 1 if config.mask_width else 1
             counting = plane.reference >> np.arange(config.banks) % config.reference_width & 1
             queues = np.zeros(config.banks, np.int64)
             for (slot, count, weight), flag in zip(plane.rows, plane.flags, strict=True):
                 if flag is not None and not self.flags[flag]:
                     continue
                 for column in range(count):
-                    active = self.spikes[(slot + column) % len(self.spikes)]
+                    active = self.spikes[(slot + column) % len(self.spikes)] * reading
                     sums += active @ self.weights[weight + column]
                     reference += active @ counting
                     queues += active

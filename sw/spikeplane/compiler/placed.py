@@ -68,9 +68,13 @@ class PlacedTerm:
             for beside in [self.source.beside] for first in range(0, self.source.planes, beside)
         ]
 
-    def weight_planes(self, plane: InputPlane) -> int:
-        """Return the weight planes that an input plane is read with: those of planes beside each other are shifted."""
+    def powers(self, plane: InputPlane) -> int:
+        """Return how many powers of two products of an input plane count: as many passes read it."""
         return self.term.weight_bits + plane.planes - 1
+
+    def read_at(self, plane: InputPlane, power: int) -> range:
+        """Return which of the planes beside each other have products that count ``2**power`` of their lowest one's."""
+        return range(max(0, power - self.term.weight_bits + 1), min(plane.planes, power + 1))
 
     @property
     def largest(self) -> int:
@@ -81,13 +85,13 @@ class PlacedTerm:
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
-        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
+        """For each power of two from 1 on the (input plane, power of two of its lowest one's) of the passes that count it."""
         planes = self.input_planes
-        most = max(plane.weight + self.weight_planes(plane) for plane in planes) - 1
+        most = max(plane.weight + self.powers(plane) for plane in planes) - 1
         return [
             [
                 (plane, power - plane.weight)
-                for plane in planes if 0 <= power - plane.weight < self.weight_planes(plane)
+                for plane in planes if 0 <= power - plane.weight < self.powers(plane)
             ]
             for power in range(most + 1)
         ]
@@ -115,7 +119,7 @@ class PlacedTerm:
     @property
     def weight_plane(self) -> int:
         """Slots of one weight plane of one channel group."""
-        return self.weight_group // max(map(self.weight_planes, self.input_planes))
+        return self.weight_group // self.term.weight_bits
 
     @property
     def parameter_groups(self) -> int:

@@ -205,8 +205,7 @@ class _Used:
     ) -> PlacedTerm:
         """Return a term behind all before it; ``scaled`` says whether it has parameters."""
         window = term.kind is TermKind.WINDOW and not shares
-        planes = term.weight_bits + source.beside - 1
-        group = planes * math.prod(term.kernel) * source.pixel_slots if window else 0
+        group = term.weight_bits * math.prod(term.kernel) * source.pixel_slots if window else 0
         placed = PlacedTerm(
             term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
             weight_base=self.weight if window else self.identity, weight_group=group,

@@ -1,5 +1,6 @@
 """The program of a core: one descriptor a layer, and the plane passes of all layers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
-from .placed import InputPlane, PlacedLayer, PlacedTerm
+from .placed import PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
@@ -241,36 +242,35 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
     slots = 1 << config.slot_width
     passes = []
     for pairs in reversed(placed.plane_pairs):
-        for plane, weight_plane in pairs:
+        for plane, power in pairs:
+            read = placed.read_at(plane, power)
+            counting = _banks(placed, [beside for beside in read if reference >> power - beside & 1], config)
             passes.append({
                 "input_offset": (
                     plane.index * source.plane_slots - plane.delay * source.step_slots
                     + plane.column * source.pixel_slots
                 ) % slots,
-                "weight_offset": weight_plane * placed.weight_plane,
+                # Planes beside each other have their weight planes turned, see docs/core.md.
+                "weight_offset": power % term.weight_bits * placed.weight_plane,
                 "delay": plane.delay,
-                "reference": _reference(placed, plane, reference, weight_plane, config),
+                "banks": _banks(placed, read, config) & ((1 << config.mask_width) - 1),
+                "reference": counting & ((1 << config.reference_width) - 1),
                 "double": 0,
             })
         if not pairs:
             # Nothing counts so much: a pass that never finds its input only doubles.
             passes.append({
                 "input_offset": 0, "weight_offset": 0, "delay": config.tap_count,
-                "reference": 0, "double": 0,
+                "banks": 0, "reference": 0, "double": 0,
             })
         passes[-1]["double"] = 1
     passes[-1]["double"] = 0
     return passes
 
 
-def _reference(
-    placed: PlacedTerm, plane: InputPlane, reference: int, weight_plane: int, config: CoreConfig
-) -> int:
-    """Return which banks count in the reference sum of a pass: those whose bit of ``reference`` is set."""
+def _banks(placed: PlacedTerm, planes: Iterable[int], config: CoreConfig) -> int:
+    """Return the banks in which these of the planes beside each other lie, a bit for each."""
     source = placed.source
     if source.beside == 1:
-        return (reference >> weight_plane & 1) * ((1 << config.reference_width) - 1)
-    return sum(
-        (reference >> weight_plane - beside & 1) * ((1 << source.channels) - 1) << beside * source.channels
-        for beside in range(min(plane.planes, weight_plane + 1))
-    )
+        return (1 << config.banks) - 1 if list(planes) else 0
+    return sum(((1 << source.channels) - 1) << plane * source.channels for plane in planes)

@@ -171,7 +171,7 @@ def _weights(placement: Placement, need: Need) -> Choices:
     taken, bits = placed.weight_slots, placed.term.weight_bits
     choices = [
         f"{fewer}-bit weights in layer {name!r}" for fewer in _fewer_bits(bits)
-        if placed.groups * placed.weight_plane * (bits - fewer) >= over
+        if taken - taken // bits * fewer >= over
     ][:1]
     groups = (taken - over) // placed.weight_group
     if groups > 0:

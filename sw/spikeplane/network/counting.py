@@ -87,20 +87,28 @@ def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> 
 def count_image(planes: list[Tensor], beside: int, walk: Walk, config: CoreConfig) -> Reads:
     """Return what is counted of each image, of which ``beside`` planes are read at once.
 
-    ``planes`` are as of :func:`count_reads`, of one bit of the pixels each, the lowest first. Those that are read at
-    once are as many more channels, and take a pass for each power of two that one of them counts.
+    ``planes`` are as of :func:`count_reads`, of one bit of the pixels each, the lowest first. Each channel of those
+    that are read at once has a bank of its own. They take a pass for each power of two that products of one of them
+    count, which reads the planes that have such products.
     """
+    channels, bits = walk.channels // walk.groups, walk.weight_bits
     size = planes[0].shape[1] // walk.groups
-    found = []
+    active = torch.zeros(len(planes[0]), dtype=torch.int64)
+    cycles = active
     for first in range(0, len(planes), beside):
-        group = planes[first:first + beside]
-        # Channels of a group of input channels are together again.
-        read = torch.stack([plane.unflatten(1, (walk.groups, size)) for plane in group], 2).flatten(1, 3)
-        passes = replace(walk, weight_bits=walk.weight_bits + len(group) - 1)
-        found.append(count_reads([read], passes, config))
+        for channel in range(0, planes[0].shape[1], size):
+            longest = []
+            for plane in planes[first:first + beside]:
+                reads = bank_counts(plane[:, channel:channel + size], walk, config.banks).to(torch.int64)
+                active = active + reads.sum((1, 2, 3)) * bits
+                longest.append(reads.amax(1))
+            for power in range(bits + len(longest) - 1):
+                reading = torch.stack(longest[max(0, power - bits + 1):power + 1])
+                cycles = cycles + reading.amax(0).sum((1, 2)) * config.banks
+    repeats = -(-channels // config.lanes)
     return Reads(
-        counters=add_reads(len(planes[0]), config, found).counters,
-        operations=count_reads(planes, walk, None).operations,
+        counters={Counter.EVENTS: active * repeats, Counter.IDLE: (cycles - active) * repeats},
+        operations=active * channels,
     )
 
 
