@@ -46,8 +46,8 @@ NOTES = {
     Limit.PASSES: ("input bits times weight bits (or taps times weight bits), over all layers", "fewer input bits; "
                    "fewer first-layer weight bits"),
     Limit.STRIDE: ("of pools; convolutions have 1 or 2", "a smaller stride"),
-    Limit.POOL: ("windows of a row of a pool on the way out, times steps with the schedule `registers`, times lanes / updates; "
-                 "0: none are built", "`--schedule stored`; a pool of its own (`OrPool`)"),
+    Limit.POOL: ("windows of a row of a pool on the way out, times steps with the schedule `registers`, times lanes / "
+                 "updates; 0: none are built", "`--schedule stored`; a pool of its own (`OrPool`)"),
     Limit.TAPS: ("steps that a memory-free neuron looks at; 1: none are built", "fewer taps; leaky neurons"),
     Limit.PIXEL_SLOTS: ("slots of an output pixel, banks channels each", "fewer channels"),
     Limit.LOGITS: ("classes", "fewer classes"),

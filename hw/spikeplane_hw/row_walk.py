@@ -82,6 +82,8 @@ class RowWalk(wiring.Component):
             last_pass.eq(next_pass == d.pass_last),
         ]
         plane = self.pass_data
+        # All rows of a pool have the weights that shortcuts share.
+        row_weights = Mux(d.shortcut, 0, d.kernel_slots) if several else d.kernel_slots
         line_index = Signal(signed(config.side_width + 2))     # the candidate row itself
         line_slot = Signal(config.slot_width)                  # from the window's top
         line_weight = Signal(config.weight_address_width)
@@ -127,8 +129,7 @@ class RowWalk(wiring.Component):
                         looked.row.rest.info.double.eq(plane.double),
                         looked.row.rest.info.end.eq(last_pass),
                         line_slot.eq(line_slot + d.input_row),
-                        # All rows of a pool have the weights that shortcuts share.
-                        line_weight.eq(line_weight + (Mux(d.shortcut, 0, d.kernel_slots) if several else d.kernel_slots)),
+                        line_weight.eq(line_weight + row_weights),
                     ]
                     with m.If(last_row):
                         m.d.comb += [next_row.eq(0), next_pass.eq(pass_index + 1)]

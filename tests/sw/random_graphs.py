@@ -105,7 +105,8 @@ class _Builder:
         form, random = self.maps[source], self.random
         side = min(3, form.height, form.width)
         kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
-        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3, 5)), padding=int(random.integers(0, min(kernel))))
+        padding = int(random.integers(0, min(kernel)))
+        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3, 5)), padding=padding)
         on_the_way = random.random() < 0.5
         if random.random() < 0.5 or (on_the_way and self.on_core):
             # Windows side by side: what a core pools on the way out.

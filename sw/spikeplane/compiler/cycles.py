@@ -91,7 +91,6 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
-    height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
              + 2 * len(Counter))

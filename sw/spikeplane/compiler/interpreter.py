@@ -165,7 +165,7 @@ class _Machine:
         return (total * multiplier + offset) >> SHIFTS[segment.shift]
 
     def update(self, index, segment, exact, group, pixel, first_step, step, initial) -> None:
-        """Update a group of neurons of one pixel at one step and store their spikes; the segment is of a step before."""
+        """Update a group of neurons of one pixel at one step and store their spikes; ``first_step`` is the segment's."""
         config, (d, _) = self.config, self.program[index]
         row = d["state_base"]
         if d["stored"]:

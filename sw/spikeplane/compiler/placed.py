@@ -85,7 +85,7 @@ class PlacedTerm:
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
-        """For each power of two from 1 on the (input plane, power of two of its lowest one's) of the passes that count it."""
+        """For each power of two from 1 on the input planes that have products of it, each with that power beside its own."""
         planes = self.input_planes
         most = max(plane.weight + self.powers(plane) for plane in planes) - 1
         return [

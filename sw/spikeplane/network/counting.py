@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from .geometry import Walk
 
-__all__ = ["Reads", "add_reads", "bank_counts", "count_image", "count_pool", "count_reads", "count_shortcut", "count_windows"]
+__all__ = ["Reads", "add_reads", "bank_counts", "count_image", "count_pool", "count_reads", "count_shortcut",
+           "count_windows"]
 
 
 @dataclass(frozen=True, kw_only=True)

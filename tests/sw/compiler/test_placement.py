@@ -10,7 +10,7 @@ from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
-from spikeplane.network.pool import OrPool, Pooling
+from spikeplane.network.pool import Pooling
 from spikeplane.network.product import Product
 from spikeplane.network.stored import Stored
 from spikeplane.network.window import Window

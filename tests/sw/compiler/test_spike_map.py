@@ -30,7 +30,9 @@ def test_a_bit_lies_where_core_md_says():
     assert np.flatnonzero(bits).tolist() == [slot * 2]
 
 
-@pytest.mark.parametrize(("channels", "bits", "beside"), [(3, 8, 2), (1, 8, 8), (1, 5, 5), (2, 3, 3), (2, 7, 4), (9, 2, 1)])
+@pytest.mark.parametrize(
+    ("channels", "bits", "beside"), [(3, 8, 2), (1, 8, 8), (1, 5, 5), (2, 3, 3), (2, 7, 4), (9, 2, 1)]
+)
 def test_planes_of_an_image_lie_beside_each_other(channels, bits, beside):
     core = CORES[2]  # 8 banks
     form = InputFormat(channels=channels, height=3, width=2, steps=4, bits=bits, direct=True)
