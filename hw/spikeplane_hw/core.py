@@ -16,6 +16,7 @@ from .lanes import Lanes
 from .map_places import MapPlaces
 from .memories import HOST_READ_LATENCY
 from .memory_map import Space, memory_map
+from .operand import Operand
 from .queue import Queue
 from .registers import Registers
 from .sequencer import Sequencer
@@ -126,9 +127,19 @@ class Core(wiring.Component):
             sequencer.spikes.eq(update.spikes),
             sequencer.run.eq(registers.run),
             sequencer.resume.eq(registers.resume),
-            sequencer.layers.eq(registers.layers),
             sequencer.outer_steps.eq(registers.outer_steps),
         ]
+
+        operand = None
+        if config.term_count > 1:
+            m.submodules.operand = operand = stoppable(Operand(config))
+            connect(m, operand.write, lanes.operand)
+            m.d.comb += [
+                operand.load.eq(sequencer.load),
+                operand.start.eq(sequencer.load_start),
+                operand.offset.eq(places.input_offset),
+                sequencer.load_idle.eq(operand.idle),
+            ]
 
         # A segment request waits until its snapshot is taken, so an empty queue means that nothing is
         # on its way through fetch, banks and lanes either.
@@ -229,9 +240,10 @@ class Core(wiring.Component):
         slot_enable = Signal(config.word_slots)
         spike_address = Signal.like(spike_read.addr)
         word = Signal(config.word_width)
+        read_address = fetch.address if operand is None else Mux(operand.idle, fetch.address, operand.address)
         with m.If(sequencer.busy):
             m.d.comb += [
-                spike_address.eq(fetch.address),
+                spike_address.eq(read_address),
                 chunk.eq(update.spike_write.data),
                 chunk_slot.eq(update.spike_write.slot),
                 chunk_enable.eq(update.spike_write.enable),
@@ -248,6 +260,7 @@ class Core(wiring.Component):
         m.d.comb += [
             slot_enable.eq(Mux(chunk_enable, chunk_mask << chunk_slot[:offset_width], 0)),
             fetch.data.eq(word),
+            *([] if operand is None else [operand.data.eq(word)]),
             writer.read_data.eq(word),
         ]
         # What `spike_read_latency` counts.

@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .memories import HostPort, read_mostly_ram
+from .operand import operand_write
 from .synthesis import COPY
 
 __all__ = ["Lanes", "beat_layout", "lanes_latency", "popcount"]
@@ -89,6 +90,9 @@ class Lanes(wiring.Component):
         Only if ``config.frugal``: the snapshot's lanes move down by one, lane 0 becomes the last.
     weights : ``In(HostPort(lanes, weight_depth * banks))``
         Host access; word ``slot * banks + bank``.
+    operand : ``In(operand_write(config))``
+        Only if the configuration has several terms: write some lanes' weights of a bank, while nothing else
+        reads or writes any.
     """
 
     def __init__(self, config: CoreConfig):
@@ -101,6 +105,7 @@ class Lanes(wiring.Component):
             "reference_sum": Out(config.accumulator_width),
             "rotate": In(1),
             "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
+            **({"operand": In(operand_write(config))} if config.term_count > 1 else {}),
         })
 
     def elaborate(self, platform):
@@ -137,29 +142,46 @@ class Lanes(wiring.Component):
             active_3.eq(active_2),
             write_1.eq(Mux(host.write, 1 << host_bank, 0)),
         ]
-        # What the host writes is still there in cycle 1, but far away from many lanes.
-        m.d["comb" if config.frugal else "sync"] += write_data_1.eq(host.write_data)
+        slot, data_0 = host_slot, host.write_data
+        blocks_1 = Const(1)
+        if config.term_count > 1:
+            operand, blocks = self.operand, config.lanes // config.banks
+            blocks_1 = Signal(blocks)
+            with m.If(operand.enable):
+                m.d.sync += write_1.eq(1 << operand.bank)
+            m.d.sync += blocks_1.eq(Mux(operand.enable, 1 << operand.block, ~0))
+            slot = Mux(operand.enable, operand.slot, host_slot)
+            data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
+        writing = host.write | operand.enable if config.term_count > 1 else host.write
+        if config.frugal and config.term_count == 1:
+            m.d.comb += write_data_1.eq(data_0)  # what the host writes is still there in cycle 1
+        else:
+            m.d.sync += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
         rows = [Signal(config.lanes, name=f"row_{e}", reset_less=True) for e in range(config.banks)]
         for start in range(0, config.lanes, LANES_PER_MEMORY):
             lanes = slice(start, min(start + LANES_PER_MEMORY, config.lanes))
+            enable_1 = blocks_1
+            if config.term_count > 1:
+                enable_1 = blocks_1[lanes.start // config.banks:lanes.stop // config.banks]
             for e in range(config.banks):
                 m.submodules[f"weights_{e}_{start}"] = ram = read_mostly_ram(
-                    lanes.stop - start, config.weight_depth, platform
+                    lanes.stop - start, config.weight_depth, platform,
+                    granularity=config.banks if config.term_count > 1 else None,
                 )
                 address_1 = Signal(
                     config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY
                 )
                 m.d.sync += address_1.eq(
-                    Mux(host.read | host.write, host_slot, self.beat.address[e])
+                    Mux(writing | host.read, slot, self.beat.address[e])
                 )
                 m.d.comb += [
                     ram.ports.read_address.eq(address_1),
                     ram.ports.read_enable.eq(active_1[e]),
                     ram.ports.write_address.eq(address_1),
-                    ram.ports.write_enable.eq(write_1[e]),
+                    ram.ports.write_enable.eq(Mux(write_1[e], enable_1, 0)),
                     ram.ports.write_data.eq(write_data_1[lanes]),
                 ]
                 m.d.sync += rows[e][lanes].eq(Mux(active_2[e], ram.ports.read_data, 0))

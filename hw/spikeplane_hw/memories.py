@@ -180,8 +180,10 @@ class SinglePortRam(wiring.Component):
         return m
 
 
-def read_mostly_ram(width: int, depth: int, platform) -> BlockRam | SinglePortRam:
+def read_mostly_ram(
+    width: int, depth: int, platform, *, granularity: int | None = None
+) -> BlockRam | SinglePortRam:
     """Return the best memory for what is never read and written in the same cycle."""
-    if has_spram(platform) and width <= SPRAM_WIDTH:
+    if has_spram(platform) and width <= SPRAM_WIDTH and granularity is None:
         return SinglePortRam(width, depth)
-    return BlockRam(width, depth)
+    return BlockRam(width, depth, granularity=granularity)

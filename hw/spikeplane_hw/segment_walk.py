@@ -95,6 +95,7 @@ class SegmentWalk(wiring.Component):
             "step_slot": config.slot_width,            # slots from step 0 on
             "step_flag": ceil_log2(config.row_flag_count),  # flag of the map's first row
             "group_weight": config.weight_address_width,
+            "step_weight": config.weight_address_width if several else 0,  # slots from step 0 on
             "group_slot": config.slot_width if several else 0,   # of a shortcut: first slot of the map
             "group_left": config.pixel_width if several else 0,  # slots of a pixel from there on
         }))
@@ -117,11 +118,13 @@ class SegmentWalk(wiring.Component):
         left = Signal(config.slot_width)
         skipped = Signal(config.slot_width)
         step_base = Signal(config.slot_width)
+        weight_base = Signal(config.weight_address_width)
         slot = Signal(config.slot_width)
         weight = Signal(config.weight_address_width)
         age = Signal.like(self.age)
         window, segment = self.windows.p, self.segments.p
         more_logits = layer.more_logits if several else Const(0)
+        group_lanes = layer.group_lanes if several else config.lanes
         m.d.comb += [
             window.term.eq(index),
             window.slot.eq(slot),
@@ -132,7 +135,7 @@ class SegmentWalk(wiring.Component):
             window.flag.eq(at.step_flag),
             segment.parameter.eq(d.parameter_base + (Mux(d.shared, 0, group) if several else group)),
             segment.state.eq(Mux(layer.stored, step_state, layer.state_base)),
-            segment.lanes.eq(Mux(last_group, layer.last_lanes, config.lanes)),
+            segment.lanes.eq(Mux(last_group, layer.last_lanes, group_lanes)),
             segment.output.eq(step_output),
             segment.flag.eq(step_output_flag),
             segment.logit.eq(group),
@@ -192,6 +195,7 @@ class SegmentWalk(wiring.Component):
                     left.eq(Mux(at.column < 0, 0, at.column)),
                     skipped.eq(Mux(at.column < 0, -at.column, 0)),
                     step_base.eq(at.row_slot + at.step_slot),
+                    weight_base.eq(at.group_weight + (at.step_weight if several else 0)),
                 ]
                 with m.If(new.as_value().any()):
                     m.d.sync += [
@@ -209,7 +213,7 @@ class SegmentWalk(wiring.Component):
                 m.d.sync += [
                     right.eq(Mux(right > d.input_row, d.input_row, right)),
                     slot.eq(step_base + left),
-                    weight.eq(at.group_weight + skipped),
+                    weight.eq(weight_base + skipped),
                 ]
                 m.next = "SEND"
 
@@ -258,7 +262,7 @@ class SegmentWalk(wiring.Component):
                                 y.eq(0),
                                 group.eq(group + 1),
                                 group_state.eq(group_state + 1),
-                                group_output.eq(group_output + config.lanes // config.banks),
+                                group_output.eq(group_output + (group_lanes >> exact_log2(config.banks))),
                             ]
                             with m.If(last_group):
                                 m.d.sync += group.eq(0)
@@ -271,8 +275,12 @@ class SegmentWalk(wiring.Component):
         first_slot = at.group_slot if several else d.input_base
         with m.If(new.as_value().any()):
             m.d.sync += [at.step_slot.eq(0), at.step_flag.eq(d.input_flags)]
+            if several:
+                m.d.sync += at.step_weight.eq(0)
         with m.Else():
             m.d.sync += [at.step_slot.eq(at.step_slot + d.input_step), at.step_flag.eq(at.step_flag + d.input_rows)]
+            if several:
+                m.d.sync += at.step_weight.eq(at.step_weight + d.weight_step)
         with m.If(new.column):
             m.d.sync += at.column.eq(at.column + d.column_stride)
         with m.Elif(new.as_value().any()):

@@ -61,6 +61,7 @@ def walk(
     leaves silent ones out if the term says ``skip_silent``. Slots and weight slots are modulo their
     address width.
     """
+    lanes = layer["group_lanes"] if config.term_count > 1 else config.lanes
     pool_height, pool_columns = (1 + layer[f"pool_{name}"] for name in ("rows", "columns"))
     for group in range(layer["groups"]):
         for y in range(layer["output_rows"]):
@@ -80,10 +81,10 @@ def walk(
                         yield Segment(
                             parameter=term["parameter_base"] + (0 if term["shared"] else group),
                             state=own,
-                            lanes=layer["last_lanes"] if group == layer["groups"] - 1 else config.lanes,
+                            lanes=layer["last_lanes"] if group == layer["groups"] - 1 else lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
-                                + map_pixel * layer["output_pixel"] + group * (config.lanes // config.banks)
+                                + map_pixel * layer["output_pixel"] + group * (lanes // config.banks)
                             ) % (1 << config.slot_width),
                             flag=(
                                 layer["output_flags"] + places.output_flags + step * map_rows(config, layer) + pool_y
@@ -139,7 +140,7 @@ class _Window:
         """Return the rows of a pass."""
         d, config = self.term, self.config
         found = PassRows(plane["banks"], plane["reference"], plane["double"], int(end))
-        first = self.group * d["input_group"] if self.shortcut else 0
+        first = 0 if self.stream else self.group * d["input_group"]
         slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
         left = self.x * d["column_stride"] - d["pad_slots"]
         start, right = max(left, 0), min(left + slots, d["input_row"])
@@ -155,7 +156,7 @@ class _Window:
                 + (row + d["pad_rows"]) * d["input_row"] + start
             )
             weight = (
-                d["weight_base"] + self.group * d["weight_group"] + start - left
+                d["weight_base"] + self.group * d["weight_group"] + self.step * d["weight_step"] + start - left
                 + (0 if self.shortcut else kernel_row * d["kernel_slots"])
             )
             skips = d["skip_silent"] and not plane["delay"]

@@ -1,6 +1,6 @@
 """Random descriptors of layers and terms, and passes, consistent enough to walk."""
 
-from spikeplane_hw.descriptor import layer_layout, pass_layout, term_layout
+from spikeplane_hw.descriptor import Job, layer_layout, load_layout, pass_layout, term_layout
 from spikeplane_hw.neuron import SHIFTS, Reset
 
 
@@ -10,6 +10,7 @@ def random_layer(config, generator, terms=None):
     ``passes`` begin with those of other layers. ``terms`` are as many as may be if not given.
     """
     layer = dict.fromkeys(layer_layout(config).members, 0) | {
+        "job": Job.LAYER,
         "output_rows": generator.randint(1, 4),
         "output_columns": generator.randint(1, 4),
         "output_ring": generator.randrange(config.tap_count),
@@ -37,7 +38,10 @@ def random_layer(config, generator, terms=None):
         layer |= {"pool_rows": generator.randrange(3), "pool_columns": generator.randrange(3)}
         layer["map_rows"] = max(1, layer["output_rows"] // (1 + layer["pool_rows"]))
     if config.term_count > 1:
-        layer |= {"more_logits": generator.randint(0, 1), "state_step": generator.randrange(3)}
+        layer |= {
+            "more_logits": generator.randint(0, 1), "state_step": generator.randrange(3),
+            "group_lanes": generator.randrange(config.banks, config.lanes + 1, config.banks),
+        }
     return layer, found, passes
 
 
@@ -55,6 +59,7 @@ def random_term(config, generator, layer, passes, kind=""):
     )
     planes = generator.randint(1, 3)
     term = dict.fromkeys(term_layout(config).members, 0) | {
+        "job": Job.TERM,
         "input_base": generator.randrange(0, 64, config.word_slots),
         "input_step": input_rows * input_columns * pixel,
         "input_row": input_columns * pixel,
@@ -80,6 +85,9 @@ def random_term(config, generator, layer, passes, kind=""):
     }
     if config.term_count > 1:
         term["shared"] = generator.randint(0, 1)
+    if config.term_count > 1 and not kind and kernel_columns == 1 and generator.randrange(2):
+        # Heads: a group reads a part of the pixel, in each step with weights of its own.
+        term |= {"kernel_slots": 1, "input_group": generator.randrange(3), "weight_step": generator.randrange(9)}
     if kind == "stream":
         planes = 1
         term |= {
@@ -106,3 +114,22 @@ def random_term(config, generator, layer, passes, kind=""):
         for plane in range(planes)
     ]
     return term
+
+
+def random_load(config, generator):
+    """Return a random load of a map of at most two slots a pixel into few weight slots."""
+    pixel = generator.randint(1, 2)
+    return dict.fromkeys(load_layout(config).members, 0) | {
+        "job": Job.LOAD,
+        "input_base": generator.randrange(0, 32, config.word_slots),
+        "input_step": generator.randrange(32),
+        "input_rows": generator.randint(1, 4),
+        "input_group": generator.randrange(16),
+        "input_pixel": pixel,
+        "transposed": generator.randint(0, 1),
+        "groups": generator.randint(1, 3),
+        "steps": generator.randint(1, 3),
+        "weight_base": generator.randrange(1, 8),
+        "weight_slots": generator.randint(1, 3),
+        "blocks": generator.randint(1, config.lanes // config.banks),
+    }

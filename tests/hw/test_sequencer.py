@@ -1,15 +1,20 @@
 import random
+from dataclasses import replace
 
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from configs import CHAIN, NARROW, WIDE
-from geometry import random_layer
+from geometry import random_layer, random_load
 from pytest import mark
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, map_rows, term_layout
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout, map_rows
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
 from spikeplane_hw.testing import simulate
+
+COPY_CYCLES = 4
+END_CYCLES = 3
+"""Of the job that ends an outer step."""
 
 
 class SequencerWithMemories(wiring.Component):
@@ -42,18 +47,23 @@ class SequencerWithMemories(wiring.Component):
 @mark.parametrize("resumed", [False, True])
 @mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
 def test_layers_run_in_order_and_are_counted(config, resumed):
+    config = replace(config, layer_count=16)  # room for the jobs
     generator = random.Random(6)
     layers, outer_steps = 3, 2
     descriptors = [random_layer(config, generator)[:2] for _ in range(layers)]
+    loads = [generator.randrange(3) if config.term_count > 1 else 0 for _ in range(layers)]
     for index, (layer, _) in enumerate(descriptors):
         layer["logits"] = int(index == layers - 1)
+    jobs = []
+    for (layer, terms), count in zip(descriptors, loads, strict=True):
+        jobs += [layer, *[random_load(config, generator) for _ in range(count)], *terms, {"job": Job.WALK}]
     program = []
-    for layer, terms in descriptors:
-        for layout, fields in ((layer_layout(config), layer), *((term_layout(config), term) for term in terms)):
-            bits = layout.const(fields).as_bits()
-            program += [
-                bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
-            ]
+    for fields in [*jobs, {"job": Job.END}]:
+        layout = job_layout(config, fields["job"])
+        bits = layout.const(fields).as_bits()
+        program += [
+            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
+        ]
     dut = SequencerWithMemories(config, program)
     sequencer = dut.sequencer
     runs = 2 if resumed else 1
@@ -62,8 +72,8 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
     busy_cycles = [0]
 
     async def one_layer(ctx, index, outer, run):
-        cleared, stored = [], []
-        cycles = 0
+        cleared, stored, loaded = [], [], []
+        cycles = copied = 0
         d, terms = descriptors[index]
         placing = pause = generator.randint(0, 3)
         ctx.set(sequencer.output_flags, 5 * index)
@@ -79,10 +89,18 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             if ctx.get(sequencer.term_store):
                 assert ctx.get(sequencer.term_index) == len(stored)
                 stored.append(ctx.get(sequencer.term))
+            if config.term_count > 1:
+                copied -= copied > 0
+                if ctx.get(sequencer.load_start):
+                    loaded.append(ctx.get(sequencer.load))
+                    copied = COPY_CYCLES
+                ctx.set(sequencer.load_idle, copied == 0)
             if ctx.get(sequencer.flag_clear):
                 cleared.append(ctx.get(sequencer.flag_address))
             await ctx.tick()
-        for got, fields in zip((ctx.get(sequencer.layer), *stored), (d, *terms), strict=True):
+        first = jobs.index(d)
+        expected = jobs[first:first + 1 + loads[index]] + terms
+        for got, fields in zip((ctx.get(sequencer.layer), *loaded, *stored), expected, strict=True):
             for name in got.shape().members:
                 assert getattr(got, name) == fields[name], name
         rows = [] if d["logits"] else range(d["steps"] * map_rows(config, d))
@@ -113,12 +131,13 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         ctx.set(sequencer.drained, 1)
         await ctx.tick()
         ctx.set(sequencer.drained, 0)
-        # Loading, finding the maps, looking at the flags, clearing, starting, walking, waiting for the
-        # counter at hand, storing.
+        # Of every job reading it; finding the maps, copying, clearing, starting, walking, waiting for the counter
+        # at hand, storing.
+        words = {job: descriptor_words(job_layout(config, job)) + 1 for job in Job}
         least = (
-            descriptor_words(layer_layout(config)) + 1
-            + len(terms) * (descriptor_words(term_layout(config)) + 3 + placing) + len(rows) + 1 + cycles + 2
-            + COUNTER_CYCLES * len(Counter)
+            words[Job.LAYER] + loads[index] * (words[Job.LOAD] + 2 + placing + COPY_CYCLES)
+            + len(terms) * (words[Job.TERM] + 2 + placing) + words[Job.WALK]
+            + len(rows) + 1 + cycles + 2 + COUNTER_CYCLES * len(Counter)
         )
         totals[index][Counter.CYCLES] += least
         slack[index] += COUNTER_CYCLES - 1
@@ -128,7 +147,6 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             busy_cycles[0] += busy
 
     async def testbench(ctx):
-        ctx.set(sequencer.layers, layers)
         ctx.set(sequencer.outer_steps, outer_steps)
         for run in range(runs):
             ctx.set(sequencer.resume, run > 0)
@@ -148,6 +166,6 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
                     cycles += found
                 else:
                     assert found == value % 2**32, (index, counter)
-        assert cycles == busy_cycles[0]
+        assert cycles + runs * outer_steps * END_CYCLES == busy_cycles[0]
 
     simulate(dut, testbench, background=[clock])

@@ -25,6 +25,10 @@ from spikeplane_hw.neuron import SHIFTS, Reset
 __all__ = ["fitting", "graph", "pools_on_the_way_out", "pools_over_several_groups", "sums_an_image_and_spikes"]
 
 
+HEAD_UNIT = 8
+"""Each head has a multiple of so many channels and pixels, where there are several and a core is to run them."""
+
+
 class _Builder:
     """Adds random nodes, each with sources of the right kind among those that are there."""
 
@@ -141,8 +145,11 @@ class _Builder:
 
     def attention(self, source: str) -> str:
         """Add queries, keys, values, the attention map and what it picks."""
-        random = self.random
+        random, form = self.random, self.maps[source]
         heads, size = int(random.integers(1, 4)), int(random.integers(1, 4))
+        if self.on_core and heads > 1:  # Cores read whole slots of a head.
+            whole = form.height * form.width % HEAD_UNIT == 0
+            heads, size = (2, HEAD_UNIT) if whole else (1, size)
         query, key, value = (
             self.add([self.window(source, heads * size, (1, 1))], self.fire()) for _ in range(3)
         )
@@ -184,7 +191,7 @@ class _Builder:
 def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
     """Return a random graph with at least one part of each kind over some ten seeds.
 
-    With ``on_core`` there are a stream and no parts that no core runs yet.
+    With ``on_core`` there are a stream, attention and no parts that no core runs yet.
     """
     made = _Builder(seed, on_core=on_core)
     random = made.random
@@ -197,9 +204,9 @@ def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
         source = made.convolution(INPUT)
     for _ in range(int(random.integers(1, 4))):
         parts = (made.convolution, made.pool, made.block, made.attention, made.streams)
-        source = pick(random, parts[:3] + parts[4:] if on_core else parts)(source)
+        source = pick(random, parts)(source)
     if on_core:
-        source = made.streams(source)
+        source = made.attention(made.streams(source))
     read = {name for node in made.nodes for name in node.sources}
     unread = [node.name for node in made.nodes if node.name not in read]
     others = [name for name, form in made.maps.items() if not form.replayed]

@@ -13,6 +13,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.operand import load_cycles
 from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
 
 from ..network import model
@@ -20,6 +21,7 @@ from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
+from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
 from .placement import identity_slots, place
 
@@ -37,8 +39,8 @@ DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
 SETUP = 5
 """Cycles of a layer before its walk, besides those of its descriptors and flags."""
-TERM_SETUP = 3
-"""Cycles to place a term, besides those of its descriptor."""
+JOB_SETUP = 3
+"""Cycles to place a term or a load, besides those of its descriptor."""
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
 their work, divided by the queue's depth."""
@@ -92,26 +94,15 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
     padding = max(term.term.padding for term in placed.terms)
-    setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
+    setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter))
+    setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if placed.target is not None:
         setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
     count = len(slots[0])
-
-    def work(group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what fetch and banks have to do for each segment of a channel group."""
-        works = [
-            _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
-        ]
-        fetch, banks = (
-            np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
-            for stages in ([work.fetch for work in works], [work.banks for work in works])
-        )
-        return fetch, banks
-
-    fetch, banks = work(0)
-    segments, terms = len(fetch), len(placed.terms)
+    terms = len(placed.terms)
+    segments = (1 if placed.replay else steps) * placed.output_height * placed.output_width * terms
     rows = np.array([
         term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
     ])
@@ -124,11 +115,18 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
     fetches, starts = [zero] * back, [zero] * ahead
+    fetch = banks = np.zeros((segments, count), np.int64)
     for group in range(placed.groups):
+        if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
+            works = [
+                _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
+            ]
+            fetch, banks = (
+                np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
+                for stages in ([work.fetch for work in works], [work.banks for work in works])
+            )
         last = group == placed.groups - 1
-        if group and any(term.shares for term in placed.terms):
-            fetch, banks = work(group)
-        lanes = placed.last_lanes if last else config.lanes
+        lanes = placed.last_lanes if last else placed.group_lanes
         updates = [
             _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
             + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
@@ -170,7 +168,7 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
 
 
 def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig) -> _Work:
-    """Return what fetch and banks have to do for each segment of one channel group; most read the same in all."""
+    """Return what fetch and banks have to do for each segment of a channel group."""
     source, term = placed.source, placed.term
     if not slots.shape[3]:  # The end of a pass is all there is.
         ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
@@ -185,8 +183,10 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
         busy = np.any(slots, axis=(4, 5))
     stride = term.stride * source.pixel_slots
     left = np.arange(layer.output_width) * stride - term.padding * source.pixel_slots
+    if term.groups > 1:
+        left += group * placed.group_slots(config)
     kernel_rows = 1 if placed.full else term.kernel[0]
-    kernel_slots = row_slots if placed.full else term.kernel[1] * source.pixel_slots
+    kernel_slots = row_slots if placed.full else term.kernel[1] * placed.group_slots(config)
     if placed.shares:
         first = min(group * identity_slots(config), source.pixel_slots)
         left, kernel_slots = left + first, min(identity_slots(config), source.pixel_slots - first)

@@ -23,6 +23,7 @@ from spikeplane_hw.neuron import (
     Reset,
     saturate,
 )
+from spikeplane_hw.operand import copied_blocks
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
@@ -69,7 +70,8 @@ class _Machine:
             for value in _integers(image.contents[Space.PASSES][1])
         ]
         bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
-        self.weights = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
+        self.weights = np.zeros((config.weight_depth, config.banks, config.lanes), np.uint8)
+        self.weights[:len(bits) // config.banks] = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
         self.parameters = [
             (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
              _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
@@ -97,12 +99,15 @@ class _Machine:
             rows = np.asarray(sample).any((1, 3)).ravel()
             self.flags[:len(rows)] = rows
         for outer in range(self.image.registers[Register.OUTER_STEPS]):
-            for index in range(self.image.registers[Register.LAYERS]):
+            for index in range(len(self.program)):
                 self.layer(index, outer)
         return self.outcome()
 
     def layer(self, index: int, outer: int) -> None:
-        config, (d, terms) = self.config, self.program[index]
+        config, jobs = self.config, self.program[index]
+        d, terms = jobs.layer, jobs.terms
+        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, outer).inputs, strict=True):
+            self.load(load, place.offset)
         places = find_places(config, d, terms, outer, outer)
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
@@ -122,6 +127,14 @@ class _Machine:
             if segment.last:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
                     self.update(index, segment, current, group, pixel, step, inner, outer == inner == 0)
+
+    def load(self, d: dict[str, int], offset: int) -> None:
+        """Copy a spike map into the weights."""
+        banks = self.config.banks
+        for copied in copied_blocks(self.config, d, offset):
+            rows = np.stack([self.spikes[slot % len(self.spikes)] for slot in copied.slots])
+            lanes = slice(copied.block * banks, (copied.block + 1) * banks)
+            self.weights[copied.weight, :, lanes] = rows if d["transposed"] else rows.T
 
     def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
         """Return channel group, output pixel and step of a layer's sum, in the order of the walk."""
@@ -165,8 +178,8 @@ class _Machine:
         return (total * multiplier + offset) >> SHIFTS[segment.shift]
 
     def update(self, index, segment, exact, group, pixel, first_step, step, initial) -> None:
-        """Update a group of neurons of one pixel at one step and store their spikes; ``first_step`` is the segment's."""
-        config, (d, _) = self.config, self.program[index]
+        """Update a group of neurons of one pixel at one step; ``segment`` is of ``first_step``."""
+        config, d = self.config, self.program[index].layer
         row = d["state_base"]
         if d["stored"]:
             row += pixel * d["groups"] + group + step * d["state_step"]

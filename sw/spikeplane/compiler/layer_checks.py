@@ -9,6 +9,7 @@ from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH,
 
 from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
+from .load_checks import verify_loads, verify_operands
 from .placement import identity_slots
 from .program import decode_fields, decode_program
 from .spike_map import SpikeMap
@@ -45,13 +46,14 @@ def verify_layers(image: "Image") -> None:
         image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
         maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={},
     )
-    if any(term["shortcut"] for _, terms in program for term in terms):
+    if any(term["shortcut"] for each in program for term in each.terms):
         _verify_identity(held)
     streamed = [
-        index for index, (_, terms) in enumerate(program) if any(term["streamed"] for term in terms)
+        index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
     next_state, heads = image.config.chunks, 0
-    for index, (info, (d, terms)) in enumerate(zip(image.layers, program, strict=True)):
+    for index, (info, jobs) in enumerate(zip(image.layers, program, strict=True)):
+        d, terms = jobs.layer, jobs.terms
         where = f"layer {info.name!r}" if isinstance(info.name, str) and info.name else f"layer {index}"
         try:
             verify_fields(where, info)
@@ -66,10 +68,11 @@ def verify_layers(image: "Image") -> None:
         _limit_heads(where, d, heads)
         heads += d["logits"]
         _verify_layer(where, image, info, d)
-        for number, term in enumerate(terms):
+        loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
+        for number, (term, load) in enumerate(zip(terms, loads, strict=True)):
             named = where if len(terms) == 1 else f"{where}, term {number}"
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
-            verify_term(named, held, info.sources[number], info.taps[number], d, term,
+            verify_term(named, held, info.sources[number], info.taps[number], d, term, load,
                         last=term is terms[-1], streamed_last=ends)
         next_state = _verify_states(where, image, info, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
@@ -83,6 +86,7 @@ def verify_layers(image: "Image") -> None:
                 limit(where, name, d[name], 0, 0)
         else:
             held.maps[info.name], held.rings[info.name] = made, d["output_ring"]
+    verify_operands(held, [(info.name, jobs.loads) for info, jobs in zip(image.layers, program, strict=True)])
     for space, count, found in (
         (Space.PASSES, held.next_pass, len(held.passes)),
         (Space.WEIGHTS, held.next_weight * image.config.banks, len(image.contents[Space.WEIGHTS][1])),
@@ -131,7 +135,15 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
     limit(where, "last_lanes", d["last_lanes"], 1, config.lanes)
     must(where, "height", info.height, d["output_rows"])
     must(where, "width", info.width, d["output_columns"])
-    must(where, "channels", info.channels, (d["groups"] - 1) * config.lanes + d["last_lanes"])
+    lanes = config.lanes
+    if config.term_count > 1:
+        lanes = d["group_lanes"]
+        limit(where, "group_lanes", lanes, 1, config.lanes)
+        if lanes % max(config.banks, config.updates):
+            raise ImageError(f"{where}: its channel groups have {lanes} channels, must be a multiple of "
+                             f"{max(config.banks, config.updates)}")
+    must(where, "group_lanes", info.group_lanes, lanes)
+    must(where, "channels", info.channels, (d["groups"] - 1) * lanes + d["last_lanes"])
     replayed = set(info.sources) == {INPUT} and image.input.direct
     for name, expected in (("steps", steps), ("replay", replayed)):
         if d[name] != expected:

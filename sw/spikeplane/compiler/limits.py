@@ -153,11 +153,11 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
 def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool) -> Iterator[Need]:
     layer = placed.layer
     # What else takes a core for several terms counts as a second one.
-    windows = all(term.term.kind is TermKind.WINDOW for term in placed.terms)
+    windows = all(term.term.kind is TermKind.WINDOW and term.term.groups == 1 for term in placed.terms)
     plain = windows and placed.stream is None and not more_logits
     name, where = layer.name, f"layer {layer.name!r}"
     yield Need(kind=Limit.TERMS, layer=name, where=where, need=max(len(placed.terms), 2 - plain),
-               what="terms" if plain else "terms (a shortcut, stream or second head counts two)",
+               what="terms" if plain else "terms (a shortcut, stream, product, second head or groups count two)",
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
@@ -167,6 +167,9 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                    need=placed.target.pixel_slots, limit=(1 << config.pixel_width) - 1)
     yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.weight_end,
                limit=config.weight_depth, what="weight slots a bank, all layers to here")
+    if placed.products:
+        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.operand_end, limit=config.weight_depth,
+                   what="weight slots a bank, all layers and its operand in all steps")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
     yield Need(kind=Limit.STRIDE, layer=name, where=where, what="stride",
@@ -208,6 +211,8 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
 
 def _reach(placed: "PlacedTerm") -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
+    if placed.term.kind is TermKind.PRODUCT:
+        return np.full(placed.term.channels, placed.source.channels // placed.term.groups, np.int64)
     if placed.term.weight is None:
         each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
         return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
@@ -226,7 +231,9 @@ def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placemen
     config, term, largest = placement.config, placed.term, placed.largest
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1
-    if term.weight is None:
+    if term.kind is TermKind.PRODUCT:
+        codes, inputs = _reach(placed), 1
+    elif term.weight is None:
         codes, inputs = np.full(term.channels, largest * term.shortcut, np.int64), 1
     else:
         weight = term.weight.astype(np.int64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import program_words
 
-from ..network.lowered import CoreLayer, CoreTerm, TermKind
+from ..network.lowered import CoreLayer, CoreTerm
 from .spike_map import SpikeMap
 
 __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
@@ -51,6 +51,11 @@ class PlacedTerm:
     weight_base: int
     weight_group: int
     """Slots of one channel group; 0: all groups have the same ones."""
+    weight_step: int = 0
+    """Of a product: slots of one time step of its operand, which lie side by side."""
+    operand: SpikeMap | None = None
+    operand_ring: int = 1
+    """Steps that the operand's map holds, as ``ring``."""
     parameter_base: int
 
     @property
@@ -85,7 +90,7 @@ class PlacedTerm:
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
-        """For each power of two from 1 on the input planes that have products of it, each with that power beside its own."""
+        """For each power of two from 1 on the input planes with products of it, and how far it is above their own."""
         planes = self.input_planes
         most = max(plane.weight + self.powers(plane) for plane in planes) - 1
         return [
@@ -113,8 +118,8 @@ class PlacedTerm:
 
     @property
     def weight_slots(self) -> int:
-        """Slots of a weight bank that only this term takes."""
-        return self.groups * self.weight_group
+        """Slots of a weight bank that only this term takes; those of operands are shared by all products."""
+        return 0 if self.operand is not None else self.groups * self.weight_group
 
     @property
     def weight_plane(self) -> int:
@@ -123,8 +128,14 @@ class PlacedTerm:
 
     @property
     def parameter_groups(self) -> int:
-        """Groups of parameters: only those of a window differ from channel to channel."""
-        return self.groups if self.term.kind is TermKind.WINDOW and not self.shares else 1
+        """Groups of parameters: only those of sums with weights of their own differ from channel to channel."""
+        return self.groups if self.term.scaled and not self.shares else 1
+
+    def group_slots(self, config: CoreConfig) -> int:
+        """Return the slots of a pixel that a channel group reads."""
+        if self.term.groups == 1:
+            return self.source.pixel_slots
+        return self.source.channels // self.term.groups // config.banks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,6 +150,8 @@ class PlacedLayer:
     """Of the sums; the target's is less if spikes are pooled on the way out."""
     output_width: int
     groups: int
+    group_lanes: int
+    """Channels of all groups but the last: all lanes, unless the layer reads groups of input channels."""
     last_lanes: int
     replay: bool
     """It sums up nothing but an image."""
@@ -154,6 +167,8 @@ class PlacedLayer:
     table: int
     weight_end: int
     """First slot of a weight bank after the layer's and all before it."""
+    operand_end: int
+    """The same after its operands, which lie behind the weights of all layers and are loaded anew for each."""
 
     @property
     def pass_count(self) -> int:
@@ -175,8 +190,13 @@ class PlacedLayer:
         return -(-self.output_width // self.layer.pool[1]) * steps * config.chunks if self.pooled else 0
 
     def program_words(self, config: CoreConfig) -> int:
-        """Return how many words of the program the layer and its terms take."""
-        return program_words(config, len(self.terms))
+        """Return how many words of the program the layer, its terms and loads take."""
+        return program_words(config, len(self.terms), len(self.products))
+
+    @property
+    def products(self) -> list[PlacedTerm]:
+        """The terms whose operands are loaded before the layer runs."""
+        return [term for term in self.terms if term.operand is not None]
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""

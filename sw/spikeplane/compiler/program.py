@@ -1,6 +1,7 @@
-"""The program of a core: one descriptor a layer, and the plane passes of all layers."""
+"""The program of a core: its jobs, and the plane passes of all layers."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,20 +10,21 @@ from amaranth.lib import data
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import (
     PROGRAM_WIDTH,
+    Job,
     descriptor_words,
-    layer_layout,
+    job_layout,
     pass_layout,
-    term_layout,
 )
 from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
+from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Descriptors", "Program", "decode_fields", "decode_program", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -53,35 +55,67 @@ def decode_fields(layout: data.StructLayout, bits: int) -> dict[str, int]:
     return fields
 
 
-def decode_program(config: CoreConfig, words: list[int]) -> list[tuple[dict[str, int], list[dict[str, int]]]]:
-    """Return each layer's descriptor and those of its terms; a ValueError names the layer that is cut."""
-    layouts = layer_layout(config), term_layout(config)
-    found, at = [], 0
-
-    def take(layout: data.StructLayout) -> dict[str, int]:
-        nonlocal at
-        part = words[at:at + descriptor_words(layout)]
-        if len(part) < descriptor_words(layout):
-            raise ValueError(f"layer {len(found)}: its descriptors are cut at word {len(words)}")
-        at += len(part)
-        bits = sum(word << PROGRAM_WIDTH * place for place, word in enumerate(part))
-        if bits >> layout.size:
-            raise ValueError(f"layer {len(found)}: a descriptor has more than {layout.size} bits")
-        return decode_fields(layout, bits)
-
-    while at < len(words):
-        layer = take(layouts[0])
-        found.append((layer, [take(layouts[1]) for _ in range(layer["terms"] + 1)]))
-    return found
-
-
 @dataclass(frozen=True, kw_only=True)
 class Descriptors:
-    """A layer's descriptor and those of its terms, as fields."""
+    """A layer's descriptor, those of its terms and those of the loads ahead of them, as fields."""
 
-    name: str
+    name: str = ""
     layer: dict[str, int]
-    terms: list[dict[str, int]]
+    terms: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    loads: list[dict[str, int]] = dataclasses.field(default_factory=list)
+
+    @property
+    def jobs(self) -> list[dict[str, int]]:
+        """Its jobs in order."""
+        return [self.layer, *self.loads, *self.terms, {"job": Job.WALK.value}]
+
+
+def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job, dict[str, int]]]:
+    """Yield address, kind and fields of each job up to the END; a ValueError names the word where there is none."""
+    at = 0
+    while True:
+        code = words[at] & ((1 << Job.as_shape().width) - 1) if at < len(words) else -1
+        if code not in [job.value for job in Job]:
+            raise ValueError(f"no job begins at word {at}" if at < len(words) else f"it is cut at word {at}")
+        job = Job(code)
+        layout = job_layout(config, job)
+        part = words[at:at + descriptor_words(layout)]
+        if len(part) < descriptor_words(layout):
+            raise ValueError(f"the {job.name} at word {at} is cut at word {len(words)}")
+        bits = sum(word << PROGRAM_WIDTH * place for place, word in enumerate(part))
+        if bits >> layout.size:
+            raise ValueError(f"the {job.name} at word {at} has more than {layout.size} bits")
+        yield at, job, decode_fields(layout, bits)
+        at += len(part)
+        if job is Job.END:
+            if at < len(words):
+                raise ValueError(f"it ends at word {at}, and has {len(words)}")
+            return
+
+
+def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
+    """Return the descriptors of each layer; a ValueError names the word where there are none of a layer."""
+    found: list[Descriptors] = []
+    after = {
+        Job.LAYER: (Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
+        Job.WALK: (Job.LAYER, Job.END),
+    }
+    allowed: tuple[Job, ...] = (Job.LAYER,)
+    for at, job, fields in decode_jobs(config, words):
+        if job not in allowed:
+            names = " or ".join(each.name for each in allowed)
+            raise ValueError(f"{job.name} follows at word {at}, where {names} must")
+        if job is Job.LAYER:
+            found.append(Descriptors(layer=fields))
+        elif job is Job.LOAD:
+            found[-1].loads.append(fields)
+        elif job is Job.TERM:
+            found[-1].terms.append(fields)
+        elif job is Job.WALK and len(found[-1].terms) != found[-1].layer["terms"] + 1:
+            raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
+                             f"{found[-1].layer['terms'] + 1}")
+        allowed = after.get(job, ())
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +139,7 @@ class Program:
                 Descriptors(
                     name=placed.layer.name, layer=_layer(placed, inner, config, more_logits=placed in heads[1:]),
                     terms=[_term(term, placed, config) for term in placed.terms],
+                    loads=[load_fields(term, placed, inner, config) for term in placed.products],
                 )
                 for placed in placement.layers
             ],
@@ -121,14 +156,15 @@ class Program:
 
     def program_words(self) -> np.ndarray:
         """Return the words of Space.PROGRAM, uint8 (words, word_bytes)."""
-        layer, term = layer_layout(self.config), term_layout(self.config)
-        words = [
-            value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
-            for each in self.layers
-            for layout, fields in ((layer, each.layer), *((term, fields) for fields in each.terms))
-            for value in [encode_fields(layout, fields, f"layer {each.name!r}")]
-            for index in range(descriptor_words(layout))
-        ]
+        jobs = [(f"layer {each.name!r}", fields) for each in self.layers for fields in each.jobs]
+        words = []
+        for where, fields in [*jobs, ("the end", {"job": Job.END.value})]:
+            layout = job_layout(self.config, Job(fields["job"]))
+            value = encode_fields(layout, fields, where)
+            words += [
+                value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
+                for index in range(descriptor_words(layout))
+            ]
         return _words(words, PROGRAM_WIDTH)
 
     def pass_words(self) -> np.ndarray:
@@ -149,6 +185,7 @@ def _words(values: list[int], width: int) -> np.ndarray:
 def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
+        "job": Job.LAYER.value,
         "terms": len(placed.terms) - 1,
         "output_ring": placed.target_ring - 1,
         "output_rows": placed.output_height,
@@ -156,6 +193,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "steps": steps,
         "replay": placed.replay,
         "groups": placed.groups,
+        "group_lanes": placed.group_lanes if config.term_count > 1 else 0,
         "last_lanes": placed.last_lanes,
         "logits": neuron is None,
         "more_logits": more_logits,
@@ -193,6 +231,7 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     # The one row of a fully connected window has no row flag of its own if the map has more.
     flagged = source.flagged and not (placed.full and source.height > 1)
     fields = {
+        "job": Job.TERM.value,
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
         "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
         "input_step": placed.input_step,
@@ -205,7 +244,7 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "stride": 1 if placed.full else term.stride,
         "kernel_rows": 1 if placed.full else kernel_height,
         "kernel_slots": (
-            source.step_slots if placed.full else kernel_width * source.pixel_slots
+            source.step_slots if placed.full else kernel_width * placed.group_slots(config)
         ),
         "input_flags": source.flags,
         "skip_silent": flagged,
@@ -217,12 +256,14 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "pass_last": placed.pass_end - 1,
         "weight_base": placed.weight_base,
         "weight_group": placed.weight_group,
+        "weight_step": placed.weight_step,
         "doubled": term.weight_kind is WeightKind.ODD,
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
         "stream": term.kind is TermKind.STREAM,
-        "shared": term.kind is not TermKind.WINDOW or placed.shares,
-        "shortcut": placed.shares, "input_group": 0, "input_slots": 0,
+        "shared": not term.scaled or placed.shares,
+        "shortcut": placed.shares, "input_slots": 0,
+        "input_group": placed.group_slots(config) if term.groups > 1 else 0,
     }
     if term.kind in (TermKind.STREAM, TermKind.NOTHING):
         # Neither has a window; a stream's groups of channels lie side by side.

@@ -49,10 +49,10 @@ def limit(where: str, name: str, value: int, low: int, high: int) -> None:
 
 
 def verify_term(
-    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int], *,
-    last: bool, streamed_last: bool,
+    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int],
+    load: dict[str, int] | None, *, last: bool, streamed_last: bool,
 ) -> None:
-    """Check a term's descriptor ``d``, and that it reads the map that it names."""
+    """Check a term's descriptor ``d``, of a product with its ``load``, and that it reads the map that it names."""
     image, windowless = held.image, not d["kernel_slots"]
     places = held.streams if windowless else held.maps
     if source not in places:
@@ -69,13 +69,14 @@ def verify_term(
     ring = 0 if windowless else held.rings[source]
     limit(where, "input_ring", d["input_ring"], ring, ring)
     limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
-    _verify_walk(where, held, places[source], source, layer, d)
-    _verify_memories(where, held, layer, d)
+    _verify_walk(where, held, places[source], source, layer, d, load)
+    _verify_memories(where, held, layer, d, load)
     _verify_passes(where, held, taps, d)
 
 
 def _verify_walk(
-    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int]
+    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
+    load: dict[str, int] | None,
 ) -> None:
     config, windowless = held.image.config, not d["kernel_slots"]
     full = not windowless and d["input_row"] == source.step_slots and d["input_rows"] == 1
@@ -92,7 +93,8 @@ def _verify_walk(
         if found != expected:
             raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
     pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
-    kernel_slots = pixel if shortcut or windowless else d["kernel_slots"]
+    part = shortcut or windowless or d["input_group"]  # a group reads a part of the pixel
+    kernel_slots = pixel if part else d["kernel_slots"]
     if shortcut:  # or a pool, whose passes read a column of its windows each
         own = held.passes[d["pass_base"]:d["pass_last"] + 1]
         kernel_slots = max((each["input_offset"] for each in own if not each["delay"]), default=0) + pixel
@@ -107,13 +109,17 @@ def _verify_walk(
         ("output_columns", (columns + 2 * d["pad_rows"] - kernel_slots // pixel) // d["stride"] + 1),
     ):
         limit(where, what, layer[what], expected, expected)
-    identity = identity_slots(config)
+    identity, group = identity_slots(config), 0
+    if not shortcut and not windowless and d["input_group"]:
+        group = _verify_groups(where, held, source, layer, d)
+    steps = d["weight_step"] if load is not None else 0
     expected = {
+        "weight_step": steps,
         "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 else 0,
         "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
         "pad_slots": d["pad_rows"] * pixel,
         "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
-        "input_group": identity if shortcut else int(windowless),
+        "input_group": identity if shortcut else int(windowless) or group,
         "input_slots": pixel if shortcut else 0,
         "shared": int(shortcut or windowless),
     }
@@ -127,19 +133,37 @@ def _verify_walk(
         limit(where, what, d[what], value, value)
     if shortcut or windowless:
         return
+    if load is not None:
+        limit(where, "slots of its operand", load["weight_slots"], *[group or -(-source.channels // config.banks)] * 2)
+        for what, value in {"weight_step": load["weight_slots"], "weight_group": load["weight_slots"] * load["steps"],
+                            "doubled": 0, "kernel_rows": 1, "kernel_slots": group or pixel, "stride": 1,
+                            "pad_rows": 0}.items():
+            limit(where, what, d[what], value, value)
+        return
     if rest or d["weight_group"] % (d["kernel_rows"] * d["kernel_slots"]) or not d["weight_group"]:
         raise ImageError(f"{where}: its windows of {d['kernel_rows']} rows of {d['kernel_slots']} slots and its "
                          f"channel groups of {d['weight_group']} slots are not made of whole pixels and planes")
 
 
-def _verify_memories(where: str, held: Held, layer: dict[str, int], d: dict[str, int]) -> None:
+def _verify_groups(where: str, held: Held, source: SpikeMap, layer: dict[str, int], d: dict[str, int]) -> int:
+    """Check that each channel group reads a part of the pixel of its own; return its slots."""
+    banks, group = held.image.config.banks, d["input_group"]
+    limit(where, "kernel_slots", d["kernel_slots"], group, group)
+    must(where, "the channels of its groups", source.channels, layer["groups"] * group * banks)
+    limit(where, "last_lanes", layer["last_lanes"], layer["group_lanes"], layer["group_lanes"])
+    return group
+
+
+def _verify_memories(
+    where: str, held: Held, layer: dict[str, int], d: dict[str, int], load: dict[str, int] | None
+) -> None:
     """Check that the weights and parameters which a descriptor names are there."""
     config, contents = held.image.config, held.image.contents
     shared = d["shortcut"] or not d["kernel_slots"]
     first = 1 if shared else held.next_weight
-    if d["weight_base"] != first:
+    if d["weight_base"] != first and load is None:
         raise ImageError(f"{where}: its weights begin at slot {d['weight_base']}, must at {first}")
-    if not shared:
+    if not shared and load is None:
         held.next_weight += layer["groups"] * d["weight_group"]
     taken = {Space.WEIGHTS: held.next_weight * config.banks}
     first = 0 if layer["logits"] else held.next_parameter

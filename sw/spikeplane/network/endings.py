@@ -129,8 +129,8 @@ class Fire(Ending):
             height, width = self.pooling.kernel
             raise UnsupportedError(
                 f"{where}: it pools {height}x{width} spikes on the way out with stride {self.pooling.stride} and "
-                f"padding {self.pooling.padding}; the core's windows there lie side by side, without padding, and have at most "
-                f"{POOL_LIMIT} pixels a side: make the pool a node of its own (OrPool)"
+                f"padding {self.pooling.padding}; the core's windows there lie side by side, without padding, and have "
+                f"at most {POOL_LIMIT} pixels a side: make the pool a node of its own (OrPool)"
             )
         return replace(layer, neuron=self.neuron, pool=self.pooling.kernel)
 

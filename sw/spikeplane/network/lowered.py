@@ -26,6 +26,8 @@ class TermKind(enum.Enum):
     """Weights over a map."""
     SHORTCUT = "shortcut"
     """The spike of the channel of the same number, without weights of its own."""
+    PRODUCT = "product"
+    """Another spike map over a map, as {0,1} weights."""
     STREAM = "stream"
     """Integers that another layer stored, at the same place."""
     NOTHING = "nothing"
@@ -61,10 +63,16 @@ class CoreTerm:
     """Its weights are 1 from each channel to the one of the same number, 0 else: a pool."""
     stride: int = 1
     padding: int = 0
+    groups: int = 1
+    """Groups of input channels, each read by as many groups of output channels."""
+    operand: str | None = None
+    """Of a product the map that stands in for the weights."""
+    transposed: bool = False
+    """Whether the channels of the operand are the output channels of a group, or its pixels."""
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
-    """M, int64 (output channels,), or (1,) if it is no window; None: sums are added to the logits."""
+    """M, int64 (output channels,), or (1,) of a shortcut or stream; None: sums are added to the logits."""
     offset: np.ndarray | None = None
     shift: int = SHIFTS[0]
 
@@ -76,6 +84,16 @@ class CoreTerm:
     def shares_weights(self, config: CoreConfig) -> bool:
         """Whether a core reads its map with the weights that all shortcuts share."""
         return self.shortcut or (self.identity and pool_shares_weights(self.walk, config))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All maps that it reads."""
+        return (self.source,) if self.operand is None else (self.source, self.operand)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether each output channel has its own M and B."""
+        return self.kind in (TermKind.WINDOW, TermKind.PRODUCT)
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -95,7 +113,7 @@ class CoreTerm:
     def walk(self) -> Walk:
         """How its windows go over the map that it reads."""
         return Walk(kernel=self.kernel, stride=self.stride, padding=self.padding, channels=self.channels,
-                    weight_bits=self.weight_bits)
+                    groups=self.groups, weight_bits=self.weight_bits)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -137,15 +137,15 @@ class Window(SummingTerm):
         return WindowPlan(self, maps, scale)
 
     def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
-        if self.groups > 1:
-            raise UnsupportedError(f"{where}: groups is {self.groups}; the core has no groups of input "
-                                   f"channels yet, the integer model runs them")
+        if self.groups > 1 and self.weight.shape[3] > 1:
+            raise UnsupportedError(f"{where}: groups is {self.groups} in a kernel {self.weight.shape[3]} columns wide; "
+                                   f"the core has groups in kernels of one column, the integer model runs all")
         if maps[self.source].signed:
             raise UnsupportedError(f"{where}: source {self.source!r} is a stream; the core has no windows on "
                                    f"streams yet, the integer model runs them")
         return CoreTerm(channels=len(self.weight), **{name: getattr(self, name) for name in (
-            "source", "weight", "weight_bits", "weight_kind", "stride", "padding", "taps", "multiplier",
-            "offset", "shift",
+            "source", "weight", "weight_bits", "weight_kind", "stride", "padding", "groups", "taps",
+            "multiplier", "offset", "shift",
         )})
 
 
