@@ -3,8 +3,8 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.utils import ceil_log2
 
-from .lanes import popcount
 from .memories import BlockRam
+from .popcount import popcount
 from .update_chunks import updates_neurons
 
 __all__ = ["write_spikes"]

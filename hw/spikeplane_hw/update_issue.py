@@ -35,7 +35,7 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
 def chunk_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of an issued chunk."""
     return data.StructLayout({
-        "valid": 1,
+        "valid": 1,  # the lowest bit
         "first": 1,  # first chunk of the step
         "last": 1,  # last chunk of the step
         "first_term": int(config.term_count > 1),
@@ -71,7 +71,7 @@ class UpdateIssue(wiring.Component):
     layer, segment, done, free
         As in :class:`Update`. ``free`` is raised when no more than ``free_chunks`` are to be issued.
     pick : ``Out``
-        Chunk of the snapshot to be read: one cycle ahead of ``chunk``.
+        Chunk of the snapshot to be read in the next cycle: one cycle ahead of ``chunk`` then.
     rotate : ``Out(1)``
         Move the snapshot on by a lane: as often as it has lanes for each step of a replay.
     chunk : ``Out(chunk_layout(config))``
@@ -185,28 +185,21 @@ class UpdateIssue(wiring.Component):
                 freed.eq(0),
             ]
 
+        following = Signal.like(ahead)
+        m.d.comb += following.eq(ahead)
         with m.If(begin):
-            m.d.sync += [
-                issuing.eq(1),
-                lane.eq(0),
-                left.eq(next_count),
-                ahead.eq(Mux(next_count == 1, 0, stride)),
-            ]
+            m.d.comb += following.eq(Mux(next_count == 1, 0, stride))
+            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count)]
         with m.Elif(issuing):
-            m.d.sync += [
-                issuing.eq(left != 1),
-                lane.eq(ahead),
-                left.eq(left - 1),
-                ahead.eq(Mux(left == 2, 0, ahead + stride)),
-            ]
-            with m.If(left == 1):
-                m.d.sync += ahead.eq(0)
+            m.d.comb += following.eq(Mux(left <= 2, 0, ahead + stride))
+            m.d.sync += [issuing.eq(left != 1), lane.eq(ahead), left.eq(left - 1)]
+        m.d.sync += ahead.eq(following)
 
         chunk = self.chunk
         remaining = Signal(count_width)
         m.d.comb += [
             remaining.eq(current.lanes - lane),
-            self.pick.eq(ahead >> unit_width),
+            self.pick.eq(following >> unit_width),
             chunk.valid.eq(issuing),
             chunk.first.eq(lane == 0),
             chunk.last.eq(left == 1),

@@ -57,10 +57,13 @@ class BuildError(RuntimeError):
     """A tool or a folder is missing or failed; the message says which one and what it said."""
 
 
-def generate_verilog(component, directory: Path) -> Path:
-    """Return the Verilog of ``component``, module ``device``, written to ``directory``."""
+def generate_verilog(component, directory: Path, *, platform=None) -> Path:
+    """Return the Verilog of ``component``, module ``device``, written to ``directory``.
+
+    ``platform`` may stand for a part, whose cells are in it then.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    return _to_verilog(_to_rtlil(component), directory)
+    return _to_verilog(_to_rtlil(component, platform), directory)
 
 
 def check_tools() -> None:
@@ -147,13 +150,13 @@ def compile_library(
         write_bytes(library, (model / "device.so").read_bytes())
 
 
-def _to_rtlil(component) -> str:
+def _to_rtlil(component, platform=None) -> str:
     # Amaranth joins names with two underscores, which Verilator would escape.
     ports = {
         "_".join(map(str, path)): (Value.cast(value), None)
         for path, _, value in component.signature.flatten(component)
     }
-    return rtlil.convert(component, name=TOP, ports=ports, emit_src=False)
+    return rtlil.convert(component, name=TOP, ports=ports, platform=platform, emit_src=False)
 
 
 def _to_verilog(text: str, directory: Path) -> Path:
