@@ -114,7 +114,7 @@ class Banks(wiring.Component):
         m.d.sync += self.room.eq(rooms.all())
 
         # What decides is at hand in registers: an entry has come before its pass is popped.
-        info = Signal(pass_info_layout())
+        info = Signal(pass_info_layout(config))
         info_valid = Signal()
         m.d.comb += self.passes.ready.eq(~info_valid | advance)
         with m.If(self.passes.ready):
