@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .descriptor import group_widths, layer_layout
+from .descriptor import group_widths, layer_layout, map_rows, pool_width
 from .neuron import SHIFTS
 
 __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
@@ -19,6 +19,9 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "lanes": range(1, config.lanes + 1),  # lanes used
         "output": config.slot_width,  # first slot of the pixel and group in the step's map
         "flag": ceil_log2(config.row_flag_count),  # row flag to set
+        "pool": pool_width(config),  # where the spikes of a pool's window wait
+        "pool_first": int(config.pool_depth > 0),  # first pixel of the window
+        "pool_last": int(config.pool_depth > 0),  # last one: its spikes are written
         "initial": 1,  # read states as 0; overwrite logits
         "doubled": 1,  # of the term: the signed sum is 2 * sum - reference
         "shift": range(len(SHIFTS)),  # of the term
@@ -51,6 +54,9 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         **group_widths(config),
         "output": config.slot_width,  # first slot of the step
         "flag": ceil_log2(config.row_flag_count),
+        "pool": pool_width(config),
+        "pool_first": int(config.pool_depth > 0),
+        "pool_last": int(config.pool_depth > 0),
     })
 
 
@@ -169,7 +175,8 @@ class UpdateIssue(wiring.Component):
             m.d.sync += [
                 steps.eq(steps - 1),
                 current.output.eq(current.output + d.output_step),
-                current.flag.eq(current.flag + d.output_rows),
+                current.flag.eq(current.flag + map_rows(config, d)),
+                current.pool.eq(current.pool + 1),
                 current.initial.eq(0),
             ]
         with m.If(load):
@@ -213,7 +220,8 @@ class UpdateIssue(wiring.Component):
             *(
                 chunk[name].eq(current[name])
                 for name in (
-                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift",
+                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "pool",
+                    "pool_first", "pool_last",
                 )
             ),
         ]
