@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.utils import exact_log2
 from configs import NARROW, WIDE, WIDE_LOGIC
-from spikeplane_hw.config import SMALL, SMALLEST
+from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
@@ -37,8 +37,10 @@ CONFIGS = {
     "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
     "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, pool_depth=0, most_packed=8),
-    **{f"narrow_{name}": replace(NARROW, name="mixed", **{name: WIDE_LOGIC[name]}) for name in UPDATE_LOGIC},
-    **{f"wide_{name}": replace(WIDE, name="mixed", **{name: SMALLEST[name]}) for name in UPDATE_LOGIC[:-1]},
+    # Any two of the ways to save logic differ in one of these.
+    **{f"mixed_{bit}": replace(NARROW, name=f"mixed_{bit}", **{
+        name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
+    }) for bit in range(3)},
     "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
