@@ -60,7 +60,7 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
-        ("return 5 + config.frugal", "return 5"),
+        ("return 5 + config.doubling_cycles", "return 5"),
         ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
         ("Mux(idle_2, 0, ram.ports.read_data)", "ram.ports.read_data"),
         ("Mux(clear_3, 0, total)", "total"),
@@ -135,9 +135,12 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
-        ("counter_first.eq(~self.resume)", "counter_first.eq(1)"),
         ("(outer == 0) & ~resumed", "outer == 0"),
         ("(row + 1)[: len(row)] == d.output_rows", "row == d.output_rows"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",
+        ("first.eq(~self.resume)", "first.eq(1)"),
     ),
     *mutants(
         "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",

@@ -58,7 +58,7 @@ class Banks(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.in_flight = spike_read_latency(config) + 1 + (config.wire_domain == "sync")
+        self.in_flight = spike_read_latency(config) + 1 + (config.wire_registers)
         """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
@@ -75,9 +75,9 @@ class Banks(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        # A beat that doubles adds nothing in a frugal core: the queues are held in that cycle.
+        # If accumulators double in cycles of their own, the queues are held in them.
         double = Signal()
-        hold = double if config.frugal else Const(0)
+        hold = double if config.doubling_cycles else Const(0)
         advance = Signal()
         finished = Signal(config.banks)
         rooms = Signal(config.banks)
@@ -106,7 +106,7 @@ class Banks(wiring.Component):
             ]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
-            # What it popped in all, in the cycle after its end; a frugal core has the time at once.
+            # What it popped in all, in the cycle after its end; a core with a slower clock has the time at once.
             popped = Signal.like(count, name=f"popped_{e}")
             m.d[config.wire_domain] += popped.eq(count + pops[e])
             counts.append(popped)

@@ -34,9 +34,9 @@ def beat_layout(config: CoreConfig) -> data.StructLayout:
 
 def lanes_latency(config: CoreConfig) -> int:
     """Return the cycles from a beat with ``end`` to ``done``."""
-    # Sums of a frugal core go to the snapshot from the accumulators, a cycle after they are there:
+    # With cycles that only double, sums go to the snapshot from the accumulators, a cycle later:
     # an adder then has no other reader than its accumulator, and the two share a logic cell.
-    return 5 + config.frugal
+    return 5 + config.doubling_cycles
 
 
 class Lanes(wiring.Component):
@@ -55,7 +55,7 @@ class Lanes(wiring.Component):
     reference_sum : ``Out(accumulator_width)``
         The snapshot's reference sum.
     rotate : ``In(1)``
-        Only if ``config.frugal``: the snapshot's lanes move down by one, lane 0 becomes the last.
+        Only if ``config.rotating_snapshot``: the snapshot's lanes move down by one, lane 0 becomes the last.
     weights : ``In(HostPort(lanes, weight_depth * banks))``
         Host access; word ``slot * banks + bank``.
     operand : ``In(operand_write(config))``
@@ -121,10 +121,8 @@ class Lanes(wiring.Component):
             slot = Mux(operand.enable, operand.slot, host_slot)
             data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
         writing = host.write | operand.enable if config.term_count > 1 else host.write
-        if config.frugal and config.term_count == 1:
-            m.d.comb += write_data_1.eq(data_0)  # what the host writes is still there in cycle 1
-        else:
-            m.d.sync += write_data_1.eq(data_0)
+        # What the host writes is still there in cycle 1, but far away from many lanes.
+        m.d[config.wire_domain if config.term_count == 1 else "sync"] += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
@@ -164,6 +162,7 @@ class Lanes(wiring.Component):
         # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
         # from here or in cycle 5. From here, it need not be in the accumulator afterwards: the next
         # beat's `clear` resets the register then.
+        alone = config.doubling_cycles  # only the accumulator reads the adder
         snapshots = [
             Signal(config.accumulator_width, name=f"snapshot_{lane}", reset_less=True)
             for lane in range(len(columns))
@@ -175,23 +174,23 @@ class Lanes(wiring.Component):
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
                 clear_3 = Signal(name=f"clear_3_{lane}", attrs=COPY)
                 m.d.sync += [control_4.eq(controls[3]), clear_3.eq(controls[2].clear)]
-                end = controls[5].end if config.frugal else control_4.end
+                end = controls[5].end if alone else control_4.end
             name = "reference" if lane == config.lanes else f"lane_{lane}"
-            ones = Ones.of(popcount(m, column)) if config.frugal else count_for_adder(m, column)
+            ones = Ones.of(popcount(m, column)) if alone else count_for_adder(m, column)
             ones_4 = ones.registered(m, name)
             accumulator = Signal(config.accumulator_width, name=f"accumulator_{name}", reset_less=True)
-            total = next_sum(m, platform, accumulator, ones_4, control_4.double, exclusive=config.frugal)
-            if config.frugal:
+            total = next_sum(m, platform, accumulator, ones_4, control_4.double, exclusive=alone)
+            if alone:
                 m.d.sync += accumulator.eq(Mux(control_4.clear, ones_4.number, total))
             else:
                 m.d.sync += accumulator.eq(Mux(clear_3, 0, total))
-            if config.frugal and lane != config.lanes:
+            if config.rotating_snapshot and lane != config.lanes:
                 with m.If(self.rotate):
                     m.d.sync += snapshots[lane].eq(snapshots[(lane + 1) % config.lanes])
             with m.If(end):
-                m.d.sync += snapshots[lane].eq(accumulator if config.frugal else total)
+                m.d.sync += snapshots[lane].eq(accumulator if alone else total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
-                m.d.comb += host.read_data[lane].eq(ones_4.units[0] if config.frugal else total[0])
+                m.d.comb += host.read_data[lane].eq(ones_4.units[0] if alone else total[0])
         m.d.sync += self.done.eq(controls[self.latency - 1].end)
         return m

@@ -21,10 +21,9 @@ SPRAM_WIDTH = 16
 def spike_read_latency(config: CoreConfig) -> int:
     """Return the cycles from an address to its word of the spike memory.
 
-    Block RAM is slow and all over the chip: there and back words take a cycle each, there not in a
-    frugal core.
+    Block RAM is slow and all over the chip: back words take a cycle, and there if wires have registers.
     """
-    return 2 + (not config.frugal)
+    return 2 + config.wire_registers
 
 
 class HostPort(wiring.Signature):

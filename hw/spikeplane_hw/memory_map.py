@@ -42,7 +42,7 @@ class Space(enum.Enum, shape=4):
     """Word ``chunk * updates + lane % updates``."""
     LOGITS = 8
     COUNTERS = 9
-    """Word ``layer * len(Counter) + counter``."""
+    """Word ``layer * len(Counter) + counter``; no word at all without ``CoreConfig.statistics``."""
 
 
 class Register(enum.Enum, shape=5):
@@ -135,5 +135,7 @@ def memory_map(config: CoreConfig) -> dict[Space, Memory]:
         Space.SPIKES: Memory(config.word_width, config.spike_depth),
         Space.STATES: Memory(STATE_WIDTH, config.state_depth * config.updates, writable=False),
         Space.LOGITS: Memory(LOGIT_WIDTH, config.logit_count, writable=False),
-        Space.COUNTERS: Memory(COUNTER_WIDTH, config.layer_count * len(Counter), writable=False),
+        Space.COUNTERS: Memory(
+            COUNTER_WIDTH, config.layer_count * len(Counter) * config.statistics, writable=False
+        ),
     }

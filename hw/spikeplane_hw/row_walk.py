@@ -140,7 +140,7 @@ class RowWalk(wiring.Component):
         """Add what follows a candidate row: its flag is looked up, and if it is to be read it is queued.
 
         A cycle behind the walk, a candidate waits for its row flag; block RAM is far away both on the way
-        there and back, for which a core that is not frugal takes a cycle more each.
+        there and back, for which a core whose rows do not stall takes a cycle more each.
         """
         config, slot = self.config, self.config.slot_width
         looked = _Looked(config)
@@ -149,14 +149,14 @@ class RowWalk(wiring.Component):
         present = Signal()
 
         # Rows wait in a queue. If it has room for all that are on their way, none of them ever stalls:
-        # whether it has is known a cycle ahead. A frugal core stalls them instead.
+        # whether it has is known a cycle ahead.
         depth = config.row_queue_depth
-        if not config.frugal:
+        if not config.rows_stall:
             depth = 1 << ceil_log2(depth + IN_FLIGHT)
         m.submodules.queue = queue = Queue(row_layout(config), depth)
         connect(m, queue.o, flipped(self.rows))
         row = queue.i.p
-        if config.frugal:
+        if config.rows_stall:
             m.d.comb += [
                 row_move.eq(~row_valid | queue.i.ready),
                 looked.move.eq(~looked.valid | row_move),
@@ -167,8 +167,8 @@ class RowWalk(wiring.Component):
             m.d.sync += move.eq(queue.level <= depth - IN_FLIGHT)
 
         def wait(value):
-            """Return ``value`` a cycle later, in a frugal core as it is."""
-            if config.frugal:
+            """Return ``value`` a cycle later, or as it is if rows stall."""
+            if config.rows_stall:
                 return value
             following = Signal.like(value, name="waiting")
             m.d.sync += following.eq(value)

@@ -1,9 +1,9 @@
 """The sequencer: does the jobs of a program, once for each outer step of a run."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
 from .descriptor import (
@@ -16,18 +16,15 @@ from .descriptor import (
     program_depth,
     term_layout,
 )
-from .memory_map import COUNTER_WIDTH, Counter
 
-__all__ = ["COUNTER_CYCLES", "Sequencer"]
+__all__ = ["FETCH_CYCLES", "Sequencer"]
 
-COUNTER_CYCLES = 3
-"""Cycles to store one counter."""
 FETCH_CYCLES = 2
 """Cycles from a job's address to its first word: those before a layer count as its own."""
 
 
 class Sequencer(wiring.Component):
-    """Reads job after job. A walk clears its output's row flags before and stores counters afterwards.
+    """Reads job after job. A walk clears its output's row flags before and settles its counters afterwards.
 
     Members
     -------
@@ -60,10 +57,10 @@ class Sequencer(wiring.Component):
         Nothing of the layer is in flight any more.
     flag_clear, flag_address : ``Out``
         Clear a row flag.
-    events, longest, longest_valid, saturations, spikes : ``In``
-        What to count, see :class:`Counter`.
-    counter_address, counter_read, counter_write, counter_data
-        Ports of the counter memory; reads have one cycle latency.
+    counting, settle : ``Out(1)``
+        To :class:`Statistics`: a layer is under way; it is over.
+    settled : ``In(1)``
+        What it counted is stored.
     """
 
     def __init__(self, config: CoreConfig):
@@ -93,15 +90,9 @@ class Sequencer(wiring.Component):
             "drained": In(1),
             "flag_clear": Out(1),
             "flag_address": Out(flag_width),
-            "events": In(range(config.banks + 1)),
-            "longest": In(config.weight_address_width + 1),
-            "longest_valid": In(1),
-            "saturations": In(range(config.updates + 1)),
-            "spikes": In(range(config.updates + 1)),
-            "counter_address": Out(ceil_log2(config.layer_count * len(Counter))),
-            "counter_read": In(COUNTER_WIDTH),
-            "counter_write": Out(1),
-            "counter_data": Out(COUNTER_WIDTH),
+            "counting": Out(1),
+            "settle": Out(1),
+            "settled": In(1),
         })
 
     def elaborate(self, platform):
@@ -126,71 +117,11 @@ class Sequencer(wiring.Component):
         left = Signal(range(max(words.values())))  # words of the descriptor still to come
         m.d.comb += self.initial.eq((outer == 0) & ~resumed)
 
-        # Counts are added to the counter memory in turn all the time, so that few bits hold those
-        # in between. Adding the last ones of a layer is counted beforehand.
-        window = COUNTER_CYCLES * len(Counter)
-        counting = Signal()
-        events_limit = config.banks * window
-        idle = Signal(signed(len(self.longest) + exact_log2(config.banks) + 1))
-        m.d.sync += idle.eq(
-            Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events
-        )
-        limits = {
-            Counter.CYCLES: range(2 * window + FETCH_CYCLES + 1),
-            Counter.EVENTS: range(events_limit + 1),
-            # A pass that ends began before; all others within the window.
-            Counter.IDLE: range(-events_limit, (config.banks << len(self.longest)) + events_limit),
-            Counter.SATURATIONS: range(config.updates * window + 1),
-            Counter.SPIKES: range(config.updates * window + 1),
-        }
-        increments = {
-            Counter.CYCLES: counting,
-            Counter.EVENTS: self.events,
-            Counter.IDLE: idle,
-            Counter.SATURATIONS: self.saturations,
-            Counter.SPIKES: self.spikes,
-        }
-        totals = {
-            counter: Signal(
-                limits[counter], name=counter.name.lower(),
-                init=window + FETCH_CYCLES if counter is Counter.CYCLES else 0,
-            )
-            for counter in Counter
-        }
-        counter_index = Signal(range(len(Counter)))
-        counter_base = Signal.like(self.counter_address)
-        counter_first = Signal()  # of the first turn: what runs and steps before counted is dropped
-        phase = Signal(range(COUNTER_CYCLES))
-        before = Signal(COUNTER_WIDTH)
-        picked = Signal(signed(max(len(total) for total in totals.values()) + 1))
-        opened = Signal()  # a layer's counters are at hand
-        stored = Signal()  # a counter is written in this cycle
-        turn = Signal()  # that was the last of a turn
-        m.d.comb += [
-            self.counter_address.eq(counter_base + counter_index),
-            self.counter_data.eq(before + picked),
-            self.counter_write.eq(stored),
-            stored.eq(phase == COUNTER_CYCLES - 1),
-            turn.eq(stored & (counter_index == len(Counter) - 1)),
-        ]
-        m.d.sync += [
-            phase.eq(Mux(stored | ~opened, 0, phase + 1)),
-            before.eq(Mux(counter_first, 0, self.counter_read)),
-        ]
-        with m.If(stored):
-            m.d.sync += counter_index.eq(Mux(turn, 0, counter_index + 1))
-        with m.If(turn):
-            m.d.sync += counter_first.eq(0)
-        for counter, total in totals.items():
-            m.d.sync += total.eq(total + increments[counter])
-            with m.If((counter_index == counter.value) & (phase == COUNTER_CYCLES - 2)):
-                m.d.sync += [picked.eq(total), total.eq(increments[counter])]
-
         step = Signal.like(d.steps)
         row = Signal.like(d.output_rows)
-        last_counter = Signal(range(len(Counter)))
         job = Signal(Job)  # whose descriptor is being read
-        m.d.comb += [self.busy.eq(1), counting.eq(opened)]
+        opened = Signal()  # a layer is under way
+        m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
         def take(target):
             """Shift a word of a descriptor in: the one that was addressed in the cycle before."""
@@ -203,7 +134,6 @@ class Sequencer(wiring.Component):
                     outer.eq(0),
                     self.program_address.eq(0),
                     opened.eq(0),
-                    counter_base.eq(0),
                 ]
                 with m.If(self.run):
                     m.d.sync += resumed.eq(self.resume)
@@ -232,7 +162,7 @@ class Sequencer(wiring.Component):
                     with m.Default():
                         m.next = "END"
                 with m.If(first == Job.LAYER):
-                    m.d.sync += [self.term_index.eq(0), opened.eq(1), counter_first.eq(self.initial)]
+                    m.d.sync += [self.term_index.eq(0), opened.eq(1)]
 
             with m.State("READ"):
                 m.d.sync += [
@@ -288,25 +218,14 @@ class Sequencer(wiring.Component):
                 m.next = "SETTLE"
 
             with m.State("SETTLE"):
-                # Every counter is added once more, beginning with the next one.
-                m.d.sync += last_counter.eq(counter_index)
-                with m.If(stored):
-                    m.next = "STORE"
-
-            with m.State("STORE"):
-                m.d.comb += counting.eq(0)
-                with m.If(stored & (counter_index == last_counter)):
-                    m.d.sync += [
-                        totals[Counter.CYCLES].eq(window + FETCH_CYCLES),
-                        opened.eq(0),
-                        counter_index.eq(0),
-                        counter_base.eq(counter_base + len(Counter)),
-                    ]
+                m.d.comb += [self.counting.eq(0), self.settle.eq(1)]
+                with m.If(self.settled):
+                    m.d.sync += opened.eq(0)
                     m.next = "NEXT"
 
             with m.State("END"):
                 m.d.comb += self.advance.eq(1)
-                m.d.sync += [outer.eq(outer + 1), self.program_address.eq(0), counter_base.eq(0)]
+                m.d.sync += [outer.eq(outer + 1), self.program_address.eq(0)]
                 m.next = "NEXT"
                 with m.If((outer + 1)[: len(outer)] == self.outer_steps):
                     m.next = "IDLE"

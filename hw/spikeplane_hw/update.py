@@ -26,6 +26,13 @@ from .update_issue import UpdateIssue, segment_layout
 __all__ = ["Update", "segment_layout"]
 
 
+def snapshot_read(config: CoreConfig) -> int:
+    """Return the last cycle in which a chunk's sums or the reference sum are read from the snapshot."""
+    sums = 0 if config.rotating_snapshot else -2
+    reference = -2 if config.wire_registers else 1
+    return max(sums, reference)
+
+
 class Update(wiring.Component):
     """Neuron update. Throughput one chunk a cycle, or one logit.
 
@@ -41,7 +48,7 @@ class Update(wiring.Component):
         High for one cycle for each snapshot: a beat that ends the next segment may follow from the
         next cycle on.
     rotate : ``Out(1)``
-        Only if ``config.frugal``: lane 0 of the snapshot was read, the next one is to follow.
+        Only if ``config.rotating_snapshot``: lane 0 of the snapshot was read, the next one is to follow.
     spike_write : ``Out``
         ``data`` is chunk_slots slots to be stored from ``slot`` on, in a cycle with ``enable``.
     flag_write : ``Out``
@@ -90,8 +97,7 @@ class Update(wiring.Component):
 
         m.submodules.issue = issue = UpdateIssue(
             config, loop=update_loop(config), step_cycles=step_cycles(config), stream_cycles=STREAM_CYCLES,
-            # A frugal core reads the snapshot up to three cycles later.
-            free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
+            free_chunks=lanes_latency(config) + 1 - snapshot_read(config),
         )
         m.d.comb += [
             issue.layer.eq(d),
@@ -110,13 +116,13 @@ class Update(wiring.Component):
         names = ("reset", "decode_scale", "quantized")
         # Those of the term change from step to step.
         term = {
-            "doubled_1": chunk[1 if config.frugal else 0].doubled, "shift_4": chunk[4 if config.frugal else 3].shift,
+            "doubled_1": chunk[1 - config.wire_registers].doubled,
+            "shift_4": chunk[4 - config.wire_registers].shift,
         }
-        if config.frugal:
-            term["stream_1"] = chunk[1].stream
-        else:
+        if config.term_count > 1 or config.updates > 1:
             # The host reads states as if they were a stream.
-            term["stream_1"] = chunk[0].stream | self.states.read
+            by_host = self.states.read if config.updates > 1 else 0
+            term["stream_1"] = chunk[1 - config.wire_registers].stream | by_host
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -143,8 +149,10 @@ class Update(wiring.Component):
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
         m.d.sync += self.rotate.eq(issue.rotate)
-        # In a frugal core the snapshot itself moves with the lanes issued.
-        sums_0 = [self.sums[0]] if config.frugal else read_sums(m, config, self.sums, issue.pick)
+        if config.rotating_snapshot:
+            sums_0 = [self.sums[0]]  # the snapshot itself moves with the lanes issued
+        else:
+            sums_0 = read_sums(m, config, self.sums, issue.pick)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
@@ -161,9 +169,9 @@ class Update(wiring.Component):
 
         if config.term_count > 1:
             self.elaborate_partial_sums(m, chunk, units)
-        if not config.frugal:
+        if config.updates > 1:
             self.hide(m, chunk[0], units)
-        self.elaborate_parameters(m, chunk[1] if config.frugal else issue.chunk, units)
+        self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
@@ -227,7 +235,7 @@ class Update(wiring.Component):
         m.d[config.wire_domain] += ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0))
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        # The host sees the unit that is not hidden, in two steps; that of a frugal core at once.
+        # The host sees the unit that is not hidden, in two steps; the only one at once.
         words = [neuron.parameter_2.as_value() for neuron in units]
         while len(words) > 1:
             merged = []
@@ -274,7 +282,7 @@ class Update(wiring.Component):
                 ram.ports.write_enable.eq(write),
                 *(neuron.state_5.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
-        if config.frugal:
+        if config.updates == 1:
             m.d.comb += host.read_data.eq(units[0].state_6)
 
     def elaborate_tables(self, m: Module, units, platform):
@@ -311,7 +319,7 @@ class Update(wiring.Component):
             logit_4.eq(logit_3 + sum_3),
         ]
         m.d[self.config.wire_domain] += host.read_data.eq(logit_3)
-        if not self.config.frugal:
+        if self.config.updates > 1:
             m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
         m.d.comb += [
             ram.ports.read_address.eq(

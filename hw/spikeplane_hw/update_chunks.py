@@ -19,12 +19,16 @@ STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state")
 
 def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     """Return the cycles in which they are taken over, with the first chunk of a step."""
-    if config.frugal:
-        return {"state": (4, 11), "output": (9,), "flag": (9,), "doubled": (1,), "shift": (4,),
-                "stream_state": (0,)}
-    # With a stop in between, short steps need not wait for each other; settings are copied for a cycle.
-    return {"state": (3, 4, 9, 11), "output": (4, 9), "flag": (4, 9), "doubled": (0,), "shift": (3,),
-            "stream_state": (0,)}
+    state, output = {4, 11}, {9}
+    if config.step_registers:
+        # With a stop in between, short steps need not wait for each other.
+        state.add(9)
+        output.add(4)
+    if config.most_packed > 1:
+        state.add(3)  # packed states are read a cycle ahead
+    copied = int(config.wire_registers)  # settings are copied for a cycle
+    return {"state": tuple(sorted(state)), "output": tuple(sorted(output)), "flag": tuple(sorted(output)),
+            "doubled": (1 - copied,), "shift": (4 - copied,), "stream_state": (0,)}
 
 
 def step_cycles(config: CoreConfig) -> int:
@@ -34,10 +38,11 @@ def step_cycles(config: CoreConfig) -> int:
 
 def update_loop(config: CoreConfig) -> int:
     """Return the least cycles from a step to one that depends on it."""
-    if not config.frugal:
-        return LOOP
+    loop = max(LOOP, step_cycles(config))
+    if not config.rotating_snapshot:
+        return loop
     # The snapshot has to be back where it began.
-    return -(-max(LOOP, step_cycles(config)) // config.lanes) * config.lanes
+    return -(-loop // config.lanes) * config.lanes
 
 
 def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:

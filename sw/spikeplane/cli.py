@@ -300,6 +300,9 @@ def stream(
     run_comparison(Driver(SerialTransport(port, baud), ready.image.config), ready)
 
 
+NOT_COUNTED = "not counted: the core has no statistics"
+
+
 def run_comparison(driver, ready: Comparable) -> None:
     """Load the image, run the test samples, and print accuracy, cycles and mismatches."""
     from .device.comparison import compare_with_model
@@ -314,7 +317,10 @@ def run_comparison(driver, ready: Comparable) -> None:
     accuracy = sum(map(int.__eq__, result.predictions, ready.labels.tolist())) / len(ready.labels)
     table.add_row("samples", f"{len(ready.labels):,}")
     table.add_row("accuracy on the device", f"{accuracy:.2%}")
-    table.add_row("cycles a sample", f"{result.cycles.sum(1).mean():,.0f}")
+    cycles = f"{result.cycles.sum(1).mean():,.0f}" if result.counted else NOT_COUNTED
+    table.add_row("cycles a sample", cycles)
+    if not result.counted:
+        table.add_row("counters: mismatches", NOT_COUNTED)
     for kind, mismatches in result.mismatches.items():
         table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")
     console.print(table)

@@ -69,7 +69,7 @@ def test_the_hash_follows_the_memories():
 
 def test_all_that_is_shared_is_named():
     assert set(shared(SMALL)) == {
-        "layer", "term", "pass", "event", "parameter", "request", "reply", "Command", "Status", "Space", "Register",
-        "Control", "Counter", "Reset", "memories", "numbers",
+        "layer", "term", "load", "pass", "event", "parameter", "request", "reply", "Command", "Status", "Space",
+        "Register", "Control", "Counter", "Reset", "Job", "memories", "numbers",
     }
     assert memory_map.Control.STOP in memory_map.Control

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from configs import NARROW, WIDE
@@ -126,6 +127,13 @@ def test_a_repetition_of_a_read_is_judged_again():
     request = Request(command=Command.READ, sequence=script.sequence, space=Space.LOGITS.value, count=1)
     script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BUSY)))
     converse(NARROW, script.lines)
+
+
+def test_counters_of_a_core_without_statistics_are_refused():
+    script = Script()
+    request = Request(command=Command.READ, sequence=script.sequence, space=Space.COUNTERS.value, count=1)
+    script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BAD_ADDRESS)))
+    converse(replace(NARROW, statistics=False), script.lines)
 
 
 def test_refusals_execute_nothing():

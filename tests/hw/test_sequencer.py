@@ -9,7 +9,8 @@ from geometry import random_layer, random_load
 from pytest import mark
 from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
+from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.statistics import COUNTER_CYCLES, Statistics
 from spikeplane_hw.testing import simulate
 
 COPY_CYCLES = 4
@@ -21,25 +22,27 @@ class SequencerWithMemories(wiring.Component):
     def __init__(self, config, program):
         super().__init__({})
         self.sequencer = Sequencer(config)
+        self.statistics = Statistics(config)
         self.program = program
-        self.counters = Memory(shape=32, depth=config.layer_count * len(Counter), init=[])
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.sequencer = sequencer = self.sequencer
+        m.submodules.statistics = statistics = self.statistics
         m.submodules.program = program = Memory(
             shape=PROGRAM_WIDTH, depth=len(self.program), init=self.program
         )
-        m.submodules.counters = counters = self.counters
-        read, count_read, count_write = program.read_port(), counters.read_port(), counters.write_port()
+        read = program.read_port()
         m.d.comb += [
             read.addr.eq(sequencer.program_address),
             sequencer.program_data.eq(read.data),
-            count_read.addr.eq(sequencer.counter_address),
-            sequencer.counter_read.eq(count_read.data),
-            count_write.addr.eq(sequencer.counter_address),
-            count_write.data.eq(sequencer.counter_data),
-            count_write.en.eq(sequencer.counter_write),
+            statistics.busy.eq(sequencer.busy),
+            statistics.resume.eq(sequencer.resume),
+            statistics.initial.eq(sequencer.initial),
+            statistics.advance.eq(sequencer.advance),
+            statistics.counting.eq(sequencer.counting),
+            statistics.settle.eq(sequencer.settle),
+            sequencer.settled.eq(statistics.settled),
         ]
         return m
 
@@ -65,7 +68,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
         ]
     dut = SequencerWithMemories(config, program)
-    sequencer = dut.sequencer
+    sequencer, statistics = dut.sequencer, dut.statistics
     runs = 2 if resumed else 1
     totals = [dict.fromkeys(Counter, 0) for _ in range(layers)]
     slack = [0] * layers
@@ -114,19 +117,18 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             longest = generator.randint(0, 9)
             valid = generator.randint(0, 1)
             saturations, spikes = (generator.randint(0, config.updates) for _ in range(2))
-            ctx.set(sequencer.events, events)
-            ctx.set(sequencer.longest, longest)
-            ctx.set(sequencer.longest_valid, valid)
-            ctx.set(sequencer.saturations, saturations)
-            ctx.set(sequencer.spikes, spikes)
+            ctx.set(statistics.events, events)
+            ctx.set(statistics.longest, longest)
+            ctx.set(statistics.longest_valid, valid)
+            ctx.set(statistics.saturations, saturations)
+            ctx.set(statistics.spikes, spikes)
             totals[index][Counter.EVENTS] += events
             totals[index][Counter.IDLE] += valid * longest * config.banks - events
             totals[index][Counter.SATURATIONS] += saturations
             totals[index][Counter.SPIKES] += spikes
             cycles += 1
             await ctx.tick()
-        for port in (sequencer.events, sequencer.longest_valid, sequencer.saturations,
-                     sequencer.spikes):
+        for port in (statistics.events, statistics.longest_valid, statistics.saturations, statistics.spikes):
             ctx.set(port, 0)
         ctx.set(sequencer.drained, 1)
         await ctx.tick()
@@ -160,7 +162,9 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         cycles = 0
         for index, counters in enumerate(totals):
             for counter, value in counters.items():
-                found = ctx.get(dut.counters.data[index * len(Counter) + counter.value])
+                ctx.set(statistics.address, index * len(Counter) + counter.value)
+                await ctx.tick()
+                found = ctx.get(statistics.data)
                 if counter is Counter.CYCLES:
                     assert value <= found <= value + slack[index], index
                     cycles += found

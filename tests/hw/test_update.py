@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from amaranth.utils import exact_log2
-from configs import NARROW, WIDE
-from spikeplane_hw.config import SMALL
+from configs import NARROW, WIDE, WIDE_LOGIC
+from spikeplane_hw.config import SMALL, SMALLEST
 from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
@@ -29,13 +29,16 @@ from spikeplane_hw.testing import simulate
 from spikeplane_hw.update import Update
 from spikeplane_hw.update_chunks import update_loop
 
+UPDATE_LOGIC = ("wire_registers", "parameter_registers", "step_registers", "rotating_snapshot")
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
-    "one_bank": replace(NARROW, name="one_bank", lanes=8, banks=1, updates=2),
+    "one_bank": replace(NARROW, name="one_bank", lanes=8, banks=1, updates=2, most_packed=4, **WIDE_LOGIC),
     "chain": replace(NARROW, name="chain", term_count=1),
-    "whole": replace(NARROW, name="whole", updates=4),  # a group is one chunk
+    "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
-    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1),
+    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, most_packed=8),
+    **{f"narrow_{name}": replace(NARROW, name="mixed", **{name: WIDE_LOGIC[name]}) for name in UPDATE_LOGIC},
+    **{f"wide_{name}": replace(WIDE, name="mixed", **{name: SMALLEST[name]}) for name in UPDATE_LOGIC[:-1]},
     "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
@@ -268,7 +271,7 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
         _, _, ready, freed, rotate = await ctx.tick().sample(
             dut.segment.ready, dut.free, dut.rotate
         )
-        if config.frugal and rotate:
+        if config.rotating_snapshot and rotate:
             sums = [*sums[1:], sums[0]]
             ctx.set(dut.sums, sums)
         if valid and ready:

@@ -93,7 +93,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
-             + 2 * len(Counter))
+             + 2 * len(Counter) * config.statistics)
     setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if layer.neuron is not None:
         setup += steps * height
@@ -151,7 +151,7 @@ def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
     """Return the cycles that windows of so many rows, over all passes, take."""
     several = int(config.term_count > 1)
     find, walk = 4 + several, rows + 1 + several
-    return find + walk if config.frugal else np.maximum(find, walk)
+    return np.maximum(find, walk) if config.window_queue_depth else find + walk
 
 
 def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig, *, last: bool) -> int:
