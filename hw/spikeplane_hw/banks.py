@@ -58,7 +58,7 @@ class Banks(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.in_flight = spike_read_latency(config) + 1 + (config.wire_registers)
+        self.in_flight = spike_read_latency(config) + 1 + config.wire_registers
         """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
