@@ -469,8 +469,9 @@ def test_no_cycle_is_lost(name):
     assert [b - a for a, b in pairwise(times[1:])] == [period] * 8
 
 
-def test_host_reads_back():
-    config = CONFIGS["wide"]
+@pytest.mark.parametrize("name", ["narrow", "wide", "wide_parameter_registers"])
+def test_host_reads_back(name):
+    config = CONFIGS[name]
     dut = Update(config)
     generator = random.Random(1)
 
