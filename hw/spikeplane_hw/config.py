@@ -50,8 +50,12 @@ class CoreConfig:
     """Terms that a layer may sum up, each with its own scale."""
     logit_count: int = 256
     """Classifier outputs."""
+    pool_depth: int = 0
+    """Chunks of spikes that wait for the rest of their pool's window; 0: no pools on the way out are built."""
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
+    image_planes: int = 1
+    """Most bits of an image that lie beside each other in a slot and are read at once, with different weight planes."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     pixel_width: int = 10
@@ -90,7 +94,7 @@ class CoreConfig:
     def __post_init__(self):
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
-            least = 0 if name in ("row_queue_depth", "window_queue_depth") else 1
+            least = 0 if name in ("row_queue_depth", "window_queue_depth", "pool_depth") else 1
             if kind is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be True or False, not {value!r}")
             if kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < least):
@@ -112,7 +116,7 @@ class CoreConfig:
                 f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
                 f"{self.updates!r} updates, {self.banks!r} banks"
             )
-        for name in ("parameter_depth", "state_depth"):
+        for name in ("parameter_depth", "state_depth", "pool_depth"):
             value = getattr(self, name)
             if value % self.chunks:
                 raise ValueError(
@@ -169,6 +173,16 @@ class CoreConfig:
     def delay_width(self) -> int:
         """Bits of a delay, 0 to ``tap_count``; none where memory-free neurons are not built."""
         return ceil_log2(self.tap_count + 1) if self.tap_count > 1 else 0
+
+    @property
+    def mask_width(self) -> int:
+        """Bits of a pass that say which banks read; none if all of them do."""
+        return self.banks if self.image_planes > 1 else 0
+
+    @property
+    def reference_width(self) -> int:
+        """Bits of a pass that say which inputs count in the reference sum: one for each bank if they may differ."""
+        return max(1, self.mask_width)
 
     @property
     def wire_domain(self) -> str:
@@ -248,6 +262,8 @@ SMALL = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=2048,
+    image_planes=8,
     most_packed=8,
 )
 LARGE = CoreConfig(
@@ -264,6 +280,8 @@ LARGE = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=1024,
+    image_planes=8,
     most_packed=8,
 )
 CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}

@@ -8,7 +8,6 @@ from spikeplane_hw.memories import HOST_READ_LATENCY
 from spikeplane_hw.memory_map import Space, memory_map
 from spikeplane_hw.testing import simulate
 
-
 UNCOUNTED = replace(NARROW, name="uncounted", statistics=False)
 
 
