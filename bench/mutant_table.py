@@ -116,11 +116,8 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/link.py", f"{TESTS}/test_link.py",
-        ("answer.eq(refused)\n            ", "answer.eq(status)\n            "),
-        ("(place == CRC_BYTES) & crc.match_detected", "place == CRC_BYTES"),
-        ("address + request.count > depth", "address + request.count >= depth"),
-        ("request.address[len(address) :].any() | ", ""),
-        ("is_write & read_only", "is_write & 0"),
+        ("answer.eq(check.refused)\n            ", "answer.eq(status)\n            "),
+        ("(place == CRC_BYTES) & crc.match", "place == CRC_BYTES"),
         ("position == PAYLOAD_LIMIT - 1", "position == PAYLOAD_LIMIT - 2"),
     ),
     *mutants(
@@ -137,6 +134,34 @@ GATEWARE = [
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
         ("(outer == 0) & ~resumed", "outer == 0"),
         ("(row + 1)[: len(row)] == map_rows(config, d)", "row == map_rows(config, d)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/request_check.py", f"{TESTS}/test_link.py",
+        ("request.count > depth", "request.count >= depth"),
+        ("request.address[width:].any() | ", ""),
+        ("is_write & read_only", "is_write & 0"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/checksum.py", f"{TESTS}/test_checksum.py",
+        ("part == 8 // self.bits - 1", "part == 0"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/host_access.py", f"{TESTS}/test_host_access.py",
+        ("& ~busy),", "),"),
+        ("~busy | (space is Space.REGISTERS)", "~busy"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/spike_memory.py", f"{TESTS}/test_spike_memory.py",
+        ("chunk_mask << slot[:offset_width]", "1 << slot[:offset_width]"),
+        ("Mux(self.event_read, self.event_address, self.host.address)", "self.host.address"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/row_flags.py", f"{TESTS}/test_row_flags.py",
+        ("with m.Elif(self.clear_layer.enable)", "with m.Elif(self.clear_layer.enable & ~self.busy)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/loaded_memory.py", f"{TESTS}/test_loaded_memory.py",
+        ("Mux(self.busy, self.address, self.host.address)", "self.address"),
     ),
     *mutants(
         "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",

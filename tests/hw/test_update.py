@@ -37,6 +37,7 @@ CONFIGS = {
     "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
     "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, pool_depth=0, most_packed=8),
+    "late": replace(WIDE, name="late", parameter_registers=False),
     # Any two of the ways to save logic differ in one of these.
     **{f"mixed_{bit}": replace(NARROW, name=f"mixed_{bit}", **{
         name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
@@ -469,7 +470,7 @@ def test_no_cycle_is_lost(name):
     assert [b - a for a, b in pairwise(times[1:])] == [period] * 8
 
 
-@pytest.mark.parametrize("name", ["narrow", "wide", "wide_parameter_registers"])
+@pytest.mark.parametrize("name", ["narrow", "wide", "late"])
 def test_host_reads_back(name):
     config = CONFIGS[name]
     dut = Update(config)

@@ -24,10 +24,10 @@ CORES = (
 
 
 class Handover(Elaboratable):
-    """Banks, lanes and update, as the core connects them; words, passes and requests are arbitrary, the layer while idle.
+    """Banks, lanes and update, as the core connects them; words, passes and requests are arbitrary.
 
-    Snapshots and requests are counted: a chunk is read from the snapshot of its request. A frugal core reads one
-    and two cycles after a chunk is issued, any other one in the cycle before.
+    So is the layer while idle. Snapshots and requests are counted: a chunk is read from the snapshot of its request.
+    A rotating snapshot is read two cycles after a chunk is issued, any other one in the cycle before.
     """
 
     def __init__(self, config):
@@ -82,14 +82,14 @@ class Handover(Elaboratable):
         snapshot, request = Signal(2), Signal(2)
         m.d.sync += [done.eq(snapshot), begun.eq(begun + (issue.segment.valid & issue.segment.ready))]
         m.d.comb += [snapshot.eq(done + lanes.done), request.eq(begun)]
-        if self.config.frugal:
+        if self.config.rotating_snapshot:
             reads = [(issue.chunk.valid, request)]
             for cycle in range(2):
                 valid, number = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
                 m.d.sync += [valid.eq(reads[-1][0]), number.eq(reads[-1][1])]
                 reads.append((valid, number))
-            for valid, number in reads[1:]:
-                m.d.comb += Assert(~valid | (snapshot == number))
+            valid, number = reads[-1]
+            m.d.comb += Assert(~valid | (snapshot == number))
         else:
             before = Signal(2)
             m.d.sync += before.eq(snapshot)
