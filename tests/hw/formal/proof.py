@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from amaranth import Elaboratable, Module, Signal, Value
+from amaranth import Elaboratable, Value
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume
 
 __all__ = ["Refuted", "prove"]
 
