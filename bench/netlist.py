@@ -18,7 +18,7 @@ from spikeplane.device.verilate import TOP, compile_library, generate_verilog, r
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.device import Device
-from spikeplane_hw.synthesis import END_CARRIES, PREPARE
+from spikeplane_hw.synthesis import PREPARE
 from tqdm import tqdm
 
 __all__ = ["measure", "synthesize_ecp5", "synthesize_ice40"]
@@ -42,7 +42,6 @@ read_rtlil device.il
 {PREPARE}
 synth_ecp5 -abc9 -nowidelut -nodsp -top {TOP} -run begin:map_ram
 synth_ecp5 -abc9 -nowidelut -nodsp -top {TOP} -run map_gates:check
-{END_CARRIES}
 delete t:$scopeinfo
 select -assert-min {{carry_cells}} t:CCU2C
 delete =A:whitebox
@@ -68,9 +67,7 @@ def synthesize_ecp5(config: CoreConfig, directory: Path) -> list[Path]:
     """Return the netlist of a device in the gates of its cells, a Verilog file in ``directory``."""
     generate_verilog(Device(config), directory, platform=SimpleNamespace(device="LFE5U-85F"))
     cells = config.lanes * config.accumulator_width // 2
-    # Only files may have text within the text.
-    (directory / "netlist.ys").write_text(ECP5.format(carry_cells=cells))
-    run_yosys("script netlist.ys", directory)
+    run_yosys(ECP5.format(carry_cells=cells), directory)
     return [directory / "netlist.v"]
 
 

@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,8 @@ class CoreConfig:
     """Rows the walker may be ahead of fetch; 0 is none."""
     segment_queue_depth: int = 4
     """Segments the walker may be ahead of the neuron update."""
+    checksum_bits: int = 8
+    """Bits of a byte on the host link that the checksum takes in a cycle."""
     statistics: bool = True
     """Whether the core counts what each layer did: cycles, events, spikes, saturations."""
     window_queue_depth: int = 1
@@ -100,7 +102,7 @@ class CoreConfig:
                 raise ValueError(f"{name} must be a {kind}, not {value!r}")
         for name in (
             "banks", "word_slots", "lanes", "updates", "queue_depth", "row_queue_depth",
-            "segment_queue_depth", "window_queue_depth", "tap_count", "term_count", "most_packed",
+            "segment_queue_depth", "checksum_bits", "window_queue_depth", "tap_count", "term_count", "most_packed",
         ):
             value = getattr(self, name)
             if value & (value - 1):
@@ -125,6 +127,8 @@ class CoreConfig:
                 f"word_slots must be at least updates / banks = {self.chunk_slots}, "
                 f"not {self.word_slots!r}"
             )
+        if self.checksum_bits > 8:
+            raise ValueError(f"checksum_bits must be at most 8, not {self.checksum_bits!r}")
         codes = STATE_WIDTH // QUANTIZED_BITS.start
         if self.most_packed > min(codes, self.chunks):
             raise ValueError(
@@ -200,7 +204,7 @@ class CoreConfig:
 SMALLEST = {
     "row_queue_depth": 0, "segment_queue_depth": 32, "window_queue_depth": 0, "wire_registers": False,
     "parameter_registers": False, "step_registers": False, "rows_stall": True, "doubling_cycles": True,
-    "rotating_snapshot": True,
+    "rotating_snapshot": True, "checksum_bits": 1,
 }
 """Parameters that save logic where it costs few cycles, for cores with one update a cycle."""
 # For the iCE40UP5K, of whose logic cells it takes almost all: every bit of an address counts.
@@ -226,6 +230,23 @@ TINY = CoreConfig(
     step_width=6,
     queue_depth=32,
     **SMALLEST,
+)
+# For ECP5-25F, whose 56 block RAMs it takes all.
+COMPACT = CoreConfig(
+    name="compact",
+    lanes=64,
+    banks=8,
+    updates=4,
+    word_slots=16,
+    weight_depth=512,
+    spike_depth=2048,
+    parameter_depth=256,
+    state_depth=2048,
+    table_count=2,
+    term_count=4,
+    layer_count=29,
+    pass_count=256,
+    most_packed=8,
 )
 SMALL = CoreConfig(
     name="small",
@@ -263,4 +284,4 @@ LARGE = CoreConfig(
     image_planes=8,
     most_packed=8,
 )
-CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}
+CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}

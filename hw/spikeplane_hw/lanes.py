@@ -164,6 +164,7 @@ class Lanes(wiring.Component):
         # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
         # from here or in cycle 5. From here, it need not be in the accumulator afterwards: the next
         # beat's `clear` resets the register then.
+        alone = config.doubling_cycles  # only the accumulator reads the adder
         snapshots = [
             Signal(config.accumulator_width, name=f"snapshot_{lane}", reset_less=True)
             for lane in range(len(columns))
@@ -175,13 +176,13 @@ class Lanes(wiring.Component):
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
                 clear_3 = Signal(name=f"clear_3_{lane}", attrs=COPY)
                 m.d.sync += [control_4.eq(controls[3]), clear_3.eq(controls[2].clear)]
-                end = controls[5].end if config.doubling_cycles else control_4.end
+                end = controls[5].end if alone else control_4.end
             name = "reference" if lane == config.lanes else f"lane_{lane}"
-            ones = Ones.of(popcount(m, column)) if config.doubling_cycles else count_for_adder(m, column)
+            ones = Ones.of(popcount(m, column)) if alone else count_for_adder(m, column)
             ones_4 = ones.registered(m, name)
             accumulator = Signal(config.accumulator_width, name=f"accumulator_{name}", reset_less=True)
-            total = next_sum(m, platform, accumulator, ones_4, control_4.double, exclusive=config.doubling_cycles)
-            if config.doubling_cycles:
+            total = next_sum(m, platform, accumulator, ones_4, control_4.double, exclusive=alone)
+            if alone:
                 m.d.sync += accumulator.eq(Mux(control_4.clear, ones_4.number, total))
             else:
                 m.d.sync += accumulator.eq(Mux(clear_3, 0, total))
@@ -189,9 +190,9 @@ class Lanes(wiring.Component):
                 with m.If(self.rotate):
                     m.d.sync += snapshots[lane].eq(snapshots[(lane + 1) % config.lanes])
             with m.If(end):
-                m.d.sync += snapshots[lane].eq(accumulator if config.doubling_cycles else total)
+                m.d.sync += snapshots[lane].eq(accumulator if alone else total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
-                m.d.comb += host.read_data[lane].eq(ones_4.units[0] if config.doubling_cycles else total[0])
+                m.d.comb += host.read_data[lane].eq(ones_4.units[0] if alone else total[0])
         m.d.sync += self.done.eq(controls[self.latency - 1].end)
         return m

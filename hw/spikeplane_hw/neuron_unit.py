@@ -45,7 +45,7 @@ class NeuronUnit(wiring.Component):
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
     stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
-        The signed sum is this integer instead. Without several terms only the host needs it, to read states.
+        The signed sum is this integer instead; not where one unit does without terms.
     signed_sum_2 : ``Out``
         The signed sum, ``sum_width`` bits; more if an integer needs them.
     parameter_1 : ``In(parameter_layout())``
@@ -57,7 +57,7 @@ class NeuronUnit(wiring.Component):
     partial_5, total_6 : ``In(signed(PARTIAL_WIDTH))``, ``Out(signed(PARTIAL_WIDTH))``
         Only where there are several terms: the sum of those before, and with this one.
     hidden_1 : ``In(1)``
-        Unless ``config.rotating_snapshot``: ``signed_sum_2`` and ``parameter_2`` are 0, so that others' can be read.
+        Only where there are several units: ``signed_sum_2`` and ``parameter_2`` are 0, so that another's are read.
     reset, decode_scale, quantized, packed : ``In``
         Of the layer; static. States that are ``packed`` are of no more bits than a table's code.
     below_limit : ``In(signed(17))``
@@ -69,7 +69,7 @@ class NeuronUnit(wiring.Component):
     initial_5 : ``In(1)``
         The state is 0 instead.
     state_6 : ``Out(signed(16))``
-        The state, for the host if ``config.rotating_snapshot``.
+        The state; the host reads it if the unit is the only one.
     spike_8, saturated_8 : ``Out(1)``
         The neuron fires; x or u saturated.
     table_index_9 : ``Out(10)``
@@ -82,14 +82,15 @@ class NeuronUnit(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.takes_integers = not config.rotating_snapshot or config.term_count > 1
-        self.sum_width = max(config.sum_width, STATE_WIDTH if self.takes_integers else 0)
+        self.takes_integers = config.updates > 1 or config.term_count > 1
+        self.sum_width = max(config.sum_width, STATE_WIDTH + 1 if self.takes_integers else 0)
         super().__init__({
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
             "stream_1": In(1),
             "stored_1": In(signed(STATE_WIDTH)),
+            "mean_0": In(1),
             "hidden_1": In(1),
             "signed_sum_2": Out(signed(self.sum_width)),
             "parameter_1": In(parameter_layout()),
@@ -126,11 +127,17 @@ class NeuronUnit(wiring.Component):
         # No register here is reset: what is valid is told beside the units.
         sum_1 = Signal.like(self.sum_0, reset_less=True)
         signed_sum_2 = Signal.like(self.signed_sum_2, reset_less=True)
-        parameter_2 = Signal(parameter_layout(), reset_less=True)
-        signed_sum_1 = Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1
+        plus = Mux(self.doubled_1, sum_1 << 1, sum_1)
+        minus = self.reference_1
         if self.takes_integers:
-            signed_sum_1 = Mux(self.stream_1, self.stored_1, signed_sum_1)
-        hidden = Const(0) if self.config.rotating_snapshot else self.hidden_1
+            # The one before, complemented: to take it away is to add it and 1.
+            before_1 = Signal.like(self.stored_1, reset_less=True)
+            if self.config.term_count > 1:
+                m.d.sync += before_1.eq(Mux(self.mean_0, ~self.stored_1, 0))
+            plus = Mux(self.stream_1, self.stored_1, plus)
+            minus = Mux(self.stream_1, before_1, minus)
+        signed_sum_1 = plus - minus
+        hidden = self.hidden_1 if self.config.updates > 1 else Const(0)
         m.d.sync += [sum_1.eq(self.sum_0), signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
         m.d.comb += self.signed_sum_2.eq(signed_sum_2)
 
@@ -139,15 +146,16 @@ class NeuronUnit(wiring.Component):
         exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1), reset_less=True)
         exact = product_3 + offset_3
         if not self.config.parameter_registers:
-            # The parameters come two cycles later instead of waiting in registers.
+            # The parameters come two cycles later instead.
             sum_3 = Signal.like(self.signed_sum_2, reset_less=True)
             m.d.sync += [sum_3.eq(signed_sum_2), exact_4.eq(exact)]
             m.d.comb += [
                 product_3.eq(sum_3 * self.parameter_1.multiplier),
                 offset_3.eq(self.parameter_1.offset),
-                self.parameter_2.eq(self.parameter_1),
+                self.parameter_2.eq(Mux(hidden, 0, self.parameter_1)),
             ]
         else:
+            parameter_2 = Signal(parameter_layout(), reset_less=True)
             m.d.sync += [
                 parameter_2.eq(Mux(hidden, 0, self.parameter_1)),
                 product_3.eq(signed_sum_2 * parameter_2.multiplier),

@@ -148,7 +148,10 @@ class SegmentWalk(wiring.Component):
             segment.last.eq(index == layer.terms),
         ]
         if several:
-            m.d.comb += [segment.stream.eq(d.stream), segment.stream_state.eq(slot)]
+            m.d.comb += [
+                segment.stream.eq(d.stream), segment.mean.eq(d.mean), segment.stream_state.eq(slot),
+                segment.second_state.eq(slot + d.second),
+            ]
         if pool:
             m.d.comb += [
                 segment.pool.eq(pool.step_place),

@@ -118,11 +118,13 @@ class Update(wiring.Component):
         term = {
             "doubled_1": chunk[1 - config.wire_registers].doubled,
             "shift_4": chunk[4 - config.wire_registers].shift,
-            "stream_1": chunk[1 - config.wire_registers].stream,
         }
-        if not config.rotating_snapshot:
+        if config.term_count > 1 or config.updates > 1:
             # The host reads states as if they were a stream.
-            term["stream_1"] = term["stream_1"] | self.states.read
+            by_host = self.states.read if config.updates > 1 else 0
+            term["stream_1"] = chunk[1 - config.wire_registers].stream | by_host
+        if config.term_count > 1:
+            term["mean_0"] = (issue.chunk if config.wire_registers else chunk[0]).mean
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -149,8 +151,10 @@ class Update(wiring.Component):
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
         m.d.sync += self.rotate.eq(issue.rotate)
-        # A rotating snapshot moves with the lanes issued.
-        sums_0 = [self.sums[0]] if config.rotating_snapshot else read_sums(m, config, self.sums, issue.pick)
+        if config.rotating_snapshot:
+            sums_0 = [self.sums[0]]  # the snapshot itself moves with the lanes issued
+        else:
+            sums_0 = read_sums(m, config, self.sums, issue.pick)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
@@ -167,7 +171,7 @@ class Update(wiring.Component):
 
         if config.term_count > 1:
             self.elaborate_partial_sums(m, chunk, units)
-        if not config.rotating_snapshot:
+        if config.updates > 1:
             self.hide(m, chunk[0], units)
         self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
         self.elaborate_states(m, chunk, units)
@@ -233,7 +237,7 @@ class Update(wiring.Component):
         m.d[config.wire_domain] += ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0))
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        # The host sees the unit that is not hidden, in two steps; an only one at once.
+        # The host sees the unit that is not hidden, in two steps; the only one at once.
         words = [neuron.parameter_2.as_value() for neuron in units]
         while len(words) > 1:
             merged = []
@@ -261,7 +265,7 @@ class Update(wiring.Component):
         if config.term_count > 1:
             # Nothing else is read in this cycle.
             stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
-            read_address = Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)
+            read_address = Mux(chunk[0].stream, stream_address, read_address)
         host = self.states
         m.d.comb += [
             ram.ports.read_address.eq(Mux(host.read, self.host_unit(host)[0], read_address)),
@@ -280,7 +284,7 @@ class Update(wiring.Component):
                 ram.ports.write_enable.eq(write),
                 *(neuron.state_5.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
-        if config.rotating_snapshot:
+        if config.updates == 1:
             m.d.comb += host.read_data.eq(units[0].state_6)
 
     def elaborate_tables(self, m: Module, units, platform):
@@ -317,7 +321,7 @@ class Update(wiring.Component):
             logit_4.eq(logit_3 + sum_3),
         ]
         m.d[self.config.wire_domain] += host.read_data.eq(logit_3)
-        if not self.config.rotating_snapshot:
+        if self.config.updates > 1:
             m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
         m.d.comb += [
             ram.ports.read_address.eq(

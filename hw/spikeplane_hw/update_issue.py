@@ -29,6 +29,8 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,  # last term: then neurons are updated
         "stream": int(config.term_count > 1),  # the sums are stored integers
         "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,  # where they are
+        "mean": int(config.term_count > 1),  # and others are added to them
+        "second_state": group_widths(config)["state"] if config.term_count > 1 else 0,
     })
 
 
@@ -40,8 +42,9 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,  # last chunk of the step
         "first_term": int(config.term_count > 1),
         "last_term": int(config.term_count > 1),
-        "stream": int(config.term_count > 1),
+        "stream": int(config.term_count > 1),  # integers are read
         "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,
+        "mean": int(config.term_count > 1),
         "doubled": 1,
         "shift": range(len(SHIFTS)),
         "initial": 1,
@@ -64,7 +67,8 @@ class UpdateIssue(wiring.Component):
     chunks of a step come in the same order, so that is the distance of each chunk to itself. It
     starts at least ``step_cycles`` after it in any case: as long the fields of a chunk hold that
     are those of its step. A stream is read ``stream_cycles`` earlier than potentials, and waits until
-    those of the chunks before it were read.
+    those of the chunks before it were read. For the mean of two, each chunk takes two cycles: in the first one it is
+    not ``valid``, but the first integers are read.
 
     Members
     -------
@@ -118,6 +122,8 @@ class UpdateIssue(wiring.Component):
         waiting = Signal()  # a snapshot waits for its request or the end of the one before
         cooldown = Signal(range(self.loop))
         freed = Signal()
+        half = Signal()  # the first integers of a mean were read
+        whole = ~current.mean | half if config.term_count > 1 else Const(1)
 
         clear = Const(1)  # potentials of all chunks issued have been read
         if config.term_count > 1:
@@ -135,7 +141,7 @@ class UpdateIssue(wiring.Component):
         load = Signal()
         begin = Signal()
         m.d.comb += [
-            finishing.eq(issuing & (left == 1)),
+            finishing.eq(issuing & (left == 1) & whole),
             again.eq(finishing & (steps != 1)),
             startable.eq(Mux(dependent, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
             repeat.eq((pending | again) & startable),
@@ -189,8 +195,11 @@ class UpdateIssue(wiring.Component):
         m.d.comb += following.eq(ahead)
         with m.If(begin):
             m.d.comb += following.eq(Mux(next_count == 1, 0, stride))
-            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count)]
+            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count), half.eq(0)]
+        with m.Elif(issuing & ~whole):
+            m.d.sync += half.eq(1)
         with m.Elif(issuing):
+            m.d.sync += half.eq(0)
             m.d.comb += following.eq(Mux(left <= 2, 0, ahead + stride))
             m.d.sync += [issuing.eq(left != 1), lane.eq(ahead), left.eq(left - 1)]
         m.d.sync += ahead.eq(following)
@@ -200,7 +209,7 @@ class UpdateIssue(wiring.Component):
         m.d.comb += [
             remaining.eq(current.lanes - lane),
             self.pick.eq(following >> unit_width),
-            chunk.valid.eq(issuing),
+            chunk.valid.eq(issuing & whole),
             chunk.first.eq(lane == 0),
             chunk.last.eq(left == 1),
             chunk.lane.eq(lane),
@@ -211,9 +220,15 @@ class UpdateIssue(wiring.Component):
             *(
                 chunk[name].eq(current[name])
                 for name in (
-                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "stream",
-                    "stream_state", "pool", "pool_first", "pool_last",
+                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "pool",
+                    "pool_first", "pool_last",
                 )
             ),
         ]
+        if config.term_count > 1:
+            m.d.comb += [
+                chunk.stream.eq(current.stream & issuing),
+                chunk.mean.eq(current.mean),
+                chunk.stream_state.eq(Mux(half, current.second_state, current.stream_state)),
+            ]
         return m

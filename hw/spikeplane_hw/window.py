@@ -40,6 +40,8 @@ class Segment:
     last: bool
     stream: bool
     stream_state: int
+    mean: bool
+    second_state: int
     pool: int
     pool_first: bool
     pool_last: bool
@@ -99,6 +101,8 @@ def walk(
                             last=index == len(terms) - 1,
                             stream=window.stream,
                             stream_state=window.stream_state,
+                            mean=bool(term["mean"]),
+                            second_state=(window.stream_state + term["second"]) % (1 << config.slot_width),
                             pool=(pool_x * layer["steps"] + step) % (1 << pool_width(config)),
                             pool_first=y % pool_height == x % pool_columns == 0,
                             pool_last=(y + 1) % pool_height == (x + 1) % pool_columns == 0,

@@ -92,7 +92,7 @@ def random_term(config, generator, layer, passes, kind=""):
         planes = 1
         term |= {
             "stream": 1, "weight_group": 0, "kernel_slots": 0, "input_group": 1, "stride": 1,
-            "pass_last": len(passes),
+            "pass_last": len(passes), "mean": generator.randint(0, 1), "second": generator.randrange(4),
         }
     if kind == "shortcut":
         term |= {

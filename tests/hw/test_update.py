@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.utils import exact_log2
 from configs import NARROW, WIDE, WIDE_LOGIC
-from spikeplane_hw.config import SMALL, SMALLEST
+from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
@@ -37,8 +37,10 @@ CONFIGS = {
     "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
     "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, pool_depth=0, most_packed=8),
-    **{f"narrow_{name}": replace(NARROW, name="mixed", **{name: WIDE_LOGIC[name]}) for name in UPDATE_LOGIC},
-    **{f"wide_{name}": replace(WIDE, name="mixed", **{name: SMALLEST[name]}) for name in UPDATE_LOGIC[:-1]},
+    # Any two of the ways to save logic differ in one of these.
+    **{f"mixed_{bit}": replace(NARROW, name=f"mixed_{bit}", **{
+        name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
+    }) for bit in range(3)},
     "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
@@ -181,9 +183,12 @@ class Layer:
                 for term in settings:
                     request = {**shared, **term, "initial": int(initial and (term["first"] or not self.logits))}
                     if self.streams and not term["last"] and generator.random() < 0.5:
-                        request |= {"stream": 1, "stream_state": generator.choice(list(self.streams))}
+                        one, other = (generator.choice(list(self.streams)) for _ in range(2))
+                        request |= {
+                            "stream": 1, "stream_state": one, "mean": generator.randrange(2), "second_state": other,
+                        }
                     elif config.term_count > 1:
-                        request |= {"stream": 0, "stream_state": 0}
+                        request |= dict.fromkeys(("stream", "stream_state", "mean", "second_state"), 0)
                     group.append((request, *self.draw(request)))
                 requests += group
                 self.expect(group)
@@ -216,6 +221,8 @@ class Layer:
         signed = (np.array(sums) << request["doubled"])[:lanes] - reference
         if request.get("stream"):
             signed = self.streams[request["stream_state"]]
+            if request["mean"]:
+                signed = signed + self.streams[request["second_state"]] + 1
         return scale_sum(
             signed, self.multiplier[start:start + lanes],
             self.offset[start:start + lanes], SHIFTS[request["shift"]],
@@ -462,8 +469,9 @@ def test_no_cycle_is_lost(name):
     assert [b - a for a, b in pairwise(times[1:])] == [period] * 8
 
 
-def test_host_reads_back():
-    config = CONFIGS["wide"]
+@pytest.mark.parametrize("name", ["narrow", "wide", "wide_parameter_registers"])
+def test_host_reads_back(name):
+    config = CONFIGS[name]
     dut = Update(config)
     generator = random.Random(1)
 

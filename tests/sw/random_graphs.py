@@ -167,8 +167,7 @@ class _Builder:
         one = self.add([self.window(source, channels, (1, 1))], store)
         spikes = self.add([Stored(streams=(one,), exponent=12 - fraction)], self.fire())
         other = self.add([self.window(spikes, channels, (1, 1)), Stored(streams=(one,))], store)
-        pair = (other,) if self.on_core else (one, other)
-        both = self.add([Stored(streams=pair), self.window(spikes, channels, (1, 1))], store)
+        both = self.add([Stored(streams=(one, other)), self.window(spikes, channels, (1, 1))], store)
         if self.random.random() < 0.5:
             both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
                             Store(fraction_bits=fraction - 1))

@@ -62,6 +62,7 @@ def compile_network(
             LayerInfo(
                 name=placed.layer.name,
                 sources=tuple(term.term.source for term in placed.terms),
+                seconds=tuple(term.term.second or "" for term in placed.terms),
                 operands=tuple(term.term.operand or "" for term in placed.products),
                 channels=placed.layer.channels,
                 group_lanes=placed.group_lanes,

@@ -130,6 +130,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
         updates = [
             _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
             + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
+            + -(-lanes // config.updates) * (each.second is not None)
             for term, each in enumerate(placed.terms)
         ]
         for index in range(segments):

@@ -27,7 +27,7 @@ from spikeplane_hw.operand import copied_blocks
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
-from .program import decode_fields, decode_program
+from .program import decode_fields, decode_program, second_limit
 
 __all__ = ["Outcome", "interpret"]
 
@@ -167,9 +167,14 @@ class _Machine:
 
     def stored(self, segment: Segment) -> np.ndarray:
         """Return the stored integers of all lanes that a stream has at one place."""
-        word, _, _ = self.state_places(segment.stream_state, segment.lanes, 0)
-        codes = self.states[word]
-        return codes - (codes >> (STATE_WIDTH - 1) << STATE_WIDTH)
+        def read(row: int) -> np.ndarray:
+            word, _, _ = self.state_places(row, segment.lanes, 0)
+            codes = self.states[word]
+            return codes - (codes >> (STATE_WIDTH - 1) << STATE_WIDTH)
+
+        if segment.mean:
+            return read(segment.stream_state) + read(segment.second_state % second_limit(self.config)) + 1
+        return read(segment.stream_state)
 
     def scale(self, segment: Segment, total: np.ndarray) -> np.ndarray:
         """Return the currents of one term, exact."""

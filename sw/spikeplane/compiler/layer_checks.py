@@ -13,7 +13,7 @@ from .load_checks import verify_loads, verify_operands
 from .placement import identity_slots
 from .program import decode_fields, decode_program
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, must, verify_term
+from .term_checks import Held, ImageError, limit, must, verify_second, verify_term
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo
@@ -61,7 +61,7 @@ def verify_layers(image: "Image") -> None:
             raise ImageError(str(error)) from error
         if not info.name or info.name == INPUT or info.name in [each.name for each in image.layers[:index]]:
             raise ImageError(f"{where}: the name {info.name!r} is empty or another map's")
-        for name in ("sources", "taps"):
+        for name in ("sources", "seconds", "taps"):
             must(where, f"the number of {name}", len(getattr(info, name)), len(terms))
         if not d["logits"] and index == len(image.layers) - 1:
             raise ImageError(f"{where}: the program does not add it to the logits, which the last layer must be")
@@ -74,6 +74,7 @@ def verify_layers(image: "Image") -> None:
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
             verify_term(named, held, info.sources[number], info.taps[number], d, term, load,
                         last=term is terms[-1], streamed_last=ends)
+            verify_second(named, held, info.sources[number], info.seconds[number], term)
         next_state = _verify_states(where, image, info, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
         if d["store"]:

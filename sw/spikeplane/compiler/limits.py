@@ -214,7 +214,8 @@ def _reach(placed: "PlacedTerm") -> np.ndarray:
     if placed.term.kind is TermKind.PRODUCT:
         return np.full(placed.term.channels, placed.source.channels // placed.term.groups, np.int64)
     if placed.term.weight is None:
-        each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
+        stream = 1 << (STATE_WIDTH - 1 + (placed.second is not None))
+        each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: stream}
         return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
     weight = placed.term.weight.astype(np.int64)
     high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))

@@ -53,6 +53,8 @@ class PlacedTerm:
     """Slots of one channel group; 0: all groups have the same ones."""
     weight_step: int = 0
     """Of a product: slots of one time step of its operand, which lie side by side."""
+    second: SpikeMap | None = None
+    """Of a mean the other stream, as ``source``."""
     operand: SpikeMap | None = None
     operand_ring: int = 1
     """Steps that the operand's map holds, as ``ring``."""

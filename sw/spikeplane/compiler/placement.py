@@ -124,6 +124,7 @@ def place(
         placed_terms = [
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                second=None if term.second is None else streams[term.second],
                 operand=None if term.operand is None else maps[term.operand],
                 operand_ring=rings.get(term.operand or "", 1),
                 still=formats[term.source].replayed,

@@ -12,6 +12,7 @@ from spikeplane_hw.descriptor import (
     PROGRAM_WIDTH,
     Job,
     descriptor_words,
+    group_widths,
     job_layout,
     pass_layout,
 )
@@ -24,7 +25,8 @@ from .placed import PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields",
+           "second_limit"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -182,6 +184,11 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
+def second_limit(config: CoreConfig) -> int:
+    """Return modulo what the distance of two streams is."""
+    return 1 << group_widths(config)["state"]
+
+
 def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
@@ -261,6 +268,8 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
         "stream": term.kind is TermKind.STREAM,
+        "mean": placed.second is not None,
+        "second": 0 if placed.second is None else (placed.second.base - source.base) % second_limit(config),
         "shared": not term.scaled or placed.shares,
         "shortcut": placed.shares, "input_slots": 0,
         "input_group": placed.group_slots(config) if term.groups > 1 else 0,

@@ -69,7 +69,7 @@ def fitting_configurations(placement: Placement) -> list[str]:
 
 
 def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placement]]:
-    """Yield the network placed on ``config`` in every way, first as here, with the way in words."""
+    """Yield the network placed on ``config`` in every way that there is, first as here, with the way in words."""
     here = placement.schedule, placement.keeps_maps
     every = [(schedule, keep) for schedule in Schedule for keep in (True, False)]
     for schedule, keep in sorted(every, key=lambda way: way != here):
@@ -78,10 +78,13 @@ def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placem
             words.append(f"--schedule {schedule.value}")
         if keep is not placement.keeps_maps:
             words.append("kept maps" if keep else "--reuse-maps")
-        yield " and ".join(words), place(
-            placement.network, config, schedule, keep_maps=keep,
-            keep_states=placement.keeps_states, check=False,
-        )
+        try:
+            other = place(
+                placement.network, config, schedule, keep_maps=keep, keep_states=placement.keeps_states, check=False,
+            )
+        except CompileError:  # The core cannot run some of its groups of channels, however it is placed.
+            continue
+        yield " and ".join(words), other
 
 
 def _meets(placement: Placement, kind: Limit) -> bool:

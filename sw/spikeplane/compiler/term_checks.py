@@ -8,12 +8,13 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.input import INPUT
 from .placement import identity_slots
+from .program import second_limit
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:
     from .image import Image
 
-__all__ = ["Held", "ImageError", "limit", "must", "verify_term"]
+__all__ = ["Held", "ImageError", "limit", "must", "verify_second", "verify_term"]
 
 
 class ImageError(ValueError):
@@ -72,6 +73,21 @@ def verify_term(
     _verify_walk(where, held, places[source], source, layer, d, load)
     _verify_memories(where, held, layer, d, load)
     _verify_passes(where, held, taps, d)
+
+
+def verify_second(where: str, held: Held, source: str, second: str, d: dict[str, int]) -> None:
+    """Check where the other stream of a mean is."""
+    limit(where, "mean", d["mean"], int(second != ""), int(second != ""))
+    distance = 0
+    if d["mean"]:
+        if not d["stream"] or second not in held.streams:
+            raise ImageError(f"{where}: the mean is of {source!r} and {second!r}, which are no streams")
+        one, other = held.streams[source], held.streams[second]
+        must(where, f"the shape of {second!r}", *(
+            (each.steps, each.channels, each.height, each.width, each.pixel_slots) for each in (other, one)
+        ))
+        distance = (other.base - one.base) % second_limit(held.image.config)
+    limit(where, "second", d["second"], distance, distance)
 
 
 def _verify_walk(

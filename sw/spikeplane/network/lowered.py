@@ -69,6 +69,8 @@ class CoreTerm:
     """Of a product the map that stands in for the weights."""
     transposed: bool = False
     """Whether the channels of the operand are the output channels of a group, or its pixels."""
+    second: str | None = None
+    """Of a stream another one, both and one more are summed up, which M halves: see docs/core.md."""
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
@@ -88,7 +90,7 @@ class CoreTerm:
     @property
     def sources(self) -> tuple[str, ...]:
         """All maps that it reads."""
-        return (self.source,) if self.operand is None else (self.source, self.operand)
+        return tuple(name for name in (self.source, self.operand, self.second) if name is not None)
 
     @property
     def scaled(self) -> bool:
