@@ -1,19 +1,23 @@
-"""LUTs for each lane: lanes of the small configuration with the multiplexer that reads them out."""
+"""LUTs for each lane: lanes of the large configuration on an ECP5, and what reads their sums out."""
 
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
-from amaranth import Array, Module, Signal
+from amaranth import Module
 from amaranth.back import rtlil
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from figures import Figure, save
-from spikeplane_hw.config import SMALL
+from spikeplane_hw.config import LARGE
 from spikeplane_hw.lanes import Lanes, beat_layout
+from spikeplane_hw.sum_read import read_sums
 from spikeplane_hw.synthesis import PREPARE
+
+ECP5 = SimpleNamespace(device="LFE5U-85F")
 
 
 class LanesWithReadOut(wiring.Component):
@@ -44,19 +48,16 @@ class LanesWithReadOut(wiring.Component):
             lanes.weights.write_data.eq(self.weight),
             lanes.weights.address.eq(self.address),
         ]
-        for k in range(config.updates):
-            chunk = Array(lanes.sums[j * config.updates + k] for j in range(config.chunks))
-            picked = Signal(config.accumulator_width, name=f"picked_{k}")
-            m.d.sync += picked.eq(chunk[self.pick])
-            m.d.comb += self.sums[k].eq(picked)
+        picked = read_sums(m, config, lanes.sums, self.pick)
+        m.d.comb += [value.eq(chosen) for value, chosen in zip(self.sums, picked, strict=True)]
         return m
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         design = Path(folder) / "lanes.il"
-        design.write_text(rtlil.convert(LanesWithReadOut(SMALL), name="lanes"))
-        script = f"read_rtlil lanes.il\n{PREPARE}\nsynth_ecp5 -abc9 -top lanes\ntee -o stat.txt stat"
+        design.write_text(rtlil.convert(LanesWithReadOut(LARGE), name="lanes", platform=ECP5))
+        script = f"read_rtlil lanes.il\n{PREPARE}\nsynth_ecp5 -abc9 -nowidelut -top lanes\ntee -o stat.txt stat"
         (design.parent / "lanes.ys").write_text(script)
         command = "from pyosys import libyosys as y; y.run_pass('tee -q script lanes.ys', y.Design())"
         subprocess.run([sys.executable, "-c", command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -68,11 +69,11 @@ def main() -> None:
     luts = counts["LUT4"] + 2 * counts.get("CCU2C", 0)
     save("lanes", [
         Figure.at_most(
-            f"LUTs for each of {SMALL.lanes} lanes, {SMALL.banks} banks, "
-            f"{SMALL.accumulator_width}-bit accumulators, read-out included",
-            luts / SMALL.lanes, "LUT4", 55,
+            f"LUTs for each of {LARGE.lanes} lanes, {LARGE.banks} banks, "
+            f"{LARGE.accumulator_width}-bit accumulators, read-out included",
+            luts / LARGE.lanes, "LUT4", 42,
         ),
-        Figure("flip-flops for each lane", counts["TRELLIS_FF"] / SMALL.lanes, "FF"),
+        Figure("flip-flops for each lane", counts["TRELLIS_FF"] / LARGE.lanes, "FF"),
         Figure("block RAMs", counts["DP16KD"], "DP16KD"),
     ])
 

@@ -44,9 +44,8 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/banks.py", f"{TESTS}/test_banks.py",
-        ("queue.level < config.queue_depth - self.in_flight", "queue.level <= config.queue_depth - self.in_flight"),
+        ("bank.level < config.queue_depth - self.in_flight", "bank.level <= config.queue_depth - self.in_flight"),
         ("spike_read_latency(config) + 1 + (config", "spike_read_latency(config) + (config"),
-        ("(words.masks[e].any() | words.last)", "words.masks[e].any()"),
         ("count.eq(Mux(advance, 0, count + pops[e]))", "count.eq(count + pops[e])"),
         ("double.eq(advance & info.double & ~info.end)", "double.eq(advance & info.double)"),
         ("clear.eq((advance & info.end) | self.start)", "clear.eq(advance & info.end)"),
@@ -61,18 +60,39 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
+        ("return 5 + config.doubling_cycles", "return 5"),
+        ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
+        ("Mux(idle_2, 0, ram.ports.read_data)", "ram.ports.read_data"),
+        ("Mux(clear_3, 0, total)", "total"),
+        ("self.beat.clear | host.read", "self.beat.clear"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/popcount.py", f"{TESTS}/test_popcount.py",
         ("(a & b) ^ (c & d)", "(a & b) | (c & d)"),
         ("(x & y) | (carry & (x ^ y))", "x & y"),
-        ("return 5 + config.frugal", "return 5"),
-        ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
-        ("Mux(active_2[e], ram.ports.read_data, 0)", "ram.ports.read_data"),
+        ("add(m, low[1:], high[1:], carry)", "add(m, low[1:], high[1:], low[0])"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/accumulator.py", f"{TESTS}/test_accumulator.py",
+        ("(0 if d else c)", "c"),
+        ("(d if b else c)", "(c if b else d)"),
+        ("accumulator[i], accumulator[i - 1]", "accumulator[i], accumulator[i]"),
+        ("ones.single if len(ones.single)", "ones.single if 0"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/bank.py", f"{TESTS}/test_banks.py",
+        ("(blocked | (over & ~self.hold)) & ~self.advance", "blocked & ~self.advance"),
+        ("moves.eq(~blocked & ~self.hold)", "moves.eq(~self.hold)"),
+        ("few.eq(current.count == 2)", "few.eq(current.count == 3)"),
+        ("*below, low.any()", "*below"),
+        ("self.valid & (written.some | self.last)", "self.valid & written.some"),
     ),
     *mutants(
         "gateware", f"{HW}/update_issue.py", UPDATE_TESTS,
         ("d.logits | ~d.stored | d.replay", "d.logits | d.replay"),
         ("remaining >= config.updates", "remaining > config.updates"),
         ("cooldown.eq(self.loop - 1)", "cooldown.eq(self.loop - 2)"),
-        ("current.flag.eq(current.flag + d.output_rows)", "current.flag.eq(current.flag)"),
+        ("current.flag.eq(current.flag + map_rows(config, d))", "current.flag.eq(current.flag)"),
         ("current.initial.eq(0)", "current.initial.eq(current.initial)"),
     ),
     *mutants(
@@ -115,9 +135,12 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
-        ("counter_first.eq(~self.resume)", "counter_first.eq(1)"),
         ("(outer == 0) & ~resumed", "outer == 0"),
-        ("(row + 1)[: len(row)] == d.output_rows", "row == d.output_rows"),
+        ("(row + 1)[: len(row)] == map_rows(config, d)", "row == map_rows(config, d)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",
+        ("first.eq(~self.resume)", "first.eq(1)"),
     ),
     *mutants(
         "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",
@@ -145,6 +168,17 @@ GATEWARE = [
         ("Mux(chunk[5].first_term, 0, read", "Mux(0, 0, read"),
         ("chunk[6].valid & ~chunk[6].last_term", "chunk[6].valid"),
         ("Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)", "read_address"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/state_pack.py", UPDATE_TESTS,
+        ("fresh_10.eq(next_first == 0)", "fresh_10.eq(0)"),
+        ("upper_4.eq(first[-1])", "upper_4.eq(0)"),
+        ("narrow_4.eq(~packed | (pack > 1))", "narrow_4.eq(~packed)"),
+        ("word & ~packed_5.replicate(STATE_WIDTH)", "word"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/sum_read.py", UPDATE_TESTS,
+        ("Mux(other, 0, value)", "value"),
     ),
     *mutants(
         "gateware", f"{HW}/core.py", "tests/sw/device/test_stop.py",

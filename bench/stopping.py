@@ -17,7 +17,7 @@ __all__ = ["Stops", "measure", "stop_programs"]
 
 PROGRAMS = 1_000
 CORES = (TINY,)
-SETTINGS = range(Register.LAYERS.value, Register.INPUT_STEPS.value + 1)
+SETTINGS = range(Register.OUTER_STEPS.value, Register.INPUT_STEPS.value + 1)
 LONGEST = 20_000
 """Cycles that a program runs at most before it is stopped."""
 MOST_FLIPS = 16

@@ -17,7 +17,7 @@ from spikeplane.compiler.placement import CompileError
 from spikeplane.device.driver import Driver
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
+from spikeplane_hw.memory_map import EXACT_COUNTERS
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
 SEED = int(os.environ["COCOTB_RANDOM_SEED"])
@@ -91,12 +91,10 @@ def compare(driver: Driver, network, image, sample, expected, index: int) -> Non
     result = driver.run(sample)
     np.testing.assert_array_equal(result.sums, expected.sums[index].numpy())
     for layer, info in enumerate(image.layers):
-        found = result.counters[layer]
-        for counter in Counter:
-            if counter.value in EXACT_COUNTERS:
-                assert found[counter.value] == expected.counters[info.name][counter][index], (
-                    info.name, counter,
-                )
+        for counter in EXACT_COUNTERS if CONFIG.statistics else ():
+            assert result.counters[layer, counter.value] == expected.counters[info.name][counter][index], (
+                info.name, counter,
+            )
         if info.spikes is not None:
             spikes = expected.spikes[info.name][index].numpy()
             if image.schedule is Schedule.STORED:

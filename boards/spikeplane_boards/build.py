@@ -13,7 +13,7 @@ from amaranth.build import Platform
 from amaranth.build.run import BuildPlan
 from amaranth.vendor import LatticeECP5Platform
 from spikeplane_hw.identity import interface_hash
-from spikeplane_hw.synthesis import PREPARE
+from spikeplane_hw.synthesis import END_CARRIES, PREPARE
 
 from .board import Board, Top
 from .tools import BuildError, environment, versions
@@ -88,7 +88,7 @@ def prepare(board: Board, platform: Platform, device=None) -> BuildPlan:
         script_after_read=PREPARE,
         # The last step only gives cells nicer names, which takes a third of the time.
         synth_opts=f"{board.synthesis} -run begin:check",
-        script_after_synth="blackbox =A:whitebox",
+        script_after_synth=f"{END_CARRIES if isinstance(platform, LatticeECP5Platform) else ''}\nblackbox =A:whitebox",
         nextpnr_opts=f"{board.placing} --seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
 

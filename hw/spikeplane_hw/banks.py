@@ -1,13 +1,13 @@
 """Bank queues: each bank pops one active input a cycle, and all wait for each other after a pass."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .bank import Bank
 from .config import CoreConfig
 from .lanes import beat_layout
 from .memories import spike_read_latency
-from .queue import Queue
 
 __all__ = ["Banks", "pass_info_layout", "word_layout"]
 
@@ -21,26 +21,17 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
     })
 
 
-def pass_info_layout() -> data.StructLayout:
+def pass_info_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of what the lanes must know of a pass."""
     return data.StructLayout({
-        "reference": 1,  # active inputs count in the reference sum
+        "reference": config.reference_width,  # active inputs of a bank, or of all, count in the reference sum
         "double": 1,     # double the accumulators afterwards
         "end": 1,        # last pass of a segment
     })
 
 
-def lowest_bit(mask):
-    """Return the position of the lowest set bit of ``mask``, whose width is a power of two."""
-    if len(mask) == 1:
-        return mask[:0]
-    half = len(mask) // 2
-    low, high = mask[:half], mask[half:]
-    return Cat(Mux(low.any(), lowest_bit(low), lowest_bit(high)), ~low.any())
-
-
 class Banks(wiring.Component):
-    """Queues and event pickers of all banks.
+    """All banks, and what they wait for together.
 
     A bank runs ahead of the others up to the end of a pass. Between two passes no cycle is lost:
     the cycle in which the slowest bank pops its last event moves every bank on.
@@ -49,7 +40,7 @@ class Banks(wiring.Component):
     -------
     words : ``In(stream.Signature(word_layout(config)))``
         Words; a bank whose mask is zero stores nothing, but for the last word of a pass.
-    passes : ``In(stream.Signature(pass_info_layout()))``
+    passes : ``In(stream.Signature(pass_info_layout(config)))``
         One entry for each pass, not later than its first word.
     free : ``In(1)``
         ``update`` is done with a snapshot: one more segment may end.
@@ -67,11 +58,11 @@ class Banks(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.in_flight = spike_read_latency(config) + 1 + (config.wire_domain == "sync")
+        self.in_flight = spike_read_latency(config) + 1 + config.wire_registers
         """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
-            "passes": In(stream.Signature(pass_info_layout())),
+            "passes": In(stream.Signature(pass_info_layout(config))),
             "free": In(1),
             "start": In(1),
             "beat": Out(beat_layout(config)),
@@ -84,15 +75,9 @@ class Banks(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        # `few`: at most one bit of the mask is set. It is kept beside the mask because the decision
-        # to move on is taken by all banks together, the longest path of the core.
-        entry_layout = data.StructLayout({
-            "mask": config.word_slots, "few": 1, "weight": config.weight_address_width, "last": 1,
-        })
-
-        # A beat that doubles adds nothing in a frugal core: the queues are held in that cycle.
+        # If accumulators double in cycles of their own, the queues are held in them.
         double = Signal()
-        hold = double if config.frugal else Const(0)
+        hold = double if config.doubling_cycles else Const(0)
         advance = Signal()
         finished = Signal(config.banks)
         rooms = Signal(config.banks)
@@ -100,78 +85,44 @@ class Banks(wiring.Component):
         counts = []
 
         stage = Signal(beat_layout(config))
-        positions = Signal(data.ArrayLayout(range(config.word_slots), config.banks))
-        bases = Signal(data.ArrayLayout(config.weight_address_width, config.banks))
-
         words = Signal(word_layout(config))
         words_valid = Signal()
         m.d[config.wire_domain] += [words.eq(self.words.p), words_valid.eq(self.words.valid)]
 
         for e in range(config.banks):
-            queue = Queue(entry_layout, config.queue_depth)
-            m.submodules[f"queue_{e}"] = queue
-            written = Signal(entry_layout, name=f"written_{e}")
-            head = Signal(entry_layout, name=f"head_{e}")
-            current = Signal(entry_layout, name=f"current_{e}")
-            valid = Signal(name=f"valid_{e}")
-            rest = Signal(config.word_slots, name=f"rest_{e}")
-            rest_few = Signal(name=f"rest_few_{e}")
+            m.submodules[f"bank_{e}"] = bank = Bank(config)
             count = Signal(config.weight_address_width + 1, name=f"count_{e}")
-            load = Signal(name=f"load_{e}")
-            over = Signal(name=f"over_{e}")
             m.d.comb += [
-                written.mask.eq(words.masks[e]),
-                written.few.eq(~(written.mask & (written.mask - 1)).any()),
-                written.weight.eq(words.weight),
-                written.last.eq(words.last),
-                queue.i.payload.eq(written),
-                queue.i.valid.eq(
-                    words_valid & (words.masks[e].any() | words.last)
-                ),
-                rooms[e].eq(queue.level < config.queue_depth - self.in_flight),
-                head.eq(queue.o.payload),
-                rest.eq(current.mask & (current.mask - 1)),
-                rest_few.eq(~(rest & (rest - 1)).any()),
-                pops[e].eq(valid & current.mask.any() & ~hold),
-                finished[e].eq(over & ~hold),
-                load.eq(~valid | (current.few & ~hold & (~current.last | advance))),
-                queue.o.ready.eq(load),
+                bank.mask.eq(words.masks[e]),
+                bank.weight.eq(words.weight),
+                bank.last.eq(words.last),
+                bank.valid.eq(words_valid),
+                bank.hold.eq(hold),
+                bank.advance.eq(advance),
+                rooms[e].eq(bank.level < config.queue_depth - self.in_flight),
+                pops[e].eq(bank.pop),
+                finished[e].eq(bank.finished),
+                self.beat.address[e].eq(bank.base + bank.position),
             ]
-            # `over` is valid & current.last & current.few, kept for the same reason.
-            with m.If(~hold):
-                m.d.sync += [
-                    current.mask.eq(rest),
-                    current.few.eq(rest_few),
-                    over.eq(valid & current.last & rest_few),
-                ]
-            with m.If(load):
-                m.d.sync += [
-                    current.eq(head),
-                    valid.eq(queue.o.valid),
-                    over.eq(queue.o.valid & head.last & head.few),
-                ]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))
-            # What it popped in all, in the cycle after its end; a frugal core has the time at once.
+            # What it popped in all, in the cycle after its end; a core with a slower clock has the time at once.
             popped = Signal.like(count, name=f"popped_{e}")
             m.d[config.wire_domain] += popped.eq(count + pops[e])
             counts.append(popped)
-            m.d.sync += [
-                positions[e].eq(lowest_bit(current.mask)),
-                bases[e].eq(current.weight),
-            ]
 
         m.d.sync += self.room.eq(rooms.all())
 
+        # What decides is at hand in registers: an entry has come before its pass is popped.
+        info = Signal(pass_info_layout(config))
+        info_valid = Signal()
+        m.d.comb += self.passes.ready.eq(~info_valid | advance)
+        with m.If(self.passes.ready):
+            m.d.sync += [info.eq(self.passes.p), info_valid.eq(self.passes.valid)]
+
         # One snapshot: taken when a segment's last beat leaves, given back by `free`.
         snapshot_free = Signal(init=1)
-        info = self.passes.p
-        m.d.comb += [
-            advance.eq(
-                finished.all() & self.passes.valid & (~info.end | snapshot_free | self.free)
-            ),
-            self.passes.ready.eq(advance),
-        ]
+        m.d.comb += advance.eq(finished.all() & info_valid & (~info.end | snapshot_free | self.free))
         with m.If(advance & info.end):
             m.d.sync += snapshot_free.eq(0)
         with m.Elif(self.free):
@@ -188,9 +139,9 @@ class Banks(wiring.Component):
             stage.reference.eq(info.reference),
             stage.end.eq(advance & info.end),
         ]
-        m.d.comb += self.beat.eq(stage)
-        for e in range(config.banks):
-            m.d.comb += self.beat.address[e].eq(bases[e] + positions[e])
+        m.d.comb += [
+            self.beat[name].eq(stage[name]) for name in ("active", "double", "clear", "reference", "end")
+        ]
         m.d.sync += self.events.eq(sum(pops[e] for e in range(config.banks)))
 
         # Longest queue of each pass: a pipelined tree, since passes may end in every cycle.

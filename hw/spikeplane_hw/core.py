@@ -16,9 +16,11 @@ from .lanes import Lanes
 from .map_places import MapPlaces
 from .memories import HOST_READ_LATENCY
 from .memory_map import Space, memory_map
+from .operand import Operand
 from .queue import Queue
 from .registers import Registers
 from .sequencer import Sequencer
+from .statistics import Statistics
 from .synthesis import COLLISIONS_UNDEFINED
 from .update import Update
 from .walker import Walker
@@ -70,6 +72,9 @@ class Core(wiring.Component):
         update = Update(config)
         writer = EventWriter(config)
         m.submodules.sequencer = stoppable(sequencer)
+        if config.statistics:
+            statistics = Statistics(config)
+            m.submodules.statistics = stoppable(statistics)
         m.submodules.places = stoppable(places)
         m.submodules.walker = stoppable(walker)
         m.submodules.segments = stoppable(segments)
@@ -119,16 +124,40 @@ class Core(wiring.Component):
             walker.output_flags.eq(places.output_flags),
             walker.time.eq(places.time),
             walker.age.eq(places.age),
-            sequencer.events.eq(banks.events),
-            sequencer.longest.eq(banks.longest),
-            sequencer.longest_valid.eq(banks.longest_valid),
-            sequencer.saturations.eq(update.saturations),
-            sequencer.spikes.eq(update.spikes),
             sequencer.run.eq(registers.run),
             sequencer.resume.eq(registers.resume),
-            sequencer.layers.eq(registers.layers),
             sequencer.outer_steps.eq(registers.outer_steps),
         ]
+
+        if config.statistics:
+            m.d.comb += [
+                statistics.busy.eq(sequencer.busy),
+                statistics.resume.eq(registers.resume),
+                statistics.initial.eq(sequencer.initial),
+                statistics.advance.eq(sequencer.advance),
+                statistics.counting.eq(sequencer.counting),
+                statistics.settle.eq(sequencer.settle),
+                sequencer.settled.eq(statistics.settled),
+                statistics.events.eq(banks.events),
+                statistics.longest.eq(banks.longest),
+                statistics.longest_valid.eq(banks.longest_valid),
+                statistics.saturations.eq(update.saturations),
+                statistics.spikes.eq(update.spikes),
+                statistics.address.eq(bus.address),
+            ]
+        else:
+            m.d.comb += sequencer.settled.eq(1)
+
+        operand = None
+        if config.term_count > 1:
+            m.submodules.operand = operand = stoppable(Operand(config))
+            connect(m, operand.write, lanes.operand)
+            m.d.comb += [
+                operand.load.eq(sequencer.load),
+                operand.start.eq(sequencer.load_start),
+                operand.offset.eq(places.input_offset),
+                sequencer.load_idle.eq(operand.idle),
+            ]
 
         # A segment request waits until its snapshot is taken, so an empty queue means that nothing is
         # on its way through fetch, banks and lanes either.
@@ -167,8 +196,6 @@ class Core(wiring.Component):
         program_read, program_write = program.read_port(), program.write_port()
         planes = memory("planes", map_of[Space.PASSES].width, map_of[Space.PASSES].depth)
         plane_read, plane_write = planes.read_port(), planes.write_port()
-        counters = memory("counters", map_of[Space.COUNTERS].width, map_of[Space.COUNTERS].depth)
-        counter_read, counter_write = counters.read_port(), counters.write_port()
         flags = memory("row_flags", 1, config.row_flag_count)
         flag_read, flag_write = flags.read_port(), flags.write_port()
         spikes = memory("spikes", config.word_width, config.spike_depth)
@@ -185,11 +212,6 @@ class Core(wiring.Component):
             plane_write.addr.eq(bus.address),
             plane_write.data.eq(written_word(bus.write_data, map_of[Space.PASSES])),
             plane_write.en.eq(write[Space.PASSES]),
-            counter_read.addr.eq(Mux(sequencer.busy, sequencer.counter_address, bus.address)),
-            sequencer.counter_read.eq(counter_read.data),
-            counter_write.addr.eq(sequencer.counter_address),
-            counter_write.data.eq(sequencer.counter_data),
-            counter_write.en.eq(sequencer.counter_write),
             # Row flags: set by layers and events, cleared before a layer and with the input map.
             flag_read.addr.eq(walker.flag_address),
             flag_read.en.eq(walker.flag_enable),
@@ -229,9 +251,10 @@ class Core(wiring.Component):
         slot_enable = Signal(config.word_slots)
         spike_address = Signal.like(spike_read.addr)
         word = Signal(config.word_width)
+        read_address = fetch.address if operand is None else Mux(operand.idle, fetch.address, operand.address)
         with m.If(sequencer.busy):
             m.d.comb += [
-                spike_address.eq(fetch.address),
+                spike_address.eq(read_address),
                 chunk.eq(update.spike_write.data),
                 chunk_slot.eq(update.spike_write.slot),
                 chunk_enable.eq(update.spike_write.enable),
@@ -248,6 +271,7 @@ class Core(wiring.Component):
         m.d.comb += [
             slot_enable.eq(Mux(chunk_enable, chunk_mask << chunk_slot[:offset_width], 0)),
             fetch.data.eq(word),
+            *([] if operand is None else [operand.data.eq(word)]),
             writer.read_data.eq(word),
         ]
         # What `spike_read_latency` counts.
@@ -302,11 +326,12 @@ class Core(wiring.Component):
         ]
         # Words that lie here are there early, and wait for a cycle before and as they are chosen from.
         local: dict = {Space.REGISTERS: registers.read_data, Space.SPIKES: word}
-        for space, port in (
-            (Space.PROGRAM, program_read), (Space.PASSES, plane_read), (Space.COUNTERS, counter_read)
-        ):
+        read = {Space.PROGRAM: program_read.data, Space.PASSES: plane_read.data}
+        if config.statistics:
+            read[Space.COUNTERS] = statistics.data
+        for space, data in read.items():
             local[space] = Signal(map_of[space].width, name=f"local_{space.name.lower()}")
-            m.d[config.wire_domain] += local[space].eq(port.data)
+            m.d[config.wire_domain] += local[space].eq(data)
         local_data = Signal(max(map_of[space].width for space in local))
         with m.Switch(bus.space):
             for space, data in local.items():

@@ -1,17 +1,35 @@
-"""Descriptors of layers and terms, and plane passes: the program of a core, one layout for compiler and gateware."""
+"""The program of a core, a stream of jobs, and its plane passes: one layout for compiler and gateware."""
 
 from amaranth import signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["PROGRAM_WIDTH", "descriptor_words", "event_layout", "group_widths", "layer_layout", "pass_layout",
-           "program_depth", "program_words", "term_layout"]
+__all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "descriptor_words", "event_layout", "group_widths", "job_layout",
+           "layer_layout", "load_layout", "map_rows", "pass_layout", "pool_width", "program_depth", "program_words",
+           "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
+POOL_LIMIT = 7
+"""Rows and columns that a pool on the way out has at most."""
+
+
+class Job(enum.Enum, shape=3):
+    """What a core does next. A job is the first field of its descriptor, in its first word."""
+
+    END = 0
+    """An outer step is over: begin again with the first job, or end the run."""
+    LAYER = 1
+    """The settings of a layer."""
+    TERM = 2
+    """Those of its next term."""
+    LOAD = 3
+    """Copy a spike map into the weight banks: the operand of a product."""
+    WALK = 4
+    """Run the layer: its terms are there."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -26,19 +44,31 @@ def group_widths(config: CoreConfig) -> dict[str, int]:
     }
 
 
+def pool_width(config: CoreConfig) -> int:
+    """Return the width of places in the memory of pools, which count channel groups: `chunks` chunks."""
+    return ceil_log2(config.pool_depth // config.chunks) if config.pool_depth else 0
+
+
+def map_rows(config: CoreConfig, layer):
+    """Return the rows of a layer's output map, of a descriptor as fields or as signals."""
+    return layer["map_rows" if config.pool_depth else "output_rows"]
+
+
 def layer_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
     slot = unsigned(config.slot_width)
     flag = unsigned(ceil_log2(config.row_flag_count))
-    several = int(config.term_count > 1)
+    several, pools = int(config.term_count > 1), int(config.pool_depth > 0)
     return data.StructLayout({
+        "job": Job,
         "terms": ceil_log2(config.term_count),  # terms less one; their descriptors follow
-        "output_rows": config.side_width,  # height of the output map
-        "output_columns": config.side_width,  # width of the output map
+        "output_rows": config.side_width,  # rows of sums; those of the output map but for a pool
+        "output_columns": config.side_width,  # columns of sums
         "steps": 8,                  # time steps of this layer in one run: T_inner
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
-        # Output-channel groups of P lanes.
+        # Output-channel groups, of P lanes each or of fewer.
         "groups": range(1 + (1 << max(group_widths(config)["parameter"], group_widths(config)["logit"]))),
+        "group_lanes": range(1, config.lanes + 1) if several else 0,  # lanes used in all but the last
         "last_lanes": range(1, config.lanes + 1),  # lanes used in the last channel group
         # Neuron update.
         "logits": 1,                 # add sums to the logits instead of updating neurons
@@ -53,13 +83,29 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
         "state_base": group_widths(config)["state"],  # first states of the layer
         "state_step": group_widths(config)["state"] * several,  # states of one time step of a stream, else 0
-        # Spike output.
+        # Spike output. Spikes of a pool's window are one spike; windows lie side by side.
+        "pool_rows": pools * ceil_log2(POOL_LIMIT),     # rows of a window, less one
+        "pool_columns": pools * ceil_log2(POOL_LIMIT),  # columns of a window, less one
+        "map_rows": pools * config.side_width,          # height of the output map
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
         "output_pixel": config.pixel_width,  # slots of an output pixel
         "output_flags": flag,        # first row flag of the output map
         "output_ring": exact_log2(config.tap_count),  # steps of a map that taps read, less one, or 0
     })
+
+
+def _source_fields(config: CoreConfig) -> dict:
+    """Return the fields that say where a map is, which are the first ones of all that read one."""
+    slot = unsigned(config.slot_width)
+    return {
+        "job": Job,
+        "input_base": slot,          # first slot of the row where the first window starts, or of an operand
+        "input_step": slot,          # slots of one time step of the input map
+        "input_rows": config.side_width,  # height of the input map
+        "streamed": 1,               # the input of the network: advances by input_step each outer step
+        "input_ring": exact_log2(config.tap_count),  # steps of the input map less one, or 0
+    }
 
 
 def term_layout(config: CoreConfig) -> data.StructLayout:
@@ -70,38 +116,37 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
     pixel = config.pixel_width
     several = int(config.term_count > 1)
     return data.StructLayout({
+        **_source_fields(config),
         # Window walk over the input map.
-        "input_base": slot,          # first slot of the row where the first window starts
-        "input_step": slot,          # slots of one time step of the input map
         "input_row": slot,           # slots of a row of the input map: width * slots per pixel
-        "input_rows": config.side_width,  # height of the input map
         "row_stride": slot,          # slots between the windows of two output rows
-        "column_stride": pixel + 2,  # slots between the windows of two output columns
+        "column_stride": pixel + 2 + several,  # slots between the windows of two output columns
         "pad_slots": pixel + 3,      # slots left of column 0 where the first window starts
         "pad_rows": 3,               # rows above row 0 where the first window starts
-        "stride": 2,                 # rows between the windows of two output rows: 1 or 2
+        "stride": 2 + several,       # rows between the windows of two output rows
         "kernel_rows": 3,            # rows of a window, 1 to 7
         "kernel_slots": slot,        # slots of a row of a window
         "input_flags": unsigned(ceil_log2(config.row_flag_count)),  # first row flag of the input map
         "skip_silent": 1,            # input rows have valid flags: leave silent ones out
-        "streamed": 1,               # the input of the network: advances by input_step each outer step
-        "streamed_last": 1,          # nothing reads it after this layer; only of a layer's last term
+        "streamed_last": 1,          # nothing reads the streamed map after this layer; only of a layer's last term
         # Maps of a few steps, for memory-free neurons.
-        "input_ring": exact_log2(config.tap_count),  # steps of the input map less one, or 0
         "input_ring_slots": slot if config.tap_count > 1 else 0,  # slots of all of them
         "pass_base": ceil_log2(config.pass_count),   # first pass of the term
         "pass_last": ceil_log2(config.pass_count),   # its last pass
         # Weights and parameters.
         "weight_base": weight,       # first slot of the term in every weight bank
         "weight_group": weight,      # slots of one channel group, all planes
+        "weight_step": config.weight_address_width * several,  # of an operand: slots of one time step, else 0
         "doubled": 1,                # weights are odd integers: signed sum = 2 * sum - reference
         "parameter_base": group_widths(config)["parameter"],  # first parameters of the term
         "shift": range(len(SHIFTS)),  # index into SHIFTS
         # A stream: there is no window; addresses and sizes are states, in channel groups. Never the last
         # term of a layer, with which potentials are read.
         "stream": several,
-        # A shortcut: group g reads the slots from g * input_group on of its pixel's input_slots, if there
-        # are any, all with the same weights.
+        "mean": several,             # of two streams: their sum and one more, which its parameters halve
+        "second": group_widths(config)["state"] * several,  # states from the one to the other
+        # Group g reads the slots of a pixel from g * input_group on: heads, and shortcuts, which read no more
+        # than the pixel's input_slots, all with the same weights; so do pools, in rows and, by passes, columns.
         "shared": several,           # all channel groups have the same parameters
         "shortcut": several,
         "input_group": pixel * several,
@@ -109,20 +154,48 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
     })
 
 
+def load_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of the descriptor of a load: a spike map becomes the {0,1} weights of a product, see operand.py.
+
+    It is as long as that of a term: both are read into one register, where the fields of a map lie alike.
+    """
+    slot = unsigned(config.slot_width)
+    fields = {
+        **_source_fields(config),
+        "transposed": 1,             # channels of the map are lanes; else its pixels are
+        "input_pixel": config.pixel_width,  # slots of a pixel
+        "input_group": slot,         # slots from one channel group's part of the map to the next one's
+        "groups": layer_layout(config)["groups"].shape,
+        "steps": layer_layout(config)["steps"].shape,
+        "weight_base": config.weight_address_width,
+        "weight_slots": config.weight_address_width,  # of one channel group and step
+        "blocks": range(config.lanes // config.banks + 1),  # of E lanes each: slots of a pixel, or E pixels
+    }
+    used = data.StructLayout(fields).size
+    return data.StructLayout(fields | {"unused": max(0, term_layout(config).size - used)})
+
+
+def job_layout(config: CoreConfig, job: Job) -> data.StructLayout:
+    """Return the layout of a job's descriptor."""
+    layouts = {Job.LAYER: layer_layout, Job.TERM: term_layout, Job.LOAD: load_layout}
+    return layouts[job](config) if job in layouts else data.StructLayout({"job": Job})
+
+
 def descriptor_words(layout: data.StructLayout) -> int:
     """Return how many program words a descriptor of this layout takes."""
     return -(-layout.size // PROGRAM_WIDTH)
 
 
-def program_words(config: CoreConfig, terms: int) -> int:
-    """Return how many words a layer with so many terms takes."""
-    return descriptor_words(layer_layout(config)) + terms * descriptor_words(term_layout(config))
+def program_words(config: CoreConfig, terms: int, loads: int = 0) -> int:
+    """Return how many words a layer with so many terms and loads takes."""
+    counts = {Job.LAYER: 1, Job.LOAD: loads, Job.TERM: terms, Job.WALK: 1}
+    return sum(count * descriptor_words(job_layout(config, job)) for job, count in counts.items())
 
 
 def program_depth(config: CoreConfig) -> int:
-    """Return how many words the program memory has: every other layer may have a second term."""
+    """Return how many words the program memory has: every other layer may have a second term, and it ends."""
     once, twice = (config.layer_count * program_words(config, terms) for terms in (1, 2))
-    return once if config.term_count == 1 else (once + twice) // 2
+    return 1 + (once if config.term_count == 1 else (once + twice) // 2)
 
 
 def pass_layout(config: CoreConfig) -> data.StructLayout:
@@ -131,7 +204,8 @@ def pass_layout(config: CoreConfig) -> data.StructLayout:
         "input_offset": config.slot_width,  # first slot of the input plane, from input_base
         "weight_offset": config.weight_address_width,  # first slot of the weight plane
         "delay": config.delay_width,  # age of the input plane in steps; tap_count: there is none
-        "reference": 1,  # this weight plane counts in the reference sum
+        "banks": config.mask_width,  # banks that read the input
+        "reference": config.reference_width,  # whether the weight plane of a bank counts in the reference sum
         "double": 1,     # double the accumulators after this pass
     })
 

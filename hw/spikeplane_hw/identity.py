@@ -8,7 +8,7 @@ from amaranth.lib import data, enum
 
 from . import frame, memory_map, neuron
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, event_layout, layer_layout, pass_layout, term_layout
+from .descriptor import PROGRAM_WIDTH, Job, event_layout, layer_layout, load_layout, pass_layout, term_layout
 from .neuron_unit import parameter_layout
 
 __all__ = ["interface_hash", "shared"]
@@ -20,7 +20,7 @@ NUMBERS = (
               "TABLE_INDEX_WIDTH", "TABLE_INDEX_SHIFT", "TABLE_CODE_WIDTH")),
 )
 ENUMERATIONS = (frame.Command, frame.Status, memory_map.Space, memory_map.Register, memory_map.Control,
-                memory_map.Counter, neuron.Reset)
+                memory_map.Counter, neuron.Reset, Job)
 
 
 def describe_layout(layout: data.Layout) -> Iterator[tuple]:
@@ -41,6 +41,7 @@ def shared(config: CoreConfig) -> dict[str, list[tuple]]:
     layouts = {
         "layer": layer_layout(config),
         "term": term_layout(config),
+        "load": load_layout(config),
         "pass": pass_layout(config),
         "event": event_layout(),
         "parameter": parameter_layout(),

@@ -5,12 +5,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .accumulator import next_sum
 from .config import CoreConfig
 from .memories import HostPort, read_mostly_ram
+from .operand import operand_write
+from .popcount import Ones, count_for_adder, popcount
 from .synthesis import COPY
 
-__all__ = ["Lanes", "beat_layout", "lanes_latency", "popcount"]
-
+__all__ = ["Lanes", "beat_layout", "lanes_latency"]
 
 LANES_PER_COPY = 16
 """Lanes that share a copy of the control signals."""
@@ -25,49 +27,16 @@ def beat_layout(config: CoreConfig) -> data.StructLayout:
         "active": config.banks,
         "double": 1,
         "clear": 1,
-        "reference": 1,
+        "reference": config.reference_width,
         "end": 1,
     })
 
 
-def popcount(m: Module, bits):
-    """Return the number of ones in ``bits``, a power of two of them; intermediate values go to ``m``.
-
-    It is made of gates instead of adders, since short sums are smaller without a carry chain: four
-    bits are counted by three LUT4, eight by eleven.
-    """
-    if len(bits) == 1:
-        return bits
-    count = Signal(range(len(bits) + 1), name="ones")
-    if len(bits) == 2:
-        m.d.comb += count.eq(Cat(bits[0] ^ bits[1], bits[0] & bits[1]))
-        return count
-    if len(bits) == 4:
-        a, b, c, d = bits
-        m.d.comb += count.eq(Cat(
-            a ^ b ^ c ^ d,
-            (a & b) ^ (c & d) ^ ((a ^ b) & (c ^ d)),
-            a & b & c & d,
-        ))
-        return count
-    half = len(bits) // 2
-    carry = Const(0)
-    for i, (x, y) in enumerate(zip(popcount(m, bits[:half]), popcount(m, bits[half:]), strict=True)):
-        following = Signal(name="carry")
-        m.d.comb += [
-            count[i].eq(x ^ y ^ carry),
-            following.eq((x & y) | (carry & (x ^ y))),
-        ]
-        carry = following
-    m.d.comb += count[-1].eq(carry)
-    return count
-
-
 def lanes_latency(config: CoreConfig) -> int:
     """Return the cycles from a beat with ``end`` to ``done``."""
-    # Sums of a frugal core go to the snapshot from the accumulators, a cycle after they are there:
+    # With cycles that only double, sums go to the snapshot from the accumulators, a cycle later:
     # an adder then has no other reader than its accumulator, and the two share a logic cell.
-    return 5 + config.frugal
+    return 5 + config.doubling_cycles
 
 
 class Lanes(wiring.Component):
@@ -86,9 +55,12 @@ class Lanes(wiring.Component):
     reference_sum : ``Out(accumulator_width)``
         The snapshot's reference sum.
     rotate : ``In(1)``
-        Only if ``config.frugal``: the snapshot's lanes move down by one, lane 0 becomes the last.
+        Only if ``config.rotating_snapshot``: the snapshot's lanes move down by one, lane 0 becomes the last.
     weights : ``In(HostPort(lanes, weight_depth * banks))``
         Host access; word ``slot * banks + bank``.
+    operand : ``In(operand_write(config))``
+        Only if the configuration has several terms: write some lanes' weights of a bank, while nothing else
+        reads or writes any.
     """
 
     def __init__(self, config: CoreConfig):
@@ -101,6 +73,7 @@ class Lanes(wiring.Component):
             "reference_sum": Out(config.accumulator_width),
             "rotate": In(1),
             "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
+            **({"operand": In(operand_write(config))} if config.term_count > 1 else {}),
         })
 
     def elaborate(self, platform):
@@ -111,9 +84,13 @@ class Lanes(wiring.Component):
         host_bank = host.address[:bank_width]
         host_slot = host.address[bank_width:]
 
-        control = Signal(data.StructLayout({"double": 1, "clear": 1, "reference": 1, "end": 1}))
+        control = Signal(data.StructLayout(
+            {"double": 1, "clear": 1, "reference": config.reference_width, "end": 1}
+        ))
         m.d.comb += [
-            control[name].eq(self.beat[name]) for name in ("double", "clear", "reference", "end")
+            *(control[name].eq(self.beat[name]) for name in ("double", "reference", "end")),
+            # What the host reads is added to nothing.
+            control.clear.eq(self.beat.clear | host.read),
         ]
         controls = [control]
         for cycle in range(1, self.latency):
@@ -128,86 +105,94 @@ class Lanes(wiring.Component):
         active_2 = Signal.like(active)
         active_3 = Signal.like(active)
         write_1 = Signal(config.banks)
-        write_data_1 = Signal(config.lanes)
+        write_data_1 = Signal(config.lanes, reset_less=True)
         m.d.sync += [
             active_1.eq(active),
             active_2.eq(active_1),
             active_3.eq(active_2),
             write_1.eq(Mux(host.write, 1 << host_bank, 0)),
         ]
+        slot, data_0 = host_slot, host.write_data
+        blocks_1 = Const(1)
+        if config.term_count > 1:
+            operand, blocks = self.operand, config.lanes // config.banks
+            blocks_1 = Signal(blocks)
+            with m.If(operand.enable):
+                m.d.sync += write_1.eq(1 << operand.bank)
+            m.d.sync += blocks_1.eq(Mux(operand.enable, 1 << operand.block, ~0))
+            slot = Mux(operand.enable, operand.slot, host_slot)
+            data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
+        writing = host.write | operand.enable if config.term_count > 1 else host.write
         # What the host writes is still there in cycle 1, but far away from many lanes.
-        m.d["comb" if config.frugal else "sync"] += write_data_1.eq(host.write_data)
+        m.d[config.wire_domain if config.term_count == 1 else "sync"] += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
         rows = [Signal(config.lanes, name=f"row_{e}", reset_less=True) for e in range(config.banks)]
         for start in range(0, config.lanes, LANES_PER_MEMORY):
             lanes = slice(start, min(start + LANES_PER_MEMORY, config.lanes))
+            enable_1 = blocks_1
+            if config.term_count > 1:
+                enable_1 = blocks_1[lanes.start // config.banks:lanes.stop // config.banks]
             for e in range(config.banks):
                 m.submodules[f"weights_{e}_{start}"] = ram = read_mostly_ram(
-                    lanes.stop - start, config.weight_depth, platform
+                    lanes.stop - start, config.weight_depth, platform,
+                    granularity=config.banks if config.term_count > 1 else None,
                 )
                 address_1 = Signal(
-                    config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY
+                    config.weight_address_width, name=f"address_{e}_{start}", attrs=COPY, reset_less=True
                 )
                 m.d.sync += address_1.eq(
-                    Mux(host.read | host.write, host_slot, self.beat.address[e])
+                    Mux(writing | host.read, slot, self.beat.address[e])
                 )
                 m.d.comb += [
                     ram.ports.read_address.eq(address_1),
                     ram.ports.read_enable.eq(active_1[e]),
                     ram.ports.write_address.eq(address_1),
-                    ram.ports.write_enable.eq(write_1[e]),
+                    ram.ports.write_enable.eq(Mux(write_1[e], enable_1, 0)),
                     ram.ports.write_data.eq(write_data_1[lanes]),
                 ]
-                m.d.sync += rows[e][lanes].eq(Mux(active_2[e], ram.ports.read_data, 0))
+                idle_2 = Signal(name=f"idle_2_{e}_{start}", attrs=COPY)
+                m.d.sync += [
+                    idle_2.eq(~active_1[e]),
+                    rows[e][lanes].eq(Mux(idle_2, 0, ram.ports.read_data)),
+                ]
 
         # Cycle 3: active weights are counted, a column of the rows for each lane.
         columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
-        columns.append(active_3 & controls[3].reference.replicate(config.banks))
+        columns.append(active_3 & controls[3].reference.replicate(config.banks // config.reference_width))
         # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
-        # from here or in cycle 5.
+        # from here or in cycle 5. From here, it need not be in the accumulator afterwards: the next
+        # beat's `clear` resets the register then.
+        alone = config.doubling_cycles  # only the accumulator reads the adder
+        snapshots = [
+            Signal(config.accumulator_width, name=f"snapshot_{lane}", reset_less=True)
+            for lane in range(len(columns))
+        ]
+        m.d.comb += Cat(*self.sums, self.reference_sum).eq(Cat(snapshots))
         for lane, column in enumerate(columns):
             if lane % LANES_PER_COPY == 0:
                 # Thousands of bits hang on these signals; copies keep their wires short.
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
-                m.d.sync += control_4.eq(controls[3])
-                end = controls[5].end if config.frugal else control_4.end
-            if lane == config.lanes:
-                name, snapshot = "reference", self.reference_sum
+                clear_3 = Signal(name=f"clear_3_{lane}", attrs=COPY)
+                m.d.sync += [control_4.eq(controls[3]), clear_3.eq(controls[2].clear)]
+                end = controls[5].end if alone else control_4.end
+            name = "reference" if lane == config.lanes else f"lane_{lane}"
+            ones = Ones.of(popcount(m, column)) if alone else count_for_adder(m, column)
+            ones_4 = ones.registered(m, name)
+            accumulator = Signal(config.accumulator_width, name=f"accumulator_{name}", reset_less=True)
+            total = next_sum(m, platform, accumulator, ones_4, control_4.double, exclusive=alone)
+            if alone:
+                m.d.sync += accumulator.eq(Mux(control_4.clear, ones_4.number, total))
             else:
-                name, snapshot = f"lane_{lane}", self.sums[lane]
-            count = Signal(range(config.banks + 1), name=f"count_{name}", reset_less=True)
-            accumulator = Signal(
-                config.accumulator_width, name=f"accumulator_{name}", reset_less=True
-            )
-            total = Signal.like(accumulator, name=f"total_{name}")
-            m.d.sync += [count.eq(popcount(m, column)), accumulator.eq(total)]
-            if config.frugal:
-                # Nothing is added while doubling, so both take one logic cell a bit: the carry
-                # chain may run on the wire that selects, its sum is not used then.
-                fill = control_4.double.replicate(config.accumulator_width - len(count))
-                m.d.comb += total.eq(
-                    Mux(control_4.double, accumulator << 1, accumulator + Cat(count, fill))
-                )
-                with m.If(control_4.clear):
-                    m.d.comb += total.eq(count)
-                if lane != config.lanes:
-                    with m.If(self.rotate):
-                        m.d.sync += snapshot.eq(self.sums[(lane + 1) % config.lanes])
-                with m.If(end):
-                    m.d.sync += snapshot.eq(accumulator)
-            else:
-                base = Signal.like(accumulator, name=f"base_{name}")
-                m.d.comb += [
-                    base.eq(Mux(control_4.double, accumulator << 1, accumulator)
-                            & ~control_4.clear.replicate(config.accumulator_width)),
-                    total.eq(base + count),
-                ]
-                with m.If(end):
-                    m.d.sync += snapshot.eq(total)
+                m.d.sync += accumulator.eq(Mux(clear_3, 0, total))
+            if config.rotating_snapshot and lane != config.lanes:
+                with m.If(self.rotate):
+                    m.d.sync += snapshots[lane].eq(snapshots[(lane + 1) % config.lanes])
+            with m.If(end):
+                m.d.sync += snapshots[lane].eq(accumulator if alone else total)
             if lane != config.lanes:
                 # The only active bank's bit is the lowest bit of the count.
-                m.d.comb += host.read_data[lane].eq(count[0])
+                m.d.comb += host.read_data[lane].eq(ones_4.units[0] if alone else total[0])
         m.d.sync += self.done.eq(controls[self.latency - 1].end)
         return m

@@ -21,10 +21,9 @@ SPRAM_WIDTH = 16
 def spike_read_latency(config: CoreConfig) -> int:
     """Return the cycles from an address to its word of the spike memory.
 
-    Block RAM is slow and all over the chip: there and back words take a cycle each, there not in a
-    frugal core.
+    Block RAM is slow and all over the chip: back words take a cycle, and there if wires have registers.
     """
-    return 2 + (not config.frugal)
+    return 2 + config.wire_registers
 
 
 class HostPort(wiring.Signature):
@@ -180,8 +179,10 @@ class SinglePortRam(wiring.Component):
         return m
 
 
-def read_mostly_ram(width: int, depth: int, platform) -> BlockRam | SinglePortRam:
+def read_mostly_ram(
+    width: int, depth: int, platform, *, granularity: int | None = None
+) -> BlockRam | SinglePortRam:
     """Return the best memory for what is never read and written in the same cycle."""
-    if has_spram(platform) and width <= SPRAM_WIDTH:
+    if has_spram(platform) and width <= SPRAM_WIDTH and granularity is None:
         return SinglePortRam(width, depth)
-    return BlockRam(width, depth)
+    return BlockRam(width, depth, granularity=granularity)

@@ -28,7 +28,7 @@ class Space(enum.Enum, shape=4):
 
     REGISTERS = 0
     PROGRAM = 1
-    """Of each layer its descriptor, then those of its terms."""
+    """Jobs, see :class:`.descriptor.Job`."""
     PASSES = 2
     WEIGHTS = 3
     """Word ``slot * banks + bank``: one bit for each lane, lane 0 in bit 0."""
@@ -42,11 +42,11 @@ class Space(enum.Enum, shape=4):
     """Word ``chunk * updates + lane % updates``."""
     LOGITS = 8
     COUNTERS = 9
-    """Word ``layer * len(Counter) + counter``."""
+    """Word ``layer * len(Counter) + counter``; no word at all without ``CoreConfig.statistics``."""
 
 
 class Register(enum.Enum, shape=5):
-    """Registers of 32 bits each, in address order. LAYERS to INPUT_STEPS are only written."""
+    """Registers of 32 bits each, in address order. OUTER_STEPS to INPUT_STEPS are only written."""
 
     IDENTITY = 0
     """Reads as the constant IDENTITY."""
@@ -59,21 +59,19 @@ class Register(enum.Enum, shape=5):
     STATUS = 4
     """Bit 0: busy, that is running, about to run, clearing, or stopping. Bits above: runs completed, modulo
     2**RUN_COUNT_WIDTH; one that was stopped does not count."""
-    LAYERS = 5
-    """Layers in the program."""
-    OUTER_STEPS = 6
-    """Times a run walks through the layers; states are kept in between."""
-    INPUT_BASE = 7
+    OUTER_STEPS = 5
+    """Times a run goes through the jobs; states are kept in between."""
+    INPUT_BASE = 6
     """First slot of the input map."""
-    INPUT_WORDS = 8
+    INPUT_WORDS = 7
     """Words of the spike memory that the input map covers."""
-    INPUT_WIDTH = 9
-    INPUT_HEIGHT = 10
-    INPUT_STEPS = 11
+    INPUT_WIDTH = 8
+    INPUT_HEIGHT = 9
+    INPUT_STEPS = 10
     """Events with x, y or step from these on are rejected."""
-    EVENTS_ACCEPTED = 12
+    EVENTS_ACCEPTED = 11
     """Of the events since a CLEAR, modulo 2**EVENT_COUNT_WIDTH."""
-    EVENTS_REJECTED = 13
+    EVENTS_REJECTED = 12
 
 
 class Control(enum.Flag, shape=4):
@@ -137,5 +135,7 @@ def memory_map(config: CoreConfig) -> dict[Space, Memory]:
         Space.SPIKES: Memory(config.word_width, config.spike_depth),
         Space.STATES: Memory(STATE_WIDTH, config.state_depth * config.updates, writable=False),
         Space.LOGITS: Memory(LOGIT_WIDTH, config.logit_count, writable=False),
-        Space.COUNTERS: Memory(COUNTER_WIDTH, config.layer_count * len(Counter), writable=False),
+        Space.COUNTERS: Memory(
+            COUNTER_WIDTH, config.layer_count * len(Counter) * config.statistics, writable=False
+        ),
     }

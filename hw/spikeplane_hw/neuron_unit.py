@@ -45,19 +45,21 @@ class NeuronUnit(wiring.Component):
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
     stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
-        Only where there are several terms: the sum is this integer instead.
-    signed_sum_2 : ``Out(signed(sum_width))``
-        The signed sum.
+        The signed sum is this integer instead; not where one unit does without terms.
+    signed_sum_2 : ``Out``
+        The signed sum, ``sum_width`` bits; more if an integer needs them.
     parameter_1 : ``In(parameter_layout())``
-        From the parameter memory; of a frugal core in cycle 3.
+        From the parameter memory; without ``config.parameter_registers`` in cycle 3.
     parameter_2 : ``Out(parameter_layout())``
         The same, for the host.
     shift_4 : ``In``
         Of the term.
     partial_5, total_6 : ``In(signed(PARTIAL_WIDTH))``, ``Out(signed(PARTIAL_WIDTH))``
         Only where there are several terms: the sum of those before, and with this one.
-    reset, decode_scale, quantized : ``In``
-        Of the layer; static.
+    hidden_1 : ``In(1)``
+        Only where there are several units: ``signed_sum_2`` and ``parameter_2`` are 0, so that another's are read.
+    reset, decode_scale, quantized, packed : ``In``
+        Of the layer; static. States that are ``packed`` are of no more bits than a table's code.
     below_limit : ``In(signed(17))``
         -1 - ``fire_above``: a neuron fires if its potential and this add up to at least 0.
     can_fire : ``In(1)``
@@ -67,7 +69,7 @@ class NeuronUnit(wiring.Component):
     initial_5 : ``In(1)``
         The state is 0 instead.
     state_6 : ``Out(signed(16))``
-        The state, for the host.
+        The state; the host reads it if the unit is the only one.
     spike_8, saturated_8 : ``Out(1)``
         The neuron fires; x or u saturated.
     table_index_9 : ``Out(10)``
@@ -75,18 +77,22 @@ class NeuronUnit(wiring.Component):
     table_code_10 : ``In(signed(8))``
         From the table.
     state_11 : ``Out(signed(16))``
-        To the state memory.
+        To the state memory; if ``packed``, 0 above the code.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
+        self.takes_integers = config.updates > 1 or config.term_count > 1
+        self.sum_width = max(config.sum_width, STATE_WIDTH + 1 if self.takes_integers else 0)
         super().__init__({
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
             "stream_1": In(1),
             "stored_1": In(signed(STATE_WIDTH)),
-            "signed_sum_2": Out(signed(config.sum_width)),
+            "mean_0": In(1),
+            "hidden_1": In(1),
+            "signed_sum_2": Out(signed(self.sum_width)),
             "parameter_1": In(parameter_layout()),
             "parameter_2": Out(parameter_layout()),
             "shift_4": In(range(len(SHIFTS))),
@@ -97,6 +103,7 @@ class NeuronUnit(wiring.Component):
             "reset": In(Reset),
             "decode_scale": In(STATE_WIDTH - 1),
             "quantized": In(1),
+            "packed": In(1),
             "state_5": In(signed(STATE_WIDTH)),
             "initial_5": In(1),
             "state_6": Out(signed(STATE_WIDTH)),
@@ -117,41 +124,53 @@ class NeuronUnit(wiring.Component):
 
         Return x, x + ``below_limit`` and whether x saturated, all in cycle 7.
         """
-        sum_width = self.config.sum_width
-        sum_1 = Signal.like(self.sum_0)
-        signed_sum_1 = Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1
-        if self.config.term_count > 1:
-            signed_sum_1 = Mux(self.stream_1, self.stored_1, signed_sum_1)
-        m.d.sync += [sum_1.eq(self.sum_0), self.signed_sum_2.eq(signed_sum_1)]
+        # No register here is reset: what is valid is told beside the units.
+        sum_1 = Signal.like(self.sum_0, reset_less=True)
+        signed_sum_2 = Signal.like(self.signed_sum_2, reset_less=True)
+        plus = Mux(self.doubled_1, sum_1 << 1, sum_1)
+        minus = self.reference_1
+        if self.takes_integers:
+            # The one before, complemented: to take it away is to add it and 1.
+            before_1 = Signal.like(self.stored_1, reset_less=True)
+            if self.config.term_count > 1:
+                m.d.sync += before_1.eq(Mux(self.mean_0, ~self.stored_1, 0))
+            plus = Mux(self.stream_1, self.stored_1, plus)
+            minus = Mux(self.stream_1, before_1, minus)
+        signed_sum_1 = plus - minus
+        hidden = self.hidden_1 if self.config.updates > 1 else Const(0)
+        m.d.sync += [sum_1.eq(self.sum_0), signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
+        m.d.comb += self.signed_sum_2.eq(signed_sum_2)
 
-        product_3 = Signal(signed(sum_width + MULTIPLIER_WIDTH))
-        offset_3 = Signal(signed(OFFSET_WIDTH))
-        exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1))
+        product_3 = Signal(signed(self.sum_width + MULTIPLIER_WIDTH), reset_less=True)
+        offset_3 = Signal(signed(OFFSET_WIDTH), reset_less=True)
+        exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1), reset_less=True)
         exact = product_3 + offset_3
-        if self.config.frugal:
-            # The parameters come two cycles later instead of waiting in registers.
-            sum_3 = Signal.like(self.signed_sum_2)
-            m.d.sync += [sum_3.eq(self.signed_sum_2), exact_4.eq(exact)]
+        if not self.config.parameter_registers:
+            # The parameters come two cycles later instead.
+            sum_3 = Signal.like(self.signed_sum_2, reset_less=True)
+            m.d.sync += [sum_3.eq(signed_sum_2), exact_4.eq(exact)]
             m.d.comb += [
                 product_3.eq(sum_3 * self.parameter_1.multiplier),
                 offset_3.eq(self.parameter_1.offset),
-                self.parameter_2.eq(self.parameter_1),
+                self.parameter_2.eq(Mux(hidden, 0, self.parameter_1)),
             ]
         else:
+            parameter_2 = Signal(parameter_layout(), reset_less=True)
             m.d.sync += [
-                self.parameter_2.eq(self.parameter_1),
-                product_3.eq(self.signed_sum_2 * self.parameter_2.multiplier),
-                offset_3.eq(self.parameter_2.offset),
+                parameter_2.eq(Mux(hidden, 0, self.parameter_1)),
+                product_3.eq(signed_sum_2 * parameter_2.multiplier),
+                offset_3.eq(parameter_2.offset),
                 exact_4.eq(exact),
             ]
+            m.d.comb += self.parameter_2.eq(parameter_2)
 
         # Out of range if any bit above the result differs from the sign, whatever the shift drops.
         several = self.config.term_count > 1
         width = PARTIAL_WIDTH if several else STATE_WIDTH
         sign_4 = exact_4[-1]
-        low_5 = Signal(signed(width))
-        over_5 = Signal()
-        sign_5 = Signal()
+        low_5 = Signal(signed(width), reset_less=True)
+        over_5 = Signal(reset_less=True)
+        sign_5 = Signal(reset_less=True)
         m.d.sync += sign_5.eq(sign_4)
         overs = []
         over = Const(0)
@@ -167,9 +186,9 @@ class NeuronUnit(wiring.Component):
             over_5.eq(Array(overs)[self.shift_4]),
         ]
 
-        low_6 = Signal(signed(width))
-        over_6 = Signal()
-        sign_6 = Signal()
+        low_6 = Signal(signed(width), reset_less=True)
+        over_6 = Signal(reset_less=True)
+        sign_6 = Signal(reset_less=True)
         saturated_6 = over_6
         m.d.sync += [low_6.eq(low_5), over_6.eq(over_5), sign_6.eq(sign_5)]
         if several:
@@ -180,9 +199,9 @@ class NeuronUnit(wiring.Component):
         else:
             sign = sign_6
         x_6 = clip_state(low_6[:STATE_WIDTH], saturated_6, sign).as_signed()
-        x_7 = Signal(signed(STATE_WIDTH))
-        margin_7 = Signal(signed(STATE_WIDTH + 2))
-        saturated_7 = Signal()
+        x_7 = Signal(signed(STATE_WIDTH), reset_less=True)
+        margin_7 = Signal(signed(STATE_WIDTH + 2), reset_less=True)
+        saturated_7 = Signal(reset_less=True)
         m.d.sync += [x_7.eq(x_6), margin_7.eq(x_6 + self.below_limit), saturated_7.eq(saturated_6)]
         return x_7, margin_7, saturated_7
 
@@ -191,23 +210,26 @@ class NeuronUnit(wiring.Component):
 
         States go round in it, read in cycle 4 and written in cycle 11.
         """
-        m.d.sync += self.state_6.eq(Mux(self.initial_5, 0, self.state_5))
+        state_6 = Signal.like(self.state_6, reset_less=True)
+        m.d.sync += state_6.eq(Mux(self.initial_5, 0, self.state_5))
+        m.d.comb += self.state_6.eq(state_6)
         # Rounding at the decode shift is a carry into the sum: floor(p / 16 + 1 / 2).
         rounding_bit = DECODE_SHIFT - 1
-        leaked_7 = Signal(signed(STATE_WIDTH + 1))  # in halves
+        leaked_7 = Signal(signed(STATE_WIDTH + 1), reset_less=True)  # in halves
         scale = Cat(self.decode_scale, Const(0, 1)).as_signed()
-        m.d.sync += leaked_7.eq((self.state_6 * scale) >> rounding_bit)
+        m.d.sync += leaked_7.eq((state_6 * scale) >> rounding_bit)
 
         # In halves again: both bits below the point are 1 if there is a carry. Potential and
         # comparison are two sums side by side.
         def sum_7(value):
             return (leaked_7 + Cat(leaked_7[0], value).as_signed()) >> 1
 
-        exact_8 = Signal(signed(STATE_WIDTH + 1))
-        saturated_8 = Signal()
+        exact_8 = Signal(signed(STATE_WIDTH + 1), reset_less=True)
+        saturated_8 = Signal(reset_less=True)
+        spike_8 = Signal(reset_less=True)
         m.d.sync += [
             exact_8.eq(sum_7(x_7)),
-            self.spike_8.eq(self.can_fire & (sum_7(margin_7) >= 0)),
+            spike_8.eq(self.can_fire & (sum_7(margin_7) >= 0)),
             saturated_8.eq(saturated_7),
         ]
 
@@ -216,13 +238,14 @@ class NeuronUnit(wiring.Component):
         zero = Signal()
         soft = Signal()
         high = Signal(STATE_WIDTH - FRACTION_BITS)
-        v_9 = Signal(STATE_WIDTH)
+        v_9 = Signal(STATE_WIDTH, reset_less=True)
         u = clip_state(exact_8[:STATE_WIDTH], over, sign)
         m.d.comb += [
             over.eq(sign ^ exact_8[STATE_WIDTH - 1]),
+            self.spike_8.eq(spike_8),
             self.saturated_8.eq(saturated_8 | over),
-            zero.eq(self.spike_8 & (self.reset == Reset.HARD)),
-            soft.eq(self.spike_8 & (self.reset == Reset.SOFT)),
+            zero.eq(spike_8 & (self.reset == Reset.HARD)),
+            soft.eq(spike_8 & (self.reset == Reset.SOFT)),
             high.eq(u[FRACTION_BITS:]),
         ]
         m.d.sync += v_9.eq(
@@ -237,11 +260,15 @@ class NeuronUnit(wiring.Component):
             Cat(Mux(outside, (~v_9[-1]).replicate(len(index)), index), ~v_9[-1])
         )
         # Block RAM answers late in a cycle and lies far away: the state has a cycle of its own.
-        v_10 = Signal(signed(STATE_WIDTH))
+        v_10 = Signal(signed(STATE_WIDTH), reset_less=True)
+        state_11 = Signal(signed(STATE_WIDTH), reset_less=True)
+        following = Mux(self.quantized, self.table_code_10, v_10)
         m.d.sync += [
             v_10.eq(v_9),
-            self.state_11.eq(Mux(self.quantized, self.table_code_10, v_10)),
+            state_11[:TABLE_CODE_WIDTH].eq(following),
+            state_11[TABLE_CODE_WIDTH:].eq(Mux(self.packed, 0, following[TABLE_CODE_WIDTH:])),
         ]
+        m.d.comb += self.state_11.eq(state_11)
 
 
 def clip_state(low, over, sign):

@@ -40,7 +40,7 @@ class Registers(wiring.Component):
         The input map is being cleared: each cycle word ``clear_word`` and row flag ``clear_flag``.
     clear_counts : ``Out(1)``
         Reset the event counts.
-    layers, outer_steps, input_base, input_width, input_height, input_steps : ``Out``
+    outer_steps, input_base, input_width, input_height, input_steps : ``Out``
         What the host has set.
     accepted, rejected : ``In(EVENT_COUNT_WIDTH)``
         Event counts.
@@ -62,7 +62,6 @@ class Registers(wiring.Component):
             "clear_word": Out(ceil_log2(config.spike_depth)),
             "clear_flag": Out(ceil_log2(config.row_flag_count)),
             "clear_counts": Out(1),
-            "layers": Out(ceil_log2(config.layer_count + 1)),
             "outer_steps": Out(config.step_width),
             "input_base": Out(config.slot_width),
             "input_width": Out(config.side_width),
@@ -84,7 +83,6 @@ class Registers(wiring.Component):
         started = Signal()
 
         settable = {
-            Register.LAYERS: self.layers,
             Register.OUTER_STEPS: self.outer_steps,
             Register.INPUT_BASE: self.input_base,
             Register.INPUT_WORDS: input_words,

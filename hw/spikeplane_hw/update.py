@@ -1,6 +1,9 @@
 """The neuron update: U neurons a cycle, from the lanes' sums to spikes, states and logits."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -15,11 +18,19 @@ from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_layout
 from .spike_output import write_spikes
 from .state_pack import pack_states
+from .sum_read import read_sums
 from .synthesis import COPY
 from .update_chunks import STREAM_CYCLES, chunk_pipeline, step_cycles, update_loop, updates_neurons
 from .update_issue import UpdateIssue, segment_layout
 
 __all__ = ["Update", "segment_layout"]
+
+
+def snapshot_read(config: CoreConfig) -> int:
+    """Return the last cycle in which a chunk's sums or the reference sum are read from the snapshot."""
+    sums = 0 if config.rotating_snapshot else -2
+    reference = -2 if config.wire_registers else 1
+    return max(sums, reference)
 
 
 class Update(wiring.Component):
@@ -37,7 +48,7 @@ class Update(wiring.Component):
         High for one cycle for each snapshot: a beat that ends the next segment may follow from the
         next cycle on.
     rotate : ``Out(1)``
-        Only if ``config.frugal``: lane 0 of the snapshot was read, the next one is to follow.
+        Only if ``config.rotating_snapshot``: lane 0 of the snapshot was read, the next one is to follow.
     spike_write : ``Out``
         ``data`` is chunk_slots slots to be stored from ``slot`` on, in a cycle with ``enable``.
     flag_write : ``Out``
@@ -86,8 +97,7 @@ class Update(wiring.Component):
 
         m.submodules.issue = issue = UpdateIssue(
             config, loop=update_loop(config), step_cycles=step_cycles(config), stream_cycles=STREAM_CYCLES,
-            # A frugal core reads the snapshot up to three cycles later.
-            free_chunks=lanes_latency(config) + (0 if config.frugal else 3),
+            free_chunks=lanes_latency(config) + 1 - snapshot_read(config),
         )
         m.d.comb += [
             issue.layer.eq(d),
@@ -106,10 +116,15 @@ class Update(wiring.Component):
         names = ("reset", "decode_scale", "quantized")
         # Those of the term change from step to step.
         term = {
-            "doubled_1": chunk[1 if config.frugal else 0].doubled, "shift_4": chunk[4 if config.frugal else 3].shift,
+            "doubled_1": chunk[1 - config.wire_registers].doubled,
+            "shift_4": chunk[4 - config.wire_registers].shift,
         }
+        if config.term_count > 1 or config.updates > 1:
+            # The host reads states as if they were a stream.
+            by_host = self.states.read if config.updates > 1 else 0
+            term["stream_1"] = chunk[1 - config.wire_registers].stream | by_host
         if config.term_count > 1:
-            term["stream_1"] = (chunk[1] if config.frugal else chunk[0]).stream
+            term["mean_0"] = (issue.chunk if config.wire_registers else chunk[0]).mean
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -118,44 +133,33 @@ class Update(wiring.Component):
             copy["below_limit"] = Signal(
                 signed(STATE_WIDTH + 1), name=f"below_limit_{first}", attrs=COPY
             )
+            copy["packed"] = Signal(name=f"packed_{first}", attrs=COPY)
             copy["can_fire"] = Signal(name=f"can_fire_{first}", attrs=COPY)
             m.d[domain] += [
                 *(copy[name].eq(d[name]) for name in names),
                 *(copy[name].eq(value) for name, value in term.items()),
                 copy["below_limit"].eq(-1 - d.fire_above),
+                copy["packed"].eq(d.state_pack != 0 if config.most_packed > 1 else 0),
                 copy["can_fire"].eq(d.fire_above != (1 << (STATE_WIDTH - 1)) - 1),
             ]
             settings.append(copy)
 
-        # Neurons. The issuer picks a chunk's sums in the cycle before it issues the chunk, that is
-        # in two steps in the two cycles before cycle 0.
+        # Neurons.
         reference = [self.reference_sum]
         for cycle in range(-1, 2):
-            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}")
+            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}", reset_less=True)
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
-        # In a frugal core the snapshot itself moves with the lanes issued.
-        near_width = min(2, len(issue.pick))
-        far = Signal(len(issue.pick) - near_width)
-        m.d.sync += far.eq(issue.pick[near_width:])
         m.d.sync += self.rotate.eq(issue.rotate)
+        if config.rotating_snapshot:
+            sums_0 = [self.sums[0]]  # the snapshot itself moves with the lanes issued
+        else:
+            sums_0 = read_sums(m, config, self.sums, issue.pick)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
-            lanes = [self.sums[j * config.updates + k] for j in range(config.chunks)]
-            picked = []
-            for first in range(0, 0 if config.frugal else config.chunks, 1 << near_width):
-                sums = Signal(config.accumulator_width, name=f"sum_{k}_from_{first}")
-                near = Array(lanes[first:first + (1 << near_width)])
-                m.d.sync += sums.eq(near[issue.pick[:near_width]])
-                picked.append(sums)
-            sum_0 = Signal(config.accumulator_width, name=f"sum_{k}")
-            if config.frugal:
-                m.d.comb += sum_0.eq(self.sums[0])
-            else:
-                m.d.sync += sum_0.eq(Array(picked)[far])
             m.d.comb += [
-                unit.sum_0.eq(sum_0),
+                unit.sum_0.eq(sums_0[k]),
                 unit.reference_1.eq(reference[3]),
                 unit.initial_5.eq(chunk[5].initial & chunk[5].valid),
                 *(
@@ -167,7 +171,9 @@ class Update(wiring.Component):
 
         if config.term_count > 1:
             self.elaborate_partial_sums(m, chunk, units)
-        self.elaborate_parameters(m, chunk[1] if config.frugal else issue.chunk, units)
+        if config.updates > 1:
+            self.hide(m, chunk[0], units)
+        self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
         self.elaborate_states(m, chunk, units)
         self.elaborate_tables(m, units, platform)
         self.elaborate_logits(m, chunk, units)
@@ -183,15 +189,14 @@ class Update(wiring.Component):
         width = ceil_log2(self.config.updates)
         return port.address[width:], port.address[:width]
 
-    def elaborate_host_read(self, m: Module, port, words, unit):
-        """Choose one of the units' words for the host, in two steps."""
-        near = unit[: ceil_log2(min(UNITS_PER_COPY, len(words)))]
-        chosen = []
-        for first in range(0, len(words), UNITS_PER_COPY):
-            word = Signal(len(port.read_data))
-            m.d[self.config.wire_domain] += word.eq(Array(words[first : first + UNITS_PER_COPY])[near])
-            chosen.append(word)
-        m.d[self.config.wire_domain] += port.read_data.eq(Array(chosen)[unit[len(near) :]])
+    def hide(self, m: Module, chunk, units):
+        """Hide all units but one where one's word is wanted: by the host, or as a logit. ``chunk`` is in cycle 0."""
+        host = [(port.read, self.host_unit(port)[1]) for port in (self.parameters, self.states)]
+        for k, neuron in enumerate(units):
+            hidden_1 = Signal(name=f"hidden_1_{k}", attrs=COPY)
+            wanted = [(self.layer.logits, chunk.lane[: ceil_log2(self.config.updates)]), *host]
+            m.d.sync += hidden_1.eq(reduce(or_, (want & (unit != k) for want, unit in wanted)))
+            m.d.comb += neuron.hidden_1.eq(hidden_1)
 
     def elaborate_partial_sums(self, m: Module, chunk, units):
         """Keep the sums of a segment's terms from one term to the next: read in cycle 5, written in cycle 6."""
@@ -232,7 +237,16 @@ class Update(wiring.Component):
         m.d[config.wire_domain] += ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0))
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
-        self.elaborate_host_read(m, host, [n.parameter_2.as_value() for n in units], unit)
+        # The host sees the unit that is not hidden, in two steps; the only one at once.
+        words = [neuron.parameter_2.as_value() for neuron in units]
+        while len(words) > 1:
+            merged = []
+            for first in range(0, len(words), UNITS_PER_COPY):
+                word = Signal(layout.size, reset_less=True)
+                m.d.sync += word.eq(reduce(or_, words[first : first + UNITS_PER_COPY]))
+                merged.append(word)
+            words = merged
+        m.d.comb += host.read_data.eq(words[0])
 
     def state_address(self, chunk):
         """Return the address of a chunk in the state memory."""
@@ -251,20 +265,16 @@ class Update(wiring.Component):
         if config.term_count > 1:
             # Nothing else is read in this cycle.
             stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
-            read_address = Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)
+            read_address = Mux(chunk[0].stream, stream_address, read_address)
         host = self.states
-        address, unit = self.host_unit(host)
         m.d.comb += [
-            ram.ports.read_address.eq(
-                Mux(host.read, address, read_address)
-            ),
+            ram.ports.read_address.eq(Mux(host.read, self.host_unit(host)[0], read_address)),
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(self.state_address(chunk[11])),
         ]
         write = updates_neurons(config, self.layer, chunk[11])
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
-        if config.term_count > 1:
-            m.d.comb += [neuron.stored_1.eq(word) for neuron, word in zip(units, words, strict=True)]
+        m.d.comb += [neuron.stored_1.eq(word) for neuron, word in zip(units, words, strict=True)]
         if config.most_packed > 1:
             gathered = pack_states(m, config, self.layer.state_pack, chunk, units, words)
             m.d.comb += [ram.ports.write_data.eq(Cat(gathered)), ram.ports.write_enable.eq(write)]
@@ -274,7 +284,8 @@ class Update(wiring.Component):
                 ram.ports.write_enable.eq(write),
                 *(neuron.state_5.eq(word) for neuron, word in zip(units, words, strict=True)),
             ]
-        self.elaborate_host_read(m, host, [n.state_6.as_unsigned() for n in units], unit)
+        if config.updates == 1:
+            m.d.comb += host.read_data.eq(units[0].state_6)
 
     def elaborate_tables(self, m: Module, units, platform):
         """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
@@ -300,15 +311,18 @@ class Update(wiring.Component):
         """Add the logit memory: read in cycle 1, written in cycle 4."""
         m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, self.config.logit_count)
         host = self.logits
-        sum_3 = Signal(signed(self.config.sum_width))
-        logit_3 = Signal(LOGIT_WIDTH)
-        logit_4 = Signal(LOGIT_WIDTH)
+        sum_3 = Signal(signed(units[0].sum_width), reset_less=True)
+        logit_3 = Signal(LOGIT_WIDTH, reset_less=True)
+        logit_4 = Signal(LOGIT_WIDTH, reset_less=True)
         m.d.sync += [
-            sum_3.eq(Array(n.signed_sum_2 for n in units)[chunk[2].lane[: ceil_log2(self.config.updates)]]),
+            # All but one are hidden.
+            sum_3.eq(reduce(or_, (neuron.signed_sum_2 for neuron in units))),
             logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
             logit_4.eq(logit_3 + sum_3),
         ]
         m.d[self.config.wire_domain] += host.read_data.eq(logit_3)
+        if self.config.updates > 1:
+            m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
         m.d.comb += [
             ram.ports.read_address.eq(
                 Mux(host.read, host.address, Cat(chunk[1].lane, chunk[1].logit))

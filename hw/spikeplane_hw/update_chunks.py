@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data
 
 from .config import CoreConfig
 
@@ -12,18 +13,24 @@ STREAM_CYCLES = 4
 """Cycles that the potential of a neuron is read after the integer of a stream."""
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
-STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state")
+STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "pool", "pool_first", "pool_last")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
 
 def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     """Return the cycles in which they are taken over, with the first chunk of a step."""
-    if config.frugal:
-        return {"state": (4, 11), "output": (9,), "flag": (9,), "doubled": (1,), "shift": (4,),
-                "stream_state": (0,)}
-    # With a stop in between, short steps need not wait for each other; settings are copied for a cycle.
-    return {"state": (3, 4, 9, 11), "output": (4, 9), "flag": (4, 9), "doubled": (0,), "shift": (3,),
-            "stream_state": (0,)}
+    state, output = {4, 11}, {9}
+    if config.step_registers:
+        # With a stop in between, short steps need not wait for each other.
+        state.add(9)
+        output.add(4)
+    if config.most_packed > 1:
+        state.add(3)  # packed states are read a cycle ahead
+    copied = int(config.wire_registers)  # settings are copied for a cycle
+    # Spikes of a pool's window are read in cycle 7 and written in cycle 9.
+    return {"state": tuple(sorted(state)), "output": tuple(sorted(output)), "flag": tuple(sorted(output)),
+            "doubled": (1 - copied,), "shift": (4 - copied,),
+            "pool": (4, 7, 9), "pool_first": (4, 8), "pool_last": (4, 9)}
 
 
 def step_cycles(config: CoreConfig) -> int:
@@ -33,10 +40,11 @@ def step_cycles(config: CoreConfig) -> int:
 
 def update_loop(config: CoreConfig) -> int:
     """Return the least cycles from a step to one that depends on it."""
-    if not config.frugal:
-        return LOOP
+    loop = max(LOOP, step_cycles(config))
+    if not config.rotating_snapshot:
+        return loop
     # The snapshot has to be back where it began.
-    return -(-max(LOOP, step_cycles(config)) // config.lanes) * config.lanes
+    return -(-loop // config.lanes) * config.lanes
 
 
 def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
@@ -49,7 +57,10 @@ def chunk_pipeline(m: Module, config: CoreConfig, issued) -> list:
     step: dict = dict.fromkeys(STEP_FIELDS, issued)
     taken = step_taken(config)
     for cycle in range(12):
-        following = Signal.like(issued, name=f"chunk_{cycle}")
+        # Only what is valid is reset.
+        valid = Signal(name=f"chunk_{cycle}_valid")
+        rest = Signal(issued.shape().size - 1, name=f"chunk_{cycle}", reset_less=True)
+        following = data.View(issued.shape(), Cat(valid, rest))
         m.d.sync += [
             following[name].eq(before[name])
             for name in issued.shape().members if name not in STEP_FIELDS

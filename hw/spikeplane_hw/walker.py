@@ -78,8 +78,7 @@ class Walker(wiring.Component):
         config = self.config
         m.submodules.segment_walk = segments = SegmentWalk(config)
         m.submodules.row_walk = rows = RowWalk(config)
-        # A frugal core walks a window before it finds the next one.
-        m.submodules.windows = windows = Queue(segments.windows.payload.shape(), 0 if config.frugal else 1)
+        m.submodules.windows = windows = Queue(segments.windows.payload.shape(), config.window_queue_depth)
         connect(m, segments.windows, windows.i)
         connect(m, windows.o, rows.windows)
         connect(m, rows.rows, flipped(self.rows))

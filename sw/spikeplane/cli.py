@@ -300,6 +300,9 @@ def stream(
     run_comparison(Driver(SerialTransport(port, baud), ready.image.config), ready)
 
 
+NOT_COUNTED = "not counted: the core has no statistics"
+
+
 def run_comparison(driver, ready: Comparable) -> None:
     """Load the image, run the test samples, and print accuracy, cycles and mismatches."""
     from .device.comparison import compare_with_model
@@ -314,7 +317,10 @@ def run_comparison(driver, ready: Comparable) -> None:
     accuracy = sum(map(int.__eq__, result.predictions, ready.labels.tolist())) / len(ready.labels)
     table.add_row("samples", f"{len(ready.labels):,}")
     table.add_row("accuracy on the device", f"{accuracy:.2%}")
-    table.add_row("cycles a sample", f"{result.cycles.sum(1).mean():,.0f}")
+    cycles = f"{result.cycles.sum(1).mean():,.0f}" if result.counted else NOT_COUNTED
+    table.add_row("cycles a sample", cycles)
+    if not result.counted:
+        table.add_row("counters: mismatches", NOT_COUNTED)
     for kind, mismatches in result.mismatches.items():
         table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")
     console.print(table)
@@ -359,10 +365,23 @@ def info(
     config: Annotated[str | None, typer.Option(
         help=f"Show whether it fits a core configuration: {', '.join(CONFIGS)}, or all."
     )] = None,
+    jobs: Annotated[bool, typer.Option("--jobs", help="Show the jobs of an image's program, one a row.")] = False,
     overrides: Overrides = None,
 ) -> None:
     """Show what a file or a recipe holds, which boards and recipes there are, or with --config whether it fits."""
     from .information import describe
+
+    if jobs:
+        from .compiler.image import load_image
+        from .compiler.job_text import job_rows
+
+        if config is not None or overrides:
+            raise typer.BadParameter("--jobs shows an image as it is, without --config and --set")
+        table = Table("word", "job", "settings that are not 0")
+        for row in job_rows(load_image(file)):
+            table.add_row(*row)
+        console.print(table, highlight=False, markup=False)
+        return
 
     if config is not None:
         from .fit_report import candidate, fit_tables

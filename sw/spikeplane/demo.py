@@ -66,6 +66,8 @@ def run_demo(
     in the order of the layers: of all that store weights, and of all that have neurons. Pools have
     neither; ``weight_memory_bits`` and ``state_memory_bits`` are the sums over the whole network.
     """
+    if not config.statistics:
+        raise ValueError(f"config must have statistics, which the report shows; {config.name!r} has none")
     console = Console(quiet=not progress)
     # Layers this small gain nothing from threads, and lose much where the machine is busy.
     torch.set_num_threads(1)

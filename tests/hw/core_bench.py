@@ -85,7 +85,8 @@ def run_image(image, samples):
                 assert await host.register(Register.EVENTS_ACCEPTED) == len(events)
             classes = len(image.logit_offset)
             logits = (await host.read(Space.LOGITS, 0, classes)).view("<i4").ravel()
-            counters = await host.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
+            counted = len(image.layers) if image.config.statistics else 0
+            counters = await host.read(Space.COUNTERS, 0, counted * len(Counter))
             spikes, states, streams = {}, {}, {}
             for index, layer in enumerate(image.layers):
                 if layer.spikes is not None:

@@ -1,6 +1,6 @@
 """Random descriptors of layers and terms, and passes, consistent enough to walk."""
 
-from spikeplane_hw.descriptor import layer_layout, pass_layout, term_layout
+from spikeplane_hw.descriptor import Job, layer_layout, load_layout, pass_layout, term_layout
 from spikeplane_hw.neuron import SHIFTS, Reset
 
 
@@ -10,6 +10,7 @@ def random_layer(config, generator, terms=None):
     ``passes`` begin with those of other layers. ``terms`` are as many as may be if not given.
     """
     layer = dict.fromkeys(layer_layout(config).members, 0) | {
+        "job": Job.LAYER,
         "output_rows": generator.randint(1, 4),
         "output_columns": generator.randint(1, 4),
         "output_ring": generator.randrange(config.tap_count),
@@ -33,15 +34,23 @@ def random_layer(config, generator, terms=None):
         kind = generator.choice(["", "", "shortcut", "stream"]) if config.term_count > 1 else ""
         found.append(random_term(config, generator, layer, passes, kind))
     layer["terms"] = count - 1
+    if config.pool_depth:
+        layer |= {"pool_rows": generator.randrange(3), "pool_columns": generator.randrange(3)}
+        layer["map_rows"] = max(1, layer["output_rows"] // (1 + layer["pool_rows"]))
     if config.term_count > 1:
-        layer |= {"more_logits": generator.randint(0, 1), "state_step": generator.randrange(3)}
+        layer |= {
+            "more_logits": generator.randint(0, 1), "state_step": generator.randrange(3),
+            "group_lanes": generator.randrange(config.banks, config.lanes + 1, config.banks),
+        }
     return layer, found, passes
 
 
 def random_term(config, generator, layer, passes, kind=""):
     """Return a random term of ``layer``, a "shortcut", a "stream" or a window; its passes are added to ``passes``."""
     kernel_rows, kernel_columns = (1, 1) if kind else (generator.randint(1, 4), generator.randint(1, 4))
-    stride = generator.randint(1, 2)
+    if kind == "shortcut":  # or a pool
+        kernel_rows = generator.randint(1, 3)
+    stride = generator.choice([1, 2, 2, generator.randint(1, 7 if config.term_count > 1 else 3)])
     pad_rows, pad_columns = generator.randrange(kernel_rows), generator.randrange(kernel_columns)
     pixel = generator.randint(1, 2)
     input_rows, input_columns = (
@@ -50,6 +59,7 @@ def random_term(config, generator, layer, passes, kind=""):
     )
     planes = generator.randint(1, 3)
     term = dict.fromkeys(term_layout(config).members, 0) | {
+        "job": Job.TERM,
         "input_base": generator.randrange(0, 64, config.word_slots),
         "input_step": input_rows * input_columns * pixel,
         "input_row": input_columns * pixel,
@@ -75,11 +85,14 @@ def random_term(config, generator, layer, passes, kind=""):
     }
     if config.term_count > 1:
         term["shared"] = generator.randint(0, 1)
+    if config.term_count > 1 and not kind and kernel_columns == 1 and generator.randrange(2):
+        # Heads: a group reads a part of the pixel, in each step with weights of its own.
+        term |= {"kernel_slots": 1, "input_group": generator.randrange(3), "weight_step": generator.randrange(9)}
     if kind == "stream":
         planes = 1
         term |= {
             "stream": 1, "weight_group": 0, "kernel_slots": 0, "input_group": 1, "stride": 1,
-            "pass_last": len(passes),
+            "pass_last": len(passes), "mean": generator.randint(0, 1), "second": generator.randrange(4),
         }
     if kind == "shortcut":
         term |= {
@@ -94,9 +107,29 @@ def random_term(config, generator, layer, passes, kind=""):
                 generator.choice([0, generator.randrange(config.tap_count + 1)])
                 if config.tap_count > 1 else 0
             ),
-            "reference": generator.randint(0, 1),
+            "banks": generator.getrandbits(config.banks) & ((1 << config.mask_width) - 1),
+            "reference": generator.getrandbits(config.reference_width),
             "double": generator.randint(0, 1),
         }
         for plane in range(planes)
     ]
     return term
+
+
+def random_load(config, generator):
+    """Return a random load of a map of at most two slots a pixel into few weight slots."""
+    pixel = generator.randint(1, 2)
+    return dict.fromkeys(load_layout(config).members, 0) | {
+        "job": Job.LOAD,
+        "input_base": generator.randrange(0, 32, config.word_slots),
+        "input_step": generator.randrange(32),
+        "input_rows": generator.randint(1, 4),
+        "input_group": generator.randrange(16),
+        "input_pixel": pixel,
+        "transposed": generator.randint(0, 1),
+        "groups": generator.randint(1, 3),
+        "steps": generator.randint(1, 3),
+        "weight_base": generator.randrange(1, 8),
+        "weight_slots": generator.randint(1, 3),
+        "blocks": generator.randint(1, config.lanes // config.banks),
+    }

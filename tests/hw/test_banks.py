@@ -1,10 +1,13 @@
 import random
+from dataclasses import replace
 
 import pytest
 from configs import NARROW, WIDE
 from spikeplane_hw.banks import Banks
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.testing import simulate
+
+DOUBLING = replace(WIDE, name="doubling", doubling_cycles=True)
 
 
 def passes_of(config, count, generator):
@@ -20,13 +23,16 @@ def passes_of(config, count, generator):
             ]
             words.append((masks, generator.randrange(config.weight_depth)))
         end = index == count - 1 or generator.random() < 0.5
-        info = {"reference": generator.randint(0, 1), "double": generator.randint(0, 1), "end": int(end)}
+        info = {
+            "reference": generator.getrandbits(config.reference_width), "double": generator.randint(0, 1),
+            "end": int(end),
+        }
         passes.append((info, words))
     return passes
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
-@pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [NARROW, WIDE, DOUBLING], ids=lambda c: c.name)
 def test_beats_follow_the_words(config, pause):
     generator = random.Random(1)
     passes = passes_of(config, 60, generator)
@@ -77,6 +83,7 @@ def test_beats_follow_the_words(config, pause):
             _, _, beat, count, freed = await ctx.tick().sample(dut.beat, dut.events, dut.free)
             assert count == bin(beat.active).count("1")
             assert beat.clear == clear
+            assert not (config.doubling_cycles and beat.double and beat.active)
             clear = bool(beat.end)
             doubles += beat.double
             for bank in range(config.banks):
@@ -116,7 +123,7 @@ def test_beats_follow_the_words(config, pause):
     assert longest == expected_longest
 
 
-@pytest.mark.parametrize("config", [NARROW, WIDE], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [NARROW, WIDE, DOUBLING], ids=lambda c: c.name)
 def test_no_word_is_lost_however_full_the_queues_are(config):
     """While no pass may end, a word is started in every cycle with ``room``, and comes when it has been read."""
     dut = Banks(config)

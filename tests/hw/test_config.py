@@ -6,18 +6,19 @@ from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY, CoreConfig
 
 def test_peak_operations():
     assert {name: config.peak_operations for name, config in CONFIGS.items()} == {
-        "tiny": 32, "small": 512, "large": 1024,
+        "tiny": 32, "compact": 512, "small": 512, "large": 1024,
     }
 
 
 def test_hash_depends_on_every_parameter():
-    hashes = {SMALL.hash}
-    for name, value in asdict(SMALL).items():
+    base = replace(SMALL, updates=1, most_packed=2, checksum_bits=4)  # allows every change
+    hashes = {base.hash}
+    for name, value in asdict(base).items():
         if name == "clusters":
             continue
-        changed = value + "x" if name == "name" else value * 2
-        hashes.add(replace(SMALL, **{name: changed}).hash)
-    assert len(hashes) == len(asdict(SMALL))
+        changed = value + "x" if name == "name" else not value if isinstance(value, bool) else value * 2
+        hashes.add(replace(base, **{name: changed}).hash)
+    assert len(hashes) == len(asdict(base))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,13 @@ def test_hash_depends_on_every_parameter():
     [
         ({"lanes": 0}, "lanes must be a positive integer, not 0"),
         ({"row_queue_depth": -1}, "row_queue_depth must be a natural number, not -1"),
+        ({"most_packed": 4.0}, "most_packed must be a positive integer, not 4.0"),
+        ({"lanes": True}, "lanes must be a positive integer, not True"),
+        ({"rows_stall": 1}, "rows_stall must be True or False, not 1"),
+        ({"most_packed": 16}, "most_packed must be at most 8 and at most lanes / updates = 8, not 16"),
+        ({"lanes": 32}, "most_packed must be at most 8 and at most lanes / updates = 4, not 8"),
+        ({"checksum_bits": 16}, "checksum_bits must be at most 8, not 16"),
+        ({"rotating_snapshot": True}, "updates must be 1 with rotating_snapshot, not 8"),
         ({"state_depth": 20}, "state_depth must be a multiple of lanes / updates = 8, not 20"),
         ({"queue_depth": 48}, "queue_depth must be a power of two, not 48"),
         ({"banks": 3}, "banks must be a power of two, not 3"),

@@ -1,15 +1,18 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import ragged_networks
 import random_graphs
 import residual_networks
+from configs import WIDE_LOGIC
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import place
 from spikeplane.network.model import run
 from spikeplane.network.schedule import Schedule
+from spikeplane_hw.config import SMALLEST
 from spikeplane_hw.memory_map import EXACT_COUNTERS
 
 
@@ -32,7 +35,7 @@ def check(network, config, schedule, samples):
             np.testing.assert_array_equal(
                 states, expected.states[image.layers[layer].name][index].numpy(), err_msg=image.layers[layer].name
             )
-        for layer, counters in enumerate(expected.counters.values()):
+        for layer, counters in enumerate(expected.counters.values() if config.statistics else ()):
             for counter in EXACT_COUNTERS:
                 assert result["counters"][layer, counter.value] == counters[counter][index], (
                     image.layers[layer].name, counter,
@@ -46,6 +49,12 @@ def test_core_equals_the_integer_model(config, schedule, direct):
     # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/device/test_driver.py.
     network = ragged_networks.network(3, direct=direct)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+def test_a_core_without_statistics():
+    network = ragged_networks.network(3)
+    check(network, replace(ragged_networks.CORES[0], statistics=False), Schedule.REGISTERS,
+          ragged_networks.samples(network, 2))
 
 
 def test_packed_states():
@@ -67,7 +76,32 @@ def test_memory_free_neurons(schedule, direct):
 @pytest.mark.parametrize("networks", [residual_networks, random_graphs], ids=["residual", "streams"])
 def test_layers_of_several_terms(networks, schedule):
     config = ragged_networks.CORES[1]
-    found = [networks.fitting(100 * seed, config, schedule) for seed in range(30)]
-    # The simulator is slow: the smallest one that has what is to be tested.
-    network = min(found, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
+    network = smallest(networks.fitting(100 * seed, config, schedule) for seed in range(30))
     check(network, config, schedule, ragged_networks.samples(network, 1))
+
+
+def smallest(networks):
+    """Return the network with the smallest maps: the simulator is slow."""
+    return min(networks, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
+
+
+@pytest.mark.parametrize("has", [
+    random_graphs.pools_on_the_way_out, random_graphs.sums_an_image_and_spikes, random_graphs.pools_over_several_groups,
+])
+@pytest.mark.parametrize("config", ragged_networks.CORES[:2], ids=lambda c: c.name)
+def test_pools_and_images_beside_spikes(config, has):
+    schedule = Schedule.STORED if config.updates > 1 else Schedule.REGISTERS
+    network = smallest(random_graphs.fitting(100 * seed, config, schedule, has) for seed in range(10))
+    check(network, config, schedule, ragged_networks.samples(network, 1))
+
+
+@pytest.mark.parametrize("bit", range(4))
+def test_ways_to_save_logic_mix(bit):
+    # Any two of them differ in one of the mixtures.
+    saved = {name for index, name in enumerate(SMALLEST) if index + 1 >> bit & 1}
+    config = replace(ragged_networks.CORES[0], most_packed=4, **{
+        name: value for name, value in WIDE_LOGIC.items() if name not in saved
+    })
+    schedule = list(Schedule)[bit % 2]
+    network = ragged_networks.network(10)
+    check(network, config, schedule, ragged_networks.samples(network, 2))

@@ -8,7 +8,8 @@ from spikeplane_hw.config import SMALL
 from spikeplane_hw.identity import interface_hash, shared
 
 LAYOUTS = {
-    "layer_layout": identity, "term_layout": identity, "pass_layout": identity, "event_layout": identity,
+    "layer_layout": identity, "term_layout": identity, "load_layout": identity, "pass_layout": identity,
+    "event_layout": identity,
     "parameter_layout": identity, "request_layout": frame, "reply_layout": frame,
 }
 
@@ -25,7 +26,7 @@ def swaps(layout):
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_swapping_two_fields_of_a_layout_changes_the_hash(name, monkeypatch):
     before, layout_of = interface_hash(SMALL), getattr(LAYOUTS[name], name)
-    takes_config = name in ("layer_layout", "term_layout", "pass_layout")
+    takes_config = name in ("layer_layout", "term_layout", "load_layout", "pass_layout")
     layout = layout_of(SMALL) if takes_config else layout_of()
     hashes = {before}
     for names, swapped in swaps(layout):
@@ -68,7 +69,7 @@ def test_the_hash_follows_the_memories():
 
 def test_all_that_is_shared_is_named():
     assert set(shared(SMALL)) == {
-        "layer", "term", "pass", "event", "parameter", "request", "reply", "Command", "Status", "Space", "Register",
-        "Control", "Counter", "Reset", "memories", "numbers",
+        "layer", "term", "load", "pass", "event", "parameter", "request", "reply", "Command", "Status", "Space",
+        "Register", "Control", "Counter", "Reset", "Job", "memories", "numbers",
     }
     assert memory_map.Control.STOP in memory_map.Control

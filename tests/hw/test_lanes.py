@@ -12,7 +12,10 @@ CONFIGS = {
     "narrow": NARROW,
     "one_bank": replace(NARROW, name="one_bank", banks=1, accumulator_width=20),
     "wide": WIDE,
-    "small": replace(SMALL, weight_depth=16, lanes=16),
+    "small": replace(SMALL, weight_depth=16, lanes=16, most_packed=2),
+    "doubling": replace(WIDE, name="doubling", doubling_cycles=True),
+    "adding": replace(NARROW, name="adding", doubling_cycles=False),
+    "standing": replace(NARROW, name="standing", rotating_snapshot=False),
 }
 
 
@@ -26,7 +29,7 @@ def random_segments(config, generator, count: int):
             active = [generator.random() < 0.6 for _ in range(config.banks)]
             double = i > 0 and doublings < 5 and generator.random() < 0.4
             doublings += double
-            if config.frugal and double:
+            if config.doubling_cycles and double:
                 active = [False] * config.banks
             beats.append({
                 "address": [
@@ -35,7 +38,7 @@ def random_segments(config, generator, count: int):
                 "active": sum(on << e for e, on in enumerate(active)),
                 "double": int(double),
                 "clear": int(i == 0),
-                "reference": generator.randint(0, 1),
+                "reference": generator.getrandbits(config.reference_width),
                 "end": int(i == length - 1),
             })
     return beats
@@ -54,7 +57,7 @@ def expected_sums(config, weights, beats):
             if beat["active"] >> e & 1:
                 row = weights[beat["address"][e] * config.banks + e]
                 sums = [value + (row >> lane & 1) for lane, value in enumerate(sums)]
-                reference += beat["reference"]
+                reference += beat["reference"] >> e % config.reference_width & 1
         if beat["end"]:
             results.append((sums, reference))
     return results
@@ -103,7 +106,7 @@ def test_sums(name, longest_pause):
                 dones.append(cycle)
             if expected:
                 assert ([ctx.get(value) for value in dut.sums], ctx.get(dut.reference_sum)) == expected
-            rotate = config.frugal and generator.randint(0, 1)
+            rotate = config.rotating_snapshot and generator.randint(0, 1)
             ctx.set(dut.rotate, rotate)
             if expected and rotate:
                 expected = ([*expected[0][1:], expected[0][0]], expected[1])

@@ -1,40 +1,48 @@
 import random
+from dataclasses import replace
 
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from configs import CHAIN, NARROW, WIDE
-from geometry import random_layer
+from geometry import random_layer, random_load
 from pytest import mark
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, term_layout
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout, map_rows
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.sequencer import COUNTER_CYCLES, Sequencer
+from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.statistics import COUNTER_CYCLES, Statistics
 from spikeplane_hw.testing import simulate
+
+COPY_CYCLES = 4
+END_CYCLES = 3
+"""Of the job that ends an outer step."""
 
 
 class SequencerWithMemories(wiring.Component):
     def __init__(self, config, program):
         super().__init__({})
         self.sequencer = Sequencer(config)
+        self.statistics = Statistics(config)
         self.program = program
-        self.counters = Memory(shape=32, depth=config.layer_count * len(Counter), init=[])
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.sequencer = sequencer = self.sequencer
+        m.submodules.statistics = statistics = self.statistics
         m.submodules.program = program = Memory(
             shape=PROGRAM_WIDTH, depth=len(self.program), init=self.program
         )
-        m.submodules.counters = counters = self.counters
-        read, count_read, count_write = program.read_port(), counters.read_port(), counters.write_port()
+        read = program.read_port()
         m.d.comb += [
             read.addr.eq(sequencer.program_address),
             sequencer.program_data.eq(read.data),
-            count_read.addr.eq(sequencer.counter_address),
-            sequencer.counter_read.eq(count_read.data),
-            count_write.addr.eq(sequencer.counter_address),
-            count_write.data.eq(sequencer.counter_data),
-            count_write.en.eq(sequencer.counter_write),
+            statistics.busy.eq(sequencer.busy),
+            statistics.resume.eq(sequencer.resume),
+            statistics.initial.eq(sequencer.initial),
+            statistics.advance.eq(sequencer.advance),
+            statistics.counting.eq(sequencer.counting),
+            statistics.settle.eq(sequencer.settle),
+            sequencer.settled.eq(statistics.settled),
         ]
         return m
 
@@ -42,28 +50,33 @@ class SequencerWithMemories(wiring.Component):
 @mark.parametrize("resumed", [False, True])
 @mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
 def test_layers_run_in_order_and_are_counted(config, resumed):
+    config = replace(config, layer_count=16)  # room for the jobs
     generator = random.Random(6)
     layers, outer_steps = 3, 2
     descriptors = [random_layer(config, generator)[:2] for _ in range(layers)]
+    loads = [generator.randrange(3) if config.term_count > 1 else 0 for _ in range(layers)]
     for index, (layer, _) in enumerate(descriptors):
         layer["logits"] = int(index == layers - 1)
+    jobs = []
+    for (layer, terms), count in zip(descriptors, loads, strict=True):
+        jobs += [layer, *[random_load(config, generator) for _ in range(count)], *terms, {"job": Job.WALK}]
     program = []
-    for layer, terms in descriptors:
-        for layout, fields in ((layer_layout(config), layer), *((term_layout(config), term) for term in terms)):
-            bits = layout.const(fields).as_bits()
-            program += [
-                bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
-            ]
+    for fields in [*jobs, {"job": Job.END}]:
+        layout = job_layout(config, fields["job"])
+        bits = layout.const(fields).as_bits()
+        program += [
+            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
+        ]
     dut = SequencerWithMemories(config, program)
-    sequencer = dut.sequencer
+    sequencer, statistics = dut.sequencer, dut.statistics
     runs = 2 if resumed else 1
     totals = [dict.fromkeys(Counter, 0) for _ in range(layers)]
     slack = [0] * layers
     busy_cycles = [0]
 
     async def one_layer(ctx, index, outer, run):
-        cleared, stored = [], []
-        cycles = 0
+        cleared, stored, loaded = [], [], []
+        cycles = copied = 0
         d, terms = descriptors[index]
         placing = pause = generator.randint(0, 3)
         ctx.set(sequencer.output_flags, 5 * index)
@@ -79,13 +92,21 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             if ctx.get(sequencer.term_store):
                 assert ctx.get(sequencer.term_index) == len(stored)
                 stored.append(ctx.get(sequencer.term))
+            if config.term_count > 1:
+                copied -= copied > 0
+                if ctx.get(sequencer.load_start):
+                    loaded.append(ctx.get(sequencer.load))
+                    copied = COPY_CYCLES
+                ctx.set(sequencer.load_idle, copied == 0)
             if ctx.get(sequencer.flag_clear):
                 cleared.append(ctx.get(sequencer.flag_address))
             await ctx.tick()
-        for got, fields in zip((ctx.get(sequencer.layer), *stored), (d, *terms), strict=True):
+        first = jobs.index(d)
+        expected = jobs[first:first + 1 + loads[index]] + terms
+        for got, fields in zip((ctx.get(sequencer.layer), *loaded, *stored), expected, strict=True):
             for name in got.shape().members:
                 assert getattr(got, name) == fields[name], name
-        rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
+        rows = [] if d["logits"] else range(d["steps"] * map_rows(config, d))
         assert cleared == [
             (d["output_flags"] + 5 * index + row) % config.row_flag_count for row in rows
         ]
@@ -96,29 +117,29 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             longest = generator.randint(0, 9)
             valid = generator.randint(0, 1)
             saturations, spikes = (generator.randint(0, config.updates) for _ in range(2))
-            ctx.set(sequencer.events, events)
-            ctx.set(sequencer.longest, longest)
-            ctx.set(sequencer.longest_valid, valid)
-            ctx.set(sequencer.saturations, saturations)
-            ctx.set(sequencer.spikes, spikes)
+            ctx.set(statistics.events, events)
+            ctx.set(statistics.longest, longest)
+            ctx.set(statistics.longest_valid, valid)
+            ctx.set(statistics.saturations, saturations)
+            ctx.set(statistics.spikes, spikes)
             totals[index][Counter.EVENTS] += events
             totals[index][Counter.IDLE] += valid * longest * config.banks - events
             totals[index][Counter.SATURATIONS] += saturations
             totals[index][Counter.SPIKES] += spikes
             cycles += 1
             await ctx.tick()
-        for port in (sequencer.events, sequencer.longest_valid, sequencer.saturations,
-                     sequencer.spikes):
+        for port in (statistics.events, statistics.longest_valid, statistics.saturations, statistics.spikes):
             ctx.set(port, 0)
         ctx.set(sequencer.drained, 1)
         await ctx.tick()
         ctx.set(sequencer.drained, 0)
-        # Loading, finding the maps, looking at the flags, clearing, starting, walking, waiting for the
-        # counter at hand, storing.
+        # Of every job reading it; finding the maps, copying, clearing, starting, walking, waiting for the counter
+        # at hand, storing.
+        words = {job: descriptor_words(job_layout(config, job)) + 1 for job in Job}
         least = (
-            descriptor_words(layer_layout(config)) + 1
-            + len(terms) * (descriptor_words(term_layout(config)) + 3 + placing) + len(rows) + 1 + cycles + 2
-            + COUNTER_CYCLES * len(Counter)
+            words[Job.LAYER] + loads[index] * (words[Job.LOAD] + 2 + placing + COPY_CYCLES)
+            + len(terms) * (words[Job.TERM] + 2 + placing) + words[Job.WALK]
+            + len(rows) + 1 + cycles + 2 + COUNTER_CYCLES * len(Counter)
         )
         totals[index][Counter.CYCLES] += least
         slack[index] += COUNTER_CYCLES - 1
@@ -128,7 +149,6 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
             busy_cycles[0] += busy
 
     async def testbench(ctx):
-        ctx.set(sequencer.layers, layers)
         ctx.set(sequencer.outer_steps, outer_steps)
         for run in range(runs):
             ctx.set(sequencer.resume, run > 0)
@@ -142,12 +162,14 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         cycles = 0
         for index, counters in enumerate(totals):
             for counter, value in counters.items():
-                found = ctx.get(dut.counters.data[index * len(Counter) + counter.value])
+                ctx.set(statistics.address, index * len(Counter) + counter.value)
+                await ctx.tick()
+                found = ctx.get(statistics.data)
                 if counter is Counter.CYCLES:
                     assert value <= found <= value + slack[index], index
                     cycles += found
                 else:
                     assert found == value % 2**32, (index, counter)
-        assert cycles == busy_cycles[0]
+        assert cycles + runs * outer_steps * END_CYCLES == busy_cycles[0]
 
     simulate(dut, testbench, background=[clock])

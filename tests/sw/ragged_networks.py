@@ -13,20 +13,22 @@ from spikeplane.network.node import Node
 from spikeplane.network.pool import OrPool, Pooling
 from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import TAP_LIMIT, Window
-from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.config import SMALLEST, CoreConfig
 from spikeplane_hw.neuron import SHIFTS, Levels, Neuron, Reset, leak_limit
 
 __all__ = ["CORES", "affine", "chain", "changed", "layer", "network", "neuron", "or_pool", "pick", "samples", "weights"]
 
 DEPTHS = {
     "weight_depth": 16384, "spike_depth": 4096, "parameter_depth": 256, "state_depth": 8192,
-    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4,
+    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4, "pool_depth": 256,
+    "image_planes": 8,
 }
 CORES = [
-    CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **DEPTHS),
+    CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **SMALLEST, **DEPTHS),
     CoreConfig(name="chunky", lanes=8, banks=2, updates=8, word_slots=8, **DEPTHS),
-    CoreConfig(name="wide", lanes=32, banks=8, updates=4, word_slots=2, **DEPTHS),
-    CoreConfig(name="single", lanes=1, banks=1, updates=1, word_slots=1, **DEPTHS),
+    CoreConfig(name="wide", lanes=32, banks=8, updates=4, word_slots=2, most_packed=8, **DEPTHS),
+    CoreConfig(name="single", lanes=1, banks=1, updates=1, word_slots=1, **DEPTHS,
+               **(SMALLEST | {"row_queue_depth": 8, "segment_queue_depth": 4})),
 ]
 
 

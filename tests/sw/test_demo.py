@@ -3,12 +3,19 @@
 import json
 from dataclasses import replace
 
+import pytest
 import torch
 from spikeplane.demo import run_demo
 from spikeplane_hw.config import TINY
 
 # The demo stores the potentials of all layers, to compare them.
 CONFIG = replace(TINY, name="tiny_states", state_depth=8192)
+
+
+def test_the_demo_shows_what_the_core_counts(tmp_path):
+    with pytest.raises(ValueError, match=r"^config must have statistics, which the report shows; 'tiny' has none$"):
+        run_demo(tmp_path, replace(TINY, statistics=False))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_demo_reports_every_layer(tmp_path):

@@ -17,7 +17,7 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
-from .placed import PlacedTerm
+from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 from .program import Program
 from .spike_map import to_words
@@ -55,14 +55,17 @@ def compile_network(
         config=config,
         schedule=schedule,
         contents=_contents(placement, program),
-        registers=image_registers(config, schedule, form, source, len(placement.layers)),
+        registers=image_registers(config, schedule, form, source),
         input=form,
         input_map=source,
         layers=[
             LayerInfo(
                 name=placed.layer.name,
                 sources=tuple(term.term.source for term in placed.terms),
+                seconds=tuple(term.term.second or "" for term in placed.terms),
+                operands=tuple(term.term.operand or "" for term in placed.products),
                 channels=placed.layer.channels,
+                group_lanes=placed.group_lanes,
                 height=placed.output_height,
                 width=placed.output_width,
                 spikes=placed.target if kept else None,
@@ -89,7 +92,7 @@ def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, 
         Space.WEIGHTS: (0, _weight_words(placement)),
     }
     parameters = [
-        _parameter_words(term, placement.config)
+        _parameter_words(term, placed, placement.config)
         for placed in placement.layers if placed.layer.neuron for term in placed.terms
     ]
     if parameters:
@@ -112,9 +115,9 @@ def _weight_words(placement: Placement) -> np.ndarray:
     bits = np.zeros((slots, config.banks, config.lanes), np.uint8)  # slot 0 stays all zeros
     for placed in placement.layers:
         for term in placed.terms:
-            if term.term.kind in (TermKind.STREAM, TermKind.NOTHING):
+            if term.term.kind not in (TermKind.WINDOW, TermKind.SHORTCUT):
                 continue
-            slots = _identity(config) if term.term.shortcut else _weight_slots(term, config)
+            slots = _identity(config) if term.shares else _weight_slots(term, placed, config)
             bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
@@ -124,30 +127,40 @@ def _identity(config: CoreConfig) -> np.ndarray:
     return np.eye(config.lanes, dtype=np.uint8).reshape(-1, config.banks, config.lanes)
 
 
-def _weight_slots(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
+def _channel_places(layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
+    """Return of each output channel its place among the lanes of all channel groups."""
+    channel = np.arange(layer.layer.channels)
+    return channel // layer.group_lanes * config.lanes + channel % layer.group_lanes
+
+
+def _weight_slots(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
     """Return a term's weight bits, uint8 (slots, banks, lanes)."""
-    term, slots = placed.term, placed.source.pixel_slots
+    term, slots = placed.term, placed.group_slots(config)
     assert term.weight is not None
-    out, channels, height, width = term.weight.shape
-    codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
-    codes[:out, :channels] = term.weight_kind.codes(
-        term.weight.astype(np.int64), term.weight_bits
+    _, channels, height, width = term.weight.shape
+    codes = term.weight_kind.codes(term.weight.astype(np.int64), term.weight_bits)
+    planes = np.zeros(
+        (term.weight_bits, placed.groups * config.lanes, slots * config.banks, height, width), np.uint8
     )
-    planes = codes >> np.arange(term.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
+    # Of input planes beside each other the i-th one's weight planes are turned by i.
+    for beside, plane in np.ndindex(placed.source.beside, term.weight_bits):
+        own = slice(beside * channels, (beside + 1) * channels)
+        turned = planes[(plane + beside) % term.weight_bits]
+        turned[_channel_places(layer, config), own] = codes >> plane & 1
     planes = planes.reshape(
         term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
     )
     # (group, plane, y, x, slot, bank, lane)
-    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)
+    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2)
     return ordered.reshape(-1, config.banks, config.lanes)
 
 
-def _parameter_words(placed: PlacedTerm, config: CoreConfig) -> np.ndarray:
+def _parameter_words(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
     padded = np.zeros((2, placed.parameter_groups * config.lanes), np.int64)
-    if placed.term.kind is not TermKind.WINDOW:
-        padded[:] = placed.term.affine  # one for all channels
+    if placed.parameter_groups < placed.groups or not placed.term.scaled:
+        padded[:] = np.array(placed.term.affine)[:, :1]  # one for all channels
     else:
-        padded[:, :placed.term.channels] = placed.term.affine
+        padded[:, _channel_places(layer, config)] = placed.term.affine
     bits = np.concatenate(
         [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1
     )

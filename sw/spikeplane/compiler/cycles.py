@@ -13,6 +13,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.operand import load_cycles
 from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
 
 from ..network import model
@@ -20,8 +21,9 @@ from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
+from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import place
+from .placement import identity_slots, place
 
 __all__ = ["predict_cycles"]
 
@@ -37,8 +39,8 @@ DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
 SETUP = 5
 """Cycles of a layer before its walk, besides those of its descriptors and flags."""
-TERM_SETUP = 3
-"""Cycles to place a term, besides those of its descriptor."""
+JOB_SETUP = 3
+"""Cycles to place a term or a load, besides those of its descriptor."""
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
 their work, divided by the queue's depth."""
@@ -73,7 +75,10 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = [_slots(term, maps.get(term.term.source), len(inputs), steps, config) for term in placed.terms]
+        slots = [
+            _slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config)
+            for term in placed.terms
+        ]
         if not schedule.stores:
             cycles[:, index] = _layer(placed, slots, 0, steps, config)
         else:
@@ -88,20 +93,16 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
-    height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
-    setup = (placed.program_words(config) + SETUP + TERM_SETUP * len(placed.terms) + padding
-             + 2 * len(Counter))
-    if layer.neuron is not None:
-        setup += steps * height
+    setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
+             + 2 * len(Counter) * config.statistics)
+    setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
+    if placed.target is not None:
+        setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
     count = len(slots[0])
-    works = [_work(term, placed, each, time, config) for term, each in zip(placed.terms, slots, strict=True)]
-    fetch, banks = (
-        np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
-        for stages in ([work.fetch for work in works], [work.banks for work in works])
-    )
-    segments, terms = len(fetch), len(placed.terms)
+    terms = len(placed.terms)
+    segments = (1 if placed.replay else steps) * placed.output_height * placed.output_width * terms
     rows = np.array([
         term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
     ])
@@ -114,12 +115,22 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
     fetches, starts = [zero] * back, [zero] * ahead
+    fetch = banks = np.zeros((segments, count), np.int64)
     for group in range(placed.groups):
+        if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
+            works = [
+                _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
+            ]
+            fetch, banks = (
+                np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
+                for stages in ([work.fetch for work in works], [work.banks for work in works])
+            )
         last = group == placed.groups - 1
-        lanes = placed.last_lanes if last else config.lanes
+        lanes = placed.last_lanes if last else placed.group_lanes
         updates = [
             _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
             + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
+            + -(-lanes // config.updates) * (each.second is not None)
             for term, each in enumerate(placed.terms)
         ]
         for index in range(segments):
@@ -143,7 +154,7 @@ def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
     """Return the cycles that windows of so many rows, over all passes, take."""
     several = int(config.term_count > 1)
     find, walk = 4 + several, rows + 1 + several
-    return find + walk if config.frugal else np.maximum(find, walk)
+    return np.maximum(find, walk) if config.window_queue_depth else find + walk
 
 
 def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig, *, last: bool) -> int:
@@ -157,14 +168,14 @@ def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConf
     return each * (steps if placed.replay and last else 1)
 
 
-def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: CoreConfig) -> _Work:
-    """Return what fetch and banks have to do for each segment of one channel group."""
+def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig) -> _Work:
+    """Return what fetch and banks have to do for each segment of a channel group."""
     source, term = placed.source, placed.term
     if not slots.shape[3]:  # The end of a pass is all there is.
         ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
         return _Work(ends, ends)
     first_step = time if placed.streamed else 0
-    count, planes, steps, rows, row_slots, _ = slots.shape
+    count, _, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
     silent_read = not source.flagged or (placed.full and source.height > 1)
@@ -173,13 +184,20 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
         busy = np.any(slots, axis=(4, 5))
     stride = term.stride * source.pixel_slots
     left = np.arange(layer.output_width) * stride - term.padding * source.pixel_slots
+    if term.groups > 1:
+        left += group * placed.group_slots(config)
     kernel_rows = 1 if placed.full else term.kernel[0]
-    kernel_slots = row_slots if placed.full else term.kernel[1] * source.pixel_slots
-    low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
+    kernel_slots = row_slots if placed.full else term.kernel[1] * placed.group_slots(config)
+    if placed.shares:
+        first = min(group * identity_slots(config), source.pixel_slots)
+        left, kernel_slots = left + first, min(identity_slots(config), source.pixel_slots - first)
+    left_edge, right_edge = left, left + kernel_slots
     step = np.arange(steps)[:, None, None]
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
+        shift, passes = plane.column * source.pixel_slots, placed.powers(plane)
+        low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
@@ -189,12 +207,12 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
             # Earlier steps are read whether silent or not.
             read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
             inside = inside & (plane.delay <= time + step[..., 0])
-            present = (read & inside)[..., None]
+            present = (read & inside)[..., None] & (high > low)
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
-                      + (first_step + step - plane.delay) * source.step_slots)
+                      + (first_step + step - plane.delay) * placed.input_step)
             end_word = (origin + high - 1) // config.word_slots
             words = end_word - (origin + low) // config.word_slots + 1
-            fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
+            fetch += passes * np.where(present, words, int(kernel_row == kernel_rows - 1))
             table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
             upto = table[:, :, :, high]
             reads = reads + (upto - table[:, :, :, low]) * present[..., None]
@@ -203,28 +221,40 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, config: Core
                 cut = np.maximum(end_word * config.word_slots - origin, low)
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
-        banks += (reads + (rest == 0)).max(-1)
+        for power in range(passes):
+            reading = _reading(placed, placed.read_at(plane, power), config)
+            banks += (reads * reading + (rest * reading == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    empty = placed.pass_count - planes * term.weight_bits  # passes that only double
-    return _Work(
-        fetch * term.weight_bits + empty,
-        np.rint((banks + stall) * term.weight_bits).astype(int) + empty,
-    )
+    empty = placed.pass_count - sum(map(placed.powers, placed.input_planes))  # passes that only double
+    return _Work(fetch + empty, np.rint(banks + stall).astype(int) + empty)
+
+
+def _reading(placed: PlacedTerm, planes: range, config: CoreConfig) -> np.ndarray:
+    """Return 1 for each bank in which one of these planes beside each other lies, else 0."""
+    beside, channels = placed.source.beside, placed.source.channels
+    bank = np.arange(config.banks) // channels if beside > 1 else np.zeros(config.banks, int)
+    return np.isin(bank, planes).astype(np.int32)
 
 
 def _slots(
-    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, config: CoreConfig
+    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, replay: bool, config: CoreConfig
 ) -> np.ndarray:
-    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream."""
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream.
+
+    An image is there in every step, with ``replay`` in one.
+    """
     if values is None:
         return np.zeros((count, 1, steps, 0, 0, config.banks), np.uint8)
+    values = np.broadcast_to(values, (count, values.shape[1] if replay else steps, *values.shape[2:]))
     count, steps, channels, height, width = values.shape
     planes = placed.input_planes
     bits = np.zeros(
         (count, len(planes), steps, height, width, placed.source.pixel_slots * config.banks), "u1"
     )
     for index, plane in enumerate(planes):
-        earlier = values[:, :max(0, steps - plane.delay)] >> plane.index & 1
-        bits[:, index, plane.delay:, ..., :channels] = np.moveaxis(earlier, 2, 4)
+        earlier = np.moveaxis(values[:, :max(0, steps - plane.delay)], 2, 4)
+        for beside in range(plane.planes):
+            read = earlier >> plane.index * placed.source.beside + beside & 1
+            bits[:, index, plane.delay:, ..., beside * channels:(beside + 1) * channels] = read
     rows = 1 if placed.full else height
     return bits.reshape(count, len(planes), steps, rows, -1, config.banks)

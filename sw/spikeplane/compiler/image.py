@@ -22,7 +22,7 @@ from .spike_map import SpikeMap
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 3
+FILE_VERSION = 4
 VECTOR_ARRAYS = ("sample", "sums", "counters")
 
 
@@ -34,6 +34,8 @@ class LayerInfo:
     sources: tuple[str, ...]
     """The map that each of its terms reads, in the order of the program."""
     channels: int
+    group_lanes: int
+    """Channels of each of its channel groups but the last, as in the program."""
     height: int
     width: int
     spikes: SpikeMap | None
@@ -44,6 +46,10 @@ class LayerInfo:
     state_pack: int = 0
     """1 << state_pack chunks of them share a chunk of the memory."""
     state_bits: int = 0
+    seconds: tuple[str, ...] = ("",)
+    """The other stream of each term that is a mean."""
+    operands: tuple[str, ...] = ()
+    """The map that each of its loads copies into the weights."""
     taps: tuple[int, ...] = (1,)
     """Time steps of its input that each term looks at."""
     stream_steps: int = 0
@@ -150,7 +156,7 @@ class Image:
         info = self.layers[layer]
         if info.state_base is None:
             raise ImageError(f"layer {info.name!r}: its potentials are not kept by this image")
-        groups = -(-info.channels // self.config.lanes)
+        groups = -(-info.channels // info.group_lanes)
         return (info.state_base * self.config.updates,
                 info.height * info.width * groups * self.config.lanes >> info.state_pack)
 
@@ -175,8 +181,8 @@ class Image:
         shifts = width * np.arange(1 << info.state_pack)[:, None]
         codes = packed.reshape(-1, 1, self.config.updates) >> shifts & ((1 << width) - 1)
         codes -= (codes >> (width - 1)) << width
-        pixels = codes.reshape(info.height, info.width, -1)[..., :info.channels]
-        return np.moveaxis(pixels, 2, 0)
+        groups = codes.reshape(info.height, info.width, -1, self.config.lanes)[..., :info.group_lanes]
+        return np.moveaxis(groups.reshape(info.height, info.width, -1)[..., :info.channels], 2, 0)
 
     def _spikes(self, layer: int) -> SpikeMap:
         info = self.layers[layer]
@@ -268,7 +274,7 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         layers=[
             LayerInfo(**entry | {
                 "spikes": entry["spikes"] and SpikeMap(**entry["spikes"]),
-                **{name: tuple(entry[name]) for name in ("sources", "taps")},
+                **{name: tuple(entry[name]) for name in ("sources", "seconds", "operands", "taps")},
             })
             for entry in header["layers"]
         ],

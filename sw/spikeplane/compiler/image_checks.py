@@ -36,11 +36,10 @@ OPTIONAL = {Space.PARAMETERS, Space.TABLES}
 
 
 def image_registers(
-    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap, layer_count: int
+    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap
 ) -> dict[Register, int]:
     """Return what the host writes into the registers of a core, after the memories."""
     return {
-        Register.LAYERS: layer_count,
         Register.OUTER_STEPS: schedule.outer_steps(form.steps),
         Register.INPUT_BASE: input_map.base,
         Register.INPUT_WORDS: input_map.words(config),
@@ -67,14 +66,14 @@ def verify_image(image: "Image") -> None:
                          f"{image.config.spike_depth}")
     if not image.layers:
         raise ImageError("the image has no layers")
-    registers = image_registers(image.config, image.schedule, image.input, image.input_map, len(image.layers))
+    registers = image_registers(image.config, image.schedule, image.input, image.input_map)
     for register in registers.keys() | image.registers.keys():
         if register not in registers:
             raise ImageError(f"register {register.name} is not one that an image sets")
         if register not in image.registers:
             raise ImageError(f"register {register.name} is missing")
         _equal(f"register {register.name}", image.registers[register], registers[register],
-               "by input, schedule and layers")
+               "by input and schedule")
     _verify_contents(image)
     verify_layers(image)
     _verify_logits(image)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth
+from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, term_layout
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
@@ -43,6 +43,7 @@ class Limit(enum.Enum):
     STEP_SLOTS = "slots of a time step"
     WEIGHTS = "weight slots of a bank"
     PASSES = "passes of a program"
+    STRIDE = "pixels from a window to the next one"
     TAPS = "taps"
     PIXEL_SLOTS = "slots of a pixel"
     LOGITS = "logits"
@@ -53,6 +54,7 @@ class Limit(enum.Enum):
     LOGIT_SUM = "largest logit"
     CURRENT = "largest |sum * M| + |B|"
     PARTIAL = "largest sum of terms"
+    POOL = "chunks of a row of a pool on the way out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,13 @@ def memory_needs(placement: "Placement") -> list[Need]:
     heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
         found += _layer_needs(placed, config, more_logits=placed in heads[1:])
+        if placed.pooled:
+            steps = placement.schedule.inner_steps(form.steps)
+            found.append(Need(
+                kind=Limit.POOL, layer=placed.layer.name, where=f"layer {placed.layer.name!r}",
+                what="chunks of a row of its pool on the way out, all steps of it",
+                need=placed.pool_chunks(steps, config), limit=config.pool_depth,
+            ))
     return found
 
 
@@ -144,11 +153,11 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
 def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool) -> Iterator[Need]:
     layer = placed.layer
     # What else takes a core for several terms counts as a second one.
-    windows = all(term.term.kind is TermKind.WINDOW for term in placed.terms)
+    windows = all(term.term.kind is TermKind.WINDOW and term.term.groups == 1 for term in placed.terms)
     plain = windows and placed.stream is None and not more_logits
     name, where = layer.name, f"layer {layer.name!r}"
     yield Need(kind=Limit.TERMS, layer=name, where=where, need=max(len(placed.terms), 2 - plain),
-               what="terms" if plain else "terms (a shortcut, stream or second head counts two)",
+               what="terms" if plain else "terms (a shortcut, stream, product, second head or groups count two)",
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
@@ -158,8 +167,14 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                    need=placed.target.pixel_slots, limit=(1 << config.pixel_width) - 1)
     yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.weight_end,
                limit=config.weight_depth, what="weight slots a bank, all layers to here")
+    if placed.products:
+        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.operand_end, limit=config.weight_depth,
+                   what="weight slots a bank, all layers and its operand in all steps")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
+    yield Need(kind=Limit.STRIDE, layer=name, where=where, what="stride",
+               need=max(1 if term.full else term.term.stride for term in placed.terms),
+               limit=(1 << term_layout(config)["stride"].width) - 1)
     yield Need(kind=Limit.TAPS, layer=name, where=where, what="taps",
                need=max(len(term.term.taps) for term in placed.terms),
                limit=config.tap_count)
@@ -194,19 +209,17 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
 
 
-def _largest(placed: "PlacedTerm") -> int:
-    """Return what an input counts at most."""
-    return sum(1 << plane.weight for plane in placed.input_planes)
-
-
 def _reach(placed: "PlacedTerm") -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
+    if placed.term.kind is TermKind.PRODUCT:
+        return np.full(placed.term.channels, placed.source.channels // placed.term.groups, np.int64)
     if placed.term.weight is None:
-        each = {TermKind.SHORTCUT: _largest(placed), TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
+        stream = 1 << (STATE_WIDTH - 1 + (placed.second is not None))
+        each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: stream}
         return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
     weight = placed.term.weight.astype(np.int64)
     high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))
-    return np.maximum(high, low) * _largest(placed)
+    return np.maximum(high, low) * placed.largest
 
 
 def _product(placed: "PlacedTerm") -> np.ndarray:
@@ -216,10 +229,12 @@ def _product(placed: "PlacedTerm") -> np.ndarray:
 
 
 def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placement", of: str) -> Iterator[Need]:
-    config, term, largest = placement.config, placed.term, _largest(placed)
+    config, term, largest = placement.config, placed.term, placed.largest
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1
-    if term.weight is None:
+    if term.kind is TermKind.PRODUCT:
+        codes, inputs = _reach(placed), 1
+    elif term.weight is None:
         codes, inputs = np.full(term.channels, largest * term.shortcut, np.int64), 1
     else:
         weight = term.weight.astype(np.int64)

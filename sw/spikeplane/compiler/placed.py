@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import program_words
 
-from ..network.lowered import CoreLayer, CoreTerm, TermKind
+from ..network.lowered import CoreLayer, CoreTerm
 from .spike_map import SpikeMap
 
 __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
@@ -13,14 +13,18 @@ __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputPlane:
-    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step; or several planes."""
 
     weight: int
     """It counts ``2**weight``."""
+    planes: int = 1
+    """As many planes beside each other, each of which counts twice the one before."""
     index: int = 0
-    """Which plane of the map."""
+    """Which plane of the map, or which planes beside each other."""
     delay: int = 0
     """How many steps ago."""
+    column: int = 0
+    """How many pixels to the right: a pool that shares weights reads a column of its windows at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +38,11 @@ class PlacedTerm:
     """Groups of output channels, as of the layer."""
     full: bool
     """Fully connected: the window is one row, the whole time step of the source."""
+    still: bool
+    """An image: the same in every time step."""
     streamed: bool
+    shares: bool
+    """It is read with the weights that all shortcuts share: a shortcut, or a pool."""
     streamed_last: bool
     """Whether no later layer reads the streamed map."""
     ring: int
@@ -43,6 +51,13 @@ class PlacedTerm:
     weight_base: int
     weight_group: int
     """Slots of one channel group; 0: all groups have the same ones."""
+    weight_step: int = 0
+    """Of a product: slots of one time step of its operand, which lie side by side."""
+    second: SpikeMap | None = None
+    """Of a mean the other stream, as ``source``."""
+    operand: SpikeMap | None = None
+    operand_ring: int = 1
+    """Steps that the operand's map holds, as ``ring``."""
     parameter_base: int
 
     @property
@@ -53,20 +68,45 @@ class PlacedTerm:
                 InputPlane(weight=self.term.taps[-1] - exponent, delay=delay)
                 for delay, exponent in enumerate(self.term.taps)
             ]
-        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+        if self.shares:
+            return [InputPlane(weight=0, column=column) for column in range(self.term.kernel[1])]
+        return [
+            InputPlane(weight=first, planes=min(beside, self.source.planes - first), index=first // beside)
+            for beside in [self.source.beside] for first in range(0, self.source.planes, beside)
+        ]
+
+    def powers(self, plane: InputPlane) -> int:
+        """Return how many powers of two products of an input plane count: as many passes read it."""
+        return self.term.weight_bits + plane.planes - 1
+
+    def read_at(self, plane: InputPlane, power: int) -> range:
+        """Return which of the planes beside each other have products that count ``2**power`` of their lowest one's."""
+        return range(max(0, power - self.term.weight_bits + 1), min(plane.planes, power + 1))
+
+    @property
+    def largest(self) -> int:
+        """What one input counts at most."""
+        return sum(
+            ((1 << plane.planes) - 1) << plane.weight for plane in self.input_planes if not plane.column
+        )
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
-        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
-        planes, bits = self.input_planes, self.term.weight_bits
-        most = max(plane.weight for plane in planes) + bits - 1
+        """For each power of two from 1 on the input planes with products of it, and how far it is above their own."""
+        planes = self.input_planes
+        most = max(plane.weight + self.powers(plane) for plane in planes) - 1
         return [
             [
                 (plane, power - plane.weight)
-                for plane in planes if 0 <= power - plane.weight < bits
+                for plane in planes if 0 <= power - plane.weight < self.powers(plane)
             ]
             for power in range(most + 1)
         ]
+
+    @property
+    def input_step(self) -> int:
+        """Slots from a time step to the next one."""
+        return 0 if self.still else self.source.step_slots
 
     @property
     def pass_count(self) -> int:
@@ -80,8 +120,8 @@ class PlacedTerm:
 
     @property
     def weight_slots(self) -> int:
-        """Slots of a weight bank that only this term takes."""
-        return self.groups * self.weight_group
+        """Slots of a weight bank that only this term takes; those of operands are shared by all products."""
+        return 0 if self.operand is not None else self.groups * self.weight_group
 
     @property
     def weight_plane(self) -> int:
@@ -90,8 +130,14 @@ class PlacedTerm:
 
     @property
     def parameter_groups(self) -> int:
-        """Groups of parameters: only those of a window differ from channel to channel."""
-        return self.groups if self.term.kind is TermKind.WINDOW else 1
+        """Groups of parameters: only those of sums with weights of their own differ from channel to channel."""
+        return self.groups if self.term.scaled and not self.shares else 1
+
+    def group_slots(self, config: CoreConfig) -> int:
+        """Return the slots of a pixel that a channel group reads."""
+        if self.term.groups == 1:
+            return self.source.pixel_slots
+        return self.source.channels // self.term.groups // config.banks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,10 +149,14 @@ class PlacedLayer:
     target: SpikeMap | None
     """None for the classifier."""
     output_height: int
+    """Of the sums; the target's is less if spikes are pooled on the way out."""
     output_width: int
     groups: int
+    group_lanes: int
+    """Channels of all groups but the last: all lanes, unless the layer reads groups of input channels."""
     last_lanes: int
     replay: bool
+    """It sums up nothing but an image."""
     target_ring: int
     """Steps that the target holds, as ``ring`` of a term."""
     state_base: int
@@ -119,6 +169,8 @@ class PlacedLayer:
     table: int
     weight_end: int
     """First slot of a weight bank after the layer's and all before it."""
+    operand_end: int
+    """The same after its operands, which lie behind the weights of all layers and are loaded anew for each."""
 
     @property
     def pass_count(self) -> int:
@@ -130,9 +182,23 @@ class PlacedLayer:
         """First pass after the layer's."""
         return self.terms[-1].pass_end
 
+    @property
+    def pooled(self) -> bool:
+        """Whether its spikes are pooled on the way out."""
+        return self.layer.pool != (1, 1)
+
+    def pool_chunks(self, steps: int, config: CoreConfig) -> int:
+        """Return the chunks of spikes that wait for the rest of their windows, of a row and ``steps`` time steps."""
+        return -(-self.output_width // self.layer.pool[1]) * steps * config.chunks if self.pooled else 0
+
     def program_words(self, config: CoreConfig) -> int:
-        """Return how many words of the program the layer and its terms take."""
-        return program_words(config, len(self.terms))
+        """Return how many words of the program the layer, its terms and loads take."""
+        return program_words(config, len(self.terms), len(self.products))
+
+    @property
+    def products(self) -> list[PlacedTerm]:
+        """The terms whose operands are loaded before the layer runs."""
+        return [term for term in self.terms if term.operand is not None]
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""

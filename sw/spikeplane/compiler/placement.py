@@ -15,6 +15,7 @@ from ..network.lowered import CoreLayer, CoreTerm, TermKind, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
+from .groups import find_group_lanes
 from .limits import CompileError, needs
 from .placed import PlacedLayer, PlacedTerm
 from .spike_map import SpikeMap, input_spike_map
@@ -66,7 +67,7 @@ class Placement:
         return {
             Space.PROGRAM: sum(placed.program_words(config) for placed in self.layers),
             Space.PASSES: last.pass_end,
-            Space.WEIGHTS: last.weight_end * config.banks,
+            Space.WEIGHTS: max(placed.operand_end for placed in self.layers) * config.banks,
             Space.PARAMETERS: chunks * config.updates,
             Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
             Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
@@ -106,20 +107,29 @@ def place(
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
-    used = _Used(config, shortcuts=any(term.shortcut for layer in lowered for term in layer.terms))
-    readers = [index for index, layer in enumerate(lowered) if any(term.source == INPUT for term in layer.terms)]
+    steps = schedule.inner_steps(form.steps)
+    used = _Used(
+        config, steps, shortcuts=any(term.shares_weights(config) for layer in lowered for term in layer.terms)
+    )
+    readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
         neuron = layer.neuron
         form_in = formats[layer.terms[0].source]
         height, width = layer.terms[0].walk.output(form_in.height, form_in.width)
-        groups = -(-layer.channels // config.lanes)
         live = schedule.stores and not form.direct
+        group_lanes = find_group_lanes(layer, formats, config, live=live)
+        groups = -(-layer.channels // group_lanes)
         terms = _ordered(layer)
         placed_terms = [
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
-                full=term.kind is TermKind.WINDOW
+                second=None if term.second is None else streams[term.second],
+                operand=None if term.operand is None else maps[term.operand],
+                operand_ring=rings.get(term.operand or "", 1),
+                still=formats[term.source].replayed,
+                shares=term.shares_weights(config),
+                full=term.kind is TermKind.WINDOW and term.groups == 1 and not term.shares_weights(config)
                 and term.walk.fills(formats[term.source].height, formats[term.source].width),
                 streamed=live and term.source == INPUT,
                 streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
@@ -142,7 +152,7 @@ def place(
         state_base = -(-state // group_states) * group_states if stored else 0
         if layer.stores:
             streams[layer.name] = SpikeMap(
-                base=state_base // config.chunks, steps=schedule.inner_steps(form.steps), channels=layer.channels,
+                base=state_base // config.chunks, steps=steps, channels=layer.channels,
                 height=height, width=width, pixel_slots=groups, flagged=False,
             )
         placed = PlacedLayer(
@@ -152,8 +162,9 @@ def place(
             output_height=height,
             output_width=width,
             groups=groups,
-            last_lanes=layer.channels - (groups - 1) * config.lanes,
-            replay=form_in.replayed,
+            group_lanes=group_lanes,
+            last_lanes=layer.channels - (groups - 1) * group_lanes,
+            replay=all(formats[term.source].replayed for term in layer.terms),
             target_ring=rings.get(layer.name, 1),
             state_base=state_base,
             state_pack=state_pack,
@@ -161,10 +172,12 @@ def place(
             stream=streams.get(layer.name),
             table=table,
             weight_end=used.weight,
+            operand_end=used.weight,
         )
         layers.append(placed)
         if stored:
             state = placed.state_end(config)
+    layers = [_with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[kept.get(layer.name, False) for layer in lowered],
@@ -192,25 +205,42 @@ def _ordered(layer: CoreLayer) -> list[CoreTerm]:
 class _Used:
     """What of weights, parameters and passes is taken."""
 
-    def __init__(self, config: CoreConfig, *, shortcuts: bool):
-        self.config = config
+    def __init__(self, config: CoreConfig, steps: int, *, shortcuts: bool):
+        self.config, self.steps = config, steps
         self.identity = 1  # weight slot 0 of every bank is the zero row
         self.weight = self.identity + (identity_slots(config) if shortcuts else 0)
         self.parameter = self.passes = 0
 
-    def place(self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, **places) -> PlacedTerm:
+    def place(
+        self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, shares: bool, **places
+    ) -> PlacedTerm:
         """Return a term behind all before it; ``scaled`` says whether it has parameters."""
-        window = term.kind is TermKind.WINDOW
-        group = term.weight_bits * math.prod(term.kernel) * source.pixel_slots if window else 0
+        config, window, step = self.config, term.kind is TermKind.WINDOW and not shares, 0
         placed = PlacedTerm(
-            term=term, source=source, groups=groups, first_pass=self.passes,
-            weight_base=self.weight if window else self.identity, weight_group=group,
+            term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
+            weight_base=self.weight if window else self.identity, weight_group=0,
             parameter_base=self.parameter if scaled else 0, **places,
         )
+        group = term.weight_bits * math.prod(term.kernel) * placed.group_slots(config) if window else 0
+        if term.kind is TermKind.PRODUCT:
+            step = -(-(source.channels // term.groups) // config.banks)
+            group = self.steps * step
+        placed = replace(placed, weight_group=group, weight_step=step)
         self.weight += placed.weight_slots
         self.passes += placed.pass_count
         self.parameter += placed.parameter_groups * self.config.chunks if scaled else 0
         return placed
+
+
+def _with_operands(placed: PlacedLayer, first: int) -> PlacedLayer:
+    """Return a layer whose operands lie from weight slot ``first`` on, behind all weights."""
+    terms = []
+    for term in placed.terms:
+        if term.operand is not None:
+            term = replace(term, weight_base=first)
+            first += placed.groups * term.weight_group
+        terms.append(term)
+    return replace(placed, terms=terms, operand_end=first if placed.products else placed.weight_end)
 
 
 def identity_slots(config: CoreConfig) -> int:

@@ -1,5 +1,7 @@
-"""The program of a core: one descriptor a layer, and the plane passes of all layers."""
+"""The program of a core: its jobs, and the plane passes of all layers."""
 
+import dataclasses
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,20 +10,23 @@ from amaranth.lib import data
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import (
     PROGRAM_WIDTH,
+    Job,
     descriptor_words,
-    layer_layout,
+    group_widths,
+    job_layout,
     pass_layout,
-    term_layout,
 )
 from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
+from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Descriptors", "Program", "decode_fields", "decode_program", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields",
+           "second_limit"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -52,35 +57,67 @@ def decode_fields(layout: data.StructLayout, bits: int) -> dict[str, int]:
     return fields
 
 
-def decode_program(config: CoreConfig, words: list[int]) -> list[tuple[dict[str, int], list[dict[str, int]]]]:
-    """Return each layer's descriptor and those of its terms; a ValueError names the layer that is cut."""
-    layouts = layer_layout(config), term_layout(config)
-    found, at = [], 0
-
-    def take(layout: data.StructLayout) -> dict[str, int]:
-        nonlocal at
-        part = words[at:at + descriptor_words(layout)]
-        if len(part) < descriptor_words(layout):
-            raise ValueError(f"layer {len(found)}: its descriptors are cut at word {len(words)}")
-        at += len(part)
-        bits = sum(word << PROGRAM_WIDTH * place for place, word in enumerate(part))
-        if bits >> layout.size:
-            raise ValueError(f"layer {len(found)}: a descriptor has more than {layout.size} bits")
-        return decode_fields(layout, bits)
-
-    while at < len(words):
-        layer = take(layouts[0])
-        found.append((layer, [take(layouts[1]) for _ in range(layer["terms"] + 1)]))
-    return found
-
-
 @dataclass(frozen=True, kw_only=True)
 class Descriptors:
-    """A layer's descriptor and those of its terms, as fields."""
+    """A layer's descriptor, those of its terms and those of the loads ahead of them, as fields."""
 
-    name: str
+    name: str = ""
     layer: dict[str, int]
-    terms: list[dict[str, int]]
+    terms: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    loads: list[dict[str, int]] = dataclasses.field(default_factory=list)
+
+    @property
+    def jobs(self) -> list[dict[str, int]]:
+        """Its jobs in order."""
+        return [self.layer, *self.loads, *self.terms, {"job": Job.WALK.value}]
+
+
+def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job, dict[str, int]]]:
+    """Yield address, kind and fields of each job up to the END; a ValueError names the word where there is none."""
+    at = 0
+    while True:
+        code = words[at] & ((1 << Job.as_shape().width) - 1) if at < len(words) else -1
+        if code not in [job.value for job in Job]:
+            raise ValueError(f"no job begins at word {at}" if at < len(words) else f"it is cut at word {at}")
+        job = Job(code)
+        layout = job_layout(config, job)
+        part = words[at:at + descriptor_words(layout)]
+        if len(part) < descriptor_words(layout):
+            raise ValueError(f"the {job.name} at word {at} is cut at word {len(words)}")
+        bits = sum(word << PROGRAM_WIDTH * place for place, word in enumerate(part))
+        if bits >> layout.size:
+            raise ValueError(f"the {job.name} at word {at} has more than {layout.size} bits")
+        yield at, job, decode_fields(layout, bits)
+        at += len(part)
+        if job is Job.END:
+            if at < len(words):
+                raise ValueError(f"it ends at word {at}, and has {len(words)}")
+            return
+
+
+def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
+    """Return the descriptors of each layer; a ValueError names the word where there are none of a layer."""
+    found: list[Descriptors] = []
+    after = {
+        Job.LAYER: (Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
+        Job.WALK: (Job.LAYER, Job.END),
+    }
+    allowed: tuple[Job, ...] = (Job.LAYER,)
+    for at, job, fields in decode_jobs(config, words):
+        if job not in allowed:
+            names = " or ".join(each.name for each in allowed)
+            raise ValueError(f"{job.name} follows at word {at}, where {names} must")
+        if job is Job.LAYER:
+            found.append(Descriptors(layer=fields))
+        elif job is Job.LOAD:
+            found[-1].loads.append(fields)
+        elif job is Job.TERM:
+            found[-1].terms.append(fields)
+        elif job is Job.WALK and len(found[-1].terms) != found[-1].layer["terms"] + 1:
+            raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
+                             f"{found[-1].layer['terms'] + 1}")
+        allowed = after.get(job, ())
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +141,7 @@ class Program:
                 Descriptors(
                     name=placed.layer.name, layer=_layer(placed, inner, config, more_logits=placed in heads[1:]),
                     terms=[_term(term, placed, config) for term in placed.terms],
+                    loads=[load_fields(term, placed, inner, config) for term in placed.products],
                 )
                 for placed in placement.layers
             ],
@@ -120,14 +158,15 @@ class Program:
 
     def program_words(self) -> np.ndarray:
         """Return the words of Space.PROGRAM, uint8 (words, word_bytes)."""
-        layer, term = layer_layout(self.config), term_layout(self.config)
-        words = [
-            value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
-            for each in self.layers
-            for layout, fields in ((layer, each.layer), *((term, fields) for fields in each.terms))
-            for value in [encode_fields(layout, fields, f"layer {each.name!r}")]
-            for index in range(descriptor_words(layout))
-        ]
+        jobs = [(f"layer {each.name!r}", fields) for each in self.layers for fields in each.jobs]
+        words = []
+        for where, fields in [*jobs, ("the end", {"job": Job.END.value})]:
+            layout = job_layout(self.config, Job(fields["job"]))
+            value = encode_fields(layout, fields, where)
+            words += [
+                value >> index * PROGRAM_WIDTH & ((1 << PROGRAM_WIDTH) - 1)
+                for index in range(descriptor_words(layout))
+            ]
         return _words(words, PROGRAM_WIDTH)
 
     def pass_words(self) -> np.ndarray:
@@ -145,9 +184,15 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
+def second_limit(config: CoreConfig) -> int:
+    """Return modulo what the distance of two streams is."""
+    return 1 << group_widths(config)["state"]
+
+
 def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
+        "job": Job.LAYER.value,
         "terms": len(placed.terms) - 1,
         "output_ring": placed.target_ring - 1,
         "output_rows": placed.output_height,
@@ -155,6 +200,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "steps": steps,
         "replay": placed.replay,
         "groups": placed.groups,
+        "group_lanes": placed.group_lanes if config.term_count > 1 else 0,
         "last_lanes": placed.last_lanes,
         "logits": neuron is None,
         "more_logits": more_logits,
@@ -166,6 +212,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "state_base": placed.state_base // (config.chunks >> placed.state_pack),
         "state_step": 0 if placed.stream is None else placed.stream.step_slots,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
+        "pool_rows": placed.layer.pool[0] - 1, "pool_columns": placed.layer.pool[1] - 1, "map_rows": 0,
     }
     if neuron is not None:
         fields |= {
@@ -180,6 +227,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
             "output_step": target.step_slots,
             "output_pixel": target.pixel_slots,
             "output_flags": target.flags,
+            "map_rows": target.height if config.pool_depth else 0,
         }
     return {name: int(value) for name, value in fields.items()}
 
@@ -190,9 +238,10 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     # The one row of a fully connected window has no row flag of its own if the map has more.
     flagged = source.flagged and not (placed.full and source.height > 1)
     fields = {
+        "job": Job.TERM.value,
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
         "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
-        "input_step": source.step_slots,
+        "input_step": placed.input_step,
         "input_row": source.step_slots if placed.full else source.row_slots,
         "input_rows": 1 if placed.full else source.height,
         "row_stride": term.stride * source.row_slots if layer.output_height > 1 else 0,
@@ -202,7 +251,7 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "stride": 1 if placed.full else term.stride,
         "kernel_rows": 1 if placed.full else kernel_height,
         "kernel_slots": (
-            source.step_slots if placed.full else kernel_width * source.pixel_slots
+            source.step_slots if placed.full else kernel_width * placed.group_slots(config)
         ),
         "input_flags": source.flags,
         "skip_silent": flagged,
@@ -214,17 +263,21 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "pass_last": placed.pass_end - 1,
         "weight_base": placed.weight_base,
         "weight_group": placed.weight_group,
+        "weight_step": placed.weight_step,
         "doubled": term.weight_kind is WeightKind.ODD,
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
         "stream": term.kind is TermKind.STREAM,
-        "shared": term.kind is not TermKind.WINDOW,
-        "shortcut": term.shortcut, "input_group": 0, "input_slots": 0,
+        "mean": placed.second is not None,
+        "second": 0 if placed.second is None else (placed.second.base - source.base) % second_limit(config),
+        "shared": not term.scaled or placed.shares,
+        "shortcut": placed.shares, "input_slots": 0,
+        "input_group": placed.group_slots(config) if term.groups > 1 else 0,
     }
     if term.kind in (TermKind.STREAM, TermKind.NOTHING):
         # Neither has a window; a stream's groups of channels lie side by side.
         fields |= {"kernel_slots": 0, "input_group": 1}
-    if term.shortcut:
+    if placed.shares:
         fields |= {
             "kernel_slots": identity_slots(config), "input_group": identity_slots(config),
             "input_slots": source.pixel_slots,
@@ -239,22 +292,35 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
     slots = 1 << config.slot_width
     passes = []
     for pairs in reversed(placed.plane_pairs):
-        for plane, weight_plane in pairs:
+        for plane, power in pairs:
+            read = placed.read_at(plane, power)
+            counting = _banks(placed, [beside for beside in read if reference >> power - beside & 1], config)
             passes.append({
                 "input_offset": (
                     plane.index * source.plane_slots - plane.delay * source.step_slots
+                    + plane.column * source.pixel_slots
                 ) % slots,
-                "weight_offset": weight_plane * placed.weight_plane,
+                # Planes beside each other have their weight planes turned, see docs/core.md.
+                "weight_offset": power % term.weight_bits * placed.weight_plane,
                 "delay": plane.delay,
-                "reference": reference >> weight_plane & 1,
+                "banks": _banks(placed, read, config) & ((1 << config.mask_width) - 1),
+                "reference": counting & ((1 << config.reference_width) - 1),
                 "double": 0,
             })
         if not pairs:
             # Nothing counts so much: a pass that never finds its input only doubles.
             passes.append({
                 "input_offset": 0, "weight_offset": 0, "delay": config.tap_count,
-                "reference": 0, "double": 0,
+                "banks": 0, "reference": 0, "double": 0,
             })
         passes[-1]["double"] = 1
     passes[-1]["double"] = 0
     return passes
+
+
+def _banks(placed: PlacedTerm, planes: Iterable[int], config: CoreConfig) -> int:
+    """Return the banks in which these of the planes beside each other lie, a bit for each."""
+    source = placed.source
+    if source.beside == 1:
+        return (1 << config.banks) - 1 if list(planes) else 0
+    return sum(((1 << source.channels) - 1) << plane * source.channels for plane in planes)

@@ -8,12 +8,13 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.input import INPUT
 from .placement import identity_slots
+from .program import second_limit
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:
     from .image import Image
 
-__all__ = ["Held", "ImageError", "limit", "must", "verify_term"]
+__all__ = ["Held", "ImageError", "limit", "must", "verify_second", "verify_term"]
 
 
 class ImageError(ValueError):
@@ -49,10 +50,10 @@ def limit(where: str, name: str, value: int, low: int, high: int) -> None:
 
 
 def verify_term(
-    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int], *,
-    last: bool, streamed_last: bool,
+    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int],
+    load: dict[str, int] | None, *, last: bool, streamed_last: bool,
 ) -> None:
-    """Check a term's descriptor ``d``, and that it reads the map that it names."""
+    """Check a term's descriptor ``d``, of a product with its ``load``, and that it reads the map that it names."""
     image, windowless = held.image, not d["kernel_slots"]
     places = held.streams if windowless else held.maps
     if source not in places:
@@ -69,29 +70,52 @@ def verify_term(
     ring = 0 if windowless else held.rings[source]
     limit(where, "input_ring", d["input_ring"], ring, ring)
     limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
-    _verify_walk(where, held, places[source], source, layer, d)
-    _verify_memories(where, held, layer, d)
+    _verify_walk(where, held, places[source], source, layer, d, load)
+    _verify_memories(where, held, layer, d, load)
     _verify_passes(where, held, taps, d)
 
 
+def verify_second(where: str, held: Held, source: str, second: str, d: dict[str, int]) -> None:
+    """Check where the other stream of a mean is."""
+    limit(where, "mean", d["mean"], int(second != ""), int(second != ""))
+    distance = 0
+    if d["mean"]:
+        if not d["stream"] or second not in held.streams:
+            raise ImageError(f"{where}: the mean is of {source!r} and {second!r}, which are no streams")
+        one, other = held.streams[source], held.streams[second]
+        must(where, f"the shape of {second!r}", *(
+            (each.steps, each.channels, each.height, each.width, each.pixel_slots) for each in (other, one)
+        ))
+        distance = (other.base - one.base) % second_limit(held.image.config)
+    limit(where, "second", d["second"], distance, distance)
+
+
 def _verify_walk(
-    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int]
+    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
+    load: dict[str, int] | None,
 ) -> None:
     config, windowless = held.image.config, not d["kernel_slots"]
     full = not windowless and d["input_row"] == source.step_slots and d["input_rows"] == 1
     if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
                          f"{name!r} has {source.height} of {source.row_slots}")
+    still = name == INPUT and held.image.input.direct
     start = (d["input_base"] + d["pad_rows"] * d["input_row"]) % (1 << config.slot_width)
     for what, found, expected in (
-        ("first slot", start, source.base), ("slots of a step", d["input_step"], source.step_slots),
+        ("first slot", start, source.base), ("slots of a step", d["input_step"], 0 if still else source.step_slots),
         ("first row flag", d["input_flags"], source.flags),
         ("row flags", d["skip_silent"], int(source.flagged and not (full and source.height > 1))),
     ):
         if found != expected:
             raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
     pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
-    kernel_slots = pixel if shortcut or windowless else d["kernel_slots"]
+    part = shortcut or windowless or d["input_group"]  # a group reads a part of the pixel
+    kernel_slots = pixel if part else d["kernel_slots"]
+    if shortcut:  # or a pool, whose passes read a column of its windows each
+        own = held.passes[d["pass_base"]:d["pass_last"] + 1]
+        kernel_slots = max((each["input_offset"] for each in own if not each["delay"]), default=0) + pixel
+        if kernel_slots % pixel:
+            raise ImageError(f"{where}: its pass reads from slot {kernel_slots - pixel} on, pixels have {pixel} slots")
     columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
     if full and source.height > 1:
         columns = kernel_slots // pixel  # Its one window is the whole step.
@@ -101,18 +125,22 @@ def _verify_walk(
         ("output_columns", (columns + 2 * d["pad_rows"] - kernel_slots // pixel) // d["stride"] + 1),
     ):
         limit(where, what, layer[what], expected, expected)
-    identity = identity_slots(config)
+    identity, group = identity_slots(config), 0
+    if not shortcut and not windowless and d["input_group"]:
+        group = _verify_groups(where, held, source, layer, d)
+    steps = d["weight_step"] if load is not None else 0
     expected = {
+        "weight_step": steps,
         "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 else 0,
         "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
         "pad_slots": d["pad_rows"] * pixel,
         "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
-        "input_group": identity if shortcut else int(windowless),
+        "input_group": identity if shortcut else int(windowless) or group,
         "input_slots": pixel if shortcut else 0,
         "shared": int(shortcut or windowless),
     }
     if shortcut:
-        expected |= {"kernel_rows": 1, "kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+        expected |= {"kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
     if windowless:
         expected |= {"kernel_rows": 1, "stride": 1, "weight_group": 0, "doubled": 0, "pad_rows": 0}
         must(where, "the channels of its stream", source.channels, (layer["groups"] - 1) * config.lanes
@@ -121,19 +149,37 @@ def _verify_walk(
         limit(where, what, d[what], value, value)
     if shortcut or windowless:
         return
+    if load is not None:
+        limit(where, "slots of its operand", load["weight_slots"], *[group or -(-source.channels // config.banks)] * 2)
+        for what, value in {"weight_step": load["weight_slots"], "weight_group": load["weight_slots"] * load["steps"],
+                            "doubled": 0, "kernel_rows": 1, "kernel_slots": group or pixel, "stride": 1,
+                            "pad_rows": 0}.items():
+            limit(where, what, d[what], value, value)
+        return
     if rest or d["weight_group"] % (d["kernel_rows"] * d["kernel_slots"]) or not d["weight_group"]:
         raise ImageError(f"{where}: its windows of {d['kernel_rows']} rows of {d['kernel_slots']} slots and its "
                          f"channel groups of {d['weight_group']} slots are not made of whole pixels and planes")
 
 
-def _verify_memories(where: str, held: Held, layer: dict[str, int], d: dict[str, int]) -> None:
+def _verify_groups(where: str, held: Held, source: SpikeMap, layer: dict[str, int], d: dict[str, int]) -> int:
+    """Check that each channel group reads a part of the pixel of its own; return its slots."""
+    banks, group = held.image.config.banks, d["input_group"]
+    limit(where, "kernel_slots", d["kernel_slots"], group, group)
+    must(where, "the channels of its groups", source.channels, layer["groups"] * group * banks)
+    limit(where, "last_lanes", layer["last_lanes"], layer["group_lanes"], layer["group_lanes"])
+    return group
+
+
+def _verify_memories(
+    where: str, held: Held, layer: dict[str, int], d: dict[str, int], load: dict[str, int] | None
+) -> None:
     """Check that the weights and parameters which a descriptor names are there."""
     config, contents = held.image.config, held.image.contents
     shared = d["shortcut"] or not d["kernel_slots"]
     first = 1 if shared else held.next_weight
-    if d["weight_base"] != first:
+    if d["weight_base"] != first and load is None:
         raise ImageError(f"{where}: its weights begin at slot {d['weight_base']}, must at {first}")
-    if not shared:
+    if not shared and load is None:
         held.next_weight += layer["groups"] * d["weight_group"]
     taken = {Space.WEIGHTS: held.next_weight * config.banks}
     first = 0 if layer["logits"] else held.next_parameter

@@ -23,18 +23,20 @@ KINDS = ("spikes", "states", "logits", "counters")
 class Comparison:
     """What was compared, and how many values differ; of the logits, the integer sums are compared."""
 
+    counted: bool = True
+    """Whether the core has statistics; without, no counters are compared."""
     samples: int = 0
-    mismatches: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(KINDS, 0)
-    )
-    compared: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(KINDS, 0)
-    )
+    mismatches: dict[str, int] = field(init=False)
+    compared: dict[str, int] = field(init=False)
     predictions: list[int] = field(default_factory=list)
     cycles: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-    """int64 (samples, layers), as counted by the device."""
+    """int64 (samples, layers), as counted by the device; (samples, 0) if it counts nothing."""
     operations: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     """int64 (samples, layers): synaptic operations."""
+
+    def __post_init__(self):
+        kinds = [kind for kind in KINDS if kind != "counters" or self.counted]
+        self.mismatches, self.compared = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
 
     @property
     def total(self) -> int:
@@ -65,7 +67,7 @@ def compare_with_model(
     image = driver.image
     if image is None:
         raise ValueError("no image is loaded on the board")
-    result = Comparison()
+    result = Comparison(counted=image.config.statistics)
     cycles, operations = [], []
     for start in range(0, len(samples), BATCH):
         batch = samples[start : start + BATCH]
@@ -78,7 +80,7 @@ def compare_with_model(
             cycles.append(answer.counters[:, Counter.CYCLES.value])
             operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
             result.count("logits", answer.sums, expected.sums[index].numpy())
-            for layer, counters in enumerate(expected.counters.values()):
+            for layer, counters in enumerate(expected.counters.values() if result.counted else ()):
                 for counter in EXACT_COUNTERS:
                     result.count(
                         "counters", answer.counters[layer, counter.value],

@@ -4,13 +4,15 @@ import enum
 from dataclasses import dataclass
 
 import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import POOL_LIMIT
 from spikeplane_hw.neuron import SHIFTS, Neuron
 
 from .checks import NetworkError
 from .geometry import Walk
 from .weights import WeightKind
 
-__all__ = ["CoreLayer", "CoreTerm", "TermKind", "UnsupportedError"]
+__all__ = ["CoreLayer", "CoreTerm", "TermKind", "UnsupportedError", "pool_shares_weights"]
 
 
 class UnsupportedError(NetworkError):
@@ -24,10 +26,24 @@ class TermKind(enum.Enum):
     """Weights over a map."""
     SHORTCUT = "shortcut"
     """The spike of the channel of the same number, without weights of its own."""
+    PRODUCT = "product"
+    """Another spike map over a map, as {0,1} weights."""
     STREAM = "stream"
     """Integers that another layer stored, at the same place."""
     NOTHING = "nothing"
     """It stands behind streams where there is no other term: see docs/core.md."""
+
+
+def pool_shares_weights(walk: Walk, config: CoreConfig) -> bool:
+    """Return whether a pool on a core reads each pixel of its windows with the weights that all shortcuts share.
+
+    Where there are more channels than lanes this takes no weights, and a channel group reads its own channels
+    alone; with fewer channels a window at once takes fewer cycles. What would be padding has to be read.
+    """
+    return (
+        config.term_count > 1 and not walk.padding and walk.channels > config.lanes
+        and max(walk.kernel) <= POOL_LIMIT
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,12 +59,22 @@ class CoreTerm:
     """int64 (output channels, input channels, kernel height, kernel width), of a window."""
     weight_bits: int = 1
     weight_kind: WeightKind = WeightKind.UNIT
+    identity: bool = False
+    """Its weights are 1 from each channel to the one of the same number, 0 else: a pool."""
     stride: int = 1
     padding: int = 0
+    groups: int = 1
+    """Groups of input channels, each read by as many groups of output channels."""
+    operand: str | None = None
+    """Of a product the map that stands in for the weights."""
+    transposed: bool = False
+    """Whether the channels of the operand are the output channels of a group, or its pixels."""
+    second: str | None = None
+    """Of a stream another one, both and one more are summed up, which M halves: see docs/core.md."""
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
-    """M, int64 (output channels,), or (1,) if it is no window; None: sums are added to the logits."""
+    """M, int64 (output channels,), or (1,) of a shortcut or stream; None: sums are added to the logits."""
     offset: np.ndarray | None = None
     shift: int = SHIFTS[0]
 
@@ -56,6 +82,20 @@ class CoreTerm:
     def shortcut(self) -> bool:
         """Whether it adds spikes as they are, without weights of its own."""
         return self.kind is TermKind.SHORTCUT
+
+    def shares_weights(self, config: CoreConfig) -> bool:
+        """Whether a core reads its map with the weights that all shortcuts share."""
+        return self.shortcut or (self.identity and pool_shares_weights(self.walk, config))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All maps that it reads."""
+        return tuple(name for name in (self.source, self.operand, self.second) if name is not None)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether each output channel has its own M and B."""
+        return self.kind in (TermKind.WINDOW, TermKind.PRODUCT)
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -75,7 +115,7 @@ class CoreTerm:
     def walk(self) -> Walk:
         """How its windows go over the map that it reads."""
         return Walk(kernel=self.kernel, stride=self.stride, padding=self.padding, channels=self.channels,
-                    weight_bits=self.weight_bits)
+                    groups=self.groups, weight_bits=self.weight_bits)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,6 +126,8 @@ class CoreLayer:
     terms: tuple[CoreTerm, ...]
     neuron: Neuron | None = None
     """None: sums are added to the logits."""
+    pool: tuple[int, int] = (1, 1)
+    """Height and width of the windows, side by side, whose spikes become one on the way out."""
     stores: bool = False
     """Whether it makes a stream: the potentials of ``neuron`` are its integers, spikes there are none."""
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from .checks import NetworkError
 from .counting import Reads, count_reads
 from .geometry import Walk
+from .lowered import CoreTerm, TermKind
 from .maps import MapFormat, Maps, find_map
 from .term import Scale, SummingPlan, SummingTerm, Values
 
@@ -69,6 +70,13 @@ class Product(SummingTerm):
     def bound(self, maps: Maps) -> np.ndarray:
         shared = maps[self.source].channels // self.groups
         return np.full(self.walk(maps).channels, shared, np.int64)
+
+    def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
+        return CoreTerm(
+            kind=TermKind.PRODUCT, channels=self.walk(maps).channels, **{name: getattr(self, name) for name in (
+                "source", "operand", "transposed", "groups", "multiplier", "offset", "shift",
+            )},
+        )
 
     def plan(self, maps: Maps, scale: Scale) -> "ProductPlan":
         return ProductPlan(self, maps, scale)

@@ -11,7 +11,7 @@ from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import LARGE, SMALL, TINY
-from spikeplane_hw.descriptor import layer_layout, term_layout
+from spikeplane_hw.descriptor import Job, job_layout, layer_layout
 from spikeplane_hw.memory_map import Register, Space
 
 
@@ -56,7 +56,7 @@ def test_registers_describe_the_input():
     stored = replace(SMALL, state_depth=1 << 13)
     image = compile_network(deep(), SMALL)
     assert image.registers == {
-        Register.LAYERS: 6, Register.OUTER_STEPS: 1, Register.INPUT_BASE: 0,
+        Register.OUTER_STEPS: 1, Register.INPUT_BASE: 0,
         Register.INPUT_WORDS: 27, Register.INPUT_WIDTH: 12, Register.INPUT_HEIGHT: 12,
         Register.INPUT_STEPS: 3,
     }
@@ -90,9 +90,8 @@ def test_vectors_are_what_the_model_gives():
 def test_fields_are_decoded_as_encoded():
     program = Program.of(place(network(2), CORES[0]))
     for layer in program.layers:
-        for layout, fields in (
-            (layer_layout(CORES[0]), layer.layer), *((term_layout(CORES[0]), term) for term in layer.terms),
-        ):
+        for fields in layer.jobs:
+            layout = job_layout(CORES[0], Job(fields["job"]))
             assert decode_fields(layout, encode_fields(layout, fields, "x")) == fields
     layout, lowest = layer_layout(CORES[0]), program.layers[0].layer | {"fire_above": -(1 << 15)}
     assert decode_fields(layout, encode_fields(layout, lowest, "x")) == lowest

@@ -70,7 +70,7 @@ def ways_of(core):
 
 
 def test_the_way_that_needs_least_of_the_user_is_found():
-    base = replace(SMALL, lanes=32, state_depth=512)
+    base = replace(SMALL, lanes=32, most_packed=4, state_depth=512)
     kept = place(deep(), base).occupied_words()[Space.SPIKES]
     reused = place(deep(), base, keep_maps=False).occupied_words()[Space.SPIKES]
     stored = place(deep(), base, Schedule.STORED).occupied_words()[Space.SPIKES]
@@ -85,7 +85,7 @@ def test_the_way_that_needs_least_of_the_user_is_found():
 
 
 def test_a_given_way_is_kept_to():
-    base = replace(SMALL, lanes=32, state_depth=512, spike_depth=100)
+    base = replace(SMALL, lanes=32, most_packed=4, state_depth=512, spike_depth=100)
     for schedule in Schedule:
         for keep in (True, False):
             found = fit(deep(), base, schedule, keep_maps=keep)
@@ -121,7 +121,7 @@ def test_times_are_those_of_the_boards_that_carry_the_configuration():
             assert time.samples_a_second == pytest.approx(1 / time.seconds)
         boards |= {time.board for time in found.board_times}
     assert boards == set(BOARDS)
-    assert fit(net, replace(SMALL, name="mine", lanes=32), inputs=samples(net, 1)).board_times == []
+    assert fit(net, replace(SMALL, name="mine", lanes=32, most_packed=4), inputs=samples(net, 1)).board_times == []
 
 
 def test_cycles_of_large_networks_are_not_predicted():

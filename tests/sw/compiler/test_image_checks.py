@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import ragged_networks
+import transformer_networks
 from ragged_networks import CORES, network
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import (
@@ -18,11 +19,12 @@ from spikeplane.compiler.image import (
     save_image,
 )
 from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.program import decode_jobs
 from spikeplane.network.container import read_container, write_container
 from spikeplane.network.file import load_network, network_digest, save_network
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, layer_layout, term_layout
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Counter, Register, Space
 
 
@@ -68,8 +70,7 @@ def flipped(words, index, bit):
 
 WRONG = {
     "no outer steps": (lambda i: registers(i, OUTER_STEPS=0), "register OUTER_STEPS is 0, must be"),
-    "no layers": (lambda i: registers(i, LAYERS=0), "register LAYERS is 0, must be"),
-    "a text": (lambda i: registers(i, LAYERS="x"), "register LAYERS is 'x', must be"),
+    "a text": (lambda i: registers(i, OUTER_STEPS="x"), "register OUTER_STEPS is 'x', must be"),
     "a fraction": (lambda i: registers(i, INPUT_STEPS=3.0), "register INPUT_STEPS is 3.0, must be"),
     "one": (lambda i: registers(i, INPUT_BASE=False), "register INPUT_BASE is False, must be 0"),
     "a register of the core": (lambda i: registers(i, CONTROL=1), "register CONTROL is not one that an image sets"),
@@ -117,7 +118,17 @@ WRONG = {
     "fewer parameters": (lambda i: contents(i, Space.PARAMETERS, lambda at, words: (at, words[:-1])),
                          "it takes PARAMETERS up to"),
     "half a program": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, words[:-1])),
-                       "its descriptors are cut at word"),
+                       "PROGRAM: it is cut at word"),
+    "more program": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, np.concatenate([words, words[:1]]))),
+                     "PROGRAM: it ends at word"),
+    "no job": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, flipped(flipped(words, 0, 1), 0, 2))),
+               "PROGRAM: no job begins at word 0"),
+    "no layer": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, flipped(words, 0, 0))),
+                 "PROGRAM: the END at word 0 has more than 3 bits"),
+    "a walk": (lambda i: contents(i, Space.PROGRAM, lambda at, words: (at, np.concatenate([words[-2:-1], words]))),
+               "PROGRAM: WALK follows at word 0, where LAYER must"),
+    "group lanes": (lambda i: layers(i, 0, group_lanes=1), "group_lanes is 1, by its descriptor"),
+    "operands": (lambda i: layers(i, 0, operands=("x",)), "it has 0 loads, the image names 1 operands"),
     "no program": (lambda i: replace(i, contents={}), "no words are there"),
     "logits": (lambda i: replace(i, contents=i.contents | {Space.LOGITS: (0, np.zeros((1, 4), np.uint8))}),
                "LOGITS: not a memory that an image fills"),
@@ -146,17 +157,25 @@ def test_a_wrong_field_is_named(image, change, message):
 def bit_names(image) -> list[str]:
     """Return of each bit of the program the name of its field."""
     names = []
-    for info in image.layers:
-        for layout in (layer_layout(image.config), *[term_layout(image.config)] * len(info.sources)):
-            own = [""] * PROGRAM_WIDTH * descriptor_words(layout)
-            for name, field in layout:
-                own[field.offset:field.offset + field.width] = [name] * field.width
-            names += own
+    words = [int.from_bytes(word.tobytes(), "little") for word in image.contents[Space.PROGRAM][1]]
+    for _, job, _ in decode_jobs(image.config, words):
+        layout = job_layout(image.config, job)
+        own = [""] * PROGRAM_WIDTH * descriptor_words(layout)
+        for name, field in layout:
+            own[field.offset:field.offset + field.width] = [name] * field.width
+        names += own
     return names
 
 
-def test_bits_of_the_program_that_change_shape_or_place_are_noticed(image):
+@pytest.fixture(scope="module")
+def attention():
+    return compile_network(transformer_networks.attention(1, width=16, heads=2, height=2, columns=4, steps=2), CORES[1])
+
+
+@pytest.mark.parametrize("kind", ["image", "attention"])
+def test_bits_of_the_program_that_change_shape_or_place_are_noticed(kind, request):
     """What is not noticed are parameters of neurons and weights, and free places of maps that nobody keeps."""
+    image = request.getfixturevalue(kind)
     words = image.contents[Space.PROGRAM][1]
     missed, names = set(), bit_names(image)
     for bit in range(0, 8 * words.size):
@@ -170,6 +189,7 @@ def test_bits_of_the_program_that_change_shape_or_place_are_noticed(image):
     # A stride says nothing where there is one window.
     assert missed <= {
         "shift", "fire_above", "reset", "decode_scale", "doubled", "output_base", "output_flags", "stride",
+        "transposed",  # of a square operand
     }
 
 

@@ -18,7 +18,7 @@ from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
 from spikeplane_hw.neuron import Levels, Neuron, Reset
 
 FEW_PASSES = replace(SMALL, pass_count=64)
-WIDE = replace(SMALL, lanes=32, state_depth=512)
+WIDE = replace(SMALL, lanes=32, most_packed=4, state_depth=512)
 
 
 def network(form: InputFormat, *layers) -> IntegerNetwork:

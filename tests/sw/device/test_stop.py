@@ -117,7 +117,7 @@ def test_a_request_cut_short_ends_the_session(driver, transport, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             driver.read_registers(Register.IDENTITY)
     with pytest.raises(DeviceError, match=r"the session is not open$"):
-        driver.write_register(Register.LAYERS, 1)
+        driver.write_register(Register.OUTER_STEPS, 1)
     driver.open()
     check_usable(driver)
 
