@@ -121,7 +121,8 @@ CASES = {
         residual, TINY, {},
         "layer 'stream': terms (a shortcut, stream, product, second head or groups count two): 2 needed, limit 1 "
         "(state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a configuration that sums "
-        "several terms (small, large) or another configuration (it fits small with --schedule stored)"),
+        "several terms (small, large) or another configuration (it fits small with --schedule stored, large with "
+        "--schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
         "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller "
@@ -196,7 +197,8 @@ CASES = {
         deep, replace(SMALL, state_depth=2048), {"keep_states": True},
         "layer 'b': state chunks, all layers to here: 2312 needed, limit 2048; to make it fit: fewer "
         "channels, pixels or potential bits (layer 'a' takes 1152 chunks), no --keep-states, "
-        "--schedule stored or another configuration (it fits compact with --schedule stored)"),
+        "--schedule stored or another configuration (it fits compact with --schedule stored, large with --schedule "
+        "stored)"),
     Limit.SUM: (
         heavy, replace(SMALL, accumulator_width=12), {},
         "layer 'a': largest sum of channel 4: 4590 needed, limit 4095; to make it fit: at most 16 inputs "
