@@ -26,8 +26,8 @@ CORES = (
 class Handover(Contract):
     """Banks, lanes and update, as the core connects them; words, passes and requests are arbitrary.
 
-    Snapshots and requests are counted: a chunk is read from the snapshot of its request. A frugal core reads one
-    and two cycles after a chunk is issued, any other one in the cycle before.
+    Snapshots and requests are counted: a chunk is read from the snapshot of its request. The last cycle
+    in which one is read is that of ``snapshot_read``.
     """
 
     def __init__(self, config):
@@ -82,18 +82,18 @@ class Handover(Contract):
         snapshot, request = Signal(2), Signal(2)
         m.d.sync += [done.eq(snapshot), begun.eq(begun + (issue.segment.valid & issue.segment.ready))]
         m.d.comb += [snapshot.eq(done + lanes.done), request.eq(begun)]
-        if self.config.frugal:
-            reads = [(issue.chunk.valid, request)]
-            for cycle in range(2):
-                valid, number = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
-                m.d.sync += [valid.eq(reads[-1][0]), number.eq(reads[-1][1])]
-                reads.append((valid, number))
-            for valid, number in reads[1:]:
-                m.d.comb += Assert(~valid | (snapshot == number))
-        else:
+        # Cycle 0 is the one after a chunk is issued.
+        last = update.snapshot_read(self.config) + 1
+        if last < 0:
             before = Signal(2)
             m.d.sync += before.eq(snapshot)
             m.d.comb += Assert(~issue.chunk.valid | (before == request))
+        valid, number = issue.chunk.valid, request
+        for cycle in range(1, last + 1):
+            reads, of = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
+            m.d.sync += [reads.eq(valid), of.eq(number)]
+            m.d.comb += Assert(~reads | (snapshot == of))
+            valid, number = reads, of
         return m
 
 

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 from proof import Contract, Refuted, prove, refute
 from small_cores import CORES, FRUGAL, SEVERAL
-from spikeplane_hw import banks, queue, row_walk
+from spikeplane_hw import bank, queue, row_walk
 from spikeplane_hw.banks import Banks
 from spikeplane_hw.fetch import Fetch
 from spikeplane_hw.queue import Queue
@@ -157,7 +157,7 @@ class FetchedWords(Contract):
 @pytest.fixture
 def lossless(monkeypatch):
     """Queues that are never full when something comes, for those who do not ask."""
-    monkeypatch.setattr(banks, "Queue", Lossless)
+    monkeypatch.setattr(bank, "Queue", Lossless)
     monkeypatch.setattr(row_walk, "Queue", Lossless)
 
 
