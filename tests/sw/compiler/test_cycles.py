@@ -72,7 +72,7 @@ def image_and_spikes() -> IntegerNetwork:
     both = replace(second, terms=(*second.terms, *beside.terms), ending=replace(second.ending, pooling=pooling))
     return IntegerNetwork(
         input=InputFormat(channels=1, height=9, width=9, steps=3, bits=8, direct=True),
-        nodes=[first, both, layer(random, "out", 10, 20, (4, 4), source="second", **twos)],
+        nodes=[first, both, layer(random, "out", 10, 20, (4, 4), source="second")],
         logit_offset=np.zeros(10, np.int64),
     )
 
@@ -88,7 +88,9 @@ def driver():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize("make", [events, image, image_and_spikes, memory_free, residual], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [events, image, image_and_spikes, memory_free, residual], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()
