@@ -72,7 +72,7 @@ def image_and_spikes() -> IntegerNetwork:
     both = replace(second, terms=(*second.terms, *beside.terms), ending=replace(second.ending, pooling=pooling))
     return IntegerNetwork(
         input=InputFormat(channels=1, height=9, width=9, steps=3, bits=8, direct=True),
-        nodes=[first, both, layer(random, "out", 10, 20, (4, 4), source="second", **twos)],
+        nodes=[first, both, layer(random, "out", 10, 20, (4, 4), source="second")],
         logit_offset=np.zeros(10, np.int64),
     )
 
