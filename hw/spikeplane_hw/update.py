@@ -192,7 +192,7 @@ class Update(wiring.Component):
         host = [(port.read, self.host_unit(port)[1]) for port in (self.parameters, self.states)]
         for k, neuron in enumerate(units):
             hidden_1 = Signal(name=f"hidden_1_{k}", attrs=COPY)
-            wanted = [(self.layer.logits, chunk.lane[: ceil_log2(self.config.updates)]), *host]
+            wanted = [(self.layer.logits & chunk.valid, chunk.lane[: ceil_log2(self.config.updates)]), *host]
             m.d.sync += hidden_1.eq(reduce(or_, (want & (unit != k) for want, unit in wanted)))
             m.d.comb += neuron.hidden_1.eq(hidden_1)
 
