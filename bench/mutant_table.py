@@ -92,7 +92,7 @@ GATEWARE = [
         ("d.logits | ~d.stored | d.replay", "d.logits | d.replay"),
         ("remaining >= config.updates", "remaining > config.updates"),
         ("cooldown.eq(self.loop - 1)", "cooldown.eq(self.loop - 2)"),
-        ("current.flag.eq(current.flag + d.output_rows)", "current.flag.eq(current.flag)"),
+        ("current.flag.eq(current.flag + map_rows(config, d))", "current.flag.eq(current.flag)"),
         ("current.initial.eq(0)", "current.initial.eq(current.initial)"),
     ),
     *mutants(
@@ -136,7 +136,7 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
         ("(outer == 0) & ~resumed", "outer == 0"),
-        ("(row + 1)[: len(row)] == d.output_rows", "row == d.output_rows"),
+        ("(row + 1)[: len(row)] == map_rows(config, d)", "row == map_rows(config, d)"),
     ),
     *mutants(
         "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",

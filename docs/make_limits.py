@@ -14,6 +14,7 @@ from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
+from spikeplane.network.pool import Pooling
 from spikeplane.network.stored import Stored
 from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
@@ -44,6 +45,9 @@ NOTES = {
                     "input slots; slot 0 is taken", "fewer channels or weight bits in the layer that takes most"),
     Limit.PASSES: ("input bits times weight bits (or taps times weight bits), over all layers", "fewer input bits; "
                    "fewer first-layer weight bits"),
+    Limit.STRIDE: ("of pools; convolutions have 1 or 2", "a smaller stride"),
+    Limit.POOL: ("windows of a row of a pool on the way out, times steps with the schedule `registers`, times lanes / "
+                 "updates; 0: none are built", "`--schedule stored`; a pool of its own (`OrPool`)"),
     Limit.TAPS: ("steps that a memory-free neuron looks at; 1: none are built", "fewer taps; leaky neurons"),
     Limit.PIXEL_SLOTS: ("slots of an output pixel, banks channels each", "fewer channels"),
     Limit.LOGITS: ("classes", "fewer classes"),
@@ -101,11 +105,13 @@ def limits() -> dict[str, dict[Limit, int]]:
     stream = Layer(name="stream", terms=(window,), ending=Store(fraction_bits=12))
     both = Layer(name="conv", terms=(Stored(streams=("stream",)), window), ending=conv.ending)
     graph = replace(chain, nodes=[stream, both, head])
+    pooled = replace(conv, ending=Fire(neuron=Neuron(), pooling=Pooling(kernel=(2, 2), stride=2)))
+    chain = replace(chain, nodes=[pooled, head])
     return {
         name: {
             need.kind: need.limit
             for probe in ((graph, chain) if config.term_count > 1 else (chain,))
-            for need in reversed(needs(place(probe, config)))
+            for need in reversed(needs(place(probe, config, check=False)))
         }
         for name, config in CONFIGS.items()
     }
@@ -182,7 +188,7 @@ def page() -> str:
         "",
         "Limits of sums hold for the greatest sum that any input could give: a sum never wraps. Networks with",
         "float32 weights have no integer form. `tiny` sums one term a layer, and runs no residual blocks. No core runs",
-        "attention, groups of input channels, pools on the way out, windows on streams and means of streams yet.",
+        "attention, groups of input channels, windows on streams and means of streams yet.",
         "",
         "## Limits that are met early",
         "",

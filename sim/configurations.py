@@ -6,7 +6,8 @@ __all__ = ["SIMULATED"]
 
 DEPTHS = {
     "weight_depth": 2048, "spike_depth": 1024, "parameter_depth": 128, "state_depth": 4096,
-    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4,
+    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4, "pool_depth": 256,
+    "image_planes": 8,
 }
 NARROW = CoreConfig(
     name="narrow", lanes=4, banks=2, updates=1, word_slots=4, queue_depth=32, **SMALLEST, **DEPTHS,

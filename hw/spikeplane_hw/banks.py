@@ -21,10 +21,10 @@ def word_layout(config: CoreConfig) -> data.StructLayout:
     })
 
 
-def pass_info_layout() -> data.StructLayout:
+def pass_info_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of what the lanes must know of a pass."""
     return data.StructLayout({
-        "reference": 1,  # active inputs count in the reference sum
+        "reference": config.reference_width,  # active inputs of a bank, or of all, count in the reference sum
         "double": 1,     # double the accumulators afterwards
         "end": 1,        # last pass of a segment
     })
@@ -40,7 +40,7 @@ class Banks(wiring.Component):
     -------
     words : ``In(stream.Signature(word_layout(config)))``
         Words; a bank whose mask is zero stores nothing, but for the last word of a pass.
-    passes : ``In(stream.Signature(pass_info_layout()))``
+    passes : ``In(stream.Signature(pass_info_layout(config)))``
         One entry for each pass, not later than its first word.
     free : ``In(1)``
         ``update`` is done with a snapshot: one more segment may end.
@@ -62,7 +62,7 @@ class Banks(wiring.Component):
         """Words that may still come after ``room`` falls."""
         super().__init__({
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
-            "passes": In(stream.Signature(pass_info_layout())),
+            "passes": In(stream.Signature(pass_info_layout(config))),
             "free": In(1),
             "start": In(1),
             "beat": Out(beat_layout(config)),
@@ -114,7 +114,7 @@ class Banks(wiring.Component):
         m.d.sync += self.room.eq(rooms.all())
 
         # What decides is at hand in registers: an entry has come before its pass is popped.
-        info = Signal(pass_info_layout())
+        info = Signal(pass_info_layout(config))
         info_valid = Signal()
         m.d.comb += self.passes.ready.eq(~info_valid | advance)
         with m.If(self.passes.ready):

@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,12 @@ class CoreConfig:
     """Terms that a layer may sum up, each with its own scale."""
     logit_count: int = 256
     """Classifier outputs."""
+    pool_depth: int = 0
+    """Chunks of spikes that wait for the rest of their pool's window; 0: no pools on the way out are built."""
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
+    image_planes: int = 1
+    """Most bits of an image that lie beside each other in a slot and are read at once, with different weight planes."""
     row_flag_count: int = 2048
     """Map rows (time step, y) whose silence is tracked, over all maps."""
     pixel_width: int = 10
@@ -66,6 +70,8 @@ class CoreConfig:
     """Rows the walker may be ahead of fetch; 0 is none."""
     segment_queue_depth: int = 4
     """Segments the walker may be ahead of the neuron update."""
+    checksum_bits: int = 8
+    """Bits of a byte on the host link that the checksum takes in a cycle."""
     statistics: bool = True
     """Whether the core counts what each layer did: cycles, events, spikes, saturations."""
     window_queue_depth: int = 1
@@ -88,7 +94,7 @@ class CoreConfig:
     def __post_init__(self):
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
-            least = 0 if name in ("row_queue_depth", "window_queue_depth") else 1
+            least = 0 if name in ("row_queue_depth", "window_queue_depth", "pool_depth") else 1
             if kind is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be True or False, not {value!r}")
             if kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < least):
@@ -96,7 +102,7 @@ class CoreConfig:
                 raise ValueError(f"{name} must be a {kind}, not {value!r}")
         for name in (
             "banks", "word_slots", "lanes", "updates", "queue_depth", "row_queue_depth",
-            "segment_queue_depth", "window_queue_depth", "tap_count", "term_count", "most_packed",
+            "segment_queue_depth", "checksum_bits", "window_queue_depth", "tap_count", "term_count", "most_packed",
         ):
             value = getattr(self, name)
             if value & (value - 1):
@@ -110,7 +116,7 @@ class CoreConfig:
                 f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
                 f"{self.updates!r} updates, {self.banks!r} banks"
             )
-        for name in ("parameter_depth", "state_depth"):
+        for name in ("parameter_depth", "state_depth", "pool_depth"):
             value = getattr(self, name)
             if value % self.chunks:
                 raise ValueError(
@@ -121,6 +127,8 @@ class CoreConfig:
                 f"word_slots must be at least updates / banks = {self.chunk_slots}, "
                 f"not {self.word_slots!r}"
             )
+        if self.checksum_bits > 8:
+            raise ValueError(f"checksum_bits must be at most 8, not {self.checksum_bits!r}")
         codes = STATE_WIDTH // QUANTIZED_BITS.start
         if self.most_packed > min(codes, self.chunks):
             raise ValueError(
@@ -167,6 +175,16 @@ class CoreConfig:
         return ceil_log2(self.tap_count + 1) if self.tap_count > 1 else 0
 
     @property
+    def mask_width(self) -> int:
+        """Bits of a pass that say which banks read; none if all of them do."""
+        return self.banks if self.image_planes > 1 else 0
+
+    @property
+    def reference_width(self) -> int:
+        """Bits of a pass that say which inputs count in the reference sum: one for each bank if they may differ."""
+        return max(1, self.mask_width)
+
+    @property
     def wire_domain(self) -> str:
         """Domain of registers that only keep wires short: ``comb`` if there are none."""
         return "sync" if self.wire_registers else "comb"
@@ -186,7 +204,7 @@ class CoreConfig:
 SMALLEST = {
     "row_queue_depth": 0, "segment_queue_depth": 32, "window_queue_depth": 0, "wire_registers": False,
     "parameter_registers": False, "step_registers": False, "rows_stall": True, "doubling_cycles": True,
-    "rotating_snapshot": True,
+    "rotating_snapshot": True, "checksum_bits": 1,
 }
 """Parameters that save logic where it costs few cycles, for cores with one update a cycle."""
 # For the iCE40UP5K, of whose logic cells it takes almost all: every bit of an address counts.
@@ -213,6 +231,23 @@ TINY = CoreConfig(
     queue_depth=32,
     **SMALLEST,
 )
+# For ECP5-25F, whose 56 block RAMs it takes all.
+COMPACT = CoreConfig(
+    name="compact",
+    lanes=64,
+    banks=8,
+    updates=4,
+    word_slots=16,
+    weight_depth=512,
+    spike_depth=2048,
+    parameter_depth=256,
+    state_depth=2048,
+    table_count=2,
+    term_count=4,
+    layer_count=29,
+    pass_count=256,
+    most_packed=8,
+)
 SMALL = CoreConfig(
     name="small",
     lanes=64,
@@ -227,6 +262,8 @@ SMALL = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=2048,
+    image_planes=8,
     most_packed=8,
 )
 LARGE = CoreConfig(
@@ -243,6 +280,8 @@ LARGE = CoreConfig(
     term_count=4,
     layer_count=64,
     pass_count=256,
+    pool_depth=1024,
+    image_planes=8,
     most_packed=8,
 )
-CONFIGS = {config.name: config for config in (TINY, SMALL, LARGE)}
+CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}

@@ -7,11 +7,14 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["PROGRAM_WIDTH", "Job", "descriptor_words", "event_layout", "group_widths", "job_layout", "layer_layout",
-           "load_layout", "pass_layout", "program_depth", "program_words", "term_layout"]
+__all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "descriptor_words", "event_layout", "group_widths", "job_layout",
+           "layer_layout", "load_layout", "map_rows", "pass_layout", "pool_width", "program_depth", "program_words",
+           "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
+POOL_LIMIT = 7
+"""Rows and columns that a pool on the way out has at most."""
 
 
 class Job(enum.Enum, shape=3):
@@ -41,16 +44,26 @@ def group_widths(config: CoreConfig) -> dict[str, int]:
     }
 
 
+def pool_width(config: CoreConfig) -> int:
+    """Return the width of places in the memory of pools, which count channel groups: `chunks` chunks."""
+    return ceil_log2(config.pool_depth // config.chunks) if config.pool_depth else 0
+
+
+def map_rows(config: CoreConfig, layer):
+    """Return the rows of a layer's output map, of a descriptor as fields or as signals."""
+    return layer["map_rows" if config.pool_depth else "output_rows"]
+
+
 def layer_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a layer descriptor. Addresses and sizes are in slots unless they say otherwise."""
     slot = unsigned(config.slot_width)
     flag = unsigned(ceil_log2(config.row_flag_count))
-    several = int(config.term_count > 1)
+    several, pools = int(config.term_count > 1), int(config.pool_depth > 0)
     return data.StructLayout({
         "job": Job,
         "terms": ceil_log2(config.term_count),  # terms less one; their descriptors follow
-        "output_rows": config.side_width,  # height of the output map
-        "output_columns": config.side_width,  # width of the output map
+        "output_rows": config.side_width,  # rows of sums; those of the output map but for a pool
+        "output_columns": config.side_width,  # columns of sums
         "steps": 8,                  # time steps of this layer in one run: T_inner
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
         # Output-channel groups, of P lanes each or of fewer.
@@ -70,7 +83,10 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "state_pack": range(exact_log2(config.most_packed) + 1),  # 1 << state_pack share a word
         "state_base": group_widths(config)["state"],  # first states of the layer
         "state_step": group_widths(config)["state"] * several,  # states of one time step of a stream, else 0
-        # Spike output.
+        # Spike output. Spikes of a pool's window are one spike; windows lie side by side.
+        "pool_rows": pools * ceil_log2(POOL_LIMIT),     # rows of a window, less one
+        "pool_columns": pools * ceil_log2(POOL_LIMIT),  # columns of a window, less one
+        "map_rows": pools * config.side_width,          # height of the output map
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
         "output_pixel": config.pixel_width,  # slots of an output pixel
@@ -104,10 +120,10 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         # Window walk over the input map.
         "input_row": slot,           # slots of a row of the input map: width * slots per pixel
         "row_stride": slot,          # slots between the windows of two output rows
-        "column_stride": pixel + 2,  # slots between the windows of two output columns
+        "column_stride": pixel + 2 + several,  # slots between the windows of two output columns
         "pad_slots": pixel + 3,      # slots left of column 0 where the first window starts
         "pad_rows": 3,               # rows above row 0 where the first window starts
-        "stride": 2,                 # rows between the windows of two output rows: 1 or 2
+        "stride": 2 + several,       # rows between the windows of two output rows
         "kernel_rows": 3,            # rows of a window, 1 to 7
         "kernel_slots": slot,        # slots of a row of a window
         "input_flags": unsigned(ceil_log2(config.row_flag_count)),  # first row flag of the input map
@@ -127,8 +143,10 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         # A stream: there is no window; addresses and sizes are states, in channel groups. Never the last
         # term of a layer, with which potentials are read.
         "stream": several,
+        "mean": several,             # of two streams: their sum and one more, which its parameters halve
+        "second": group_widths(config)["state"] * several,  # states from the one to the other
         # Group g reads the slots of a pixel from g * input_group on: heads, and shortcuts, which read no more
-        # than the pixel's input_slots, all with the same weights.
+        # than the pixel's input_slots, all with the same weights; so do pools, in rows and, by passes, columns.
         "shared": several,           # all channel groups have the same parameters
         "shortcut": several,
         "input_group": pixel * several,
@@ -186,7 +204,8 @@ def pass_layout(config: CoreConfig) -> data.StructLayout:
         "input_offset": config.slot_width,  # first slot of the input plane, from input_base
         "weight_offset": config.weight_address_width,  # first slot of the weight plane
         "delay": config.delay_width,  # age of the input plane in steps; tap_count: there is none
-        "reference": 1,  # this weight plane counts in the reference sum
+        "banks": config.mask_width,  # banks that read the input
+        "reference": config.reference_width,  # whether the weight plane of a bank counts in the reference sum
         "double": 1,     # double the accumulators after this pass
     })
 

@@ -19,7 +19,8 @@ def row_layout(config: CoreConfig) -> data.StructLayout:
         "count": config.slot_width,  # 0: nothing to read, only the end of a pass
         "weight": config.weight_address_width,  # weight slot of the first slot
         "last": 1,                   # last row of a pass
-        "info": pass_info_layout(),
+        "banks": config.mask_width,  # banks that read
+        "info": pass_info_layout(config),
     })
 
 
@@ -34,7 +35,7 @@ class Fetch(wiring.Component):
         Read port of the spike memory; ``data`` follows ``spike_read_latency`` cycles after ``address``.
     words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
         As soon as the data.
-    passes : ``Out(stream.Signature(pass_info_layout()))``
+    passes : ``Out(stream.Signature(pass_info_layout(config)))``
         One entry for each pass, ahead of its words.
     room : ``In(1)``
         From :class:`Banks`: another word may be started.
@@ -49,7 +50,7 @@ class Fetch(wiring.Component):
             "address": Out(ceil_log2(config.spike_depth)),
             "data": In(config.word_width),
             "words": Out(stream.Signature(word_layout(config), always_ready=True)),
-            "passes": Out(stream.Signature(pass_info_layout())),
+            "passes": Out(stream.Signature(pass_info_layout(config))),
             "room": In(1),
             "idle": Out(1),
         })
@@ -67,6 +68,7 @@ class Fetch(wiring.Component):
         end = Signal(config.slot_width + 1)  # slots from the word's first to the row's end
         weight = Signal(config.weight_address_width)
         last = Signal()
+        banks = Signal(config.mask_width)
 
         issue = Signal()
         row_done = Signal()
@@ -108,6 +110,7 @@ class Fetch(wiring.Component):
                 # Mask bit 0 stands for the slot `offset` before the row; addresses wrap.
                 weight.eq(row.weight - row.slot[:offset_width]),
                 last.eq(row.last),
+                banks.eq(row.banks),
                 announced.eq(~row.last),
             ]
 
@@ -117,12 +120,14 @@ class Fetch(wiring.Component):
         to_end = ~(all_slots << end[: offset_width + 1])[:slots]
         reading = Signal(data.StructLayout({
             "valid": 1, "slots": slots, "weight": config.weight_address_width, "last": 1,
+            "banks": config.mask_width,
         }))
         m.d.comb += [
             reading.valid.eq(issue),
             reading.slots.eq(from_offset & Mux(row_done, to_end, all_slots)),
             reading.weight.eq(weight),
             reading.last.eq(last & row_done),
+            reading.banks.eq(banks),
         ]
         in_flight = []
         for cycle in range(1, spike_read_latency(config) + 1):
@@ -138,6 +143,7 @@ class Fetch(wiring.Component):
         for e in range(config.banks):
             m.d.comb += self.words.p.masks[e].eq(
                 Cat(self.data[j * config.banks + e] for j in range(slots)) & reading.slots
+                & (reading.banks[e].replicate(slots) if config.mask_width else all_slots)
             )
         m.d.comb += self.idle.eq(~(busy | Cat(in_flight).any() | self.rows.valid))
         return m

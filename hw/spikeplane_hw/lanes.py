@@ -27,7 +27,7 @@ def beat_layout(config: CoreConfig) -> data.StructLayout:
         "active": config.banks,
         "double": 1,
         "clear": 1,
-        "reference": 1,
+        "reference": config.reference_width,
         "end": 1,
     })
 
@@ -84,7 +84,9 @@ class Lanes(wiring.Component):
         host_bank = host.address[:bank_width]
         host_slot = host.address[bank_width:]
 
-        control = Signal(data.StructLayout({"double": 1, "clear": 1, "reference": 1, "end": 1}))
+        control = Signal(data.StructLayout(
+            {"double": 1, "clear": 1, "reference": config.reference_width, "end": 1}
+        ))
         m.d.comb += [
             *(control[name].eq(self.beat[name]) for name in ("double", "reference", "end")),
             # What the host reads is added to nothing.
@@ -158,7 +160,7 @@ class Lanes(wiring.Component):
 
         # Cycle 3: active weights are counted, a column of the rows for each lane.
         columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
-        columns.append(active_3 & controls[3].reference.replicate(config.banks))
+        columns.append(active_3 & controls[3].reference.replicate(config.banks // config.reference_width))
         # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
         # from here or in cycle 5. From here, it need not be in the accumulator afterwards: the next
         # beat's `clear` resets the register then.

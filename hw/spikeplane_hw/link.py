@@ -2,16 +2,17 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ETHERNET
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from .checksum import Checksum
 from .config import CoreConfig
 from .descriptor import event_layout
 from .frame import CRC_BYTES, PAYLOAD_LIMIT, Command, Status, reply_layout, request_layout
 from .host_bus import HostBus
-from .memory_map import Space, memory_map
+from .queue import Queue
+from .request_check import RequestCheck, transfer_bytes
 from .slip import SlipDecoder, SlipEncoder, item_layout
 
 __all__ = ["Link"]
@@ -25,7 +26,8 @@ class Link(wiring.Component):
     number is a repetition: it gets the remembered status again and nothing is executed twice, but
     words are read again. Any other number is OUT_OF_ORDER. HELLO is always executed.
 
-    Receiving and replying take 1 cycle a byte (replying 2 for a stuffed one), writing 1 and 2 a word.
+    Receiving and replying take ``8 / checksum_bits`` cycles a byte (replying one more for a stuffed one), writing 1
+    and 2 a word.
 
     Members
     -------
@@ -58,13 +60,12 @@ class Link(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bus = self.bus
-        spaces = memory_map(self.config)
         event_bytes = event_layout().size // 8
-        byte_count = max(event_bytes, *(space.word_bytes for space in spaces.values()))
+        byte_count = transfer_bytes(self.config)
 
         m.submodules.decoder = decoder = SlipDecoder()
         m.submodules.encoder = encoder = SlipEncoder()
-        m.submodules.crc = crc = CRC32_ETHERNET(data_width=8).create()
+        m.submodules.crc = crc = Checksum(self.config.checksum_bits)
         m.submodules.buffer = buffer = Memory(shape=8, depth=PAYLOAD_LIMIT, init=[])
         buffer_read, buffer_write = buffer.read_port(), buffer.write_port()
         connect(m, flipped(self.rx), decoder.i)
@@ -72,15 +73,9 @@ class Link(wiring.Component):
         received = decoder.o.p
 
         # What is sent waits in a register: the way from words and checksum to stuffing is long.
-        sent = Signal(item_layout())
-        sending = Signal()
-        accepted = Signal()
-        waiting = Signal()
-        m.d.comb += [accepted.eq(~waiting | encoder.i.ready), encoder.i.valid.eq(waiting)]
-        with m.If(sending & accepted):
-            m.d.sync += [encoder.i.p.eq(sent), waiting.eq(1)]
-        with m.Elif(encoder.i.ready):
-            m.d.sync += waiting.eq(0)
+        m.submodules.waiting = waiting = Queue(item_layout(), 1)
+        connect(m, waiting.o, encoder.i)
+        sent, sending, accepted = waiting.i.payload, waiting.i.valid, waiting.i.ready
 
         # The request, and the request with the byte at hand.
         layout = request_layout()
@@ -92,20 +87,8 @@ class Link(wiring.Component):
         is_write = request.command == Command.WRITE
         is_read = request.command == Command.READ
 
-        # What the space of the request is like.
-        last_byte = Signal(range(byte_count))
-        depth = Signal(range(max(space.depth for space in spaces.values()) + 1))
-        read_only = Signal()
-        with m.Switch(request.space):
-            for space, memory in spaces.items():
-                with m.Case(space):
-                    m.d.comb += [
-                        last_byte.eq(memory.word_bytes - 1),
-                        depth.eq(memory.depth),
-                        read_only.eq(not memory.writable),
-                    ]
-        with m.If(is_events):
-            m.d.comb += last_byte.eq(event_bytes - 1)
+        m.submodules.check = check = RequestCheck(self.config)
+        m.d.comb += [check.request.eq(request), check.busy.eq(bus.busy)]
 
         # Where we are, in the header or checksum, in a word, in the payload; shared by both ways.
         place = Signal(range(max(layout.size // 8, CRC_BYTES + 1)))
@@ -114,29 +97,12 @@ class Link(wiring.Component):
         word_ends = Signal()
         left = Signal.like(request.count)  # words still to come
         position = Signal(range(PAYLOAD_LIMIT))
-        m.d.comb += [
-            word_ends.eq(byte == last_byte),
-            byte_next.eq(Mux(word_ends, 0, byte + 1)),
-        ]
+        m.d.comb += [word_ends.eq(byte == check.last_byte), byte_next.eq(Mux(word_ends, 0, byte + 1))]
 
         sequence = Signal.like(request.sequence)  # of the last request
         status = Signal(Status)  # of the last request
         answer = Signal(Status)  # to this one
         repeated = Signal()
-        refused = Signal(Status)
-        beyond = Signal()
-        # It is needed long after the request is there.
-        m.d[self.config.wire_domain] += beyond.eq(
-            request.address[len(address) :].any() | (address + request.count > depth)
-        )
-        with m.If(~(is_events | is_write | is_read)):
-            m.d.comb += refused.eq(Status.BAD_COMMAND)
-        with m.Elif(~is_events & beyond):
-            m.d.comb += refused.eq(Status.BAD_ADDRESS)
-        with m.Elif(is_write & read_only):
-            m.d.comb += refused.eq(Status.READ_ONLY)
-        with m.Elif(bus.busy & (is_events | (request.space != Space.REGISTERS))):
-            m.d.comb += refused.eq(Status.BUSY)
 
         # One word on its way between buffer or bus and the other side.
         word = Signal(8 * byte_count)
@@ -170,12 +136,27 @@ class Link(wiring.Component):
             m.d.sync += [place.eq(0), position.eq(0), byte.eq(0)]
             m.d.comb += crc.start.eq(1)
 
-        taking = decoder.o.valid & ~received.end
+        ended = decoder.o.valid & received.end
+        summed = decoder.o.valid & ~received.end
+        arrived = summed & crc.ready
+
+        def receive():
+            """Take a byte, and sum it up."""
+            m.d.comb += [
+                decoder.o.ready.eq(received.end | crc.ready), self.idle.eq(~waiting.o.valid),
+                crc.data.eq(received.data), crc.valid.eq(summed),
+            ]
+
+        gone = accepted & crc.ready
+
+        def reply(byte):
+            """Send a byte, and sum it up."""
+            m.d.comb += [sending.eq(crc.ready), sent.data.eq(byte), crc.data.eq(byte), crc.valid.eq(accepted)]
+
         with m.FSM():
             with m.State("HEAD"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
-                with m.If(taking):
-                    m.d.comb += crc.valid.eq(1)
+                receive()
+                with m.If(arrived):
                     m.d.sync += [request.eq(shifted), place.eq(place + 1), left.eq(shifted.count)]
                     with m.If(place == layout.size // 8 - 1):
                         m.d.sync += place.eq(0)
@@ -185,13 +166,13 @@ class Link(wiring.Component):
                             & (shifted.count != 0)
                         ):
                             m.next = "BODY"
-                with m.Elif(decoder.o.valid):
+                with m.Elif(ended):
                     restart()
 
             with m.State("BODY"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
-                with m.If(taking):
-                    m.d.comb += [crc.valid.eq(1), buffer_write.en.eq(1)]
+                receive()
+                with m.If(arrived):
+                    m.d.comb += buffer_write.en.eq(1)
                     m.d.sync += [position.eq(position + 1), byte.eq(byte_next)]
                     with m.If(position == PAYLOAD_LIMIT - 1):
                         m.next = "DROP"
@@ -199,27 +180,26 @@ class Link(wiring.Component):
                         m.d.sync += left.eq(left - 1)
                         with m.If(left == 1):
                             m.next = "CHECK"
-                with m.Elif(decoder.o.valid):
+                with m.Elif(ended):
                     restart()
                     m.next = "HEAD"
 
             with m.State("CHECK"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting), crc.data.eq(received.data)]
-                with m.If(taking):
-                    m.d.comb += crc.valid.eq(1)
+                receive()
+                with m.If(arrived):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == CRC_BYTES):
                         m.next = "DROP"
-                with m.Elif(decoder.o.valid):
+                with m.Elif(ended):
                     restart()
                     m.next = "HEAD"
-                    with m.If((place == CRC_BYTES) & crc.match_detected):
+                    with m.If((place == CRC_BYTES) & crc.match):
                         m.d.sync += left.eq(request.count)
                         m.next = "JUDGE"
 
             with m.State("DROP"):
-                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting)]
-                with m.If(decoder.o.valid & received.end):
+                m.d.comb += [decoder.o.ready.eq(1), self.idle.eq(~waiting.o.valid)]
+                with m.If(ended):
                     restart()
                     m.next = "HEAD"
 
@@ -227,24 +207,20 @@ class Link(wiring.Component):
                 m.d.comb += repeated.eq(request.sequence == sequence)
                 m.next = "OPEN"
                 with m.If(request.command == Command.HELLO):
-                    m.d.sync += [
-                        sequence.eq(request.sequence),
-                        status.eq(Status.OK),
-                        answer.eq(Status.OK),
-                    ]
+                    m.d.sync += [sequence.eq(request.sequence), status.eq(Status.OK), answer.eq(Status.OK)]
                 with m.Elif(repeated):
                     m.d.sync += answer.eq(status)
                     # Words are read again, and may be others than those judged before.
                     with m.If(is_read & (status == Status.OK)):
-                        m.d.sync += answer.eq(refused)
+                        m.d.sync += answer.eq(check.refused)
                 with m.Elif(request.sequence == (sequence + 1)[: len(sequence)]):
                     m.d.sync += [
                         sequence.eq(request.sequence),
-                        status.eq(refused),
-                        answer.eq(refused),
+                        status.eq(check.refused),
+                        answer.eq(check.refused),
                     ]
                     with m.If(
-                        (refused == Status.OK) & (is_write | is_events) & (request.count != 0)
+                        (check.refused == Status.OK) & (is_write | is_events) & (request.count != 0)
                     ):
                         m.next = "FILL"
                 with m.Else():
@@ -276,13 +252,8 @@ class Link(wiring.Component):
                     m.next = "REPLY"
 
             with m.State("REPLY"):
-                m.d.comb += [
-                    sending.eq(1),
-                    sent.data.eq(header.as_value().word_select(place, 8)),
-                    crc.data.eq(sent.data),
-                    crc.valid.eq(accepted),
-                ]
-                with m.If(accepted):
+                reply(header.as_value().word_select(place, 8))
+                with m.If(gone):
                     m.d.sync += place.eq(place + 1)
                     with m.If(place == reply_layout().size // 8 - 1):
                         m.d.sync += place.eq(0)
@@ -300,13 +271,8 @@ class Link(wiring.Component):
                 m.next = "WORD"
 
             with m.State("WORD"):
-                m.d.comb += [
-                    sending.eq(1),
-                    sent.data.eq(word[:8]),
-                    crc.data.eq(sent.data),
-                    crc.valid.eq(accepted),
-                ]
-                with m.If(accepted):
+                reply(word[:8])
+                with m.If(gone):
                     # As when it is filled: what is shifted in does not matter.
                     m.d.sync += [byte.eq(byte_next), word.eq(Cat(word[8:], buffer_read.data))]
                     with m.If(word_ends):
@@ -315,7 +281,7 @@ class Link(wiring.Component):
             with m.State("SEAL"):
                 m.d.comb += [
                     sending.eq(1),
-                    sent.data.eq(crc.crc.word_select(place[: ceil_log2(CRC_BYTES)], 8)),
+                    sent.data.eq(crc.sum.word_select(place[: ceil_log2(CRC_BYTES)], 8)),
                 ]
                 with m.If(accepted):
                     m.d.sync += place.eq(place + 1)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import layer_layout, term_layout
+from .descriptor import layer_layout, map_rows, term_layout
 
 __all__ = ["InputPlace", "MapPlaces", "Places", "find_places"]
 
@@ -49,7 +49,7 @@ def find_places(
     return Places(
         inputs=tuple(inputs),
         output_offset=output_phase * layer["output_step"],
-        output_flags=output_phase * layer["output_rows"],
+        output_flags=output_phase * map_rows(config, layer),
         age=min(time, config.tap_count - 1),
     )
 
@@ -157,7 +157,7 @@ class MapPlaces(wiring.Component):
             m.d.sync += [
                 output_left.eq(output_left - 1),
                 self.output_offset.eq(self.output_offset + layer.output_step),
-                self.output_flags.eq(self.output_flags + layer.output_rows),
+                self.output_flags.eq(self.output_flags + map_rows(self.config, layer)),
             ]
         with m.If(self.advance):
             m.d.sync += self.time.eq(self.time + 1)

@@ -83,13 +83,14 @@ class NeuronUnit(wiring.Component):
     def __init__(self, config: CoreConfig):
         self.config = config
         self.takes_integers = config.updates > 1 or config.term_count > 1
-        self.sum_width = max(config.sum_width, STATE_WIDTH if self.takes_integers else 0)
+        self.sum_width = max(config.sum_width, STATE_WIDTH + 1 if self.takes_integers else 0)
         super().__init__({
             "sum_0": In(config.accumulator_width),
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
             "stream_1": In(1),
             "stored_1": In(signed(STATE_WIDTH)),
+            "mean_0": In(1),
             "hidden_1": In(1),
             "signed_sum_2": Out(signed(self.sum_width)),
             "parameter_1": In(parameter_layout()),
@@ -126,9 +127,16 @@ class NeuronUnit(wiring.Component):
         # No register here is reset: what is valid is told beside the units.
         sum_1 = Signal.like(self.sum_0, reset_less=True)
         signed_sum_2 = Signal.like(self.signed_sum_2, reset_less=True)
-        signed_sum_1 = Mux(self.doubled_1, sum_1 << 1, sum_1) - self.reference_1
+        plus = Mux(self.doubled_1, sum_1 << 1, sum_1)
+        minus = self.reference_1
         if self.takes_integers:
-            signed_sum_1 = Mux(self.stream_1, self.stored_1, signed_sum_1)
+            # The one before, complemented: to take it away is to add it and 1.
+            before_1 = Signal.like(self.stored_1, reset_less=True)
+            if self.config.term_count > 1:
+                m.d.sync += before_1.eq(Mux(self.mean_0, ~self.stored_1, 0))
+            plus = Mux(self.stream_1, self.stored_1, plus)
+            minus = Mux(self.stream_1, before_1, minus)
+        signed_sum_1 = plus - minus
         hidden = self.hidden_1 if self.config.updates > 1 else Const(0)
         m.d.sync += [sum_1.eq(self.sum_0), signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
         m.d.comb += self.signed_sum_2.eq(signed_sum_2)

@@ -82,6 +82,8 @@ class RowWalk(wiring.Component):
             last_pass.eq(next_pass == d.pass_last),
         ]
         plane = self.pass_data
+        # All rows of a pool have the weights that shortcuts share.
+        row_weights = Mux(d.shortcut, 0, d.kernel_slots) if several else d.kernel_slots
         line_index = Signal(signed(config.side_width + 2))     # the candidate row itself
         line_slot = Signal(config.slot_width)                  # from the window's top
         line_weight = Signal(config.weight_address_width)
@@ -122,11 +124,12 @@ class RowWalk(wiring.Component):
                         looked.row.weight.eq(window.weight + line_weight),
                         looked.row.weight_offset.eq(plane.weight_offset),
                         looked.row.rest.last.eq(last_row),
+                        looked.row.rest.banks.eq(plane.banks),
                         looked.row.rest.info.reference.eq(plane.reference),
                         looked.row.rest.info.double.eq(plane.double),
                         looked.row.rest.info.end.eq(last_pass),
                         line_slot.eq(line_slot + d.input_row),
-                        line_weight.eq(line_weight + d.kernel_slots),
+                        line_weight.eq(line_weight + row_weights),
                     ]
                     with m.If(last_row):
                         m.d.comb += [next_row.eq(0), next_pass.eq(pass_index + 1)]
@@ -200,6 +203,7 @@ class RowWalk(wiring.Component):
                 row.slot.eq(slot_3),
                 row.weight.eq(weight_3),
                 row.last.eq(rest_3.last),
+                row.banks.eq(rest_3.banks),
                 row.info.eq(rest_3.info),
                 row.count.eq(Mux(present, rest_3.count, 0)),
                 row_valid.eq(valid_3 & (present | rest_3.last)),
@@ -218,7 +222,9 @@ class _Looked:
             "line": slot, "offset": slot, "weight": weight, "weight_offset": weight, "delay": config.delay_width,
             "age": exact_log2(config.tap_count), "in_map": 1, "read": 1, "phase": exact_log2(config.tap_count),
             "ring_slots": slot if config.tap_count > 1 else 0,
-            "rest": data.StructLayout({"count": slot, "last": 1, "info": pass_info_layout()}),
+            "rest": data.StructLayout({
+                "count": slot, "last": 1, "banks": config.mask_width, "info": pass_info_layout(config),
+            }),
         }), name="looked")
         self.valid = Signal(name="looked_valid")
         self.move = Signal(name="looked_move")

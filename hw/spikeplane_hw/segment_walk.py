@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import layer_layout, term_layout
+from .descriptor import POOL_LIMIT, layer_layout, map_rows, pool_width, term_layout
 from .update_issue import segment_layout
 
 __all__ = ["SegmentWalk", "window_layout"]
@@ -111,6 +111,7 @@ class SegmentWalk(wiring.Component):
         m.d[config.wire_domain] += first_flag.eq(layer.output_flags + self.output_flags)
         step_output = Signal(config.slot_width)
         step_output_flag = Signal.like(layer.output_flags)
+        pool = _PoolWalk(config) if config.pool_depth else None
 
         # The part of the window that lies inside the map.
         right = Signal(signed(config.slot_width + 2))
@@ -147,7 +148,16 @@ class SegmentWalk(wiring.Component):
             segment.last.eq(index == layer.terms),
         ]
         if several:
-            m.d.comb += [segment.stream.eq(d.stream), segment.stream_state.eq(slot)]
+            m.d.comb += [
+                segment.stream.eq(d.stream), segment.mean.eq(d.mean), segment.stream_state.eq(slot),
+                segment.second_state.eq(slot + d.second),
+            ]
+        if pool:
+            m.d.comb += [
+                segment.pool.eq(pool.step_place),
+                segment.pool_first.eq((pool.x == 0) & (pool.y == 0)),
+                segment.pool_last.eq((pool.x == layer.pool_columns) & (pool.y == layer.pool_rows)),
+            ]
         window_taken = Signal()
         segment_taken = Signal()
 
@@ -174,6 +184,8 @@ class SegmentWalk(wiring.Component):
                 self.move(m, at, d, new)
                 with m.If(new.layer | new.group):
                     m.d.sync += [pixel_state.eq(group_state), pixel_output.eq(group_output)]
+                    if pool:
+                        m.d.sync += pool.row_output.eq(group_output)
                 m.next = "CLIP"
 
             with m.State("CLIP"):
@@ -191,9 +203,11 @@ class SegmentWalk(wiring.Component):
                 with m.If(new.as_value().any()):
                     m.d.sync += [
                         step_output.eq(pixel_output),
-                        step_output_flag.eq(first_flag + y),
+                        step_output_flag.eq(first_flag + (pool.map_row if pool else y)),
                         age.eq(self.age),
                     ]
+                    if pool:
+                        m.d.sync += pool.step_place.eq(pool.place)
                     if several:
                         m.d.sync += step_state.eq(pixel_state)
                 m.next = "TRIM"
@@ -222,10 +236,12 @@ class SegmentWalk(wiring.Component):
                             new.eq(0),
                             step.eq(step + 1),
                             step_output.eq(step_output + layer.output_step),
-                            step_output_flag.eq(step_output_flag + layer.output_rows),
+                            step_output_flag.eq(step_output_flag + map_rows(config, layer)),
                         ]
                         if several:
                             m.d.sync += step_state.eq(step_state + layer.state_step)
+                        if pool:
+                            m.d.sync += pool.step_place.eq(pool.step_place + 1)
                         with m.If(age != config.tap_count - 1):
                             m.d.sync += age.eq(age + 1)
                     with m.Else():
@@ -235,8 +251,11 @@ class SegmentWalk(wiring.Component):
                             step.eq(0),
                             x.eq(x + 1),
                             pixel_state.eq(pixel_state + layer.groups),
-                            pixel_output.eq(pixel_output + layer.output_pixel),
                         ]
+                        if pool:
+                            pool.move(m, layer, pixel_output, last_x, last_x & last_y)
+                        else:
+                            m.d.sync += pixel_output.eq(pixel_output + layer.output_pixel)
                         with m.If(last_x):
                             m.d.sync += [new.column.eq(0), new.row.eq(1), x.eq(0), y.eq(y + 1)]
                         with m.If(last_x & last_y):
@@ -290,3 +309,37 @@ class SegmentWalk(wiring.Component):
             ]
             if several:
                 m.d.sync += [at.group_slot.eq(d.input_base), at.group_left.eq(d.input_slots)]
+
+
+class _PoolWalk:
+    """Where a pixel is in its pool's window, and where spikes of that window wait for the rest of it.
+
+    Windows lie side by side. Beyond the last whole one no pixel is the last of its window, so nothing is written.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.x = Signal(range(POOL_LIMIT), name="pool_x")
+        self.y = Signal(range(POOL_LIMIT), name="pool_y")
+        self.map_row = Signal(ceil_log2(config.row_flag_count))
+        self.row_output = Signal(config.slot_width)  # first slot of the map's row at hand
+        self.place = Signal(pool_width(config), name="pool_place")  # of the window, in its first step
+        self.step_place = Signal.like(self.place)
+
+    def move(self, m: Module, layer, pixel_output, row_ends, map_ends):
+        """Move on by a pixel: ``pixel_output``, where the map's pixel is, moves with whole windows only."""
+        column_ends = self.x == layer.pool_columns
+        window_ends = row_ends & (self.y == layer.pool_rows)
+        following = Signal.like(pixel_output)
+        m.d.comb += following.eq(pixel_output + Mux(column_ends, layer.output_pixel, 0))
+        m.d.sync += [
+            pixel_output.eq(Mux(row_ends & ~window_ends, self.row_output, following)),
+            self.x.eq(Mux(column_ends | row_ends, 0, self.x + 1)),
+        ]
+        with m.If(row_ends):
+            m.d.sync += [self.place.eq(0), self.y.eq(Mux(window_ends, 0, self.y + 1))]
+        with m.Elif(column_ends):
+            m.d.sync += self.place.eq(self.place + layer.steps)
+        with m.If(window_ends):
+            m.d.sync += [self.map_row.eq(self.map_row + 1), self.row_output.eq(following)]
+        with m.If(map_ends):
+            m.d.sync += [self.y.eq(0), self.map_row.eq(0)]

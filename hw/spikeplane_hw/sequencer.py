@@ -13,6 +13,7 @@ from .descriptor import (
     job_layout,
     layer_layout,
     load_layout,
+    map_rows,
     program_depth,
     term_layout,
 )
@@ -204,7 +205,7 @@ class Sequencer(wiring.Component):
             with m.State("CLEAR"):
                 m.d.comb += self.flag_clear.eq(1)
                 m.d.sync += [self.flag_address.eq(self.flag_address + 1), row.eq(row + 1)]
-                with m.If((row + 1)[: len(row)] == d.output_rows):
+                with m.If((row + 1)[: len(row)] == map_rows(config, d)):
                     m.d.sync += [row.eq(0), step.eq(step + 1)]
                     with m.If((step + 1)[: len(step)] == d.steps):
                         m.next = "START"

@@ -123,6 +123,8 @@ class Update(wiring.Component):
             # The host reads states as if they were a stream.
             by_host = self.states.read if config.updates > 1 else 0
             term["stream_1"] = chunk[1 - config.wire_registers].stream | by_host
+        if config.term_count > 1:
+            term["mean_0"] = (issue.chunk if config.wire_registers else chunk[0]).mean
         domain = config.wire_domain
         settings = []
         for first in range(0, config.updates, UNITS_PER_COPY):
@@ -263,7 +265,7 @@ class Update(wiring.Component):
         if config.term_count > 1:
             # Nothing else is read in this cycle.
             stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
-            read_address = Mux(chunk[0].valid & chunk[0].stream, stream_address, read_address)
+            read_address = Mux(chunk[0].stream, stream_address, read_address)
         host = self.states
         m.d.comb += [
             ram.ports.read_address.eq(Mux(host.read, self.host_unit(host)[0], read_address)),

@@ -13,7 +13,7 @@ STREAM_CYCLES = 4
 """Cycles that the potential of a neuron is read after the integer of a stream."""
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
-STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "stream_state")
+STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "pool", "pool_first", "pool_last")
 """Fields that are the same for all chunks of a step: registers of their own are few."""
 
 
@@ -27,8 +27,10 @@ def step_taken(config: CoreConfig) -> dict[str, tuple[int, ...]]:
     if config.most_packed > 1:
         state.add(3)  # packed states are read a cycle ahead
     copied = int(config.wire_registers)  # settings are copied for a cycle
+    # Spikes of a pool's window are read in cycle 7 and written in cycle 9.
     return {"state": tuple(sorted(state)), "output": tuple(sorted(output)), "flag": tuple(sorted(output)),
-            "doubled": (1 - copied,), "shift": (4 - copied,), "stream_state": (0,)}
+            "doubled": (1 - copied,), "shift": (4 - copied,),
+            "pool": (4, 7, 9), "pool_first": (4, 8), "pool_last": (4, 9)}
 
 
 def step_cycles(config: CoreConfig) -> int:

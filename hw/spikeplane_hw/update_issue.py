@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
-from .descriptor import group_widths, layer_layout
+from .descriptor import group_widths, layer_layout, map_rows, pool_width
 from .neuron import SHIFTS
 
 __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
@@ -19,6 +19,9 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "lanes": range(1, config.lanes + 1),  # lanes used
         "output": config.slot_width,  # first slot of the pixel and group in the step's map
         "flag": ceil_log2(config.row_flag_count),  # row flag to set
+        "pool": pool_width(config),  # where the spikes of a pool's window wait
+        "pool_first": int(config.pool_depth > 0),  # first pixel of the window
+        "pool_last": int(config.pool_depth > 0),  # last one: its spikes are written
         "initial": 1,  # read states as 0; overwrite logits
         "doubled": 1,  # of the term: the signed sum is 2 * sum - reference
         "shift": range(len(SHIFTS)),  # of the term
@@ -26,6 +29,8 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,  # last term: then neurons are updated
         "stream": int(config.term_count > 1),  # the sums are stored integers
         "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,  # where they are
+        "mean": int(config.term_count > 1),  # and others are added to them
+        "second_state": group_widths(config)["state"] if config.term_count > 1 else 0,
     })
 
 
@@ -37,8 +42,9 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,  # last chunk of the step
         "first_term": int(config.term_count > 1),
         "last_term": int(config.term_count > 1),
-        "stream": int(config.term_count > 1),
+        "stream": int(config.term_count > 1),  # integers are read
         "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,
+        "mean": int(config.term_count > 1),
         "doubled": 1,
         "shift": range(len(SHIFTS)),
         "initial": 1,
@@ -48,6 +54,9 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         **group_widths(config),
         "output": config.slot_width,  # first slot of the step
         "flag": ceil_log2(config.row_flag_count),
+        "pool": pool_width(config),
+        "pool_first": int(config.pool_depth > 0),
+        "pool_last": int(config.pool_depth > 0),
     })
 
 
@@ -58,7 +67,8 @@ class UpdateIssue(wiring.Component):
     chunks of a step come in the same order, so that is the distance of each chunk to itself. It
     starts at least ``step_cycles`` after it in any case: as long the fields of a chunk hold that
     are those of its step. A stream is read ``stream_cycles`` earlier than potentials, and waits until
-    those of the chunks before it were read.
+    those of the chunks before it were read. For the mean of two, each chunk takes two cycles: in the first one it is
+    not ``valid``, but the first integers are read.
 
     Members
     -------
@@ -112,6 +122,8 @@ class UpdateIssue(wiring.Component):
         waiting = Signal()  # a snapshot waits for its request or the end of the one before
         cooldown = Signal(range(self.loop))
         freed = Signal()
+        half = Signal()  # the first integers of a mean were read
+        whole = ~current.mean | half if config.term_count > 1 else Const(1)
 
         clear = Const(1)  # potentials of all chunks issued have been read
         if config.term_count > 1:
@@ -129,7 +141,7 @@ class UpdateIssue(wiring.Component):
         load = Signal()
         begin = Signal()
         m.d.comb += [
-            finishing.eq(issuing & (left == 1)),
+            finishing.eq(issuing & (left == 1) & whole),
             again.eq(finishing & (steps != 1)),
             startable.eq(Mux(dependent, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
             repeat.eq((pending | again) & startable),
@@ -163,7 +175,8 @@ class UpdateIssue(wiring.Component):
             m.d.sync += [
                 steps.eq(steps - 1),
                 current.output.eq(current.output + d.output_step),
-                current.flag.eq(current.flag + d.output_rows),
+                current.flag.eq(current.flag + map_rows(config, d)),
+                current.pool.eq(current.pool + 1),
                 current.initial.eq(0),
             ]
         with m.If(load):
@@ -182,8 +195,11 @@ class UpdateIssue(wiring.Component):
         m.d.comb += following.eq(ahead)
         with m.If(begin):
             m.d.comb += following.eq(Mux(next_count == 1, 0, stride))
-            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count)]
+            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count), half.eq(0)]
+        with m.Elif(issuing & ~whole):
+            m.d.sync += half.eq(1)
         with m.Elif(issuing):
+            m.d.sync += half.eq(0)
             m.d.comb += following.eq(Mux(left <= 2, 0, ahead + stride))
             m.d.sync += [issuing.eq(left != 1), lane.eq(ahead), left.eq(left - 1)]
         m.d.sync += ahead.eq(following)
@@ -193,7 +209,7 @@ class UpdateIssue(wiring.Component):
         m.d.comb += [
             remaining.eq(current.lanes - lane),
             self.pick.eq(following >> unit_width),
-            chunk.valid.eq(issuing),
+            chunk.valid.eq(issuing & whole),
             chunk.first.eq(lane == 0),
             chunk.last.eq(left == 1),
             chunk.lane.eq(lane),
@@ -204,9 +220,15 @@ class UpdateIssue(wiring.Component):
             *(
                 chunk[name].eq(current[name])
                 for name in (
-                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "stream",
-                    "stream_state",
+                    "parameter", "state", "logit", "output", "flag", "initial", "doubled", "shift", "pool",
+                    "pool_first", "pool_last",
                 )
             ),
         ]
+        if config.term_count > 1:
+            m.d.comb += [
+                chunk.stream.eq(current.stream & issuing),
+                chunk.mean.eq(current.mean),
+                chunk.stream_state.eq(Mux(half, current.second_state, current.stream_state)),
+            ]
         return m

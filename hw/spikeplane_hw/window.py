@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import CoreConfig
+from .descriptor import map_rows, pool_width
 from .map_places import InputPlace, Places
 
 __all__ = ["PassRows", "Segment", "walk"]
@@ -13,6 +14,7 @@ __all__ = ["PassRows", "Segment", "walk"]
 class PassRows:
     """One plane pass of a segment: its flags and the (slot, count, weight slot) rows it reads."""
 
+    banks: int
     reference: int
     double: int
     end: int
@@ -38,6 +40,11 @@ class Segment:
     last: bool
     stream: bool
     stream_state: int
+    mean: bool
+    second_state: int
+    pool: int
+    pool_first: bool
+    pool_last: bool
     passes: list[PassRows] = field(default_factory=list)
 
 
@@ -57,10 +64,13 @@ def walk(
     address width.
     """
     lanes = layer["group_lanes"] if config.term_count > 1 else config.lanes
+    pool_height, pool_columns = (1 + layer[f"pool_{name}"] for name in ("rows", "columns"))
     for group in range(layer["groups"]):
         for y in range(layer["output_rows"]):
             for x in range(layer["output_columns"]):
                 pixel = y * layer["output_columns"] + x
+                pool_y, pool_x = y // pool_height, x // pool_columns
+                map_pixel = pool_y * (layer["output_columns"] // pool_columns) + pool_x
                 state = layer["state_base"]
                 if layer["stored"]:
                     state += pixel * layer["groups"] + group
@@ -76,9 +86,11 @@ def walk(
                             lanes=layer["last_lanes"] if group == layer["groups"] - 1 else lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
-                                + pixel * layer["output_pixel"] + group * (lanes // config.banks)
+                                + map_pixel * layer["output_pixel"] + group * (lanes // config.banks)
                             ) % (1 << config.slot_width),
-                            flag=layer["output_flags"] + places.output_flags + step * layer["output_rows"] + y,
+                            flag=(
+                                layer["output_flags"] + places.output_flags + step * map_rows(config, layer) + pool_y
+                            ),
                             logit=group,
                             initial=initial and step == 0 and (
                                 not layer["logits"] or (pixel == index == 0 and not layer["more_logits"])
@@ -89,6 +101,11 @@ def walk(
                             last=index == len(terms) - 1,
                             stream=window.stream,
                             stream_state=window.stream_state,
+                            mean=bool(term["mean"]),
+                            second_state=(window.stream_state + term["second"]) % (1 << config.slot_width),
+                            pool=(pool_x * layer["steps"] + step) % (1 << pool_width(config)),
+                            pool_first=y % pool_height == x % pool_columns == 0,
+                            pool_last=(y + 1) % pool_height == (x + 1) % pool_columns == 0,
                             passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
                         )
 
@@ -126,7 +143,7 @@ class _Window:
     def rows(self, plane: Mapping[str, int], end: bool) -> PassRows:
         """Return the rows of a pass."""
         d, config = self.term, self.config
-        found = PassRows(plane["reference"], plane["double"], int(end))
+        found = PassRows(plane["banks"], plane["reference"], plane["double"], int(end))
         first = 0 if self.stream else self.group * d["input_group"]
         slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
         left = self.x * d["column_stride"] - d["pad_slots"]
@@ -143,8 +160,8 @@ class _Window:
                 + (row + d["pad_rows"]) * d["input_row"] + start
             )
             weight = (
-                d["weight_base"] + self.group * d["weight_group"] + self.step * d["weight_step"]
-                + kernel_row * d["kernel_slots"] + start - left
+                d["weight_base"] + self.group * d["weight_group"] + self.step * d["weight_step"] + start - left
+                + (0 if self.shortcut else kernel_row * d["kernel_slots"])
             )
             skips = d["skip_silent"] and not plane["delay"]
             flag = d["input_flags"] + self.place.flags + self.step * d["input_rows"] + row

@@ -365,10 +365,23 @@ def info(
     config: Annotated[str | None, typer.Option(
         help=f"Show whether it fits a core configuration: {', '.join(CONFIGS)}, or all."
     )] = None,
+    jobs: Annotated[bool, typer.Option("--jobs", help="Show the jobs of an image's program, one a row.")] = False,
     overrides: Overrides = None,
 ) -> None:
     """Show what a file or a recipe holds, which boards and recipes there are, or with --config whether it fits."""
     from .information import describe
+
+    if jobs:
+        from .compiler.image import load_image
+        from .compiler.job_text import job_rows
+
+        if config is not None or overrides:
+            raise typer.BadParameter("--jobs shows an image as it is, without --config and --set")
+        table = Table("word", "job", "settings that are not 0")
+        for row in job_rows(load_image(file)):
+            table.add_row(*row)
+        console.print(table, highlight=False, markup=False)
+        return
 
     if config is not None:
         from .fit_report import candidate, fit_tables

@@ -34,6 +34,9 @@ def random_layer(config, generator, terms=None):
         kind = generator.choice(["", "", "shortcut", "stream"]) if config.term_count > 1 else ""
         found.append(random_term(config, generator, layer, passes, kind))
     layer["terms"] = count - 1
+    if config.pool_depth:
+        layer |= {"pool_rows": generator.randrange(3), "pool_columns": generator.randrange(3)}
+        layer["map_rows"] = max(1, layer["output_rows"] // (1 + layer["pool_rows"]))
     if config.term_count > 1:
         layer |= {
             "more_logits": generator.randint(0, 1), "state_step": generator.randrange(3),
@@ -45,7 +48,9 @@ def random_layer(config, generator, terms=None):
 def random_term(config, generator, layer, passes, kind=""):
     """Return a random term of ``layer``, a "shortcut", a "stream" or a window; its passes are added to ``passes``."""
     kernel_rows, kernel_columns = (1, 1) if kind else (generator.randint(1, 4), generator.randint(1, 4))
-    stride = generator.randint(1, 2)
+    if kind == "shortcut":  # or a pool
+        kernel_rows = generator.randint(1, 3)
+    stride = generator.choice([1, 2, 2, generator.randint(1, 7 if config.term_count > 1 else 3)])
     pad_rows, pad_columns = generator.randrange(kernel_rows), generator.randrange(kernel_columns)
     pixel = generator.randint(1, 2)
     input_rows, input_columns = (
@@ -87,7 +92,7 @@ def random_term(config, generator, layer, passes, kind=""):
         planes = 1
         term |= {
             "stream": 1, "weight_group": 0, "kernel_slots": 0, "input_group": 1, "stride": 1,
-            "pass_last": len(passes),
+            "pass_last": len(passes), "mean": generator.randint(0, 1), "second": generator.randrange(4),
         }
     if kind == "shortcut":
         term |= {
@@ -102,7 +107,8 @@ def random_term(config, generator, layer, passes, kind=""):
                 generator.choice([0, generator.randrange(config.tap_count + 1)])
                 if config.tap_count > 1 else 0
             ),
-            "reference": generator.randint(0, 1),
+            "banks": generator.getrandbits(config.banks) & ((1 << config.mask_width) - 1),
+            "reference": generator.getrandbits(config.reference_width),
             "double": generator.randint(0, 1),
         }
         for plane in range(planes)

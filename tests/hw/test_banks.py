@@ -23,7 +23,10 @@ def passes_of(config, count, generator):
             ]
             words.append((masks, generator.randrange(config.weight_depth)))
         end = index == count - 1 or generator.random() < 0.5
-        info = {"reference": generator.randint(0, 1), "double": generator.randint(0, 1), "end": int(end)}
+        info = {
+            "reference": generator.getrandbits(config.reference_width), "double": generator.randint(0, 1),
+            "end": int(end),
+        }
         passes.append((info, words))
     return passes
 

@@ -6,12 +6,12 @@ from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY, CoreConfig
 
 def test_peak_operations():
     assert {name: config.peak_operations for name, config in CONFIGS.items()} == {
-        "tiny": 32, "small": 512, "large": 1024,
+        "tiny": 32, "compact": 512, "small": 512, "large": 1024,
     }
 
 
 def test_hash_depends_on_every_parameter():
-    base = replace(SMALL, updates=1, most_packed=2)  # allows every change
+    base = replace(SMALL, updates=1, most_packed=2, checksum_bits=4)  # allows every change
     hashes = {base.hash}
     for name, value in asdict(base).items():
         if name == "clusters":
@@ -31,6 +31,7 @@ def test_hash_depends_on_every_parameter():
         ({"rows_stall": 1}, "rows_stall must be True or False, not 1"),
         ({"most_packed": 16}, "most_packed must be at most 8 and at most lanes / updates = 8, not 16"),
         ({"lanes": 32}, "most_packed must be at most 8 and at most lanes / updates = 4, not 8"),
+        ({"checksum_bits": 16}, "checksum_bits must be at most 8, not 16"),
         ({"rotating_snapshot": True}, "updates must be 1 with rotating_snapshot, not 8"),
         ({"state_depth": 20}, "state_depth must be a multiple of lanes / updates = 8, not 20"),
         ({"queue_depth": 48}, "queue_depth must be a power of two, not 48"),

@@ -76,9 +76,22 @@ def test_memory_free_neurons(schedule, direct):
 @pytest.mark.parametrize("networks", [residual_networks, random_graphs], ids=["residual", "streams"])
 def test_layers_of_several_terms(networks, schedule):
     config = ragged_networks.CORES[1]
-    found = [networks.fitting(100 * seed, config, schedule) for seed in range(30)]
-    # The simulator is slow: the smallest one that has what is to be tested.
-    network = min(found, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
+    network = smallest(networks.fitting(100 * seed, config, schedule) for seed in range(30))
+    check(network, config, schedule, ragged_networks.samples(network, 1))
+
+
+def smallest(networks):
+    """Return the network with the smallest maps: the simulator is slow."""
+    return min(networks, key=lambda n: n.input.steps * sum(math.prod(each.shape) for each in n.maps().values()))
+
+
+@pytest.mark.parametrize("has", [
+    random_graphs.pools_on_the_way_out, random_graphs.sums_an_image_and_spikes, random_graphs.pools_over_several_groups,
+])
+@pytest.mark.parametrize("config", ragged_networks.CORES[:2], ids=lambda c: c.name)
+def test_pools_and_images_beside_spikes(config, has):
+    schedule = Schedule.STORED if config.updates > 1 else Schedule.REGISTERS
+    network = smallest(random_graphs.fitting(100 * seed, config, schedule, has) for seed in range(10))
     check(network, config, schedule, ragged_networks.samples(network, 1))
 
 

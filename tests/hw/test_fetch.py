@@ -42,7 +42,8 @@ def test_rows_become_masks(config, longest_pause):
     info = None
     for _ in range(80):
         if info is None:
-            info = {name: generator.randint(0, 1) for name in ("reference", "double", "end")}
+            info = {name: generator.randint(0, 1) for name in ("double", "end")}
+            info["reference"] = generator.getrandbits(config.reference_width)
             infos.append(info)
         count = generator.choice([0, 1, 2, config.word_slots, generator.randint(1, 20)])
         slot = generator.randrange(config.spike_depth * config.word_slots - count)
@@ -50,12 +51,16 @@ def test_rows_become_masks(config, longest_pause):
         if count == 0:
             last = 1
         weight = generator.randrange(config.weight_depth)
-        rows.append({"slot": slot, "count": count, "weight": weight, "last": last, "info": info})
+        banks = generator.getrandbits(config.banks) if config.mask_width else 0
+        rows.append({
+            "slot": slot, "count": count, "weight": weight, "last": last, "banks": banks, "info": info,
+        })
         events = set()
         for k in range(count):
             word, position = divmod(slot + k, config.word_slots)
             for bank in range(config.banks):
-                if words[word] >> (position * config.banks + bank) & 1:
+                read = banks >> bank & 1 if config.mask_width else 1
+                if read and words[word] >> (position * config.banks + bank) & 1:
                     events.add((bank, (weight + k) % config.weight_depth))
         expected.append((events, last))
         if last:

@@ -38,7 +38,7 @@ def random_segments(config, generator, count: int):
                 "active": sum(on << e for e, on in enumerate(active)),
                 "double": int(double),
                 "clear": int(i == 0),
-                "reference": generator.randint(0, 1),
+                "reference": generator.getrandbits(config.reference_width),
                 "end": int(i == length - 1),
             })
     return beats
@@ -57,7 +57,7 @@ def expected_sums(config, weights, beats):
             if beat["active"] >> e & 1:
                 row = weights[beat["address"][e] * config.banks + e]
                 sums = [value + (row >> lane & 1) for lane, value in enumerate(sums)]
-                reference += beat["reference"]
+                reference += beat["reference"] >> e % config.reference_width & 1
         if beat["end"]:
             results.append((sums, reference))
     return results

@@ -123,7 +123,7 @@ def test_a_repetition_of_a_read_is_judged_again():
         script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BAD_ADDRESS)))
     script.lines.append(script.lines[1])  # the good one is good again
     script.write(Space.REGISTERS, Register.CONTROL.value, (100_000).to_bytes(4, "little"), 1)  # busy
-    script.read(Space.REGISTERS, Register.LAYERS.value, 1, bytes(4))
+    script.read(Space.REGISTERS, Register.OUTER_STEPS.value, 1, bytes(4))
     request = Request(command=Command.READ, sequence=script.sequence, space=Space.LOGITS.value, count=1)
     script.lines.append((request, Reply(command=Command.READ, sequence=script.sequence, status=Status.BUSY)))
     converse(NARROW, script.lines)

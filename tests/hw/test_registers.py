@@ -27,7 +27,7 @@ def test_identity_and_settings():
         assert await read(ctx, dut, Register.IDENTITY) == IDENTITY
         assert await read(ctx, dut, Register.CONFIGURATION) == NARROW.hash
         assert await read(ctx, dut, Register.REGISTER_MAP) == interface_hash(NARROW)
-        settings = {Register.LAYERS: 3, Register.OUTER_STEPS: 300, Register.INPUT_BASE: 200,
+        settings = {Register.OUTER_STEPS: 300, Register.INPUT_BASE: 200,
                     Register.INPUT_WORDS: 64, Register.INPUT_WIDTH: 512,
                     Register.INPUT_HEIGHT: 511, Register.INPUT_STEPS: 8000}
         for register, value in settings.items():
@@ -36,8 +36,8 @@ def test_identity_and_settings():
             if register is not Register.INPUT_WORDS:
                 assert ctx.get(getattr(dut, register.name.lower())) == value, register
         ctx.set(dut.busy, 1)
-        await write(ctx, dut, Register.LAYERS, 1)
-        assert ctx.get(dut.layers) == 3
+        await write(ctx, dut, Register.OUTER_STEPS, 1)
+        assert ctx.get(dut.outer_steps) == 300
 
     simulate(dut, testbench)
 

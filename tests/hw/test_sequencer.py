@@ -7,7 +7,7 @@ from amaranth.lib.memory import Memory
 from configs import CHAIN, NARROW, WIDE
 from geometry import random_layer, random_load
 from pytest import mark
-from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout
+from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout, map_rows
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.sequencer import Sequencer
 from spikeplane_hw.statistics import COUNTER_CYCLES, Statistics
@@ -106,7 +106,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         for got, fields in zip((ctx.get(sequencer.layer), *loaded, *stored), expected, strict=True):
             for name in got.shape().members:
                 assert getattr(got, name) == fields[name], name
-        rows = [] if d["logits"] else range(d["steps"] * d["output_rows"])
+        rows = [] if d["logits"] else range(d["steps"] * map_rows(config, d))
         assert cleared == [
             (d["output_flags"] + 5 * index + row) % config.row_flag_count for row in rows
         ]

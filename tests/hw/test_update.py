@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.utils import exact_log2
 from configs import NARROW, WIDE, WIDE_LOGIC
-from spikeplane_hw.config import SMALL, SMALLEST
+from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import HOST_READ_LATENCY
@@ -33,12 +33,14 @@ UPDATE_LOGIC = ("wire_registers", "parameter_registers", "step_registers", "rota
 CONFIGS = {
     "narrow": NARROW,  # U < E: two chunks make up a slot
     "one_bank": replace(NARROW, name="one_bank", lanes=8, banks=1, updates=2, most_packed=4, **WIDE_LOGIC),
-    "chain": replace(NARROW, name="chain", term_count=1),
+    "chain": replace(NARROW, name="chain", term_count=1, pool_depth=0),
     "whole": replace(NARROW, name="whole", updates=4, **WIDE_LOGIC),  # a group is one chunk
     "wide": WIDE,
-    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, most_packed=8),
-    **{f"narrow_{name}": replace(NARROW, name="mixed", **{name: WIDE_LOGIC[name]}) for name in UPDATE_LOGIC},
-    **{f"wide_{name}": replace(WIDE, name="mixed", **{name: SMALLEST[name]}) for name in UPDATE_LOGIC[:-1]},
+    "chunks": replace(WIDE, name="chunks", lanes=32, updates=4, term_count=1, pool_depth=0, most_packed=8),
+    # Any two of the ways to save logic differ in one of these.
+    **{f"mixed_{bit}": replace(NARROW, name=f"mixed_{bit}", **{
+        name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
+    }) for bit in range(3)},
     "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
@@ -100,7 +102,7 @@ class Layer:
 
     def __init__(
         self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1,
-        streams=None,
+        streams=None, pool=(1, 1),
     ):
         self.config, self.neuron, self.pack = config, neuron, pack
         self.steps = 1 if pack else generator.randint(1, 4)
@@ -111,12 +113,19 @@ class Layer:
         self.table = config.table_count - 1
         self.output_step, self.output_rows = generator.randint(8, 20), generator.randint(1, 5)
         self.pixels = generator.randint(1, 4)
+        self.pool = pool
+        """Rows and columns of the windows whose spikes are one; pixels are walked over one row of such windows."""
+        if pool != (1, 1):
+            places = min(3, config.pool_depth // config.chunks // self.steps - 1)
+            self.pixels = pool[0] * (pool[1] * generator.randint(1, places) + generator.randrange(pool[1]))
         self.generator = generator
         self.multiplier, self.offset = parameters
         self.states: dict[int, np.ndarray] = {}
         self.total: dict[int, int] = {}
         self.writes: list[tuple[int, int]] = []
         self.flags: list[int] = []
+        self.waiting: dict[int, np.ndarray] = {}
+        """Spikes of windows begun, by their place."""
         self.spikes = self.saturations = 0
 
     @property
@@ -128,7 +137,14 @@ class Layer:
             "table": self.table, "stored": self.stored, "replay": self.replay,
             "state_pack": self.pack, "steps": self.steps,
             "output_step": self.output_step, "output_rows": self.output_rows,
+            **({"map_rows": self.output_rows} if self.config.pool_depth else {}),
         }
+
+    def window(self, pixel):
+        """Return a pixel's window in its row of windows, and whether it is the first and the last pixel of it."""
+        rows, columns = self.pool
+        y, x = divmod(pixel, self.pixels // rows)
+        return x // columns, y == x % columns == 0, y == rows - 1 and (x + 1) % columns == 0
 
     def segments(self, first: bool):
         """Return requests and (sums, reference) of one pass over the layer's pixels."""
@@ -137,8 +153,9 @@ class Layer:
         for pixel in range(self.pixels):
             # The second walk over stored pixels finds the lanes of the first; logits the first ones'.
             lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
-            if self.streams is not None:
+            if self.streams is not None or self.pool != (1, 1):
                 lanes = config.lanes
+            window, pool_first, pool_last = self.window(pixel)
             if pixel == 0:
                 lanes = min(config.lanes, config.logit_count)
             settings = [
@@ -157,6 +174,8 @@ class Layer:
                     "flag": generator.randrange(20),
                     "logit": config.logit_count // config.lanes - 1,
                 }
+                if config.pool_depth:
+                    shared |= {"pool": window * self.steps + step, "pool_first": pool_first, "pool_last": pool_last}
                 initial = int(
                     step == 0 and (first if self.stored or self.logits else True) and not (self.logits and pixel)
                 )
@@ -164,9 +183,12 @@ class Layer:
                 for term in settings:
                     request = {**shared, **term, "initial": int(initial and (term["first"] or not self.logits))}
                     if self.streams and not term["last"] and generator.random() < 0.5:
-                        request |= {"stream": 1, "stream_state": generator.choice(list(self.streams))}
+                        one, other = (generator.choice(list(self.streams)) for _ in range(2))
+                        request |= {
+                            "stream": 1, "stream_state": one, "mean": generator.randrange(2), "second_state": other,
+                        }
                     elif config.term_count > 1:
-                        request |= {"stream": 0, "stream_state": 0}
+                        request |= dict.fromkeys(("stream", "stream_state", "mean", "second_state"), 0)
                     group.append((request, *self.draw(request)))
                 requests += group
                 self.expect(group)
@@ -199,6 +221,8 @@ class Layer:
         signed = (np.array(sums) << request["doubled"])[:lanes] - reference
         if request.get("stream"):
             signed = self.streams[request["stream_state"]]
+            if request["mean"]:
+                signed = signed + self.streams[request["second_state"]] + 1
         return scale_sum(
             signed, self.multiplier[start:start + lanes],
             self.offset[start:start + lanes], SHIFTS[request["shift"]],
@@ -208,6 +232,7 @@ class Layer:
         (request, *_), *_ = group
         lanes = request["lanes"]
         output, flag, initial = request["output"], request["flag"], request["initial"]
+        window = {name: request.get(name, 1) for name in ("pool", "pool_first", "pool_last")}
         if self.logits:
             for request, sums, reference in group:
                 signed = (np.array(sums) << request["doubled"])[:lanes] - reference
@@ -219,10 +244,11 @@ class Layer:
             return
         exact = sum(self.scaled(*each) for each in group)
         for _ in range(self.steps if self.replay else 1):
-            self.expect_step(request, exact, output, flag, initial)
+            self.expect_step(request, exact, output, flag, initial, window)
             output, flag, initial = output + self.output_step, flag + self.output_rows, 0
+            window["pool"] += 1
 
-    def expect_step(self, request, exact, output, flag, initial):
+    def expect_step(self, request, exact, output, flag, initial, window):
         config, lanes = self.config, request["lanes"]
         x = saturate(exact)
         before = np.zeros(lanes, np.int64) if initial else self.states[request["state"]]
@@ -230,6 +256,11 @@ class Layer:
         self.states[request["state"]] = after
         self.spikes += int(spike.sum())
         self.saturations += int(((x != exact) | over_u).sum())
+        if not window["pool_first"]:
+            spike = spike | self.waiting[window["pool"]]
+        self.waiting[window["pool"]] = spike
+        if not window["pool_last"]:
+            return
         width = config.chunk_slots * config.banks
         padded = [*spike.tolist(), *[False] * width]
         for first in range(0, lanes, width):
@@ -389,6 +420,26 @@ def test_streams(name, longest_pause):
         first.states.clear()
         first.writes, first.flags, first.spikes, first.saturations = [], [], 0, 0
         run(config, [first, reader], longest_pause)
+
+
+@pytest.mark.parametrize("longest_pause", [0, 12])
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config.pool_depth])
+def test_pools(name, longest_pause):
+    """Spikes of windows become one; a layer without a pool follows, and one with the smallest steps."""
+    config = CONFIGS[name]
+    generator = random.Random(name)
+    parameters = random_parameters(config, generator)
+    layers = [
+        Layer(config, generator, random_neuron(generator, bits, Levels.TANH, Reset.HARD), parameters, stored=stored,
+              replay=replay, pool=pool, terms=generator.randint(1, config.term_count))
+        for pool in ((1, 1), (2, 2), (1, 3), (3, 1))
+        for bits, stored, replay in ((4, False, False), (16, True, False), (0, False, True), (16, True, True))
+    ]
+    quick = Layer(config, generator, random_neuron(generator, 16, Levels.TANH, Reset.HARD), parameters, stored=True,
+                  pool=(2, 2))
+    quick.steps = 1
+    run(config, [*layers, quick], longest_pause)
+    assert any(len(layer.writes) for layer in layers if layer.pool != (1, 1))
 
 
 @pytest.mark.parametrize("longest_pause", [0, 12])

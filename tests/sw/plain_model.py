@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT
 from spikeplane.network.layer import Layer
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.window import Window
@@ -57,11 +58,19 @@ def run_plain(
             source = maps[node.source]
             maps[node.name] = result.maps[node.name] = _pooled(source, node.pooling)
             counts["SPIKES"] = int(maps[node.name].sum())
-            groups = -(-source.shape[1] // config.lanes)
+            channels = source.shape[1]
+            groups = -(-channels // config.lanes)
+            # With the weights that shortcuts share a group reads its own channels, column by column.
+            shared = groups > 1 and config.term_count > 1 and not node.pooling.padding and max(node.pooling.kernel) <= 7
             for step in source:
-                for window in _windows(step, node.pooling.kernel, node.pooling.stride, node.pooling.padding):
-                    _count(counts, window[2], 0, config.banks, groups)
-                    result.operations[node.name] += int(window[2].sum()) * source.shape[1]
+                for _, _, window in _windows(step, node.pooling.kernel, node.pooling.stride, node.pooling.padding):
+                    result.operations[node.name] += int(window.sum()) * channels
+                    if not shared:
+                        _count(counts, window, 0, config.banks, groups)
+                        continue
+                    for first in range(0, channels, config.lanes):
+                        for x in range(window.shape[2]):
+                            _count(counts, window[first:first + config.lanes, :, x:x + 1], first, config.banks, 1)
     return result
 
 
@@ -99,6 +108,7 @@ class _Layer:
         self.formats = network.maps()
         self.steps = network.input.steps
         self.again = self.steps if schedule is Schedule.STORED else 1
+        self.replays = all(source == INPUT and network.input.direct for source in node.sources)
         self.counts = dict.fromkeys(("EVENTS", "IDLE", "SATURATIONS", "SPIKES"), 0)
         self.operations = 0
 
@@ -167,21 +177,38 @@ class _Layer:
             found = {}
             for y, x, window in _windows(self._tapped(source, term.taps, step), kernel, term.stride, term.padding):
                 sums = []
+                if form.replayed and (step < self.again or not self.replays):
+                    self._read_image(term, window, bits, lane_groups)
                 for group in range(term.groups):
                     part = window[group * inputs:(group + 1) * inputs]
                     own = term.weight[group * size:(group + 1) * size]
                     sums += [int((part * weight).sum()) for weight in own]
-                    for bit in range(bits):
+                    for bit in range(bits if not form.replayed else 0):
                         plane = (part & ((1 << bits) - 1)) >> bit & 1
-                        # An image is read once, or in every outer step.
                         times = lane_groups * term.weight_bits
-                        if not form.replayed or step < self.again:
-                            _count(self.counts, plane, group * inputs, self.config.banks, times)
-                            self.operations += int(plane.sum()) * term.weight_bits * size
+                        _count(self.counts, plane, group * inputs, self.config.banks, times)
+                        self.operations += int(plane.sum()) * term.weight_bits * size
                 found[y, x] = sums
             height, width = (1 + max(axis) for axis in zip(*found, strict=True))
             every.append([[[found[y, x][c] for x in range(width)] for y in range(height)] for c in range(out)])
         return self._scaled(term, np.array(every))
+
+    def _read_image(self, term: Window, window: np.ndarray, bits: int, lane_groups: int) -> None:
+        """Count one reading of an image: once, in every outer step, or beside spikes in every step.
+
+        Planes that fit a slot side by side are read at once, in a pass for each power of two.
+        """
+        _, inputs, *_ = term.weight.shape
+        size = len(term.weight) // term.groups
+        beside = max(1, min(self.config.banks // len(window), bits, self.config.image_planes))
+        for low in range(0, bits, beside):
+            planes = [window >> bit & 1 for bit in range(low, min(bits, low + beside))]
+            for group in range(term.groups):
+                own = [plane[group * inputs:(group + 1) * inputs] for plane in planes]
+                for power in range(term.weight_bits + len(own) - 1):
+                    read = [plane for bit, plane in enumerate(own) if 0 <= power - bit < term.weight_bits]
+                    _count(self.counts, np.concatenate(read), 0, self.config.banks, lane_groups)
+                    self.operations += int(sum(plane.sum() for plane in read)) * size
 
     def _product(self, term) -> np.ndarray:
         source, operand = self.maps[term.source], self.maps[term.operand]

@@ -20,7 +20,8 @@ __all__ = ["CORES", "affine", "chain", "changed", "layer", "network", "neuron", 
 
 DEPTHS = {
     "weight_depth": 16384, "spike_depth": 4096, "parameter_depth": 256, "state_depth": 8192,
-    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4,
+    "table_count": 4, "pass_count": 128, "accumulator_width": 20, "term_count": 4, "pool_depth": 256,
+    "image_planes": 8,
 }
 CORES = [
     CoreConfig(name="narrow", lanes=4, banks=2, updates=1, word_slots=4, **SMALLEST, **DEPTHS),

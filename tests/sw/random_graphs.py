@@ -1,5 +1,6 @@
 """Random graphs: residual blocks of both kinds, streams, attention, pools, heads, taps, ragged sizes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane_hw.neuron import SHIFTS, Reset
 
-__all__ = ["fitting", "graph"]
+__all__ = ["fitting", "graph", "pools_on_the_way_out", "pools_over_several_groups", "sums_an_image_and_spikes"]
 
 
 HEAD_UNIT = 8
@@ -82,26 +83,44 @@ class _Builder:
         kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
         if random.random() < 0.15 and max(form.height, form.width) <= 7:
             kernel = (form.height, form.width)
-        groups = pick(random, [g for g in (1, 1, 1, 2, 3) if form.channels % g == 0])
-        out = out or groups * int(random.integers(1, 5))
+        groups = pick(random, [g for g in (1, 1, 1, 2, 3) if form.channels % g == 0 and not (self.on_core and g > 1)])
+        out = out or groups * int(random.integers(1, 11 if self.on_core else 5))
         if out % groups:
             groups = 1
         term = self.window(
             source, out, kernel, taps=self.taps(source) if ending is None else (0,), groups=groups,
             stride=pick(random, (1, 2)), padding=int(random.integers(0, min(kernel))),
         )
-        return self.add([term], ending or self.fire(term))
+        terms: list[Term] = [term]
+        if ending is None and source != INPUT and random.random() < 0.4:
+            terms += self.beside(term)
+        return self.add(terms, ending or self.fire(term))
+
+    def beside(self, term: Window) -> list[Term]:
+        """Return a window over the input where it gives as many pixels as ``term``."""
+        source, form = self.maps[term.source], self.maps[INPUT]
+        if (source.height, source.width) != (form.height, form.width) or (len(term.taps) > 1 and form.replayed):
+            return []
+        out, _, *kernel = term.weight.shape
+        return [self.window(INPUT, out, kernel, taps=term.taps, stride=term.stride,
+                            padding=term.padding)]
 
     def pool(self, source: str) -> str:
         form, random = self.maps[source], self.random
         side = min(3, form.height, form.width)
         kernel = (int(random.integers(1, side + 1)), int(random.integers(1, side + 1)))
-        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3)), padding=int(random.integers(0, min(kernel))))
-        if random.random() < 0.5:
+        padding = int(random.integers(0, min(kernel)))
+        pooling = Pooling(kernel=kernel, stride=pick(random, (1, 2, 3, 5)), padding=padding)
+        on_the_way = random.random() < 0.5
+        if random.random() < 0.5 or (on_the_way and self.on_core):
+            # Windows side by side: what a core pools on the way out.
+            side = int(random.integers(1, side + 1))
+            pooling = Pooling(kernel=(side, side), stride=side)
+        if not on_the_way:
             name = f"node{len(self.nodes)}"
             self.nodes.append(OrPool(name=name, source=source, pooling=pooling))
             return name
-        term = self.window(source, int(random.integers(1, 5)), (1, 1))
+        term = self.window(source, int(random.integers(1, 11)), (1, 1))
         return self.add([term], replace(self.fire(), pooling=pooling))
 
     def block(self, source: str) -> str:
@@ -120,6 +139,8 @@ class _Builder:
         else:
             shortcut = self.window(source, out, (1, 1), stride=stride, taps=taps)
         terms = [second, shortcut] if random.random() < 0.7 else [shortcut, second]
+        if random.random() < 0.6:
+            terms += self.beside(second)
         return self.add(terms, self.fire(*terms))
 
     def attention(self, source: str) -> str:
@@ -146,8 +167,7 @@ class _Builder:
         one = self.add([self.window(source, channels, (1, 1))], store)
         spikes = self.add([Stored(streams=(one,), exponent=12 - fraction)], self.fire())
         other = self.add([self.window(spikes, channels, (1, 1)), Stored(streams=(one,))], store)
-        pair = (other,) if self.on_core else (one, other)
-        both = self.add([Stored(streams=pair), self.window(spikes, channels, (1, 1))], store)
+        both = self.add([Stored(streams=(one, other)), self.window(spikes, channels, (1, 1))], store)
         if self.random.random() < 0.5:
             both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
                             Store(fraction_bits=fraction - 1))
@@ -175,7 +195,11 @@ def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
     made = _Builder(seed, on_core=on_core)
     random = made.random
     source = INPUT
-    if made.form.direct or random.random() < 0.7:
+    if made.form.direct and random.random() < 0.6:
+        # As large as the image, which may be summed up beside what follows.
+        term = made.window(INPUT, int(random.integers(1, 5)), (1, 1))
+        source = made.add([term], made.fire(term))
+    elif made.form.direct or random.random() < 0.7:
         source = made.convolution(INPUT)
     for _ in range(int(random.integers(1, 4))):
         parts = (made.convolution, made.pool, made.block, made.attention, made.streams)
@@ -196,10 +220,38 @@ def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
     return network
 
 
-def fitting(seed: int, config, schedule) -> IntegerNetwork:
-    """Return the first graph from ``seed`` on that a core runs, with a stream and attention."""
+def pools_on_the_way_out(network: IntegerNetwork) -> bool:
+    """Return whether spikes of a layer become fewer ones on the way out."""
+    maps = network.maps()
+    return any(
+        node.ending.pooling is not None and maps[node.name].height * maps[node.name].width > 1
+        for node in network.nodes if isinstance(node, Layer) and isinstance(node.ending, Fire)
+    )
+
+
+def sums_an_image_and_spikes(network: IntegerNetwork) -> bool:
+    """Return whether a layer sums up a direct-coded image and something else."""
+    return network.input.direct and any(
+        INPUT in node.sources and len(node.sources) > 1 for node in network.nodes
+    )
+
+
+def pools_over_several_groups(network: IntegerNetwork) -> bool:
+    """Return whether there is a pool of several pixels of so many channels that it shares weights on narrow cores."""
+    maps = network.maps()
+    return any(
+        isinstance(node, OrPool) and not node.pooling.padding and maps[node.source].channels > 4
+        and min(node.pooling.kernel) > 1
+        for node in network.nodes
+    )
+
+
+def fitting(seed: int, config, schedule, has: Callable[[IntegerNetwork], bool] = lambda _: True) -> IntegerNetwork:
+    """Return the first graph from ``seed`` on that a core runs, with a stream and what ``has`` asks for."""
     for number in range(seed, seed + TRIALS):
         made = graph(number, on_core=True)
+        if not has(made):
+            continue
         try:
             place(made, config, schedule, keep_states=True)
         except CompileError:

@@ -13,7 +13,7 @@ import ragged_networks
 from rich.console import Console
 from spikeplane import cli
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.image import load_image
+from spikeplane.compiler.image import load_image, save_image
 from spikeplane.compiler.placement import CompileError
 from spikeplane.data.sets import shapes
 from spikeplane.fit_report import opening_lines
@@ -22,9 +22,10 @@ from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
-from spikeplane_hw.config import CONFIGS
+from spikeplane_hw.config import CONFIGS, SMALL
 from training_process import sample_data
 from training_samples import offer_sample
+from transformer_networks import attention
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -62,6 +63,22 @@ def test_compile_and_info(tmp_path):
         assert shown.exit_code == 0
         assert kind in shown.output
         assert all(name in shown.output for name in network.names)
+
+
+def test_info_of_jobs(wide, tmp_path):
+    network = attention(1, width=16, heads=2, height=2, columns=4, steps=2)
+    image = compile_network(network, SMALL)
+    save_image(image, tmp_path / "a.spk")
+    shown = runner.invoke(cli.app, ["info", str(tmp_path / "a.spk"), "--jobs"])
+    assert shown.exit_code == 0, shown.output
+    kinds = [line.split("│")[2].strip() for line in shown.output.splitlines() if line.count("│") == 4]
+    kinds = [kind for kind in kinds if kind]
+    plain, product = ["LAYER", "TERM", "WALK"], ["LAYER", "LOAD", "TERM", "WALK"]
+    assert kinds == [*plain * 4, *product * 2, *plain, "END"]
+    assert "of attention key: " in shown.output
+    assert "from word 0 again, 1 times in all" in shown.output
+    for options in (["--config", "tiny"], ["--set", "data.steps=2"]):
+        assert runner.invoke(cli.app, ["info", str(tmp_path / "a.spk"), "--jobs", *options]).exit_code
 
 
 def test_info_of_boards():

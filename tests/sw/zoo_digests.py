@@ -11,13 +11,15 @@ from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
-from spikeplane_hw.config import CONFIGS, SMALL, TINY
+from spikeplane_hw.config import LARGE, SMALL, TINY
 
 __all__ = ["CORES", "digests"]
 
 ZOO = Path(__file__).parents[2] / "zoo"
 CORES = {"digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL}
 """The networks, and the cores whose counters are compared."""
+IMAGES = (TINY, SMALL, LARGE)
+"""The cores for which there were images."""
 SAMPLES, DENSITY = 4, 0.15
 
 
@@ -45,14 +47,14 @@ def digests(name: str, schedule: Schedule) -> dict:
     run = model.run(network, inputs, schedule=schedule, config=CORES[name], trace=True)
     images = {}
     for keep in (True, False):
-        for core_name, core in CONFIGS.items():
+        for core in IMAGES:
             try:
                 image = compile_network(network, core, schedule, keep_maps=keep, samples=inputs[:1])
             except CompileError:
                 continue
             contents = {space.name: digest(np.array(at), words) for space, (at, words) in image.contents.items()}
             registers = sorted((register.value, int(value)) for register, value in image.registers.items())
-            images[core_name if keep else f"{core_name}, maps reused"] = contents | {
+            images[core.name if keep else f"{core.name}, maps reused"] = contents | {
                 "registers": digest(np.array([value for _, value in registers])),
             }
     return {

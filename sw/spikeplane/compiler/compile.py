@@ -62,6 +62,7 @@ def compile_network(
             LayerInfo(
                 name=placed.layer.name,
                 sources=tuple(term.term.source for term in placed.terms),
+                seconds=tuple(term.term.second or "" for term in placed.terms),
                 operands=tuple(term.term.operand or "" for term in placed.products),
                 channels=placed.layer.channels,
                 group_lanes=placed.group_lanes,
@@ -116,7 +117,7 @@ def _weight_words(placement: Placement) -> np.ndarray:
         for term in placed.terms:
             if term.term.kind not in (TermKind.WINDOW, TermKind.SHORTCUT):
                 continue
-            slots = _identity(config) if term.term.shortcut else _weight_slots(term, placed, config)
+            slots = _identity(config) if term.shares else _weight_slots(term, placed, config)
             bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
 
@@ -137,23 +138,27 @@ def _weight_slots(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) ->
     term, slots = placed.term, placed.group_slots(config)
     assert term.weight is not None
     _, channels, height, width = term.weight.shape
-    codes = np.zeros((placed.groups * config.lanes, slots * config.banks, height, width), np.int64)
-    codes[_channel_places(layer, config), :channels] = term.weight_kind.codes(
-        term.weight.astype(np.int64), term.weight_bits
+    codes = term.weight_kind.codes(term.weight.astype(np.int64), term.weight_bits)
+    planes = np.zeros(
+        (term.weight_bits, placed.groups * config.lanes, slots * config.banks, height, width), np.uint8
     )
-    planes = codes >> np.arange(term.weight_bits).reshape(-1, 1, 1, 1, 1) & 1
+    # Of input planes beside each other the i-th one's weight planes are turned by i.
+    for beside, plane in np.ndindex(placed.source.beside, term.weight_bits):
+        own = slice(beside * channels, (beside + 1) * channels)
+        turned = planes[(plane + beside) % term.weight_bits]
+        turned[_channel_places(layer, config), own] = codes >> plane & 1
     planes = planes.reshape(
         term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
     )
     # (group, plane, y, x, slot, bank, lane)
-    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2).astype(np.uint8)
+    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2)
     return ordered.reshape(-1, config.banks, config.lanes)
 
 
 def _parameter_words(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
     padded = np.zeros((2, placed.parameter_groups * config.lanes), np.int64)
-    if not placed.term.scaled:
-        padded[:] = placed.term.affine  # one for all channels
+    if placed.parameter_groups < placed.groups or not placed.term.scaled:
+        padded[:] = np.array(placed.term.affine)[:, :1]  # one for all channels
     else:
         padded[:, _channel_places(layer, config)] = placed.term.affine
     bits = np.concatenate(

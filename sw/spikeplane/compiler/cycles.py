@@ -23,7 +23,7 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import place
+from .placement import identity_slots, place
 
 __all__ = ["predict_cycles"]
 
@@ -75,7 +75,10 @@ def predict_cycles(
     cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
     for index, placed in enumerate(placement.layers):
-        slots = [_slots(term, maps.get(term.term.source), len(inputs), steps, config) for term in placed.terms]
+        slots = [
+            _slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config)
+            for term in placed.terms
+        ]
         if not schedule.stores:
             cycles[:, index] = _layer(placed, slots, 0, steps, config)
         else:
@@ -90,17 +93,16 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
-    height, layer = placed.output_height, placed.layer
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter) * config.statistics)
     setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
-    if layer.neuron is not None:
-        setup += steps * height
+    if placed.target is not None:
+        setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
     count = len(slots[0])
     terms = len(placed.terms)
-    segments = (1 if placed.replay else steps) * height * placed.output_width * terms
+    segments = (1 if placed.replay else steps) * placed.output_height * placed.output_width * terms
     rows = np.array([
         term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
     ])
@@ -115,7 +117,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     fetches, starts = [zero] * back, [zero] * ahead
     fetch = banks = np.zeros((segments, count), np.int64)
     for group in range(placed.groups):
-        if group == 0 or any(term.groups > 1 for term in placed.layer.terms):
+        if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
             works = [
                 _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
             ]
@@ -128,6 +130,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
         updates = [
             _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
             + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
+            + -(-lanes // config.updates) * (each.second is not None)
             for term, each in enumerate(placed.terms)
         ]
         for index in range(segments):
@@ -172,7 +175,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
         ends = np.ones((len(slots), slots.shape[2], layer.output_height, layer.output_width), np.int64)
         return _Work(ends, ends)
     first_step = time if placed.streamed else 0
-    count, planes, steps, rows, row_slots, _ = slots.shape
+    count, _, steps, rows, row_slots, _ = slots.shape
     sums = np.zeros((*slots.shape[:4], row_slots + 1, config.banks), np.int32)
     np.cumsum(slots, axis=4, out=sums[..., 1:, :])
     silent_read = not source.flagged or (placed.full and source.height > 1)
@@ -185,11 +188,16 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
         left += group * placed.group_slots(config)
     kernel_rows = 1 if placed.full else term.kernel[0]
     kernel_slots = row_slots if placed.full else term.kernel[1] * placed.group_slots(config)
-    low, high = np.maximum(left, 0), np.minimum(left + kernel_slots, row_slots)
+    if placed.shares:
+        first = min(group * identity_slots(config), source.pixel_slots)
+        left, kernel_slots = left + first, min(identity_slots(config), source.pixel_slots - first)
+    left_edge, right_edge = left, left + kernel_slots
     step = np.arange(steps)[:, None, None]
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
+        shift, passes = plane.column * source.pixel_slots, placed.powers(plane)
+        low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
@@ -199,12 +207,12 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
             # Earlier steps are read whether silent or not.
             read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
             inside = inside & (plane.delay <= time + step[..., 0])
-            present = (read & inside)[..., None]
+            present = (read & inside)[..., None] & (high > low)
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
-                      + (first_step + step - plane.delay) * source.step_slots)
+                      + (first_step + step - plane.delay) * placed.input_step)
             end_word = (origin + high - 1) // config.word_slots
             words = end_word - (origin + low) // config.word_slots + 1
-            fetch += np.where(present, words, int(kernel_row == kernel_rows - 1))
+            fetch += passes * np.where(present, words, int(kernel_row == kernel_rows - 1))
             table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
             upto = table[:, :, :, high]
             reads = reads + (upto - table[:, :, :, low]) * present[..., None]
@@ -213,28 +221,40 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
                 cut = np.maximum(end_word * config.word_slots - origin, low)
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
-        banks += (reads + (rest == 0)).max(-1)
+        for power in range(passes):
+            reading = _reading(placed, placed.read_at(plane, power), config)
+            banks += (reads * reading + (rest * reading == 0)).max(-1)
     stall = np.minimum(fetch, banks) * QUEUE_STALL / config.queue_depth
-    empty = placed.pass_count - planes * term.weight_bits  # passes that only double
-    return _Work(
-        fetch * term.weight_bits + empty,
-        np.rint((banks + stall) * term.weight_bits).astype(int) + empty,
-    )
+    empty = placed.pass_count - sum(map(placed.powers, placed.input_planes))  # passes that only double
+    return _Work(fetch + empty, np.rint(banks + stall).astype(int) + empty)
+
+
+def _reading(placed: PlacedTerm, planes: range, config: CoreConfig) -> np.ndarray:
+    """Return 1 for each bank in which one of these planes beside each other lies, else 0."""
+    beside, channels = placed.source.beside, placed.source.channels
+    bank = np.arange(config.banks) // channels if beside > 1 else np.zeros(config.banks, int)
+    return np.isin(bank, planes).astype(np.int32)
 
 
 def _slots(
-    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, config: CoreConfig
+    placed: PlacedTerm, values: np.ndarray | None, count: int, steps: int, replay: bool, config: CoreConfig
 ) -> np.ndarray:
-    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream."""
+    """Return the input map as bits (inputs, planes, steps, rows, slots of a row, banks); nothing of a stream.
+
+    An image is there in every step, with ``replay`` in one.
+    """
     if values is None:
         return np.zeros((count, 1, steps, 0, 0, config.banks), np.uint8)
+    values = np.broadcast_to(values, (count, values.shape[1] if replay else steps, *values.shape[2:]))
     count, steps, channels, height, width = values.shape
     planes = placed.input_planes
     bits = np.zeros(
         (count, len(planes), steps, height, width, placed.source.pixel_slots * config.banks), "u1"
     )
     for index, plane in enumerate(planes):
-        earlier = values[:, :max(0, steps - plane.delay)] >> plane.index & 1
-        bits[:, index, plane.delay:, ..., :channels] = np.moveaxis(earlier, 2, 4)
+        earlier = np.moveaxis(values[:, :max(0, steps - plane.delay)], 2, 4)
+        for beside in range(plane.planes):
+            read = earlier >> plane.index * placed.source.beside + beside & 1
+            bits[:, index, plane.delay:, ..., beside * channels:(beside + 1) * channels] = read
     rows = 1 if placed.full else height
     return bits.reshape(count, len(planes), steps, rows, -1, config.banks)

@@ -30,6 +30,9 @@ def find_group_lanes(layer: CoreLayer, maps: Maps, config: CoreConfig, *, live: 
         raise CompileError(f"{where}: it adds {min(counts)} groups of channels and {what}; the core has one kind of "
                            f"groups a layer: add them in layers of their own")
     (count,) = counts
+    if layer.stores:
+        raise CompileError(f"{where}: it stores the sums of {count} groups of channels; the core stores whole maps: "
+                           f"let neurons fire, and store in a layer behind them")
     if layer.neuron is None:
         raise CompileError(f"{where}: it adds {count} groups of channels to the logits; the core adds whole maps: put "
                            f"a layer in between")

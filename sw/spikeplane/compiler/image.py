@@ -46,6 +46,8 @@ class LayerInfo:
     state_pack: int = 0
     """1 << state_pack chunks of them share a chunk of the memory."""
     state_bits: int = 0
+    seconds: tuple[str, ...] = ("",)
+    """The other stream of each term that is a mean."""
     operands: tuple[str, ...] = ()
     """The map that each of its loads copies into the weights."""
     taps: tuple[int, ...] = (1,)
@@ -272,7 +274,7 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         layers=[
             LayerInfo(**entry | {
                 "spikes": entry["spikes"] and SpikeMap(**entry["spikes"]),
-                **{name: tuple(entry[name]) for name in ("sources", "operands", "taps")},
+                **{name: tuple(entry[name]) for name in ("sources", "seconds", "operands", "taps")},
             })
             for entry in header["layers"]
         ],

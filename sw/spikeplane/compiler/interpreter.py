@@ -7,7 +7,7 @@ from the image's memory words. It is slow and meant for small networks.
 from dataclasses import dataclass
 
 import numpy as np
-from spikeplane_hw.descriptor import pass_layout
+from spikeplane_hw.descriptor import map_rows, pass_layout
 from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
@@ -27,7 +27,7 @@ from spikeplane_hw.operand import copied_blocks
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
-from .program import decode_fields, decode_program
+from .program import decode_fields, decode_program, second_limit
 
 __all__ = ["Outcome", "interpret"]
 
@@ -89,6 +89,7 @@ class _Machine:
         self.flags = np.zeros(config.row_flag_count, bool)
         self.states = np.zeros(config.state_depth * config.updates, np.int64)
         self.logits = np.zeros(config.logit_count, np.int64)
+        self.waiting = np.zeros((max(1, config.pool_depth // config.chunks), config.lanes), bool)
         self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
         first, words = self.image.encode_input(sample)
         bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width]
@@ -110,7 +111,7 @@ class _Machine:
         places = find_places(config, d, terms, outer, outer)
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
-            self.flags[first:first + d["steps"] * d["output_rows"]] = False
+            self.flags[first:first + d["steps"] * map_rows(config, d)] = False
         walked = walk(config, d, terms, self.passes, places, initial=outer == 0)
         current = np.zeros(config.lanes, np.int64)
         for number, segment in enumerate(walked):
@@ -125,7 +126,7 @@ class _Machine:
             current = self.scale(segment, total) + (0 if segment.first else current)
             if segment.last:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                    self.update(index, places, current, group, pixel, inner, outer == inner == 0)
+                    self.update(index, segment, current, group, pixel, step, inner, outer == inner == 0)
 
     def load(self, d: dict[str, int], offset: int) -> None:
         """Copy a spike map into the weights."""
@@ -134,10 +135,6 @@ class _Machine:
             rows = np.stack([self.spikes[slot % len(self.spikes)] for slot in copied.slots])
             lanes = slice(copied.block * banks, (copied.block + 1) * banks)
             self.weights[copied.weight, :, lanes] = rows if d["transposed"] else rows.T
-
-    def group_lanes(self, d: dict[str, int]) -> int:
-        """Return the channels of each channel group of a layer but the last."""
-        return d["group_lanes"] if self.config.term_count > 1 else self.config.lanes
 
     def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
         """Return channel group, output pixel and step of a layer's sum, in the order of the walk."""
@@ -150,14 +147,16 @@ class _Machine:
         config = self.config
         sums, reference = np.zeros(config.lanes, np.int64), 0
         for plane in segment.passes:
+            reading = plane.banks >> np.arange(config.banks) & 1 if config.mask_width else 1
+            counting = plane.reference >> np.arange(config.banks) % config.reference_width & 1
             queues = np.zeros(config.banks, np.int64)
             for (slot, count, weight), flag in zip(plane.rows, plane.flags, strict=True):
                 if flag is not None and not self.flags[flag]:
                     continue
                 for column in range(count):
-                    active = self.spikes[(slot + column) % len(self.spikes)]
+                    active = self.spikes[(slot + column) % len(self.spikes)] * reading
                     sums += active @ self.weights[weight + column]
-                    reference += plane.reference * active.sum()
+                    reference += active @ counting
                     queues += active
             assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"
             self.count(index, Counter.EVENTS, queues.sum())
@@ -168,9 +167,14 @@ class _Machine:
 
     def stored(self, segment: Segment) -> np.ndarray:
         """Return the stored integers of all lanes that a stream has at one place."""
-        word, _, _ = self.state_places(segment.stream_state, segment.lanes, 0)
-        codes = self.states[word]
-        return codes - (codes >> (STATE_WIDTH - 1) << STATE_WIDTH)
+        def read(row: int) -> np.ndarray:
+            word, _, _ = self.state_places(row, segment.lanes, 0)
+            codes = self.states[word]
+            return codes - (codes >> (STATE_WIDTH - 1) << STATE_WIDTH)
+
+        if segment.mean:
+            return read(segment.stream_state) + read(segment.second_state % second_limit(self.config)) + 1
+        return read(segment.stream_state)
 
     def scale(self, segment: Segment, total: np.ndarray) -> np.ndarray:
         """Return the currents of one term, exact."""
@@ -178,8 +182,8 @@ class _Machine:
         multiplier, offset = np.array(self.parameters[first:first + len(total)], np.int64).T
         return (total * multiplier + offset) >> SHIFTS[segment.shift]
 
-    def update(self, index, places, exact, group, pixel, step, initial) -> None:
-        """Update a group of neurons of one pixel at one step and store their spikes."""
+    def update(self, index, segment, exact, group, pixel, first_step, step, initial) -> None:
+        """Update a group of neurons of one pixel at one step; ``segment`` is of ``first_step``."""
         config, d = self.config, self.program[index].layer
         row = d["state_base"]
         if d["stored"]:
@@ -205,17 +209,26 @@ class _Machine:
         np.bitwise_or.at(self.states, word, (u & ((1 << width) - 1)) << low)
         if d["store"]:
             return
+        self.count(index, Counter.SPIKES, spike.sum())
+        spike = self.pool(segment, step - first_step, spike)
+        if not segment.pool_last:
+            return
         slots = -(-len(exact) // config.banks)
         slots = -(-slots // config.chunk_slots) * config.chunk_slots
         bits = np.zeros(slots * config.banks, np.int64)
         bits[:len(exact)] = spike
-        slot = (d["output_base"] + places.output_offset + step * d["output_step"] + pixel * d["output_pixel"]
-                + group * (self.group_lanes(d) // config.banks))
+        slot = segment.output + (step - first_step) * d["output_step"]
         self.spikes[slot:slot + slots] = bits.reshape(slots, config.banks)
-        row = pixel // d["output_columns"]
         if spike.any():
-            self.flags[d["output_flags"] + places.output_flags + step * d["output_rows"] + row] = True
-        self.count(index, Counter.SPIKES, spike.sum())
+            self.flags[segment.flag + (step - first_step) * map_rows(config, d)] = True
+
+    def pool(self, segment: Segment, later: int, spike: np.ndarray) -> np.ndarray:
+        """Return spikes with those of their pool's window before them, and keep them for the rest of it."""
+        waiting = self.waiting[(segment.pool + later) % len(self.waiting)]
+        if not segment.pool_first:
+            spike = spike | waiting[:len(spike)]
+        waiting[:len(spike)] = spike
+        return spike
 
     def state_places(self, row: int, count: int, pack: int) -> tuple[np.ndarray, np.ndarray, int]:
         """Return word and lowest bit of the states of ``count`` lanes of a group, and their width."""

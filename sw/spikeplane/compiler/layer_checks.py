@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from spikeplane_hw.descriptor import pass_layout
+from spikeplane_hw.descriptor import POOL_LIMIT, pass_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH, Reset, code_limit
 
@@ -13,7 +13,7 @@ from .load_checks import verify_loads, verify_operands
 from .placement import identity_slots
 from .program import decode_fields, decode_program
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, must, verify_term
+from .term_checks import Held, ImageError, limit, must, verify_second, verify_term
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo
@@ -25,7 +25,8 @@ NEURON_FIELDS = (
     "fire_above", "reset", "decode_scale", "quantized", "table", "stored", "store", "state_step",
 )
 """Of a layer's descriptor: 0 where sums are added to the logits."""
-MAP_FIELDS = ("output_ring", "output_base", "output_step", "output_pixel", "output_flags")
+MAP_FIELDS = ("output_ring", "output_base", "output_step", "output_pixel", "output_flags", "pool_rows", "pool_columns",
+              "map_rows")
 """The same: 0 where there are no spikes."""
 
 
@@ -60,7 +61,7 @@ def verify_layers(image: "Image") -> None:
             raise ImageError(str(error)) from error
         if not info.name or info.name == INPUT or info.name in [each.name for each in image.layers[:index]]:
             raise ImageError(f"{where}: the name {info.name!r} is empty or another map's")
-        for name in ("sources", "taps"):
+        for name in ("sources", "seconds", "taps"):
             must(where, f"the number of {name}", len(getattr(info, name)), len(terms))
         if not d["logits"] and index == len(image.layers) - 1:
             raise ImageError(f"{where}: the program does not add it to the logits, which the last layer must be")
@@ -73,6 +74,7 @@ def verify_layers(image: "Image") -> None:
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
             verify_term(named, held, info.sources[number], info.taps[number], d, term, load,
                         last=term is terms[-1], streamed_last=ends)
+            verify_second(named, held, info.sources[number], info.seconds[number], term)
         next_state = _verify_states(where, image, info, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
         if d["store"]:
@@ -143,9 +145,7 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
                              f"{max(config.banks, config.updates)}")
     must(where, "group_lanes", info.group_lanes, lanes)
     must(where, "channels", info.channels, (d["groups"] - 1) * lanes + d["last_lanes"])
-    replayed = INPUT in info.sources and image.input.direct
-    if replayed and set(info.sources) != {INPUT}:
-        raise ImageError(f"{where}: it sums a direct-coded image and spikes")
+    replayed = set(info.sources) == {INPUT} and image.input.direct
     for name, expected in (("steps", steps), ("replay", replayed)):
         if d[name] != expected:
             raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
@@ -207,9 +207,17 @@ def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, i
 def _target(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) -> SpikeMap:
     """Return where a layer's spikes are, by its descriptor."""
     config = image.config
+    height, width = info.height // (1 + d["pool_rows"]), info.width // (1 + d["pool_columns"])
+    limit(where, "pool_rows", d["pool_rows"], 0, min(POOL_LIMIT, info.height) - 1)
+    limit(where, "pool_columns", d["pool_columns"], 0, min(POOL_LIMIT, info.width) - 1)
+    rows = height if config.pool_depth else 0
+    limit(where, "map_rows", d["map_rows"], rows, rows)
+    waiting = -(-info.width // (1 + d["pool_columns"])) * d["steps"] * config.chunks
+    if (height, width) != (info.height, info.width) and waiting > config.pool_depth:
+        raise ImageError(f"{where}: a row of its pool takes {waiting} chunks, limit {config.pool_depth}")
     made = SpikeMap(
         base=d["output_base"], steps=max(d["steps"], d["output_ring"] + 1), channels=info.channels,
-        height=info.height, width=info.width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
+        height=height, width=width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
     )
     banks = -(-info.channels // config.banks)
     slots = -(-banks // config.chunk_slots) * config.chunk_slots

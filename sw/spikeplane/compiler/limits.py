@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth
+from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, term_layout
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
@@ -43,6 +43,7 @@ class Limit(enum.Enum):
     STEP_SLOTS = "slots of a time step"
     WEIGHTS = "weight slots of a bank"
     PASSES = "passes of a program"
+    STRIDE = "pixels from a window to the next one"
     TAPS = "taps"
     PIXEL_SLOTS = "slots of a pixel"
     LOGITS = "logits"
@@ -53,6 +54,7 @@ class Limit(enum.Enum):
     LOGIT_SUM = "largest logit"
     CURRENT = "largest |sum * M| + |B|"
     PARTIAL = "largest sum of terms"
+    POOL = "chunks of a row of a pool on the way out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,13 @@ def memory_needs(placement: "Placement") -> list[Need]:
     heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
         found += _layer_needs(placed, config, more_logits=placed in heads[1:])
+        if placed.pooled:
+            steps = placement.schedule.inner_steps(form.steps)
+            found.append(Need(
+                kind=Limit.POOL, layer=placed.layer.name, where=f"layer {placed.layer.name!r}",
+                what="chunks of a row of its pool on the way out, all steps of it",
+                need=placed.pool_chunks(steps, config), limit=config.pool_depth,
+            ))
     return found
 
 
@@ -163,6 +172,9 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                    what="weight slots a bank, all layers and its operand in all steps")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
+    yield Need(kind=Limit.STRIDE, layer=name, where=where, what="stride",
+               need=max(1 if term.full else term.term.stride for term in placed.terms),
+               limit=(1 << term_layout(config)["stride"].width) - 1)
     yield Need(kind=Limit.TAPS, layer=name, where=where, what="taps",
                need=max(len(term.term.taps) for term in placed.terms),
                limit=config.tap_count)
@@ -197,21 +209,17 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
 
 
-def _largest(placed: "PlacedTerm") -> int:
-    """Return what an input counts at most."""
-    return sum(1 << plane.weight for plane in placed.input_planes)
-
-
 def _reach(placed: "PlacedTerm") -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
     if placed.term.kind is TermKind.PRODUCT:
         return np.full(placed.term.channels, placed.source.channels // placed.term.groups, np.int64)
     if placed.term.weight is None:
-        each = {TermKind.SHORTCUT: _largest(placed), TermKind.STREAM: 1 << (STATE_WIDTH - 1)}
+        stream = 1 << (STATE_WIDTH - 1 + (placed.second is not None))
+        each = {TermKind.SHORTCUT: placed.largest, TermKind.STREAM: stream}
         return np.full(placed.term.channels, each.get(placed.term.kind, 0), np.int64)
     weight = placed.term.weight.astype(np.int64)
     high, low = (np.maximum(sign * weight, 0).sum((1, 2, 3)) for sign in (1, -1))
-    return np.maximum(high, low) * _largest(placed)
+    return np.maximum(high, low) * placed.largest
 
 
 def _product(placed: "PlacedTerm") -> np.ndarray:
@@ -221,7 +229,7 @@ def _product(placed: "PlacedTerm") -> np.ndarray:
 
 
 def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placement", of: str) -> Iterator[Need]:
-    config, term, largest = placement.config, placed.term, _largest(placed)
+    config, term, largest = placement.config, placed.term, placed.largest
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1
     if term.kind is TermKind.PRODUCT:

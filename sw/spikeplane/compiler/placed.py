@@ -13,14 +13,18 @@ __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputPlane:
-    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step."""
+    """One bit of what a layer sums up: a plane of an image, or the spikes of an earlier step; or several planes."""
 
     weight: int
     """It counts ``2**weight``."""
+    planes: int = 1
+    """As many planes beside each other, each of which counts twice the one before."""
     index: int = 0
-    """Which plane of the map."""
+    """Which plane of the map, or which planes beside each other."""
     delay: int = 0
     """How many steps ago."""
+    column: int = 0
+    """How many pixels to the right: a pool that shares weights reads a column of its windows at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +38,11 @@ class PlacedTerm:
     """Groups of output channels, as of the layer."""
     full: bool
     """Fully connected: the window is one row, the whole time step of the source."""
+    still: bool
+    """An image: the same in every time step."""
     streamed: bool
+    shares: bool
+    """It is read with the weights that all shortcuts share: a shortcut, or a pool."""
     streamed_last: bool
     """Whether no later layer reads the streamed map."""
     ring: int
@@ -45,6 +53,8 @@ class PlacedTerm:
     """Slots of one channel group; 0: all groups have the same ones."""
     weight_step: int = 0
     """Of a product: slots of one time step of its operand, which lie side by side."""
+    second: SpikeMap | None = None
+    """Of a mean the other stream, as ``source``."""
     operand: SpikeMap | None = None
     operand_ring: int = 1
     """Steps that the operand's map holds, as ``ring``."""
@@ -58,20 +68,45 @@ class PlacedTerm:
                 InputPlane(weight=self.term.taps[-1] - exponent, delay=delay)
                 for delay, exponent in enumerate(self.term.taps)
             ]
-        return [InputPlane(weight=index, index=index) for index in range(self.source.planes)]
+        if self.shares:
+            return [InputPlane(weight=0, column=column) for column in range(self.term.kernel[1])]
+        return [
+            InputPlane(weight=first, planes=min(beside, self.source.planes - first), index=first // beside)
+            for beside in [self.source.beside] for first in range(0, self.source.planes, beside)
+        ]
+
+    def powers(self, plane: InputPlane) -> int:
+        """Return how many powers of two products of an input plane count: as many passes read it."""
+        return self.term.weight_bits + plane.planes - 1
+
+    def read_at(self, plane: InputPlane, power: int) -> range:
+        """Return which of the planes beside each other have products that count ``2**power`` of their lowest one's."""
+        return range(max(0, power - self.term.weight_bits + 1), min(plane.planes, power + 1))
+
+    @property
+    def largest(self) -> int:
+        """What one input counts at most."""
+        return sum(
+            ((1 << plane.planes) - 1) << plane.weight for plane in self.input_planes if not plane.column
+        )
 
     @property
     def plane_pairs(self) -> list[list[tuple[InputPlane, int]]]:
-        """For each power of two from 1 on the (input plane, weight plane) whose products count it."""
-        planes, bits = self.input_planes, self.term.weight_bits
-        most = max(plane.weight for plane in planes) + bits - 1
+        """For each power of two from 1 on the input planes with products of it, and how far it is above their own."""
+        planes = self.input_planes
+        most = max(plane.weight + self.powers(plane) for plane in planes) - 1
         return [
             [
                 (plane, power - plane.weight)
-                for plane in planes if 0 <= power - plane.weight < bits
+                for plane in planes if 0 <= power - plane.weight < self.powers(plane)
             ]
             for power in range(most + 1)
         ]
+
+    @property
+    def input_step(self) -> int:
+        """Slots from a time step to the next one."""
+        return 0 if self.still else self.source.step_slots
 
     @property
     def pass_count(self) -> int:
@@ -95,8 +130,8 @@ class PlacedTerm:
 
     @property
     def parameter_groups(self) -> int:
-        """Groups of parameters: only those of sums differ from channel to channel."""
-        return self.groups if self.term.scaled else 1
+        """Groups of parameters: only those of sums with weights of their own differ from channel to channel."""
+        return self.groups if self.term.scaled and not self.shares else 1
 
     def group_slots(self, config: CoreConfig) -> int:
         """Return the slots of a pixel that a channel group reads."""
@@ -114,12 +149,14 @@ class PlacedLayer:
     target: SpikeMap | None
     """None for the classifier."""
     output_height: int
+    """Of the sums; the target's is less if spikes are pooled on the way out."""
     output_width: int
     groups: int
     group_lanes: int
     """Channels of all groups but the last: all lanes, unless the layer reads groups of input channels."""
     last_lanes: int
     replay: bool
+    """It sums up nothing but an image."""
     target_ring: int
     """Steps that the target holds, as ``ring`` of a term."""
     state_base: int
@@ -144,6 +181,15 @@ class PlacedLayer:
     def pass_end(self) -> int:
         """First pass after the layer's."""
         return self.terms[-1].pass_end
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its spikes are pooled on the way out."""
+        return self.layer.pool != (1, 1)
+
+    def pool_chunks(self, steps: int, config: CoreConfig) -> int:
+        """Return the chunks of spikes that wait for the rest of their windows, of a row and ``steps`` time steps."""
+        return -(-self.output_width // self.layer.pool[1]) * steps * config.chunks if self.pooled else 0
 
     def program_words(self, config: CoreConfig) -> int:
         """Return how many words of the program the layer, its terms and loads take."""

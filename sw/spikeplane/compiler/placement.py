@@ -108,7 +108,9 @@ def place(
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
     steps = schedule.inner_steps(form.steps)
-    used = _Used(config, steps, shortcuts=any(term.shortcut for layer in lowered for term in layer.terms))
+    used = _Used(
+        config, steps, shortcuts=any(term.shares_weights(config) for layer in lowered for term in layer.terms)
+    )
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
@@ -122,9 +124,12 @@ def place(
         placed_terms = [
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                second=None if term.second is None else streams[term.second],
                 operand=None if term.operand is None else maps[term.operand],
                 operand_ring=rings.get(term.operand or "", 1),
-                full=term.kind is TermKind.WINDOW and term.groups == 1
+                still=formats[term.source].replayed,
+                shares=term.shares_weights(config),
+                full=term.kind is TermKind.WINDOW and term.groups == 1 and not term.shares_weights(config)
                 and term.walk.fills(formats[term.source].height, formats[term.source].width),
                 streamed=live and term.source == INPUT,
                 streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
@@ -159,7 +164,7 @@ def place(
             groups=groups,
             group_lanes=group_lanes,
             last_lanes=layer.channels - (groups - 1) * group_lanes,
-            replay=form_in.replayed,
+            replay=all(formats[term.source].replayed for term in layer.terms),
             target_ring=rings.get(layer.name, 1),
             state_base=state_base,
             state_pack=state_pack,
@@ -206,11 +211,13 @@ class _Used:
         self.weight = self.identity + (identity_slots(config) if shortcuts else 0)
         self.parameter = self.passes = 0
 
-    def place(self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, **places) -> PlacedTerm:
+    def place(
+        self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, shares: bool, **places
+    ) -> PlacedTerm:
         """Return a term behind all before it; ``scaled`` says whether it has parameters."""
-        config, window, step = self.config, term.kind is TermKind.WINDOW, 0
+        config, window, step = self.config, term.kind is TermKind.WINDOW and not shares, 0
         placed = PlacedTerm(
-            term=term, source=source, groups=groups, first_pass=self.passes,
+            term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
             weight_base=self.weight if window else self.identity, weight_group=0,
             parameter_base=self.parameter if scaled else 0, **places,
         )

@@ -1,7 +1,7 @@
 """The program of a core: its jobs, and the plane passes of all layers."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from spikeplane_hw.descriptor import (
     PROGRAM_WIDTH,
     Job,
     descriptor_words,
+    group_widths,
     job_layout,
     pass_layout,
 )
@@ -24,7 +25,8 @@ from .placed import PlacedLayer, PlacedTerm
 from .placement import CompileError, Placement, identity_slots
 from .spike_map import to_words
 
-__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields"]
+__all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields",
+           "second_limit"]
 
 
 def encode_fields(layout: data.StructLayout, fields: dict[str, int], where: str) -> int:
@@ -182,6 +184,11 @@ def _words(values: list[int], width: int) -> np.ndarray:
     return to_words(np.array(bits, np.uint8), width)
 
 
+def second_limit(config: CoreConfig) -> int:
+    """Return modulo what the distance of two streams is."""
+    return 1 << group_widths(config)["state"]
+
+
 def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
@@ -205,6 +212,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "state_base": placed.state_base // (config.chunks >> placed.state_pack),
         "state_step": 0 if placed.stream is None else placed.stream.step_slots,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
+        "pool_rows": placed.layer.pool[0] - 1, "pool_columns": placed.layer.pool[1] - 1, "map_rows": 0,
     }
     if neuron is not None:
         fields |= {
@@ -219,6 +227,7 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
             "output_step": target.step_slots,
             "output_pixel": target.pixel_slots,
             "output_flags": target.flags,
+            "map_rows": target.height if config.pool_depth else 0,
         }
     return {name: int(value) for name, value in fields.items()}
 
@@ -232,7 +241,7 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "job": Job.TERM.value,
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
         "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
-        "input_step": source.step_slots,
+        "input_step": placed.input_step,
         "input_row": source.step_slots if placed.full else source.row_slots,
         "input_rows": 1 if placed.full else source.height,
         "row_stride": term.stride * source.row_slots if layer.output_height > 1 else 0,
@@ -259,14 +268,16 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
         "parameter_base": placed.parameter_base // config.chunks,
         "shift": 0 if layer.layer.neuron is None else SHIFTS.index(term.shift),
         "stream": term.kind is TermKind.STREAM,
-        "shared": not term.scaled,
-        "shortcut": term.shortcut, "input_slots": 0,
+        "mean": placed.second is not None,
+        "second": 0 if placed.second is None else (placed.second.base - source.base) % second_limit(config),
+        "shared": not term.scaled or placed.shares,
+        "shortcut": placed.shares, "input_slots": 0,
         "input_group": placed.group_slots(config) if term.groups > 1 else 0,
     }
     if term.kind in (TermKind.STREAM, TermKind.NOTHING):
         # Neither has a window; a stream's groups of channels lie side by side.
         fields |= {"kernel_slots": 0, "input_group": 1}
-    if term.shortcut:
+    if placed.shares:
         fields |= {
             "kernel_slots": identity_slots(config), "input_group": identity_slots(config),
             "input_slots": source.pixel_slots,
@@ -281,22 +292,35 @@ def _passes(placed: PlacedTerm, config: CoreConfig) -> list[dict[str, int]]:
     slots = 1 << config.slot_width
     passes = []
     for pairs in reversed(placed.plane_pairs):
-        for plane, weight_plane in pairs:
+        for plane, power in pairs:
+            read = placed.read_at(plane, power)
+            counting = _banks(placed, [beside for beside in read if reference >> power - beside & 1], config)
             passes.append({
                 "input_offset": (
                     plane.index * source.plane_slots - plane.delay * source.step_slots
+                    + plane.column * source.pixel_slots
                 ) % slots,
-                "weight_offset": weight_plane * placed.weight_plane,
+                # Planes beside each other have their weight planes turned, see docs/core.md.
+                "weight_offset": power % term.weight_bits * placed.weight_plane,
                 "delay": plane.delay,
-                "reference": reference >> weight_plane & 1,
+                "banks": _banks(placed, read, config) & ((1 << config.mask_width) - 1),
+                "reference": counting & ((1 << config.reference_width) - 1),
                 "double": 0,
             })
         if not pairs:
             # Nothing counts so much: a pass that never finds its input only doubles.
             passes.append({
                 "input_offset": 0, "weight_offset": 0, "delay": config.tap_count,
-                "reference": 0, "double": 0,
+                "banks": 0, "reference": 0, "double": 0,
             })
         passes[-1]["double"] = 1
     passes[-1]["double"] = 0
     return passes
+
+
+def _banks(placed: PlacedTerm, planes: Iterable[int], config: CoreConfig) -> int:
+    """Return the banks in which these of the planes beside each other lie, a bit for each."""
+    source = placed.source
+    if source.beside == 1:
+        return (1 << config.banks) - 1 if list(planes) else 0
+    return sum(((1 << source.channels) - 1) << plane * source.channels for plane in planes)

@@ -69,7 +69,7 @@ def fitting_configurations(placement: Placement) -> list[str]:
 
 
 def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placement]]:
-    """Yield the network placed on ``config`` in every way, first as here, with the way in words."""
+    """Yield the network placed on ``config`` in every way that there is, first as here, with the way in words."""
     here = placement.schedule, placement.keeps_maps
     every = [(schedule, keep) for schedule in Schedule for keep in (True, False)]
     for schedule, keep in sorted(every, key=lambda way: way != here):
@@ -78,10 +78,13 @@ def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placem
             words.append(f"--schedule {schedule.value}")
         if keep is not placement.keeps_maps:
             words.append("kept maps" if keep else "--reuse-maps")
-        yield " and ".join(words), place(
-            placement.network, config, schedule, keep_maps=keep,
-            keep_states=placement.keeps_states, check=False,
-        )
+        try:
+            other = place(
+                placement.network, config, schedule, keep_maps=keep, keep_states=placement.keeps_states, check=False,
+            )
+        except CompileError:  # The core cannot run some of its groups of channels, however it is placed.
+            continue
+        yield " and ".join(words), other
 
 
 def _meets(placement: Placement, kind: Limit) -> bool:
@@ -90,7 +93,7 @@ def _meets(placement: Placement, kind: Limit) -> bool:
 
 def _ways_out(placement: Placement, need: Need) -> Choices:
     """Yield how else to place the network on the same core, if this meets the need."""
-    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES):
+    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES, Limit.POOL):
         return
     if placement.keeps_states and need.kind is Limit.STATES:
         yield "no --keep-states"
@@ -157,10 +160,11 @@ def _step_slots(placement: Placement, need: Need) -> Choices:
 
 
 def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
-    """Return all terms that have weights, and the names of their layers."""
+    """Return all terms that have weights of their own, and the names of their layers."""
     return [
         (placed.layer.name, term)
-        for placed in placement.layers for term in placed.terms if term.term.weight is not None
+        for placed in placement.layers for term in placed.terms
+        if term.term.weight is not None and not term.shares
     ]
 
 
@@ -246,7 +250,7 @@ def _sums(placement: Placement, need: Need) -> Choices:
         (term for term in _placed(placement, need).terms if term.term.weight is not None),
         key=lambda term: _largest_sum(term, need.kind),
     )
-    term, largest = placed.term, sum(1 << plane.weight for plane in placed.input_planes)
+    term, largest = placed.term, placed.largest
     assert term.weight is not None
     inputs, each = term.weight[0].size, _each(placed, need.kind)
     if need.limit >= each * largest:
@@ -273,7 +277,7 @@ def _each(placed: PlacedTerm, kind: Limit) -> int:
 
 def _largest_sum(placed: PlacedTerm, kind: Limit) -> int:
     assert placed.term.weight is not None
-    return _each(placed, kind) * placed.term.weight[0].size * sum(1 << plane.weight for plane in placed.input_planes)
+    return _each(placed, kind) * placed.term.weight[0].size * placed.largest
 
 
 def _logit_sum(placement: Placement, need: Need) -> Choices:
@@ -300,6 +304,18 @@ def _program(placement: Placement, need: Need) -> Choices:
     yield "fewer layers with several terms"
 
 
+def _stride(placement: Placement, need: Need) -> Choices:
+    yield f"a stride of at most {need.limit} in layer {need.layer!r}"
+
+
+def _pool(placement: Placement, need: Need) -> Choices:
+    placed = _placed(placement, need)
+    steps = need.limit // placed.pool_chunks(1, placement.config)
+    if steps and placement.schedule is Schedule.REGISTERS:
+        yield f"at most {_count(steps, 'time step')}"
+    yield f"a pool of its own (OrPool) behind layer {need.layer!r}"
+
+
 REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.LAYERS: _layers, Limit.PROGRAM: _program, Limit.TERMS: _layer_terms, Limit.TABLES: _tables,
     Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
@@ -308,5 +324,5 @@ REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
-    Limit.PARTIAL: _partial,
+    Limit.PARTIAL: _partial, Limit.POOL: _pool, Limit.STRIDE: _stride,
 }

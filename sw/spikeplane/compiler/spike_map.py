@@ -6,7 +6,7 @@ import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import event_layout
 
-from ..network.input import InputFormat
+from ..network.input import InputFormat, planes_beside
 
 __all__ = ["SpikeMap", "input_spike_map", "to_words"]
 
@@ -31,6 +31,8 @@ class SpikeMap:
     pixel_slots: int
     planes: int = 1
     """Bits of a direct-coded image; plane i has the weight ``2**i``."""
+    beside: int = 1
+    """Planes beside each other in a slot: the i-th one's channel c is channel ``i * channels + c``."""
     flags: int = 0
     """First row flag."""
     flagged: bool = True
@@ -46,11 +48,12 @@ class SpikeMap:
 
     @property
     def plane_slots(self) -> int:
+        """Slots of a plane, or of those beside each other."""
         return self.steps * self.step_slots
 
     @property
     def slots(self) -> int:
-        return self.planes * self.plane_slots
+        return -(-self.planes // self.beside) * self.plane_slots
 
     @property
     def rows(self) -> int:
@@ -75,8 +78,13 @@ class SpikeMap:
         if values.size and int(values.max()) >> self.planes:
             raise ValueError(f"value {int(values.max())} does not fit {self.planes} bits")
         planes = values[None] >> np.arange(self.planes).reshape(-1, 1, 1, 1, 1) & 1
+        # (group of planes, step, y, x, plane of the group, channel)
+        every = np.zeros((-(-self.planes // self.beside) * self.beside, *shape), np.uint8)
+        every[:self.planes] = planes
+        together = every.reshape(-1, self.beside, *shape).transpose(0, 2, 4, 5, 1, 3)
+        channels = self.beside * self.channels
         pixels = np.zeros((self.slots // self.pixel_slots, self.pixel_slots * config.banks), "u1")
-        pixels[:, :self.channels] = np.moveaxis(planes, 2, 4).reshape(-1, self.channels)
+        pixels[:, :channels] = together.reshape(-1, channels)
         bits = np.zeros(self.words(config) * config.word_width, np.uint8)
         bits[:pixels.size] = pixels.ravel()
         return to_words(bits.reshape(-1, config.word_width), config.word_width)
@@ -85,9 +93,13 @@ class SpikeMap:
         """Return spikes or the image, uint8 (steps, channels, height, width), of words."""
         bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width].ravel()
         pixels = bits[:self.slots * config.banks].reshape(
-            self.planes, self.steps, self.height, self.width, -1
+            -1, self.steps, self.height, self.width, self.pixel_slots * config.banks
         )
-        planes = np.moveaxis(pixels[..., :self.channels], 4, 2)
+        together = pixels[..., :self.beside * self.channels].reshape(
+            -1, self.steps, self.height, self.width, self.beside, self.channels
+        )
+        shape = self.steps, self.channels, self.height, self.width
+        planes = together.transpose(0, 4, 1, 5, 2, 3).reshape(-1, *shape)[:self.planes]
         weights = (1 << np.arange(self.planes)).astype(np.uint8).reshape(-1, 1, 1, 1, 1)
         return (planes * weights).sum(axis=0, dtype=np.uint8)
 
@@ -99,6 +111,7 @@ def input_spike_map(form: InputFormat, config: CoreConfig) -> SpikeMap:
     return SpikeMap(
         base=0, steps=1 if form.direct else form.steps, channels=form.channels, height=form.height,
         width=form.width, pixel_slots=slots, planes=form.bits,
+        beside=planes_beside(form.channels, form.bits, config) if form.direct else 1,
         # Events set flags; an image, or more channels than polarities, is written as words.
         flagged=not form.direct and form.channels <= polarities and slots == 1,
     )

@@ -8,12 +8,13 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.input import INPUT
 from .placement import identity_slots
+from .program import second_limit
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:
     from .image import Image
 
-__all__ = ["Held", "ImageError", "limit", "must", "verify_term"]
+__all__ = ["Held", "ImageError", "limit", "must", "verify_second", "verify_term"]
 
 
 class ImageError(ValueError):
@@ -74,6 +75,21 @@ def verify_term(
     _verify_passes(where, held, taps, d)
 
 
+def verify_second(where: str, held: Held, source: str, second: str, d: dict[str, int]) -> None:
+    """Check where the other stream of a mean is."""
+    limit(where, "mean", d["mean"], int(second != ""), int(second != ""))
+    distance = 0
+    if d["mean"]:
+        if not d["stream"] or second not in held.streams:
+            raise ImageError(f"{where}: the mean is of {source!r} and {second!r}, which are no streams")
+        one, other = held.streams[source], held.streams[second]
+        must(where, f"the shape of {second!r}", *(
+            (each.steps, each.channels, each.height, each.width, each.pixel_slots) for each in (other, one)
+        ))
+        distance = (other.base - one.base) % second_limit(held.image.config)
+    limit(where, "second", d["second"], distance, distance)
+
+
 def _verify_walk(
     where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
     load: dict[str, int] | None,
@@ -83,9 +99,10 @@ def _verify_walk(
     if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
                          f"{name!r} has {source.height} of {source.row_slots}")
+    still = name == INPUT and held.image.input.direct
     start = (d["input_base"] + d["pad_rows"] * d["input_row"]) % (1 << config.slot_width)
     for what, found, expected in (
-        ("first slot", start, source.base), ("slots of a step", d["input_step"], source.step_slots),
+        ("first slot", start, source.base), ("slots of a step", d["input_step"], 0 if still else source.step_slots),
         ("first row flag", d["input_flags"], source.flags),
         ("row flags", d["skip_silent"], int(source.flagged and not (full and source.height > 1))),
     ):
@@ -94,6 +111,11 @@ def _verify_walk(
     pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
     part = shortcut or windowless or d["input_group"]  # a group reads a part of the pixel
     kernel_slots = pixel if part else d["kernel_slots"]
+    if shortcut:  # or a pool, whose passes read a column of its windows each
+        own = held.passes[d["pass_base"]:d["pass_last"] + 1]
+        kernel_slots = max((each["input_offset"] for each in own if not each["delay"]), default=0) + pixel
+        if kernel_slots % pixel:
+            raise ImageError(f"{where}: its pass reads from slot {kernel_slots - pixel} on, pixels have {pixel} slots")
     columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
     if full and source.height > 1:
         columns = kernel_slots // pixel  # Its one window is the whole step.
@@ -118,7 +140,7 @@ def _verify_walk(
         "shared": int(shortcut or windowless),
     }
     if shortcut:
-        expected |= {"kernel_rows": 1, "kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+        expected |= {"kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
     if windowless:
         expected |= {"kernel_rows": 1, "stride": 1, "weight_group": 0, "doubled": 0, "pad_rows": 0}
         must(where, "the channels of its stream", source.channels, (layer["groups"] - 1) * config.lanes

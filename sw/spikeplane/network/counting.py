@@ -1,7 +1,7 @@
 """What a core counts in a node: events read and bank cycles lost, from the bit planes it reads."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from spikeplane_hw.config import CoreConfig
@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from .geometry import Walk
 
-__all__ = ["Reads", "add_reads", "bank_counts", "count_reads", "count_shortcut", "count_windows"]
+__all__ = ["Reads", "add_reads", "bank_counts", "count_image", "count_pool", "count_reads", "count_shortcut",
+           "count_windows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,34 @@ def count_reads(planes: list[Tensor], walk: Walk, config: CoreConfig | None) -> 
     )
 
 
+def count_image(planes: list[Tensor], beside: int, walk: Walk, config: CoreConfig) -> Reads:
+    """Return what is counted of each image, of which ``beside`` planes are read at once.
+
+    ``planes`` are as of :func:`count_reads`, of one bit of the pixels each, the lowest first. Each channel of those
+    that are read at once has a bank of its own. They take a pass for each power of two that products of one of them
+    count, which reads the planes that have such products.
+    """
+    channels, bits = walk.channels // walk.groups, walk.weight_bits
+    size = planes[0].shape[1] // walk.groups
+    active = torch.zeros(len(planes[0]), dtype=torch.int64)
+    cycles = active
+    for first in range(0, len(planes), beside):
+        for channel in range(0, planes[0].shape[1], size):
+            longest = []
+            for plane in planes[first:first + beside]:
+                reads = bank_counts(plane[:, channel:channel + size], walk, config.banks).to(torch.int64)
+                active = active + reads.sum((1, 2, 3)) * bits
+                longest.append(reads.amax(1))
+            for power in range(bits + len(longest) - 1):
+                reading = torch.stack(longest[max(0, power - bits + 1):power + 1])
+                cycles = cycles + reading.amax(0).sum((1, 2)) * config.banks
+    repeats = -(-channels // config.lanes)
+    return Reads(
+        counters={Counter.EVENTS: active * repeats, Counter.IDLE: (cycles - active) * repeats},
+        operations=active * channels,
+    )
+
+
 def count_shortcut(planes: list[Tensor], stride: int, count: int, config: CoreConfig | None) -> Reads:
     """Return what is counted of a shortcut of ``count`` inputs: spikes are read, but added to one channel each.
 
@@ -96,12 +125,38 @@ def count_shortcut(planes: list[Tensor], stride: int, count: int, config: CoreCo
     active, idle = operations, operations
     walk = Walk(kernel=(1, 1), stride=stride, channels=config.lanes)
     for plane in planes:
-        for first in range(0, plane.shape[1], config.lanes):
-            reads = bank_counts(plane[:, first:first + config.lanes], walk, config.banks).to(torch.int64)
-            total = reads.sum(1)
-            active = active + total.view(count, -1).sum(1)
-            idle = idle + (reads.amax(1) * config.banks - total).view(count, -1).sum(1)
+        one_active, one_idle = _by_groups(plane, walk, config)
+        active = active + one_active.view(count, -1).sum(1)
+        idle = idle + one_idle.view(count, -1).sum(1)
     return Reads(counters={Counter.EVENTS: active, Counter.IDLE: idle}, operations=operations, synaptic=False)
+
+
+def count_pool(plane: Tensor, walk: Walk, config: CoreConfig) -> Reads:
+    """Return what is counted of each input of a pool that reads with the weights which all shortcuts share.
+
+    ``plane`` is as one of :func:`count_reads`. A pass reads one column of every window.
+    """
+    _, columns = walk.output(*plane.shape[2:])
+    nothing = torch.zeros(len(plane), dtype=torch.int64)
+    active, idle = nothing, nothing
+    column = replace(walk, kernel=(walk.kernel[0], 1))
+    for first in range(walk.kernel[1]):
+        read = plane[..., first:first + (columns - 1) * walk.stride + 1]
+        one_active, one_idle = _by_groups(read, column, config)
+        active, idle = active + one_active, idle + one_idle
+    return Reads(counters={Counter.EVENTS: active, Counter.IDLE: idle}, operations=nothing, synaptic=False)
+
+
+def _by_groups(plane: Tensor, walk: Walk, config: CoreConfig) -> tuple[Tensor, Tensor]:
+    """Return events and idle cycles, int64 (inputs,), where a channel group reads the channels of its own numbers."""
+    nothing = torch.zeros(len(plane), dtype=torch.int64)
+    active, idle = nothing, nothing
+    for first in range(0, plane.shape[1], config.lanes):
+        reads = bank_counts(plane[:, first:first + config.lanes], walk, config.banks).to(torch.int64)
+        total = reads.sum(1)
+        active = active + total.sum((1, 2))
+        idle = idle + (reads.amax(1) * config.banks - total).sum((1, 2))
+    return active, idle
 
 
 def add_reads(count: int, config: CoreConfig | None, reads: Iterable[Reads]) -> Reads:

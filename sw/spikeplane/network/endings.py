@@ -6,6 +6,7 @@ from functools import cache
 from typing import ClassVar
 
 import torch
+from spikeplane_hw.descriptor import POOL_LIMIT
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Levels, Neuron, Reset, quantizer_table, saturate
 from torch import Tensor
@@ -50,8 +51,8 @@ class Ending(ABC):
         """Return what becomes of the exact sums ``x``, (inputs, steps or 1, channels, height, width)."""
 
     @abstractmethod
-    def lower(self, where: str, layer: CoreLayer) -> CoreLayer:
-        """Return ``layer`` with this ending; an UnsupportedError says why no core runs it."""
+    def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
+        """Return ``layer``, a sum of ``shape``, with this ending; an UnsupportedError says why no core runs it."""
 
     @property
     @abstractmethod
@@ -121,11 +122,17 @@ class Fire(Ending):
         pooled = spikes if self.pooling is None else self.pooling.pool(spikes)
         return Outcome(output=pooled, state=state, counters=counters)
 
-    def lower(self, where: str, layer: CoreLayer) -> CoreLayer:
-        if self.pooling is not None:
-            raise UnsupportedError(f"{where}: the core has no OR-pool on the way out yet: make it a node of "
-                                   f"its own (OrPool)")
-        return replace(layer, neuron=self.neuron)
+    def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
+        if self.pooling is None:
+            return replace(layer, neuron=self.neuron)
+        if not self.pooling.side_by_side(shape) or max(self.pooling.kernel) > POOL_LIMIT:
+            height, width = self.pooling.kernel
+            raise UnsupportedError(
+                f"{where}: it pools {height}x{width} spikes on the way out with stride {self.pooling.stride} and "
+                f"padding {self.pooling.padding}; the core's windows there lie side by side, without padding, and have "
+                f"at most {POOL_LIMIT} pixels a side: make the pool a node of its own (OrPool)"
+            )
+        return replace(layer, neuron=self.neuron, pool=self.pooling.kernel)
 
     @property
     def text(self) -> str:
@@ -170,7 +177,7 @@ class Store(Ending):
             }
         return Outcome(output=_over_steps(stream, steps), counters=counters)
 
-    def lower(self, where: str, layer: CoreLayer) -> CoreLayer:
+    def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
         return replace(layer, neuron=STORING, stores=True)
 
     @property
@@ -202,7 +209,7 @@ class Logits(Ending):
             counters={Counter.SATURATIONS: nothing, Counter.SPIKES: nothing} if counted else {},
         )
 
-    def lower(self, where: str, layer: CoreLayer) -> CoreLayer:
+    def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
         return layer
 
     @property

@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass
 
+from spikeplane_hw.config import CoreConfig
+
 from .checks import NetworkError, verify_fields
 
-__all__ = ["INPUT", "INPUT_BITS_LIMIT", "InputFormat"]
+__all__ = ["INPUT", "INPUT_BITS_LIMIT", "InputFormat", "planes_beside"]
 
 INPUT_BITS_LIMIT = 8
 INPUT = "input"
 """The name by which nodes read it."""
+
+
+def planes_beside(channels: int, bits: int, config: CoreConfig) -> int:
+    """Return how many bits of a pixel of an image lie beside each other in a slot of a core.
+
+    Of as many as fit, channel c of the i-th one is channel ``i * channels + c`` of the slot.
+    """
+    return max(1, min(config.banks // channels, bits, config.image_planes))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,11 +74,7 @@ class Layer(Node):
         terms = tuple(term.lower(self._term(index), maps, self.ending.scale) for index, term in enumerate(self.terms))
         if any(term.kind is TermKind.STREAM for term in terms) and isinstance(self.ending, Logits):
             raise self.unsupported("its logits are a stream's; the core adds sums of spikes to the logits")
-        replayed = [maps[term.source].replayed for term in terms]
-        if any(replayed) and not all(replayed):
-            raise self.unsupported("it sums a direct-coded image and spikes; the core sums them in layers of their "
-                                   "own, the integer model runs it")
-        return replace(self.ending.lower(self.where, CoreLayer(terms=terms)), name=self.name)
+        return replace(self.ending.lower(self.where, CoreLayer(terms=terms), self._shape(maps)), name=self.name)
 
     @property
     def clipped(self) -> tuple[int, int]:
@@ -108,6 +104,7 @@ class LayerPlan(NodePlan):
         self.node, self.steps = node, steps
         self.terms = [term.plan(maps, node.ending.scale) for term in node.terms]
         self.wide = sum(term.reach for term in self.terms) >= 1 << 31
+        self.replays = all(term.replays(maps) for term in node.terms)
 
     def run(
         self, values: Values, schedule: Schedule, config: CoreConfig | None, counted: bool
@@ -119,7 +116,8 @@ class LayerPlan(NodePlan):
         outcome = self.node.ending.end(x, self.steps, counted)
         if not counted:
             return outcome
-        times = schedule.accumulations(self.steps)
+        # Beside spikes an image is summed up in every step.
+        times = schedule.accumulations(self.steps) if self.replays else self.steps
         found = [term.count(values, config, times) for term in self.terms]
         reads = [each for each in found if each is not None]
         total = add_reads(len(x), config, reads)

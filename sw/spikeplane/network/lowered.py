@@ -4,13 +4,15 @@ import enum
 from dataclasses import dataclass
 
 import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import POOL_LIMIT
 from spikeplane_hw.neuron import SHIFTS, Neuron
 
 from .checks import NetworkError
 from .geometry import Walk
 from .weights import WeightKind
 
-__all__ = ["CoreLayer", "CoreTerm", "TermKind", "UnsupportedError"]
+__all__ = ["CoreLayer", "CoreTerm", "TermKind", "UnsupportedError", "pool_shares_weights"]
 
 
 class UnsupportedError(NetworkError):
@@ -32,6 +34,18 @@ class TermKind(enum.Enum):
     """It stands behind streams where there is no other term: see docs/core.md."""
 
 
+def pool_shares_weights(walk: Walk, config: CoreConfig) -> bool:
+    """Return whether a pool on a core reads each pixel of its windows with the weights that all shortcuts share.
+
+    Where there are more channels than lanes this takes no weights, and a channel group reads its own channels
+    alone; with fewer channels a window at once takes fewer cycles. What would be padding has to be read.
+    """
+    return (
+        config.term_count > 1 and not walk.padding and walk.channels > config.lanes
+        and max(walk.kernel) <= POOL_LIMIT
+    )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CoreTerm:
     """A term as the core's descriptors know it; see docs/core.md."""
@@ -45,6 +59,8 @@ class CoreTerm:
     """int64 (output channels, input channels, kernel height, kernel width), of a window."""
     weight_bits: int = 1
     weight_kind: WeightKind = WeightKind.UNIT
+    identity: bool = False
+    """Its weights are 1 from each channel to the one of the same number, 0 else: a pool."""
     stride: int = 1
     padding: int = 0
     groups: int = 1
@@ -53,6 +69,8 @@ class CoreTerm:
     """Of a product the map that stands in for the weights."""
     transposed: bool = False
     """Whether the channels of the operand are the output channels of a group, or its pixels."""
+    second: str | None = None
+    """Of a stream another one, both and one more are summed up, which M halves: see docs/core.md."""
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None
@@ -65,10 +83,14 @@ class CoreTerm:
         """Whether it adds spikes as they are, without weights of its own."""
         return self.kind is TermKind.SHORTCUT
 
+    def shares_weights(self, config: CoreConfig) -> bool:
+        """Whether a core reads its map with the weights that all shortcuts share."""
+        return self.shortcut or (self.identity and pool_shares_weights(self.walk, config))
+
     @property
     def sources(self) -> tuple[str, ...]:
         """All maps that it reads."""
-        return (self.source,) if self.operand is None else (self.source, self.operand)
+        return tuple(name for name in (self.source, self.operand, self.second) if name is not None)
 
     @property
     def scaled(self) -> bool:
@@ -104,6 +126,8 @@ class CoreLayer:
     terms: tuple[CoreTerm, ...]
     neuron: Neuron | None = None
     """None: sums are added to the logits."""
+    pool: tuple[int, int] = (1, 1)
+    """Height and width of the windows, side by side, whose spikes become one on the way out."""
     stores: bool = False
     """Whether it makes a stream: the potentials of ``neuron`` are its integers, spikes there are none."""
 

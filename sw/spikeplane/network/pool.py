@@ -1,6 +1,6 @@
 """OR-pools: a spike wherever there is one in the window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .checks import NetworkError
-from .counting import count_reads
+from .counting import count_pool, count_reads
 from .geometry import Walk
-from .lowered import CoreLayer, CoreTerm
+from .lowered import CoreLayer, CoreTerm, pool_shares_weights
 from .maps import MapFormat, Maps, find_map
 from .node import Node, NodePlan, Outcome
 from .schedule import Schedule
@@ -58,6 +58,13 @@ class Pooling:
         if min(self.shape(shape)) < 1:
             raise NetworkError(f"{where}: its output map is empty: {self.shape(shape)}")
 
+    def side_by_side(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether no pixel of the map is in two windows, or between two, and none is padding."""
+        return not self.padding and all(
+            count == side // kernel and (count == 1 or kernel == self.stride)
+            for count, side, kernel in zip(self.shape(shape)[1:], shape[1:], self.kernel, strict=True)
+        )
+
     def pool(self, spikes: Tensor) -> Tensor:
         """Return the pooled spikes, uint8, of (inputs, steps, channels, height, width)."""
         flat = spikes.flatten(0, 1)
@@ -71,7 +78,8 @@ class Pooling:
 class OrPool(Node):
     """A node that fires where any spike of its own channel is in the window.
 
-    On the core it is a convolution with {0,1} identity weights, whose neurons fire above 0.
+    On the core it is a convolution with {0,1} identity weights, whose neurons fire above 0, or a sum of
+    shortcuts of all pixels of the window.
     """
 
     kind = "or_pool"
@@ -98,13 +106,11 @@ class OrPool(Node):
         return OrPoolPlan(self, maps)
 
     def lower(self, maps: Maps) -> CoreLayer:
-        if self.pooling.stride not in (1, 2) and not self.pooling.walk(1).fills(*maps[self.source].shape[1:]):
-            raise self.unsupported(f"stride is {self.pooling.stride}, the core's pools have 1 or 2")
         channels = maps[self.source].channels
         weight = np.zeros((channels, channels, *self.pooling.kernel), np.int64)
         weight[np.arange(channels), np.arange(channels)] = 1
         term = CoreTerm(
-            source=self.source, channels=channels, weight=weight, stride=self.pooling.stride,
+            source=self.source, channels=channels, weight=weight, identity=True, stride=self.pooling.stride,
             padding=self.pooling.padding, shift=POOL_SHIFT,
             multiplier=np.full(channels, 1 << POOL_SHIFT, np.int64), offset=np.zeros(channels, np.int64),
         )
@@ -129,8 +135,13 @@ class OrPoolPlan(NodePlan):
         pooled = self.node.pooling.pool(source)
         if not counted:
             return Outcome(output=pooled)
-        count = len(source)
-        reads = count_reads([source.flatten(0, 1)], self.walk, config)
+        count, flat = len(source), source.flatten(0, 1)
+        if config is not None and pool_shares_weights(self.walk, config):
+            reads = replace(
+                count_pool(flat, self.walk, config), operations=count_reads([flat], self.walk, None).operations
+            )
+        else:
+            reads = count_reads([flat], self.walk, config)
         return Outcome(
             output=pooled,
             counters={

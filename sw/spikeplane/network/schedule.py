@@ -27,7 +27,7 @@ class Schedule(enum.Enum):
         return steps if self.stores else 1
 
     def accumulations(self, steps: int) -> int:
-        """Return how often the sum of a replayed image is accumulated."""
+        """Return how often the sum of a layer is accumulated that reads nothing but an image."""
         return self.outer_steps(steps)
 
     def kept_steps(self, steps: int) -> range:

@@ -61,20 +61,21 @@ class Stored(Term):
                 )
 
     def lower(self, where: str, maps: Maps, scale: Scale) -> CoreTerm:
-        (stream, *others) = self.streams
-        if others:
-            raise UnsupportedError(f"{where}: the mean of two streams; the core adds one stream a term, the integer "
-                                   f"model runs it")
+        stream, *others = self.streams
+        second, mean = others[0] if others else None, len(others)
+        exponent = self.exponent - mean
         # Up to 1, the multiplier is a fraction of the greatest shift, whose half rounds; above there is none.
-        shift = SHIFTS[-1] if self.exponent < 0 else SHIFTS[0]
-        power = shift + self.exponent
+        shift = SHIFTS[-1] if exponent < 0 else SHIFTS[0]
+        power = shift + exponent
         if not 0 <= power < MULTIPLIER_WIDTH - 1:
-            raise UnsupportedError(f"{where}: exponent is {self.exponent}, the core has {-SHIFTS[-1]} to "
-                                   f"{MULTIPLIER_WIDTH - 2 - SHIFTS[0]}; the integer model runs it")
-        half = 1 << (shift - 1) if self.exponent < 0 else 0
+            raise UnsupportedError(f"{where}: exponent is {self.exponent}, the core has {mean - SHIFTS[-1]} to "
+                                   f"{mean + MULTIPLIER_WIDTH - 2 - SHIFTS[0]}; the integer model runs it")
+        half = 1 << (shift - 1) if exponent < 0 else 0
         return CoreTerm(
-            source=stream, channels=maps[stream].channels, kind=TermKind.STREAM,
-            multiplier=np.array([1 << power], np.int64), offset=np.array([half], np.int64), shift=shift,
+            source=stream, second=second, channels=maps[stream].channels, kind=TermKind.STREAM,
+            # The core adds 1 to the sum of two, which is taken away again here.
+            multiplier=np.array([1 << power], np.int64), offset=np.array([half - (mean << power)], np.int64),
+            shift=shift,
         )
 
     def plan(self, maps: Maps, scale: Scale) -> "StoredPlan":

@@ -52,7 +52,7 @@ class TermPlan(ABC):
     def count(self, values: Values, config: CoreConfig | None, accumulations: int) -> Reads | None:
         """Return what a core counts while it sums up, int64 (inputs,); None if it counts nothing.
 
-        A replayed sum is accumulated ``accumulations`` times.
+        The sum of an image is accumulated ``accumulations`` times.
         """
         return None
 

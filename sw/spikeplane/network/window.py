@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .checks import NetworkError
-from .counting import Reads, count_reads
+from .counting import Reads, count_image, count_reads
 from .geometry import Walk
+from .input import planes_beside
 from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
 from .term import Scale, SummingPlan, SummingTerm, TermMemory, Values
@@ -171,7 +172,11 @@ class WindowPlan(SummingPlan):
     def count(self, values: Values, config: CoreConfig | None, accumulations: int) -> Reads:
         source = values[self.source]
         planes = [plane.flatten(0, 1) for plane in self.term.planes(self.map, source)]
-        reads = count_reads(planes, self.walk, config)
+        beside = planes_beside(self.map.channels, self.map.bits, config) if self.map.replayed and config else 1
+        if config is not None and beside > 1:
+            reads = count_image(planes, beside, self.walk, config)
+        else:
+            reads = count_reads(planes, self.walk, config)
         times = accumulations if self.map.replayed else 1
 
         def of_inputs(counts: Tensor) -> Tensor:

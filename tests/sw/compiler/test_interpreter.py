@@ -66,3 +66,12 @@ def test_words_of_graphs(seed, schedule):
     """Streams, blocks and several heads: graphs of which a core runs all."""
     config = CORES[seed % len(CORES)]
     check(random_graphs.fitting(1000 * seed, config, schedule), config, schedule)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("has", [
+    random_graphs.pools_on_the_way_out, random_graphs.sums_an_image_and_spikes, random_graphs.pools_over_several_groups,
+])
+@pytest.mark.parametrize("config", CORES, ids=lambda c: c.name)
+def test_words_of_pools_and_of_images_beside_spikes(config, has, schedule):
+    check(random_graphs.fitting(0, config, schedule, has), config, schedule)

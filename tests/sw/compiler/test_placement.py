@@ -10,7 +10,7 @@ from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
-from spikeplane.network.pool import OrPool, Pooling
+from spikeplane.network.pool import Pooling
 from spikeplane.network.product import Product
 from spikeplane.network.stored import Stored
 from spikeplane.network.window import Window
@@ -19,7 +19,7 @@ from spikeplane_hw.neuron import Neuron
 RANDOM = np.random.default_rng(0)
 FIRE = Fire(neuron=Neuron())
 STORE = Store(fraction_bits=10)
-POOLED = Fire(neuron=Neuron(), pooling=Pooling(kernel=(2, 2), stride=2))
+POOLED = Fire(neuron=Neuron(), pooling=Pooling(kernel=(1, 1), stride=2))
 
 
 def window(source="a", groups=1, scaled=True) -> Window:
@@ -51,9 +51,9 @@ UNSUPPORTED = {
     "groups": ([Layer(name="x", terms=(window(groups=2),), ending=FIRE)],
                "layer 'x': groups is 2; the core has no groups of input channels yet, the integer model runs them"),
     "pooling": ([Layer(name="x", terms=(window(),), ending=POOLED)],
-                "layer 'x': the core has no OR-pool on the way out yet: make it a node of its own (OrPool)"),
-    "stride": ([OrPool(name="x", source="a", pooling=Pooling(kernel=(1, 1), stride=3))],
-               "layer 'x': stride is 3, the core's pools have 1 or 2"),
+                "layer 'x': it pools 1x1 spikes on the way out with stride 2 and padding 0; the core's windows there "
+                "lie side by side, without padding, and have at most 7 pixels a side: make the pool a node of its own "
+                "(OrPool)"),
 }
 
 

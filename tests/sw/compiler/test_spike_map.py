@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ragged_networks import CORES
-from spikeplane.compiler.spike_map import SpikeMap
+from spikeplane.compiler.spike_map import SpikeMap, input_spike_map
+from spikeplane.network.input import InputFormat
 
 
 @pytest.mark.parametrize("core", CORES, ids=lambda c: c.name)
@@ -25,6 +28,25 @@ def test_a_bit_lies_where_core_md_says():
     slot = 1 * 2 * 12 + 1 * 12 + 0 * 6 + 1 * 2 + 1
     bits = np.unpackbits(place.pack(values, core), axis=1, bitorder="little").ravel()
     assert np.flatnonzero(bits).tolist() == [slot * 2]
+
+
+@pytest.mark.parametrize(
+    ("channels", "bits", "beside"), [(3, 8, 2), (1, 8, 8), (1, 5, 5), (2, 3, 3), (2, 7, 4), (9, 2, 1)]
+)
+def test_planes_of_an_image_lie_beside_each_other(channels, bits, beside):
+    core = CORES[2]  # 8 banks
+    form = InputFormat(channels=channels, height=3, width=2, steps=4, bits=bits, direct=True)
+    place = input_spike_map(form, core)
+    assert place.beside == beside
+    assert input_spike_map(form, replace(core, image_planes=1)).beside == 1
+    values = np.random.default_rng(0).integers(0, 1 << bits, (1, channels, 3, 2))
+    words = place.pack(values, core)
+    assert np.array_equal(place.unpack(words, core), values)
+    slots = np.unpackbits(words, axis=1, bitorder="little")[:, :core.word_width].reshape(-1, core.banks)
+    if beside > 1:
+        for bit, channel in np.ndindex(bits, channels):
+            slot = bit // beside * 6 + 2 * 2 + 1  # y 2, x 1
+            assert slots[slot, bit % beside * channels + channel] == values[0, channel, 2, 1] >> bit & 1
 
 
 def test_wrong_values_are_named():

@@ -1,0 +1,24 @@
+"""Radiona ULX3S with a Lattice ECP5-25F and 25 MHz; serial port of its FTDI FT231X."""
+
+from spikeplane_hw.config import COMPACT
+
+from .board import Board
+
+
+def platform():
+    """Return the platform from amaranth-boards."""
+    from amaranth_boards.ulx3s import ULX3S_25F_Platform
+
+    return ULX3S_25F_Platform()
+
+
+ULX3S_25F = Board(
+    name="ulx3s-25f",
+    title="ULX3S (ECP5-25F)",
+    platform=platform,
+    config=COMPACT,
+    clock=75e6,
+    baud=1_000_000,
+    programmer="ulx3s",
+    synthesis="-abc9 -nowidelut",
+)

@@ -1,0 +1,37 @@
+"""The jobs of an image, as text: what the core does, in order."""
+
+from collections.abc import Iterator
+
+from spikeplane_hw.descriptor import Job
+from spikeplane_hw.memory_map import Register, Space
+
+from .image import Image
+from .program import decode_jobs
+
+__all__ = ["job_rows"]
+
+
+def job_rows(image: Image) -> Iterator[tuple[str, str, str]]:
+    """Yield (word of the program, job, what it says) of each job of an image, layers by their names."""
+    words = [int.from_bytes(word.tobytes(), "little") for word in image.contents[Space.PROGRAM][1]]
+    infos = iter(image.layers)
+    info, term, load = None, 0, 0
+    for at, job, fields in decode_jobs(image.config, words):
+        subject = ""
+        if job is Job.LAYER:
+            info, term, load = next(infos), 0, 0
+            subject = info.name
+        elif job is Job.TERM and info is not None:
+            subject = f"of {info.sources[term]}"
+            if info.seconds[term]:
+                subject = f"of the mean of {info.sources[term]} and {info.seconds[term]}"
+            term += 1
+        elif job is Job.LOAD and info is not None:
+            subject = f"of {info.operands[load]}"
+            load += 1
+        elif job is Job.WALK and info is not None:
+            subject = info.name
+        elif job is Job.END:
+            subject = f"from word 0 again, {image.registers[Register.OUTER_STEPS]} times in all"
+        values = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "job" and value)
+        yield str(at), job.name, ": ".join(part for part in (subject, values) if part)

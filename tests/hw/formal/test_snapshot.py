@@ -1,0 +1,120 @@
+"""The snapshot that banks, lanes and update hand over: one at a time, and none is overwritten while it is read."""
+
+# amaranth: UnusedElaboratable=no
+from dataclasses import replace
+
+import pytest
+from amaranth import Elaboratable, Fragment, Module, Signal, Value
+from amaranth.hdl import Assert, Assume
+from faults import break_method
+from proof import Refuted, prove
+from small_cores import FRUGAL, SEVERAL
+from spikeplane_hw import update
+from spikeplane_hw.banks import Banks
+from spikeplane_hw.lanes import Lanes
+from spikeplane_hw.update import Update
+from spikeplane_hw.update_issue import UpdateIssue
+
+pytestmark = pytest.mark.formal
+# More chunks than are left when the snapshot is given back.
+CORES = (
+    replace(FRUGAL, lanes=8, parameter_depth=16, state_depth=16),
+    replace(SEVERAL, lanes=32, parameter_depth=32, state_depth=32),
+)
+
+
+class Handover(Elaboratable):
+    """Banks, lanes and update, as the core connects them; words, passes and requests are arbitrary, the layer while idle.
+
+    Snapshots and requests are counted: a chunk is read from the snapshot of its request. A frugal core reads one
+    and two cycles after a chunk is issued, any other one in the cycle before.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.banks, self.lanes, self.update = Banks(config), Lanes(config), Update(config)
+
+    def ports(self):
+        banks, update = self.banks, self.update
+        return [
+            banks.words.payload, banks.words.valid, banks.passes.payload, banks.passes.valid, banks.start,
+            update.layer, update.segment.payload, update.segment.valid,
+        ]
+
+    def elaborate(self, platform):
+        m = Module()
+        banks, lanes = self.banks, self.lanes
+        m.submodules.banks, m.submodules.lanes = banks, lanes
+        issues = []
+
+        class Watched(UpdateIssue):
+            def __init__(self, *arguments, **settings):
+                super().__init__(*arguments, **settings)
+                issues.append(self)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(update, "UpdateIssue", Watched)
+            m.submodules.update = Fragment.get(self.update, platform)
+        (issue,) = issues
+        m.d.comb += [
+            lanes.beat.eq(banks.beat), lanes.rotate.eq(self.update.rotate),
+            self.update.done.eq(lanes.done), banks.free.eq(self.update.free),
+        ]
+
+        working, layer = Signal(), Signal.like(self.update.layer)
+        m.d.sync += [working.eq(~self.update.idle), layer.eq(self.update.layer)]
+        m.d.comb += Assume(~(working | ~self.update.idle) | (Value.cast(layer) == Value.cast(self.update.layer)))
+        lanes_used = self.update.segment.p.lanes
+        m.d.comb += Assume((lanes_used != 0) & (lanes_used <= self.config.lanes))
+
+        given = Signal(range(3))  # not given back
+        m.d.sync += given.eq(given + banks.beat.end - self.update.free)
+        m.d.comb += [Assert(given <= 1), Assert(~self.update.free | (given == 1))]
+
+        ends = [banks.beat.end]
+        for cycle in range(lanes.latency):
+            following = Signal(name=f"end_{cycle}")
+            m.d.sync += following.eq(ends[-1])
+            ends.append(following)
+        m.d.comb += Assert(lanes.done == ends[-1])
+
+        done, begun = Signal(2), Signal(2)
+        snapshot, request = Signal(2), Signal(2)
+        m.d.sync += [done.eq(snapshot), begun.eq(begun + (issue.segment.valid & issue.segment.ready))]
+        m.d.comb += [snapshot.eq(done + lanes.done), request.eq(begun)]
+        if self.config.frugal:
+            reads = [(issue.chunk.valid, request)]
+            for cycle in range(2):
+                valid, number = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
+                m.d.sync += [valid.eq(reads[-1][0]), number.eq(reads[-1][1])]
+                reads.append((valid, number))
+            for valid, number in reads[1:]:
+                m.d.comb += Assert(~valid | (snapshot == number))
+        else:
+            before = Signal(2)
+            m.d.sync += before.eq(snapshot)
+            m.d.comb += Assert(~issue.chunk.valid | (before == request))
+        return m
+
+
+def check(config, folder):
+    contract = Handover(config)
+    prove(contract, contract.ports(), folder)
+
+
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_no_snapshot_is_overwritten(config, tmp_path):
+    check(config, tmp_path)
+
+
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_a_snapshot_that_is_freed_a_cycle_early_is_refuted(config, tmp_path, monkeypatch):
+    break_method(monkeypatch, Update, "elaborate", "free_chunks=", "free_chunks=1 + ")
+    with pytest.raises(Refuted, match=r"== (number|request)"):
+        check(config, tmp_path)
+
+
+def test_banks_that_do_not_wait_are_refuted(tmp_path, monkeypatch):
+    break_method(monkeypatch, Banks, "elaborate", "(~info.end | snapshot_free | self.free)", "1")
+    with pytest.raises(Refuted):
+        check(CORES[0], tmp_path)

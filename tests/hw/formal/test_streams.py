@@ -1,0 +1,193 @@
+"""Every stream keeps its contract: what is offered stays, and stays the same, until it is taken."""
+
+# amaranth: UnusedElaboratable=no
+import pytest
+from amaranth import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assert, Assume
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+from proof import Refuted, prove
+from small_cores import CORES, FRUGAL, SEVERAL
+from spikeplane_hw import banks, queue, row_walk
+from spikeplane_hw.banks import Banks
+from spikeplane_hw.fetch import Fetch
+from spikeplane_hw.queue import Queue
+from spikeplane_hw.row_walk import RowWalk
+from spikeplane_hw.segment_walk import SegmentWalk
+from spikeplane_hw.slip import SlipDecoder, SlipEncoder
+
+pytestmark = pytest.mark.formal
+LAYOUT = data.StructLayout({"word": 3, "last": 1})
+
+
+class StreamContract(Elaboratable):
+    """Streams ``outputs`` of ``dut`` keep the contract if ``inputs`` do, and ``steady`` is so until it is idle."""
+
+    def __init__(self, dut, outputs, inputs=(), steady=()):
+        self.dut = dut
+        self.outputs, self.inputs, self.steady = outputs, inputs, steady
+
+    def ports(self):
+        """Return what is arbitrary: all inputs of the component."""
+        members = self.dut.signature.flatten(self.dut)
+        values = [Value.cast(value) for _, member, value in members if member.flow is In]
+        return [value for value in values if isinstance(value, Signal)]  # not the `ready` of what is always ready
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = self.dut
+        for check, ports in ((Assert, self.outputs), (Assume, self.inputs)):
+            for port in ports:
+                stalled = Signal()
+                payload = Signal.like(Value.cast(port.payload))
+                m.d.sync += [stalled.eq(port.valid & ~port.ready), payload.eq(port.payload)]
+                with m.If(stalled):
+                    m.d.comb += check(port.valid & (Value.cast(port.payload) == payload))
+        for value in self.steady:
+            working = Signal()
+            before = Signal.like(Value.cast(value))
+            m.d.sync += [working.eq(~self.dut.idle), before.eq(value)]
+            with m.If(working):
+                m.d.comb += Assume(Value.cast(value) == before)
+        return m
+
+
+class Impatient(wiring.Component):
+    """Breaks the contract: offers something else if it is not taken at once."""
+
+    def __init__(self):
+        super().__init__({"o": Out(stream.Signature(4))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.o.valid.eq(1)
+        m.d.sync += self.o.payload.eq(self.o.payload + 1)
+        return m
+
+
+class Fickle(Impatient):
+    """Breaks the contract: takes its offer back in the eighth cycle of waiting."""
+
+    def elaborate(self, platform):
+        m = Module()
+        waited = Signal(3)
+        m.d.comb += self.o.valid.eq(waited != 7)
+        m.d.sync += waited.eq(waited + 1)
+        return m
+
+
+def check(contract, folder):
+    prove(contract, contract.ports(), folder)
+
+
+@pytest.mark.parametrize("mutant", [Impatient, Fickle])
+def test_what_breaks_the_contract_is_refuted(mutant, tmp_path):
+    dut = mutant()
+    with pytest.raises(Refuted, match=r"check\(port.valid & "):
+        check(StreamContract(dut, [dut.o]), tmp_path)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 4, "block RAM"])
+def test_queues(depth, tmp_path, monkeypatch):
+    if depth == "block RAM":
+        depth = 4
+        monkeypatch.setattr(queue, "BLOCK_RAM_DEPTH", depth)
+    dut = Queue(LAYOUT, depth)
+    check(StreamContract(dut, [dut.o], inputs=[dut.i]), tmp_path)
+
+
+@pytest.mark.parametrize("component", [SlipDecoder, SlipEncoder])
+def test_slip(component, tmp_path):
+    dut = component()
+    check(StreamContract(dut, [dut.o], inputs=[dut.i]), tmp_path)
+
+
+def test_slip_needs_a_stream_that_keeps_it(tmp_path):
+    dut = SlipDecoder()
+    with pytest.raises(Refuted):
+        check(StreamContract(dut, [dut.o]), tmp_path)
+
+
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_windows_and_segments(config, tmp_path):
+    dut = SegmentWalk(config)
+    steady = [dut.layer, dut.initial, dut.output_offset, dut.output_flags, dut.age]
+    if config.term_count == 1:
+        steady.append(dut.term)  # with several, the walk keeps the term at hand
+    check(StreamContract(dut, [dut.windows, dut.segments], steady=steady), tmp_path)
+
+
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_rows(config, tmp_path):
+    dut = RowWalk(config)
+    check(StreamContract(dut, [dut.rows]), tmp_path)
+
+
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_passes(config, tmp_path):
+    dut = Fetch(config)
+    check(StreamContract(dut, [dut.passes], inputs=[dut.rows]), tmp_path)
+
+
+class Lossless(Queue):
+    """A queue that asserts that what is offered to it is taken at once."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        m.d.comb += Assert(~self.i.valid | self.i.ready)
+        return m
+
+
+class FetchedWords(Elaboratable):
+    """Fetch and the banks, as the core connects them; what leads the rows and passes is arbitrary."""
+
+    def __init__(self, config, missing=0):
+        self.fetch, self.banks = Fetch(config), Banks(config)
+        self.banks.in_flight -= missing
+
+    def ports(self):
+        fetch, banks = self.fetch, self.banks
+        return [
+            fetch.rows.payload, fetch.rows.valid, fetch.data, fetch.passes.ready, banks.passes.payload,
+            banks.passes.valid, banks.free, banks.start,
+        ]
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.fetch, m.submodules.banks = self.fetch, self.banks
+        connect(m, self.fetch.words, self.banks.words)
+        m.d.comb += self.fetch.room.eq(self.banks.room)
+        return m
+
+
+@pytest.fixture
+def lossless(monkeypatch):
+    """Queues that are never full when something comes, for those who do not ask."""
+    monkeypatch.setattr(banks, "Queue", Lossless)
+    monkeypatch.setattr(row_walk, "Queue", Lossless)
+
+
+@pytest.mark.usefixtures("lossless")
+def test_no_row_is_lost(tmp_path):
+    dut = RowWalk(SEVERAL)
+    check(StreamContract(dut, []), tmp_path)
+
+
+@pytest.mark.usefixtures("lossless")
+def test_one_more_row_would_be_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_walk, "IN_FLIGHT", row_walk.IN_FLIGHT - 1)
+    dut = RowWalk(SEVERAL)
+    with pytest.raises(Refuted):
+        check(StreamContract(dut, []), tmp_path)
+
+
+@pytest.mark.usefixtures("lossless")
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_no_word_is_lost(config, tmp_path):
+    check(FetchedWords(config), tmp_path)
+
+
+@pytest.mark.usefixtures("lossless")
+def test_one_more_word_would_be_lost(tmp_path):
+    with pytest.raises(Refuted):
+        check(FetchedWords(FRUGAL, missing=1), tmp_path)
