@@ -60,8 +60,8 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
-        ("return 5 + config.doubling_cycles", "return 5"),
-        ("active_3 & controls[3].reference", "active_3 & controls[2].reference"),
+        ("+ config.wire_registers + config.doubling_cycles", "+ config.wire_registers"),
+        ("counted & controls[last].reference", "counted & controls[last - 1].reference"),
         ("Mux(idle_2, 0, ram.ports.read_data)", "ram.ports.read_data"),
         ("Mux(clear_3, 0, total)", "total"),
         ("self.beat.clear | host.read", "self.beat.clear"),

@@ -36,7 +36,7 @@ def lanes_latency(config: CoreConfig) -> int:
     """Return the cycles from a beat with ``end`` to ``done``."""
     # With cycles that only double, sums go to the snapshot from the accumulators, a cycle later:
     # an adder then has no other reader than its accumulator, and the two share a logic cell.
-    return 5 + config.doubling_cycles
+    return 4 + config.wire_registers + config.doubling_cycles
 
 
 class Lanes(wiring.Component):
@@ -103,13 +103,12 @@ class Lanes(wiring.Component):
         m.d.comb += active.eq(Mux(host.read, 1 << host_bank, self.beat.active))
         active_1 = Signal.like(active)
         active_2 = Signal.like(active)
-        active_3 = Signal.like(active)
+        counted = Signal.like(active)  # in the cycle in which rows are
         write_1 = Signal(config.banks)
         write_data_1 = Signal(config.lanes, reset_less=True)
         m.d.sync += [
             active_1.eq(active),
             active_2.eq(active_1),
-            active_3.eq(active_2),
             write_1.eq(Mux(host.write, 1 << host_bank, 0)),
         ]
         slot, data_0 = host_slot, host.write_data
@@ -153,16 +152,16 @@ class Lanes(wiring.Component):
                     ram.ports.write_data.eq(write_data_1[lanes]),
                 ]
                 idle_2 = Signal(name=f"idle_2_{e}_{start}", attrs=COPY)
-                m.d.sync += [
-                    idle_2.eq(~active_1[e]),
-                    rows[e][lanes].eq(Mux(idle_2, 0, ram.ports.read_data)),
-                ]
+                m.d.sync += idle_2.eq(~active_1[e])
+                m.d[config.wire_domain] += rows[e][lanes].eq(Mux(idle_2, 0, ram.ports.read_data))
 
-        # Cycle 3: active weights are counted, a column of the rows for each lane.
+        # Cycle 3, or 2 if wires have no registers: active weights are counted, a column of the rows for each lane.
+        last = 2 + config.wire_registers
+        m.d[config.wire_domain] += counted.eq(active_2)
         columns = [Cat(row[lane] for row in rows) for lane in range(config.lanes)]
-        columns.append(active_3 & controls[3].reference.replicate(config.banks // config.reference_width))
-        # Cycle 4: counts are accumulated; the last sum of a segment goes to the snapshot as well,
-        # from here or in cycle 5. From here, it need not be in the accumulator afterwards: the next
+        columns.append(counted & controls[last].reference.replicate(config.banks // config.reference_width))
+        # The cycle after: counts are accumulated; the last sum of a segment goes to the snapshot as well,
+        # from here or a cycle later. From here, it need not be in the accumulator afterwards: the next
         # beat's `clear` resets the register then.
         alone = config.doubling_cycles  # only the accumulator reads the adder
         snapshots = [
@@ -175,8 +174,8 @@ class Lanes(wiring.Component):
                 # Thousands of bits hang on these signals; copies keep their wires short.
                 control_4 = Signal.like(control, name=f"control_4_{lane}", attrs=COPY)
                 clear_3 = Signal(name=f"clear_3_{lane}", attrs=COPY)
-                m.d.sync += [control_4.eq(controls[3]), clear_3.eq(controls[2].clear)]
-                end = controls[5].end if alone else control_4.end
+                m.d.sync += [control_4.eq(controls[last]), clear_3.eq(controls[last - 1].clear)]
+                end = controls[last + 2].end if alone else control_4.end
             name = "reference" if lane == config.lanes else f"lane_{lane}"
             ones = Ones.of(popcount(m, column)) if alone else count_for_adder(m, column)
             ones_4 = ones.registered(m, name)

@@ -41,7 +41,7 @@ class NeuronUnit(wiring.Component):
     Members
     -------
     sum_0, reference_1 : ``In``
-        Unsigned sums of the lane and of the reference.
+        Unsigned sums of the lane, with ``config.rotating_snapshot`` in cycle 1, and of the reference.
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
     stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
@@ -138,7 +138,8 @@ class NeuronUnit(wiring.Component):
             minus = Mux(self.stream_1, before_1, minus)
         signed_sum_1 = plus - minus
         hidden = self.hidden_1 if self.config.updates > 1 else Const(0)
-        m.d.sync += [sum_1.eq(self.sum_0), signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
+        m.d["comb" if self.config.rotating_snapshot else "sync"] += sum_1.eq(self.sum_0)
+        m.d.sync += [signed_sum_2.eq(Mux(hidden, 0, signed_sum_1))]
         m.d.comb += self.signed_sum_2.eq(signed_sum_2)
 
         product_3 = Signal(signed(self.sum_width + MULTIPLIER_WIDTH), reset_less=True)

@@ -62,7 +62,7 @@ class Statistics(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.memory = memory = Memory(
-            shape=COUNTER_WIDTH, depth=self.depth, init=[], attrs=COLLISIONS_UNDEFINED
+            shape=COUNTER_WIDTH, depth=self.depth + 1, init=[], attrs=COLLISIONS_UNDEFINED
         )
         read, write = memory.read_port(), memory.write_port()
 
@@ -101,7 +101,7 @@ class Statistics(wiring.Component):
         base = Signal(range(self.depth))
         first = Signal()  # of the first turn: what runs and steps before counted is dropped
         phase = Signal(range(COUNTER_CYCLES))
-        before = Signal(COUNTER_WIDTH)
+        before = Signal(COUNTER_WIDTH, reset_less=True)
         picked = Signal(signed(max(len(total) for total in totals.values()) + 1))
         stored = Signal()  # a counter is written in this cycle
         turn = Signal()  # that was the last of a turn
@@ -111,16 +111,15 @@ class Statistics(wiring.Component):
             write.data.eq(before + picked),
             write.en.eq(stored),
             counted.eq(self.counting | self.settle),
-            read.addr.eq(Mux(self.busy, write.addr, self.address)),
+            # The word after the counters is always 0.
+            read.addr.eq(Mux(self.busy, Mux(first, self.depth, write.addr), self.address)),
             self.data.eq(read.data),
             stored.eq(phase == COUNTER_CYCLES - 1),
             turn.eq(stored & (index == len(Counter) - 1)),
             self.settled.eq(finishing & stored & (index == last)),
         ]
-        m.d.sync += [
-            phase.eq(Mux(stored | ~counted, 0, phase + 1)),
-            before.eq(Mux(first, 0, read.data)),
-        ]
+        m.d.sync += phase.eq(Mux(stored | ~counted, 0, phase + 1))
+        m.d[config.wire_domain] += before.eq(read.data)
         with m.If(stored):
             m.d.sync += index.eq(Mux(turn, 0, index + 1))
         with m.If(turn):

@@ -16,6 +16,8 @@ from .memories import BlockRam, HostPort, read_mostly_ram
 from .memory_map import LOGIT_WIDTH, Space, memory_map
 from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_layout
+from .row_flags import flag_write
+from .spike_memory import slots_write
 from .spike_output import write_spikes
 from .state_pack import pack_states
 from .sum_read import read_sums
@@ -28,7 +30,7 @@ __all__ = ["Update", "segment_layout"]
 
 def snapshot_read(config: CoreConfig) -> int:
     """Return the last cycle in which a chunk's sums or the reference sum are read from the snapshot."""
-    sums = 0 if config.rotating_snapshot else -2
+    sums = 1 if config.rotating_snapshot else -2
     reference = -2 if config.wire_registers else 1
     return max(sums, reference)
 
@@ -72,15 +74,8 @@ class Update(wiring.Component):
             "reference_sum": In(config.accumulator_width),
             "free": Out(1),
             "rotate": Out(1),
-            "spike_write": Out(wiring.Signature({
-                "enable": Out(1),
-                "slot": Out(config.slot_width),
-                "data": Out(config.chunk_slots * config.banks),
-            })),
-            "flag_write": Out(wiring.Signature({
-                "enable": Out(1),
-                "address": Out(ceil_log2(config.row_flag_count)),
-            })),
+            "spike_write": Out(slots_write(config, config.chunk_slots)),
+            "flag_write": Out(flag_write(config)),
             "saturations": Out(range(config.updates + 1)),
             "spikes": Out(range(config.updates + 1)),
             "idle": Out(1),
@@ -150,16 +145,17 @@ class Update(wiring.Component):
             following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}", reset_less=True)
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
-        m.d.sync += self.rotate.eq(issue.rotate)
+        rotate = Signal()
+        m.d.sync += [rotate.eq(issue.rotate), self.rotate.eq(rotate)]
         if config.rotating_snapshot:
-            sums_0 = [self.sums[0]]  # the snapshot itself moves with the lanes issued
+            sums = [self.sums[0]]  # the snapshot itself moves with the lanes issued, a cycle after they are
         else:
-            sums_0 = read_sums(m, config, self.sums, issue.pick)
+            sums = read_sums(m, config, self.sums, issue.pick)
         units = []
         for k in range(config.updates):
             m.submodules[f"unit_{k}"] = unit = NeuronUnit(config)
             m.d.comb += [
-                unit.sum_0.eq(sums_0[k]),
+                unit.sum_0.eq(sums[k]),
                 unit.reference_1.eq(reference[3]),
                 unit.initial_5.eq(chunk[5].initial & chunk[5].valid),
                 *(
@@ -194,7 +190,7 @@ class Update(wiring.Component):
         host = [(port.read, self.host_unit(port)[1]) for port in (self.parameters, self.states)]
         for k, neuron in enumerate(units):
             hidden_1 = Signal(name=f"hidden_1_{k}", attrs=COPY)
-            wanted = [(self.layer.logits, chunk.lane[: ceil_log2(self.config.updates)]), *host]
+            wanted = [(self.layer.logits & chunk.valid, chunk.lane[: ceil_log2(self.config.updates)]), *host]
             m.d.sync += hidden_1.eq(reduce(or_, (want & (unit != k) for want, unit in wanted)))
             m.d.comb += neuron.hidden_1.eq(hidden_1)
 
@@ -308,24 +304,26 @@ class Update(wiring.Component):
                 m.d[self.config.wire_domain] += host.read_data.eq(ram.ports.read_data)
 
     def elaborate_logits(self, m: Module, chunk, units):
-        """Add the logit memory: read in cycle 1, written in cycle 4."""
-        m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, self.config.logit_count)
+        """Add the logit memory: read in cycle 1, or in cycle 2 if wires have no registers, and written in cycle 4."""
+        # The word after the logits is always 0.
+        nothing = self.config.logit_count
+        m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, nothing + 1)
         host = self.logits
+        read = chunk[2 - self.config.wire_registers]
         sum_3 = Signal(signed(units[0].sum_width), reset_less=True)
         logit_3 = Signal(LOGIT_WIDTH, reset_less=True)
         logit_4 = Signal(LOGIT_WIDTH, reset_less=True)
         m.d.sync += [
             # All but one are hidden.
             sum_3.eq(reduce(or_, (neuron.signed_sum_2 for neuron in units))),
-            logit_3.eq(Mux(chunk[2].initial & chunk[2].valid, 0, ram.ports.read_data)),
             logit_4.eq(logit_3 + sum_3),
         ]
-        m.d[self.config.wire_domain] += host.read_data.eq(logit_3)
+        m.d[self.config.wire_domain] += [logit_3.eq(ram.ports.read_data), host.read_data.eq(logit_3)]
         if self.config.updates > 1:
             m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
         m.d.comb += [
             ram.ports.read_address.eq(
-                Mux(host.read, host.address, Cat(chunk[1].lane, chunk[1].logit))
+                Mux(host.read, host.address, Mux(read.initial, nothing, Cat(read.lane, read.logit)))
             ),
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(Cat(chunk[4].lane, chunk[4].logit)),

@@ -6,6 +6,7 @@ import pytest
 import ragged_networks
 import random_graphs
 import residual_networks
+import transformer_networks
 from configs import WIDE_LOGIC
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
@@ -113,6 +114,18 @@ def test_ways_to_save_logic_mix(bit):
     schedule = list(Schedule)[bit % 2]
     network = ragged_networks.network(10)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+def test_attention(schedule):
+    network = transformer_networks.attention(1, width=16, heads=2, height=2, columns=4, steps=2)
+    check(network, ragged_networks.CORES[1], schedule, ragged_networks.samples(network, 1))
+
+
+def test_a_transformer():
+    """Heads, streams and their means."""
+    network = transformer_networks.transformer(1, width=8, heads=1, side=2, steps=2, blocks=1)
+    check(network, ragged_networks.CORES[0], Schedule.REGISTERS, ragged_networks.samples(network, 1))
 
 
 def test_wide_accumulators_hold_large_sums():

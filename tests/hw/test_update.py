@@ -483,7 +483,10 @@ def test_host_reads_back(name):
             }
             for address, word in words.items():
                 await host_write(ctx, port, address, word)
-            for address, word in words.items():
-                assert await host_read(ctx, port, address) == word
+            for logits in (0, 1):  # of the last layer that ran
+                ctx.set(dut.layer.logits, logits)
+                await ctx.tick()
+                for address, word in words.items():
+                    assert await host_read(ctx, port, address) == word
 
     simulate(dut, testbench)

@@ -88,9 +88,7 @@ def driver():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize(
-    "make", [events, image, image_and_spikes, memory_free, residual], ids=lambda make: make.__name__
-)
+@pytest.mark.parametrize("make", [events, image, image_and_spikes, memory_free, residual], ids=lambda m: m.__name__)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()
