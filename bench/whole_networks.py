@@ -29,6 +29,7 @@ NETWORKS = {
     "VGGSNN, 4 channels at first, 4 steps": ("cifar10dvs_vggsnn_1w2u", ("network.width=4", "data.steps=4")),
 }
 """Recipes, and what of them is replaced so that weights and maps lie on the chip; weights are random."""
+TRANSFORMER = {"width": 64, "heads": 4, "side": 4, "steps": 2, "blocks": 2}
 INPUTS = 4
 DENSITY = 0.3
 
@@ -42,12 +43,22 @@ def lively_network(name: str, overrides: tuple[str, ...]) -> IntegerNetwork:
     return export_network(lively(made=Checkpoint.start(recipe, *input_format(recipe.data)).network))
 
 
+def networks() -> dict[str, IntegerNetwork]:
+    """Return all networks by their titles."""
+    from transformer_networks import transformer
+
+    found = {title: lively_network(*made) for title, made in NETWORKS.items()}
+    shape = TRANSFORMER
+    title = (f"spiking transformer, {shape['blocks']} blocks, {shape['width']} channels, {shape['heads']} heads, "
+             f"{shape['side'] ** 2} tokens, {shape['steps']} steps")
+    return found | {title: transformer(1, **shape)}
+
+
 def measure() -> list[Figure]:
     """Return of each network what differs from the model, its cycles, and how far off their prediction is."""
     figures = []
     with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE) as driver:
-        for title, (name, overrides) in NETWORKS.items():
-            network = lively_network(name, overrides)
+        for title, network in networks().items():
             inputs = random_samples(network.input, INPUTS, DENSITY)
             image = compile_network(network, LARGE, keep_maps=False, keep_states=False, samples=inputs[:1])
             driver.load(image)

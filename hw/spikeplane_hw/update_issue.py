@@ -77,7 +77,7 @@ class UpdateIssue(wiring.Component):
     pick : ``Out``
         Chunk of the snapshot to be read in the next cycle: one cycle ahead of ``chunk`` then.
     rotate : ``Out(1)``
-        Move the snapshot on by a lane: as often as it has lanes for each step of a replay.
+        Move the snapshot on by a lane: as often as it has lanes for each step of a replay, never for a stream.
     chunk : ``Out(chunk_layout(config))``
         What is issued in this cycle.
     idle : ``Out(1)``
@@ -161,7 +161,9 @@ class UpdateIssue(wiring.Component):
         with m.If(self.free):
             m.d.sync += freed.eq(1)
         turning = Signal()
-        m.d.comb += self.rotate.eq(issuing | (turning & (steps != 1)))
+        # A stream reads nothing of the snapshot, and may still be issued when the next one is there.
+        reading = issuing & ~current.stream if config.term_count > 1 else issuing
+        m.d.comb += self.rotate.eq(reading | (turning & (steps != 1)))
         with m.If(begin):
             m.d.sync += [cooldown.eq(self.loop - 1), turning.eq(1)]
         with m.Elif(cooldown != 0):

@@ -6,14 +6,23 @@ import pytest
 import ragged_networks
 import random_graphs
 import residual_networks
+import transformer_networks
 from configs import WIDE_LOGIC
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.limits import Limit, needs
+from spikeplane.compiler.placement import CompileError, place
+from spikeplane.network.endings import Fire
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
 from spikeplane.network.model import run
 from spikeplane.network.schedule import Schedule
+from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
 from spikeplane_hw.config import SMALLEST
 from spikeplane_hw.memory_map import EXACT_COUNTERS
+from spikeplane_hw.neuron import SHIFTS, Neuron, Reset
 
 
 def check(network, config, schedule, samples):
@@ -105,3 +114,44 @@ def test_ways_to_save_logic_mix(bit):
     schedule = list(Schedule)[bit % 2]
     network = ragged_networks.network(10)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+def test_attention(schedule):
+    network = transformer_networks.attention(1, width=16, heads=2, height=2, columns=4, steps=2)
+    check(network, ragged_networks.CORES[1], schedule, ragged_networks.samples(network, 1))
+
+
+def test_a_transformer():
+    """Heads, streams and their means."""
+    network = transformer_networks.transformer(1, width=8, heads=1, side=2, steps=2, blocks=1)
+    check(network, ragged_networks.CORES[0], Schedule.REGISTERS, ragged_networks.samples(network, 1))
+
+
+def test_wide_accumulators_hold_large_sums():
+    """Sums of codes of 20 bits are exact, and refused where an accumulator has 16."""
+    width, channels, side = 20, 2, 4
+    config = replace(ragged_networks.CORES[1], accumulator_width=width)
+    random = np.random.default_rng(width)
+    # Two's complement around 0: codes are about 128, while what is left of their sums fits a state.
+    weight = random.permuted(np.resize([-1, 0, 1, 0], (6, channels * side * side)), axis=1)
+    window = Window(
+        source=INPUT, weight=weight.reshape(6, channels, side, side), weight_bits=8, weight_kind=WeightKind.TWOS,
+        multiplier=np.full(6, 1), offset=random.integers(-500, 500, 6), shift=SHIFTS[0],
+    )
+    network = IntegerNetwork(
+        input=InputFormat(channels=channels, height=side, width=side, steps=2, bits=8, direct=True),
+        nodes=[
+            Layer(name="first", terms=(window,), ending=Fire(neuron=Neuron(state_bits=16, reset=Reset.NONE))),
+            ragged_networks.layer(random, "out", 3, 6, (1, 1), source="first"),
+        ],
+        logit_offset=np.zeros(3, np.int64),
+    )
+    need = max(need.need for need in needs(place(network, config)) if need.kind is Limit.SUM)
+    assert 1 << (width - 1) <= need < 1 << width
+    with pytest.raises(CompileError, match=f"layer 'first': largest sum of channel .: {need} needed, limit 65535.*; to "
+                                           f"make it fit: at most . inputs of a sum"):
+        place(network, replace(config, accumulator_width=16))
+    image = np.full((1, *network.input.shape), 255, np.uint8)
+    image[0, 0, 0] = random.integers(0, 256, side)
+    check(network, config, Schedule.REGISTERS, image)

@@ -141,3 +141,33 @@ def test_host_reads_back(name):
             ctx.set(host.read, 0)
 
     simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if CONFIGS[name].term_count > 1])
+def test_rows_of_an_operand_change_their_lanes_alone(name):
+    config = CONFIGS[name]
+    dut = Lanes(config)
+    generator = random.Random(name)
+    slots = 4
+
+    async def testbench(ctx):
+        host, operand = dut.weights, dut.operand
+        words = [0] * (config.banks * slots)
+        for _ in range(40):  # a write a cycle
+            slot, bank = generator.randrange(slots), generator.randrange(config.banks)
+            block, row = generator.randrange(config.lanes // config.banks), generator.getrandbits(config.banks)
+            for field, value in {"slot": slot, "bank": bank, "block": block, "row": row, "enable": 1}.items():
+                ctx.set(getattr(operand, field), value)
+            await ctx.tick()
+            lanes, address = block * config.banks, slot * config.banks + bank
+            mask = (1 << config.banks) - 1 << lanes
+            words[address] = words[address] & ~mask | row << lanes
+        ctx.set(operand.enable, 0)
+        for address, word in enumerate(words):
+            ctx.set(host.address, address)
+            ctx.set(host.read, 1)
+            await ctx.tick().repeat(HOST_READ_LATENCY)
+            assert ctx.get(host.read_data) == word
+            ctx.set(host.read, 0)
+
+    simulate(dut, testbench)

@@ -58,8 +58,7 @@ extern "C" {
 // Returns a board just powered up; `waves` is the file to trace to, or null.
 Board* board_open(const char* waves) {
     auto* board = new Board;
-    board->top->rst = 0;
-    board->top->rx_valid = 0;
+    board->top->rx_valid = 0;  // as all inputs; a reset, if there is one, stays so
     board->top->tx_ready = 1;
 #if VM_TRACE
     if (waves) {

@@ -7,8 +7,8 @@ from spikeplane_hw.config import CoreConfig
 
 from .checks import NetworkError, verify_fields
 from .counting import add_reads
-from .endings import Ending, Logits
-from .lowered import CoreLayer, TermKind
+from .endings import Ending
+from .lowered import CoreLayer
 from .maps import MapFormat, Maps
 from .node import Memory, Node, NodePlan, Outcome
 from .schedule import Schedule
@@ -72,8 +72,6 @@ class Layer(Node):
 
     def lower(self, maps: Maps) -> CoreLayer:
         terms = tuple(term.lower(self._term(index), maps, self.ending.scale) for index, term in enumerate(self.terms))
-        if any(term.kind is TermKind.STREAM for term in terms) and isinstance(self.ending, Logits):
-            raise self.unsupported("its logits are a stream's; the core adds sums of spikes to the logits")
         return replace(self.ending.lower(self.where, CoreLayer(terms=terms), self._shape(maps)), name=self.name)
 
     @property

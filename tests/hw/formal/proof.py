@@ -4,21 +4,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from amaranth import Elaboratable, Value
 from amaranth.back import rtlil
 
-__all__ = ["Refuted", "prove"]
+__all__ = ["Contract", "Refuted", "prove", "refute"]
 
 SCRIPT = """\
 [options]
-mode {mode}
-{depth}aigsmt z3
+mode prove
+vcd {vcd}
+aigsmt z3
 [engines]
-{engine}
+abc pdr
 [script]
 read_rtlil top.il
 prep -top top
@@ -28,22 +29,27 @@ top.il
 FAILED = re.compile(r"failed assertion .* at (\S+):(\d+)")
 
 
+class Contract(Elaboratable):
+    """A design with assertions, and assumptions of what drives it."""
+
+    def ports(self) -> list:
+        """Return the signals that may be anything in every cycle."""
+        raise NotImplementedError
+
+
 class Refuted(AssertionError):
     """An assertion can be violated; the message is its source line, and the tool's words with the trace's file."""
 
 
-def prove(contract: Elaboratable, inputs: Iterable, folder: Path, *, bound: int | None = None) -> None:
-    """Prove the assertions of ``contract`` whatever ``inputs`` are, from reset on and at every reset.
+def prove(contract: Contract, folder: Path, *, trace: bool = True) -> None:
+    """Prove the assertions of ``contract``, from power-up on and through resets at any time.
 
-    With ``bound`` only that many cycles are looked at. The proof is property-directed reachability, which finds
-    the invariants it needs. What is neither an input nor driven is constant. ``folder`` gets the traces.
+    The proof is property-directed reachability: of any depth, and it finds the invariants it needs. Otherwise Refuted
+    is raised, with ``trace`` after a VCD file was written to ``folder``, which may take longer than the search.
     """
-    ports = [Value.cast(each) for each in inputs]
+    ports = [Value.cast(each) for each in contract.ports()]
     (folder / "top.il").write_text(rtlil.convert(contract, ports=ports, platform="formal", name="top"))
-    (folder / "proof.sby").write_text(SCRIPT.format(
-        mode="prove" if bound is None else "bmc", depth="" if bound is None else f"depth {bound}\n",
-        engine="abc pdr" if bound is None else "abc bmc3",
-    ))
+    (folder / "proof.sby").write_text(SCRIPT.format(vcd="on" if trace else "off"))
     tools = Path(sys.executable).parent
     package = find_spec("pyosys")
     assert package is not None and package.origin is not None, "proofs need the package pyosys"
@@ -63,3 +69,9 @@ def prove(contract: Elaboratable, inputs: Iterable, folder: Path, *, bound: int 
         found = FAILED.search(result.stdout)
         line = Path(found[1]).read_text().splitlines()[int(found[2]) - 1].strip() if found else "no trace"
         raise Refuted(f"{line}\n{result.stdout[-2000:]}")
+
+
+def refute(contract: Contract, folder: Path) -> None:
+    """Make sure that ``contract`` can be violated: it holds a fault."""
+    with pytest.raises(Refuted):
+        prove(contract, folder, trace=False)

@@ -1,19 +1,16 @@
 """The smallest cores that have all that is to be proved: a proof looks at every state they can reach."""
 
-from dataclasses import fields, replace
-
 from spikeplane_hw.config import SMALLEST, CoreConfig
 
-FRUGAL = CoreConfig(
-    name="frugal", lanes=2, banks=2, updates=1, word_slots=2, accumulator_width=4, weight_depth=8, spike_depth=8,
-    parameter_depth=4, state_depth=8, table_count=1, layer_count=2, pass_count=4, logit_count=4, tap_count=1,
-    row_flag_count=8, pixel_width=2, side_width=2, step_width=2, queue_depth=8,
-    **(SMALLEST | {"segment_queue_depth": 2}),
-)
-FAST = {field.name: field.default for field in fields(CoreConfig) if field.name in SMALLEST}
-SEVERAL = replace(
-    FRUGAL, name="several", lanes=4, updates=2, term_count=2, tap_count=2, most_packed=2,
-    **(FAST | {"row_queue_depth": 2, "segment_queue_depth": 2}),
+SIZES = {
+    "banks": 2, "word_slots": 2, "accumulator_width": 4, "weight_depth": 8, "spike_depth": 8, "parameter_depth": 4,
+    "state_depth": 8, "table_count": 1, "layer_count": 2, "pass_count": 4, "logit_count": 4, "row_flag_count": 8,
+    "pixel_width": 2, "side_width": 2, "step_width": 2, "queue_depth": 8,
+}
+FRUGAL = CoreConfig(name="frugal", lanes=2, updates=1, tap_count=1, **SIZES, **{**SMALLEST, "segment_queue_depth": 2})
+"""All that saves logic, one term a layer."""
+SEVERAL = CoreConfig(
+    name="several", lanes=4, updates=2, term_count=2, tap_count=2, row_queue_depth=2, segment_queue_depth=2, **SIZES,
 )
 """Registers that keep wires short, several terms a layer, taps."""
 CORES = (FRUGAL, SEVERAL)

@@ -13,6 +13,7 @@ from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
+from spikeplane.network.pool import Pooling
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
 from spikeplane_hw.memory_map import Counter
@@ -60,6 +61,22 @@ def memory_free() -> IntegerNetwork:
     ])
 
 
+def image_and_spikes() -> IntegerNetwork:
+    """Return a network of which a layer sums up spikes and the image, and pools on the way out."""
+    random = np.random.default_rng(2)
+    pooling = Pooling(kernel=(2, 2), stride=2)
+    twos = {"bits": 8, "kind": WeightKind.TWOS}
+    first = layer(random, "first", 8, 1, (3, 3), neuron=NEURON, padding=1, **twos)
+    second = layer(random, "second", 20, 8, (3, 3), source="first", neuron=NEURON, padding=1)
+    beside = layer(random, "second", 20, 1, (1, 1), neuron=NEURON, **twos)
+    both = replace(second, terms=(*second.terms, *beside.terms), ending=replace(second.ending, pooling=pooling))
+    return IntegerNetwork(
+        input=InputFormat(channels=1, height=9, width=9, steps=3, bits=8, direct=True),
+        nodes=[first, both, layer(random, "out", 10, 20, (4, 4), source="second")],
+        logit_offset=np.zeros(10, np.int64),
+    )
+
+
 def residual() -> IntegerNetwork:
     return residual_networks.network(18)
 
@@ -71,7 +88,7 @@ def driver():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize("make", [events, image, memory_free, residual], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [events, image, image_and_spikes, memory_free, residual], ids=lambda m: m.__name__)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()

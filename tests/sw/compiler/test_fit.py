@@ -17,13 +17,13 @@ from spikeplane.network.checks import NetworkError
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
-from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
+from spikeplane_hw.config import CONFIGS, SMALL, TINY
 from spikeplane_hw.memory_map import Space, memory_map
 
 ZOO = Path(__file__).parents[3] / "zoo"
 FITTING = {
-    "digits": {"tiny", "small", "large"}, "mnist": {"small", "large"},
-    "mnist_tiny": {"tiny", "small", "large"}, "ncars": {"small", "large"}, "nmnist": {"small", "large"},
+    "digits": set(CONFIGS), "mnist_tiny": set(CONFIGS),
+    **{name: {"compact", "small", "large"} for name in ("mnist", "ncars", "nmnist")},
 }
 
 
@@ -111,7 +111,7 @@ def test_words_and_cycles_are_those_of_the_footprint(seed):
 def test_times_are_those_of_the_boards_that_carry_the_configuration():
     net = deep()
     boards = set()
-    for config in (SMALL, LARGE, TINY):
+    for config in CONFIGS.values():
         found = fit(net, config, inputs=samples(net, 1))
         assert found.board_times
         for time in found.board_times:

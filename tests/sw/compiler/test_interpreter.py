@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import random_graphs
 import residual_networks
+import transformer_networks
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
@@ -75,3 +76,22 @@ def test_words_of_graphs(seed, schedule):
 @pytest.mark.parametrize("config", CORES, ids=lambda c: c.name)
 def test_words_of_pools_and_of_images_beside_spikes(config, has, schedule):
     check(random_graphs.fitting(0, config, schedule, has), config, schedule)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize(("config", "heads", "width", "height", "columns"), [
+    (CORES[0], 1, 3, 3, 3),   # ragged, pixels and channels in several channel groups
+    (CORES[1], 2, 16, 2, 4),
+    (CORES[1], 1, 7, 3, 5),
+    (CORES[2], 4, 32, 4, 4),
+    (CORES[3], 1, 5, 2, 3),
+], ids=str)
+def test_words_of_attention(config, heads, width, height, columns, schedule):
+    net = transformer_networks.attention(2, width=width, heads=heads, height=height, columns=columns, steps=3)
+    check(net, config, schedule, 1)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+def test_words_of_a_transformer(schedule):
+    """Attention of heads, streams and their means."""
+    check(transformer_networks.transformer(3, width=16, heads=2, side=4, steps=2, blocks=1), CORES[2], schedule, 1)

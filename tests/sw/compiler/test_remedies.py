@@ -12,12 +12,13 @@ from spikeplane.compiler.placement import CompileError, place
 from spikeplane.compiler.remedies import REMEDIES, fits, remedy, ways
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
+from spikeplane.network.pool import OrPool, Pooling
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
 from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
 from spikeplane_hw.neuron import Levels, Neuron, Reset
 
-FEW_PASSES = replace(SMALL, pass_count=64)
+FEW_PASSES = replace(SMALL, pass_count=64, image_planes=1)
 WIDE = replace(SMALL, lanes=32, most_packed=4, state_depth=512)
 
 
@@ -96,9 +97,17 @@ def memory_free() -> IntegerNetwork:
     return deep(neuron=Neuron(state_bits=0, reset=Reset.NONE), taps=(0, 1, 2))
 
 
+def pooled(pooling: Pooling, *, of_its_own: bool = False) -> IntegerNetwork:
+    """Return a network with a pool on the way out of its first layer, or behind it."""
+    first = conv("a", 4, 2, 1)
+    pool = [OrPool(name="pool", source="a", pooling=pooling)]
+    nodes = [first, *pool] if of_its_own else [changed(first, pooling=pooling)]
+    return network(events(height=9, width=9, channels=2, steps=3), *nodes, classifier(channels=4))
+
+
 STORED = {"schedule": Schedule.STORED}
-ANY = "another configuration (it fits tiny, small, large)"
-BIGGER = "another configuration (it fits small, large)"
+ANY = "another configuration (it fits tiny, compact, small, large)"
+BIGGER = "another configuration (it fits compact, small, large)"
 CASES = {
     Limit.LAYERS: (
         deep, replace(WIDE, layer_count=5), {},
@@ -106,13 +115,14 @@ CASES = {
         f"convolutions in place of 1 OR-pool or {ANY}"),
     Limit.PROGRAM: (
         many_terms, replace(SMALL, layer_count=2), {},
-        "words of the program, layers and their terms: 90 needed, limit 62; to make it fit: fewer layers with several "
+        "words of the program, layers and their terms: 101 needed, limit 72; to make it fit: fewer layers with several "
         f"terms or {BIGGER}"),
     Limit.TERMS: (
         residual, TINY, {},
-        "layer 'stream': terms (a shortcut, stream or second head counts two): 2 needed, limit 1 (state chunks "
-        "exceeded too); to make it fit: at most 1 term in layer 'stream', a configuration that sums several terms "
-        "(small, large) or another configuration (it fits small with --schedule stored)"),
+        "layer 'stream': terms (a shortcut, stream, product, second head or groups count two): 2 needed, limit 1 "
+        "(state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a configuration that sums "
+        "several terms (small, large) or another configuration (it fits small with --schedule stored, large with "
+        "--schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
         "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller "
@@ -140,7 +150,8 @@ CASES = {
     Limit.RUN_STEPS: (
         lambda: network(events(steps=300), classifier()), SMALL, {},
         "input: time steps of a layer at once: 300 needed, limit 255; to make it fit: at most 255 time "
-        "steps, --schedule stored or another configuration (it fits large with --schedule stored)"),
+        "steps, --schedule stored or another configuration (it fits compact with --schedule stored, large with "
+        "--schedule stored)"),
     Limit.EVENT: (
         lambda: network(events(width=600), classifier()), SMALL, {},
         "input: values of an event's x: 600 needed, limit 512; to make it fit: at most 512 pixels a side"),
@@ -157,6 +168,15 @@ CASES = {
         many_passes, FEW_PASSES, {},
         "layer 'conv2': passes, all layers to here: 65 needed, limit 64 (largest sum, largest reference "
         "sum exceeded too); to make it fit: a 7-bit input or 4-bit weights in layer 'conv1'"),
+    Limit.STRIDE: (
+        lambda: pooled(Pooling(kernel=(2, 2), stride=5), of_its_own=True), TINY, {},
+        "layer 'pool': stride: 5 needed, limit 3; to make it fit: a stride of at most 3 in layer 'pool' or another "
+        "configuration (it fits compact, small, large)"),
+    Limit.POOL: (
+        lambda: pooled(Pooling(kernel=(2, 2), stride=2)), replace(SMALL, pool_depth=80), {},
+        "layer 'a': chunks of a row of its pool on the way out, all steps of it: 120 needed, limit 80; to make it fit: "
+        "at most 2 time steps, a pool of its own (OrPool) behind layer 'a', --schedule stored or "
+        "another configuration (it fits small, large)"),
     Limit.TAPS: (
         memory_free, TINY, {},
         "layer 'a': taps: 3 needed, limit 1; to make it fit: leaky neurons (dynamics = \"leaky\") or "
@@ -176,8 +196,9 @@ CASES = {
     Limit.STATES: (
         deep, replace(SMALL, state_depth=2048), {"keep_states": True},
         "layer 'b': state chunks, all layers to here: 2312 needed, limit 2048; to make it fit: fewer "
-        "channels, pixels or potential bits (layer 'a' takes 1152 chunks), no --keep-states or "
-        "--schedule stored"),
+        "channels, pixels or potential bits (layer 'a' takes 1152 chunks), no --keep-states, "
+        "--schedule stored or another configuration (it fits compact with --schedule stored, large with --schedule "
+        "stored)"),
     Limit.SUM: (
         heavy, replace(SMALL, accumulator_width=12), {},
         "layer 'a': largest sum of channel 4: 4590 needed, limit 4095; to make it fit: at most 16 inputs "
@@ -236,7 +257,7 @@ def test_what_passes_need_is_enough_and_no_more():
     assert Limit.PASSES in exceeded(net, FEW_PASSES)
     assert Limit.PASSES not in exceeded(with_input(net, bits=7), FEW_PASSES)
     assert not exceeded(with_bits(net, 0, 4), FEW_PASSES)
-    tight = replace(SMALL, pass_count=1)
+    tight = replace(FEW_PASSES, pass_count=1)
     placement = place(net, tight, check=False)
     (need, *_) = [need for need in needs(placement) if need.kind is Limit.PASSES and need.exceeded]
     assert remedy(placement, need).startswith(
@@ -258,7 +279,7 @@ def test_what_sums_need_is_enough_and_no_more():
     (need,) = [need for need in needs(placement) if need.kind is Limit.REFERENCE and need.exceeded]
     assert remedy(placement, need) == (
         "at most 4 inputs of a sum (now 9), 4-bit weights in layer 'conv1', a 3-bit input or "
-        "another configuration (it fits small, large)")
+        "another configuration (it fits compact, small, large)")
     assert Limit.REFERENCE not in exceeded(with_input(image, bits=3), core)
     placement = place(with_input(image, bits=8), core, check=False)
     need = next(need for need in needs(placement) if need.kind is Limit.SUM and need.exceeded)

@@ -85,7 +85,7 @@ def test_builds_of_the_same_share(tmp_path, monkeypatch):
         library.write_text(text)
 
     monkeypatch.setattr(verilate, "compile_library", compile_slowly)
-    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder: text)
+    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder, script: text)
     found = []
     threads = [threading.Thread(target=lambda: found.append(build_library(NARROW, tmp_path))) for _ in range(3)]
     for thread in threads:

@@ -73,7 +73,7 @@ def bench(tmp_path, monkeypatch, package, later):
     bench.directory.mkdir()
     monkeypatch.setattr(verilate, "_to_rtlil", bench.to_rtlil)
     monkeypatch.setattr(verilate, "compile_library", bench.compile)
-    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder: text)
+    monkeypatch.setattr(verilate, "_to_verilog", lambda text, folder, script: text)
     return bench
 
 
