@@ -140,7 +140,7 @@ def test_info_says_whether_it_fits(wide):
     shown = runner.invoke(cli.app, ["info", "mnist", "--config", "all"])
     assert shown.exit_code == 0
     for text in ("tiny is too small", "43 of 32 (134%) !", "a 2-bit input or 4-bit weights in layer 'conv1'",
-                 "it fits small, large"):
+                 "it fits compact, small, large"):
         assert text in shown.output
     shown = runner.invoke(cli.app, ["info", "mnist", "--config", "tiny", "--set", "data.bits=2"]).output
     assert "27 of 32 (84%)" in shown and "passes, all layers" not in shown
@@ -184,8 +184,8 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["info", "recipes", "--config", "all"], "recipe 'recipes': expected a .toml file or one of"),
-        (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
-        (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, small, large"),
+        (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, compact, small, large"),
+        (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, compact, small, large"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),
         (["info", "absent"], "recipe 'absent': expected a .toml file or one of"),

@@ -98,7 +98,7 @@ def memory_needs(placement: "Placement") -> list[Need]:
     found = [
         Need(kind=Limit.LAYERS, what="layers", need=len(placement.layers), limit=config.layer_count),
         Need(kind=Limit.PROGRAM, what="words of the program, layers and their terms",
-             need=sum(placed.program_words(config) for placed in placement.layers),
+             need=placement.program_words,
              limit=program_depth(config)),
         Need(kind=Limit.TABLES, what="quantizer tables", need=len(placement.tables), limit=config.table_count),
         *_map_needs("input", "", placement.input_map, config),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
 
@@ -49,6 +50,12 @@ class Placement:
             placed.stored and placed.stream is None for placed in self.layers
         )
 
+    @property
+    def program_words(self) -> int:
+        """Words of the program: the jobs of all layers, and the END."""
+        end = descriptor_words(job_layout(self.config, Job.END))
+        return end + sum(placed.program_words(self.config) for placed in self.layers)
+
     def verify(self) -> None:
         """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
         exceeded = [need for need in needs(self) if need.exceeded]
@@ -65,7 +72,7 @@ class Placement:
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
         return {
-            Space.PROGRAM: sum(placed.program_words(config) for placed in self.layers),
+            Space.PROGRAM: self.program_words,
             Space.PASSES: last.pass_end,
             Space.WEIGHTS: max(placed.operand_end for placed in self.layers) * config.banks,
             Space.PARAMETERS: chunks * config.updates,

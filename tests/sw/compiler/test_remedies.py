@@ -115,7 +115,7 @@ CASES = {
         f"convolutions in place of 1 OR-pool or {ANY}"),
     Limit.PROGRAM: (
         many_terms, replace(SMALL, layer_count=2), {},
-        "words of the program, layers and their terms: 101 needed, limit 72; to make it fit: fewer layers with several "
+        "words of the program, layers and their terms: 102 needed, limit 72; to make it fit: fewer layers with several "
         f"terms or {BIGGER}"),
     Limit.TERMS: (
         residual, TINY, {},

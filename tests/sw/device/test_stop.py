@@ -10,6 +10,7 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.device import simulated
 from spikeplane.device.driver import DeviceError, Driver
 from spikeplane.device.simulated import SimulatedTransport
+from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Control, Register, Space, memory_map
 from stopping import stop_programs
 
@@ -35,9 +36,14 @@ def image():
 
 
 def begin_endless_run(driver):
-    """Start a program of zeros, which walks for billions of cycles."""
+    """Start a layer whose descriptors are zeros, which walks for billions of cycles."""
     program = memory_map(CONFIG)[Space.PROGRAM]
-    driver.write(Space.PROGRAM, 0, np.zeros((program.depth, program.word_bytes), np.uint8))
+    words = np.zeros((program.depth, program.word_bytes), np.uint8)
+    at = 0
+    for job in (Job.LAYER, Job.TERM, Job.WALK):
+        words[at, 0] = job.value
+        at += descriptor_words(job_layout(CONFIG, job))
+    driver.write(Space.PROGRAM, 0, words)
     driver.write_register(Register.CONTROL, Control.RUN.value)
     driver.transport.advance(1000)
     assert driver.read_registers(Register.STATUS)[0] & 1
