@@ -124,7 +124,7 @@ class NeuronUnit(wiring.Component):
 
         Return x, x + ``below_limit`` and whether x saturated, all in cycle 7.
         """
-        # No register here is reset: what is valid is told beside the units.
+        # Hardly a register here is reset: what is valid is told beside the units.
         sum_1 = Signal.like(self.sum_0, reset_less=True)
         signed_sum_2 = Signal.like(self.signed_sum_2, reset_less=True)
         plus = Mux(self.doubled_1, sum_1 << 1, sum_1)
@@ -144,7 +144,11 @@ class NeuronUnit(wiring.Component):
 
         product_3 = Signal(signed(self.sum_width + MULTIPLIER_WIDTH), reset_less=True)
         offset_3 = Signal(signed(OFFSET_WIDTH), reset_less=True)
-        exact_4 = Signal(signed(max(len(product_3), OFFSET_WIDTH) + 1), reset_less=True)
+        # With a reset, where it follows the multiplier at once: Yosys would put multiplier, sum and register into
+        # one SB_MAC16 of an iCE40, which has 32 bits, and lose the sign.
+        exact_4 = Signal(
+            signed(max(len(product_3), OFFSET_WIDTH) + 1), reset_less=self.config.parameter_registers
+        )
         exact = product_3 + offset_3
         if not self.config.parameter_registers:
             # The parameters come two cycles later instead.
