@@ -165,7 +165,7 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     done = runner.invoke(cli.app, ["train", str(path), "--out", str(tmp_path / "out"), "--no-report"])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
-    assert lines[:4] == opening_lines(load_recipe(str(path)))
+    assert lines[:5] == opening_lines(load_recipe(str(path)))
     assert lines[0].startswith("does it fit? cycles are predicted") and lines[1].startswith("tiny: fits")
     assert (tmp_path / "out" / "checkpoint.safetensors").is_file()
 
