@@ -174,7 +174,7 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
 
     monkeypatch.setattr("spikeplane.training.run.train.train", stopped)
     # It is said ahead of the training, and of a network that no core runs as well.
-    for option, lines in (([], 4), (["--float32"], 1)):
+    for option, lines in (([], 1 + len(CONFIGS)), (["--float32"], 1)):
         done = runner.invoke(cli.app, ["train", str(path), "--out", str(tmp_path / "b"), "--no-report", *option])
         assert isinstance(done.exception, ValueError)
         assert done.output.startswith("does it fit?") and len(done.output.splitlines()) == lines

@@ -40,8 +40,10 @@ def test_tables_of_a_recipe():
     text = shown(chosen, ALL)
     assert "mnist: 4-bit image, replayed, 1 x 28 x 28, 2 steps" in text
     assert row(text, "fits") == ["NO", "yes", "yes", "yes"]
-    assert row(text, "options of compile") == ["--reuse-maps", "no options", "no options"]
-    assert row(text, "words of PASSES") == ["43 of 32 (134%) !", "43 of 256 (17%)", "43 of 256 (17%)"]
+    assert row(text, "options of compile") == ["--reuse-maps", *["no options"] * 3]
+    assert row(text, "words of PASSES") == [
+        # Where bits of a pixel lie beside each other there are fewer.
+        "43 of 32 (134%) !", "43 of 256 (17%)", "22 of 256 (9%)", "22 of 256 (9%)"]
     assert row(text, "layers of a program") == ["5 of 8 (62%)", "5 of 29 (17%)", "5 of 64 (8%)", "5 of 64 (8%)"]
     inputs = random_samples(chosen.network.input, 1, 0.5)
     found = fit_all(chosen.network, inputs)
