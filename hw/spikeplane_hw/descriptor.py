@@ -143,7 +143,7 @@ def term_layout(config: CoreConfig) -> data.StructLayout:
         # A stream: there is no window; addresses and sizes are states, in channel groups. Never the last
         # term of a layer, with which potentials are read.
         "stream": several,
-        "mean": several,             # of two streams: their sum and one more, which its parameters halve
+        "mean": several,             # of two streams: M and B scale their sum and one more
         "second": group_widths(config)["state"] * several,  # states from the one to the other
         # Group g reads the slots of a pixel from g * input_group on: heads, and shortcuts, which read no more
         # than the pixel's input_slots, all with the same weights; so do pools, in rows and, by passes, columns.

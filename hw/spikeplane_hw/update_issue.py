@@ -134,10 +134,6 @@ class UpdateIssue(wiring.Component):
         dependent = Signal()
         m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
 
-        few_left = left <= self.free_chunks
-        if config.term_count > 1:  # a chunk of a mean takes two cycles
-            few_left = Mux(current.mean, left <= self.free_chunks // 2, few_left)
-
         finishing = Signal()
         again = Signal()
         startable = Signal()
@@ -155,7 +151,7 @@ class UpdateIssue(wiring.Component):
             ),
             begin.eq(repeat | load),
             self.segment.ready.eq(load),
-            self.free.eq(issuing & (steps == 1) & ~freed & few_left),
+            self.free.eq(issuing & (steps == 1) & ~freed & (left <= self.free_chunks)),
             self.idle.eq(~self.segment.valid & ~issuing & ~pending),
         ]
         m.d.sync += [

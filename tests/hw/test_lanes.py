@@ -117,6 +117,16 @@ def test_sums(name, longest_pause):
     simulate(dut, testbench)
 
 
+async def check_read_back(ctx, host, words):
+    """Read all ``words`` through the host's port."""
+    for address, word in enumerate(words):
+        ctx.set(host.address, address)
+        ctx.set(host.read, 1)
+        await ctx.tick().repeat(HOST_READ_LATENCY)
+        assert ctx.get(host.read_data) == word
+        ctx.set(host.read, 0)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_host_reads_back(name):
     config = CONFIGS[name]
@@ -133,12 +143,7 @@ def test_host_reads_back(name):
             await ctx.tick()
             ctx.set(host.write, 0)  # the word holds for another cycle
             await ctx.tick()
-        for address, word in enumerate(words):
-            ctx.set(host.address, address)
-            ctx.set(host.read, 1)
-            await ctx.tick().repeat(HOST_READ_LATENCY)
-            assert ctx.get(host.read_data) == word
-            ctx.set(host.read, 0)
+        await check_read_back(ctx, host, words)
 
     simulate(dut, testbench)
 
@@ -163,11 +168,6 @@ def test_rows_of_an_operand_change_their_lanes_alone(name):
             mask = (1 << config.banks) - 1 << lanes
             words[address] = words[address] & ~mask | row << lanes
         ctx.set(operand.enable, 0)
-        for address, word in enumerate(words):
-            ctx.set(host.address, address)
-            ctx.set(host.read, 1)
-            await ctx.tick().repeat(HOST_READ_LATENCY)
-            assert ctx.get(host.read_data) == word
-            ctx.set(host.read, 0)
+        await check_read_back(ctx, host, words)
 
     simulate(dut, testbench)

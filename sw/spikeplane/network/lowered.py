@@ -70,7 +70,7 @@ class CoreTerm:
     transposed: bool = False
     """Whether the channels of the operand are the output channels of a group, or its pixels."""
     second: str | None = None
-    """Of a stream another one, both and one more are summed up, which M halves: see docs/core.md."""
+    """Of a mean the other stream: their sum and one more is what M and B scale, see docs/core.md."""
     taps: tuple[int, ...] = (0,)
     """Exponents of what earlier steps count, see :class:`.window.Window`."""
     multiplier: np.ndarray | None = None

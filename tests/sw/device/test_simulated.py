@@ -1,5 +1,6 @@
 import importlib.metadata
 import os
+from dataclasses import replace
 
 import pytest
 from configs import NARROW
@@ -11,19 +12,21 @@ from spikeplane.device.verilate import BuildError, build_library, generate_veril
 from spikeplane_hw.frame import Command, Status
 from spikeplane_hw.memory_map import Register, Space
 
+QUICK = replace(NARROW, name="quick", checksum_bits=8)
+"""Whose host link takes a byte a cycle: its cycles are those of the bytes."""
 HELLO = Request(command=Command.HELLO, sequence=4)
 ANSWER = Reply(command=Command.HELLO, sequence=4, status=Status.OK)
 
 
 def test_a_board_runs_only_while_there_is_work():
-    with SimulatedTransport(NARROW, device=MockDevice(NARROW)) as transport:
+    with SimulatedTransport(QUICK, device=MockDevice(QUICK)) as transport:
         assert transport.read(1.0) == b""
         before = transport.cycles
         assert transport.read(1.0) == b""
         assert transport.cycles - before < 10
         transport.write(HELLO.encode())
         assert FrameReader().feed(transport.read(0)) == [ANSWER]
-        assert transport.cycles - before < 200
+        assert transport.cycles - before < 100
 
 
 def test_a_rest_ends_when_the_core_is_done():
@@ -45,14 +48,14 @@ def test_a_rest_ends_when_the_core_is_done():
 
 def test_boards_do_not_share_state_and_stalls_change_no_byte():
     with (
-        SimulatedTransport(NARROW, device=MockDevice(NARROW)) as first,
-        SimulatedTransport(NARROW, device=MockDevice(NARROW)) as second,
+        SimulatedTransport(QUICK, device=MockDevice(QUICK)) as first,
+        SimulatedTransport(QUICK, device=MockDevice(QUICK)) as second,
     ):
         second.stall(seed=3, share=0.5)
         for transport in (first, second):
             transport.write(HELLO.encode())
         assert first.read(0) == second.read(0)
-        assert second.cycles > first.cycles
+        assert second.cycles > 1.5 * first.cycles
 
 
 def test_a_closed_board_says_so():
