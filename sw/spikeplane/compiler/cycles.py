@@ -127,12 +127,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
             )
         last = group == placed.groups - 1
         lanes = placed.last_lanes if last else placed.group_lanes
-        updates = [
-            _update_cycles(placed, lanes, steps, config, last=term == terms - 1)
-            + STREAM_CYCLES * (each.term.kind is TermKind.STREAM)
-            + -(-lanes // config.updates) * (each.second is not None)
-            for term, each in enumerate(placed.terms)
-        ]
+        updates = [_update_cycles(placed, number, lanes, steps, config) for number in range(terms)]
         for index in range(segments):
             walked = np.maximum(np.maximum(walked, starts[-ahead]) + walk[index], fetches[-back])
             fetched = np.maximum(
@@ -157,15 +152,19 @@ def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
     return np.maximum(find, walk) if config.window_queue_depth else find + walk
 
 
-def _update_cycles(placed: PlacedLayer, lanes: int, steps: int, config: CoreConfig, *, last: bool) -> int:
+def _update_cycles(placed: PlacedLayer, number: int, lanes: int, steps: int, config: CoreConfig) -> int:
+    """Return the cycles from the start of a term's update, the ``number``-th one, to that of the following one."""
     loop = update_loop(config)
     if placed.layer.neuron is None:
         return max(lanes, loop)
-    chunks = -(-lanes // config.updates)
+    following = (number + 1) % len(placed.terms)
+    issued = -(-lanes // config.updates) * (1 + (placed.terms[number].second is not None))
     # A neuron that is updated again at once waits for its own state.
     dependent = placed.replay or not placed.stored or steps > 1
-    each = max(chunks, loop) if dependent else chunks
-    return each * (steps if placed.replay and last else 1)
+    each = max(issued, loop) if dependent else issued
+    if placed.terms[following].term.kind is TermKind.STREAM:
+        each = max(each, issued + STREAM_CYCLES + 1)  # it waits for the potentials of these chunks
+    return each * (steps if placed.replay and not following else 1)
 
 
 def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig) -> _Work:

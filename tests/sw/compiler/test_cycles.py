@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import residual_networks
+import transformer_networks
 from narrow_core import CONFIG
 from ragged_networks import chain, changed, layer, or_pool, samples
 from spikeplane.compiler.compile import compile_network
@@ -81,6 +82,11 @@ def residual() -> IntegerNetwork:
     return residual_networks.network(18)
 
 
+def transformer() -> IntegerNetwork:
+    """Return a network of products, streams and means."""
+    return transformer_networks.transformer(1, width=12, heads=1, side=3, steps=2, blocks=1)
+
+
 @pytest.fixture(scope="module")
 def driver():
     with SimulatedTransport(CONFIG) as transport, Driver(transport, CONFIG) as driver:
@@ -88,7 +94,9 @@ def driver():
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
-@pytest.mark.parametrize("make", [events, image, image_and_spikes, memory_free, residual], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "make", [events, image, image_and_spikes, memory_free, residual, transformer], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 def test_prediction_is_within_ten_percent_of_the_core(driver, schedule, make, density):
     net = make()
