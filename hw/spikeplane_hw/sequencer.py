@@ -20,7 +20,7 @@ from .descriptor import (
 
 __all__ = ["FETCH_CYCLES", "Sequencer"]
 
-FETCH_CYCLES = 2
+FETCH_CYCLES = 3
 """Cycles from a job's address to its first word: those before a layer count as its own."""
 
 
@@ -124,9 +124,13 @@ class Sequencer(wiring.Component):
         opened = Signal()  # a layer is under way
         m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
+        # What a job is decides a lot: a block RAM's output would be too late for all of it in one cycle.
+        word = Signal(PROGRAM_WIDTH)
+        m.d.sync += word.eq(self.program_data)
+
         def take(target):
-            """Shift a word of a descriptor in: the one that was addressed in the cycle before."""
-            return target.eq(Cat(target[PROGRAM_WIDTH:], self.program_data))
+            """Shift a word of a descriptor in: the one that was addressed two cycles before."""
+            return target.eq(Cat(target[PROGRAM_WIDTH:], word))
 
         with m.FSM():
             with m.State("IDLE"):
@@ -142,21 +146,27 @@ class Sequencer(wiring.Component):
 
             with m.State("NEXT"):
                 m.d.sync += self.program_address.eq(self.program_address + 1)
+                m.next = "FETCH"
+
+            with m.State("FETCH"):
+                m.d.sync += self.program_address.eq(self.program_address + 1)
                 m.next = "JOB"
 
             with m.State("JOB"):
                 first = Signal(Job)
-                m.d.comb += first.eq(self.program_data)
+                m.d.comb += first.eq(word)
                 m.d.sync += [job.eq(first), step.eq(0), row.eq(0)]
                 with m.Switch(first):
                     for each, target in shifted.items():
                         with m.Case(each):
                             m.d.sync += [
                                 take(target), left.eq(words[each] - 1),
-                                self.program_address.eq(self.program_address + 1),
+                                self.program_address.eq(self.program_address + (words[each] > 2)),
                             ]
                             m.next = "READ"
                     with m.Case(Job.WALK):
+                        # It is one word, and the one behind it has been read.
+                        m.d.sync += self.program_address.eq(self.program_address - 1)
                         m.next = "START"
                         with m.If(~d.logits & (~d.store if several else 1)):
                             m.next = "CLEAR"
@@ -168,7 +178,7 @@ class Sequencer(wiring.Component):
             with m.State("READ"):
                 m.d.sync += [
                     left.eq(left - 1),
-                    self.program_address.eq(self.program_address + (left != 1)),
+                    self.program_address.eq(self.program_address + (left > 2)),
                 ]
                 with m.If(job == Job.LAYER):
                     m.d.sync += take(shifted[Job.LAYER])

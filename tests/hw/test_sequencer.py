@@ -9,12 +9,12 @@ from geometry import random_layer, random_load
 from pytest import mark
 from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout, map_rows
 from spikeplane_hw.memory_map import Counter
-from spikeplane_hw.sequencer import Sequencer
+from spikeplane_hw.sequencer import FETCH_CYCLES, Sequencer
 from spikeplane_hw.statistics import COUNTER_CYCLES, Statistics
 from spikeplane_hw.testing import simulate
 
 COPY_CYCLES = 4
-END_CYCLES = 3
+END_CYCLES = FETCH_CYCLES + 1
 """Of the job that ends an outer step."""
 
 
@@ -135,7 +135,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         ctx.set(sequencer.drained, 0)
         # Of every job reading it; finding the maps, copying, clearing, starting, walking, waiting for the counter
         # at hand, storing.
-        words = {job: descriptor_words(job_layout(config, job)) + 1 for job in Job}
+        words = {job: descriptor_words(job_layout(config, job)) + FETCH_CYCLES - 1 for job in Job}
         least = (
             words[Job.LAYER] + loads[index] * (words[Job.LOAD] + 2 + placing + COPY_CYCLES)
             + len(terms) * (words[Job.TERM] + 2 + placing) + words[Job.WALK]

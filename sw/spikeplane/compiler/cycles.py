@@ -14,6 +14,7 @@ from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.operand import load_cycles
+from spikeplane_hw.sequencer import FETCH_CYCLES
 from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
 
 from ..network import model
@@ -37,9 +38,9 @@ back: the snapshot is free for the next segment that long before the last neuron
 first one."""
 DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
-SETUP = 5
+SETUP = 1 + 2 * FETCH_CYCLES
 """Cycles of a layer before its walk, besides those of its descriptors and flags."""
-JOB_SETUP = 3
+JOB_SETUP = 1 + FETCH_CYCLES
 """Cycles to place a term or a load, besides those of its descriptor."""
 QUEUE_STALL = 0.5
 """Stalls between fetch and banks, which a deeper queue evens out: this share of the lesser of
