@@ -25,7 +25,7 @@ HW, TESTS = "hw/spikeplane_hw", "tests/hw"
 UPDATE_TESTS = " ".join(f"{TESTS}/test_update.py::test_{case}" for case in (
     "matches_neuron[narrow-4]", "matches_neuron[wide-4]", "matches_neuron[chunks-2]", "matches_neuron[narrow-16]",
     "logits[narrow-0]", "logits[wide-12]", "no_cycle_is_lost[narrow]", "no_cycle_is_lost[wide]",
-    "streams[narrow-0]",
+    "streams[narrow-0]", "digits[narrow]",
 ))
 """The whole file takes minutes."""
 GATEWARE = [
@@ -109,6 +109,7 @@ GATEWARE = [
         ("soft, high - 1, high", "soft, high - 2, high"),
         ("saturated_8.eq(saturated_8 | over)", "saturated_8.eq(over)"),
         ("self.reset == Reset.HARD", "self.reset == Reset.NONE"),
+        ("x_7.bit_select(self.power, 1)", "x_7.bit_select(self.power ^ 1, 1)"),
     ),
     *mutants(
         "gateware", f"{HW}/spike_output.py", UPDATE_TESTS,
@@ -201,6 +202,7 @@ GATEWARE = [
         ("Mux(chunk[5].first_term, 0, read", "Mux(0, 0, read"),
         ("chunk[6].valid & ~chunk[6].last_term", "chunk[6].valid"),
         ("Mux(chunk[0].stream, stream_address, read_address)", "read_address"),
+        ("sum_3 << self.layer.power if", "sum_3 << (self.layer.power ^ 1) if"),
     ),
     *mutants(
         "gateware", f"{HW}/state_pack.py", UPDATE_TESTS,

@@ -74,6 +74,8 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "logits": 1,                 # add sums to the logits instead of updating neurons
         "more_logits": several,      # to those of a layer before it
         "store": several,            # a stream: potentials are what it is for, there are no spikes
+        "digit": several,            # spikes are a bit of the current: that of 2**power
+        "power": exact_log2(STATE_WIDTH) * several,  # of a digit; of logits that of two which sums are times
         "fire_above": signed(STATE_WIDTH),  # a neuron fires if u > fire_above
         "reset": Reset,
         "decode_scale": STATE_WIDTH - 1,

@@ -62,6 +62,8 @@ class NeuronUnit(wiring.Component):
         Of the layer; static. States that are ``packed`` are of no more bits than a table's code.
     below_limit : ``In(signed(17))``
         -1 - ``fire_above``: a neuron fires if its potential and this add up to at least 0.
+    digit, power : ``In(1)``, ``In``
+        Only where there are several terms: a neuron spikes where bit ``power`` of its current is 1 instead; static.
     can_fire : ``In(1)``
         Low if no potential is above ``fire_above``, since u saturates there.
     state_5 : ``In(signed(16))``
@@ -100,6 +102,8 @@ class NeuronUnit(wiring.Component):
             "total_6": Out(signed(PARTIAL_WIDTH)),
             "below_limit": In(signed(STATE_WIDTH + 1)),
             "can_fire": In(1),
+            "digit": In(1),
+            "power": In(range(STATE_WIDTH)),
             "reset": In(Reset),
             "decode_scale": In(STATE_WIDTH - 1),
             "quantized": In(1),
@@ -229,12 +233,15 @@ class NeuronUnit(wiring.Component):
         def sum_7(value):
             return (leaked_7 + Cat(leaked_7[0], value).as_signed()) >> 1
 
+        fires_7 = self.can_fire & (sum_7(margin_7) >= 0)
+        if self.config.term_count > 1:
+            fires_7 = Mux(self.digit, x_7.bit_select(self.power, 1), fires_7)
         exact_8 = Signal(signed(STATE_WIDTH + 1), reset_less=True)
         saturated_8 = Signal(reset_less=True)
         spike_8 = Signal(reset_less=True)
         m.d.sync += [
             exact_8.eq(sum_7(x_7)),
-            spike_8.eq(self.can_fire & (sum_7(margin_7) >= 0)),
+            spike_8.eq(fires_7),
             saturated_8.eq(saturated_7),
         ]
 

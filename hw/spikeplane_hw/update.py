@@ -108,7 +108,7 @@ class Update(wiring.Component):
         )
 
         # Settings of the layer, close to the units they set.
-        names = ("reset", "decode_scale", "quantized")
+        names = ["reset", "decode_scale", "quantized"]
         # Those of the term change from step to step.
         term = {
             "doubled_1": chunk[1 - config.wire_registers].doubled,
@@ -119,6 +119,7 @@ class Update(wiring.Component):
             by_host = self.states.read if config.updates > 1 else 0
             term["stream_1"] = chunk[1 - config.wire_registers].stream | by_host
         if config.term_count > 1:
+            names += ["digit", "power"]
             term["mean_0"] = (issue.chunk if config.wire_registers else chunk[0]).mean
         domain = config.wire_domain
         settings = []
@@ -316,7 +317,7 @@ class Update(wiring.Component):
         m.d.sync += [
             # All but one are hidden.
             sum_3.eq(reduce(or_, (neuron.signed_sum_2 for neuron in units))),
-            logit_4.eq(logit_3 + sum_3),
+            logit_4.eq(logit_3 + (sum_3 << self.layer.power if self.config.term_count > 1 else sum_3)),
         ]
         m.d[self.config.wire_domain] += [logit_3.eq(ram.ports.read_data), host.read_data.eq(logit_3)]
         if self.config.updates > 1:

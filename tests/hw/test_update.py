@@ -103,12 +103,12 @@ class Layer:
 
     def __init__(
         self, config, generator, neuron, parameters, *, logits=False, stored=False, replay=False, pack=0, terms=1,
-        streams=None, pool=(1, 1),
+        streams=None, pool=(1, 1), power=None,
     ):
         self.config, self.neuron, self.pack = config, neuron, pack
         self.steps = 1 if pack else generator.randint(1, 4)
         self.logits, self.stored, self.replay = logits, stored, replay
-        self.terms = terms
+        self.terms, self.power = terms, power
         self.streams = streams
         """Stored integers that a layer before it left, by state; terms read some of them."""
         self.table = config.table_count - 1
@@ -139,6 +139,7 @@ class Layer:
             "state_pack": self.pack, "steps": self.steps,
             "output_step": self.output_step, "output_rows": self.output_rows,
             **({"map_rows": self.output_rows} if self.config.pool_depth else {}),
+            **({"power": self.power, "digit": not self.logits} if self.power is not None else {}),
         }
 
     def window(self, pixel):
@@ -236,7 +237,7 @@ class Layer:
         window = {name: request.get(name, 1) for name in ("pool", "pool_first", "pool_last")}
         if self.logits:
             for request, sums, reference in group:
-                signed = (np.array(sums) << request["doubled"])[:lanes] - reference
+                signed = ((np.array(sums) << request["doubled"])[:lanes] - reference) << (self.power or 0)
                 for repeat in range(self.steps if self.replay else 1):
                     for lane, value in enumerate(signed):
                         logit = request["logit"] * self.config.lanes + lane
@@ -254,6 +255,8 @@ class Layer:
         x = saturate(exact)
         before = np.zeros(lanes, np.int64) if initial else self.states[request["state"]]
         spike, after, over_u = self.neuron.step(x, before[:lanes])
+        if self.power is not None:
+            spike = (x >> self.power & 1).astype(bool)
         self.states[request["state"]] = after
         self.spikes += int(spike.sum())
         self.saturations += int(((x != exact) | over_u).sum())
@@ -421,6 +424,22 @@ def test_streams(name, longest_pause):
         first.states.clear()
         first.writes, first.flags, first.spikes, first.saturations = [], [], 0, 0
         run(config, [first, reader], longest_pause)
+
+
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config.term_count > 1])
+def test_digits(name):
+    """Bits of currents are spikes, and sums count powers of two in logits."""
+    config = CONFIGS[name]
+    generator = random.Random(name)
+    parameters = random_parameters(config, generator)
+    keeps_nothing = Neuron(reset=Reset.NONE, state_bits=0)
+    layers = [
+        Layer(config, generator, keeps_nothing, parameters, power=power, replay=replay, terms=config.term_count)
+        for power in (0, 7, 15) for replay in (False, True)
+    ]
+    heads = [Layer(config, generator, Neuron(), parameters, logits=True, power=power) for power in (0, 5, 15)]
+    run(config, [*layers, *heads], 0)
+    assert sum(layer.spikes for layer in layers)
 
 
 @pytest.mark.parametrize("longest_pause", [0, 12])

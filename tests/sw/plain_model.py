@@ -117,13 +117,17 @@ class _Layer:
         values = [getattr(self, f"_{term.kind}")(term) for term in self.node.terms]
         total = sum(values[1:], values[0])
         if ending.kind == "logits":
-            self.logits = total.sum((0, 2, 3))
+            self.logits = total.sum((0, 2, 3)) * 2**ending.exponent
             return
         clipped = np.clip(total, LOW, HIGH)
         over = clipped != total
         if ending.kind == "store":
             self.output = clipped
             self.counts["SATURATIONS"] = int(over.sum())
+            return
+        if ending.kind == "digit":
+            self.output = clipped // 2**ending.digit % 2
+            self.counts |= {"SATURATIONS": int(over.sum()), "SPIKES": int(self.output.sum())}
             return
         self._fire(ending, clipped, over)
 

@@ -7,11 +7,12 @@ import numpy as np
 from ragged_networks import affine, neuron, pick, weights
 from residual_networks import TRIALS
 from spikeplane.compiler.placement import CompileError, place
+from spikeplane.network.digits import weighted_stream
 from spikeplane.network.endings import Ending, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
-from spikeplane.network.maps import MapFormat
+from spikeplane.network.maps import STREAM_BITS, MapFormat
 from spikeplane.network.node import Node
 from spikeplane.network.pool import OrPool, Pooling
 from spikeplane.network.product import Product
@@ -44,6 +45,7 @@ class _Builder:
         )
         self.nodes: list[Node] = []
         self.fraction_bits = int(random.integers(7, 12))
+        self.classes = int(random.integers(2, 6))
 
     @property
     def maps(self) -> dict[str, MapFormat]:
@@ -172,19 +174,27 @@ class _Builder:
             both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
                             Store(fraction_bits=fraction - 1))
             fraction -= 1
+        if self.random.random() < 0.3:
+            self.head_on_stream(both, fraction)
         if not self.on_core and self.random.random() < 0.3:
             return self.convolution(both, channels)
         return self.add([Stored(streams=(both,), exponent=12 - fraction)], self.fire())
 
+    def head_on_stream(self, stream: str, fraction: int) -> None:
+        """Add a head that weights some digits of a stream."""
+        lowest = int(self.random.integers(STREAM_BITS - 2, STREAM_BITS))
+        self.nodes += weighted_stream(
+            f"head on {stream}", stream, fraction_bits=fraction, lowest=lowest,
+            **weights(self.random, self.classes, self.maps[stream].channels, (1, 1), bits=1, kind=WeightKind.ODD),
+        )
+
     def heads(self, sources: list[str]) -> None:
-        classes = int(self.random.integers(2, 6))
         for source in sources:
             form = self.maps[source]
             kernel = pick(self.random, ((1, 1), (form.height, form.width)))
             if max(kernel) > 7:
                 kernel = (1, 1)
-            self.add([self.window(source, classes, kernel, scaled=False)], Logits())
-        self.classes = classes
+            self.add([self.window(source, self.classes, kernel, scaled=False)], Logits())
 
 
 def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
@@ -207,7 +217,7 @@ def graph(seed: int, *, on_core: bool = False) -> IntegerNetwork:
     if on_core:
         source = made.attention(made.streams(source))
     read = {name for node in made.nodes for name in node.sources}
-    unread = [node.name for node in made.nodes if node.name not in read]
+    unread = [node.name for node in made.nodes if node.name in made.maps and node.name not in read]
     others = [name for name, form in made.maps.items() if not form.replayed]
     if others and random.random() < 0.3:
         unread.append(pick(random, others))

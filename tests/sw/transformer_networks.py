@@ -2,10 +2,12 @@
 
 import numpy as np
 from ragged_networks import affine, weights
+from spikeplane.network.digits import weighted_stream
 from spikeplane.network.endings import Ending, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
+from spikeplane.network.maps import STREAM_BITS as WORD_BITS
 from spikeplane.network.product import Product
 from spikeplane.network.stored import Stored
 from spikeplane.network.term import Term
@@ -95,10 +97,11 @@ def transformer(
     streams: tuple[str, ...] = (made.tokens(channels),)
     for block in range(blocks):
         streams = made.block(f"block {block}", streams)
-    for index, stream in enumerate(streams):
-        last = made.spikes(f"last {index}", stream)
-        made.add(f"head {index}",
-                 [Window(source=last, **weights(made.random, classes, width, (1, 1), 4))], Logits())
+    last = made.spikes("last", streams[0])
+    made.add("head", [Window(source=last, **weights(made.random, classes, width, (1, 1), 4))], Logits())
+    # What the sign and the three bits below it say of the other stream.
+    made.nodes += weighted_stream("head on a stream", streams[-1], fraction_bits=STREAM_BITS, lowest=WORD_BITS - 4,
+                                  **weights(made.random, classes, width, (1, 1), 4))
     return _network(made, classes)
 
 

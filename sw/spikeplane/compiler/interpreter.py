@@ -121,7 +121,7 @@ class _Machine:
                 total = self.stored(segment)
             if d["logits"]:
                 at = group * config.lanes
-                self.logits[at:at + segment.lanes] += total
+                self.logits[at:at + segment.lanes] += total << d["power"]
                 continue
             current = self.scale(segment, total) + (0 if segment.first else current)
             if segment.last:
@@ -195,7 +195,7 @@ class _Machine:
         leaked = (state * d["decode_scale"] + (1 << (DECODE_SHIFT - 1))) >> DECODE_SHIFT
         u = saturate(leaked + x)
         self.count(index, Counter.SATURATIONS, ((x != exact) | (u != leaked + x)).sum())
-        spike = u > d["fire_above"]
+        spike = x >> d["power"] & 1 if d["digit"] else u > d["fire_above"]
         if d["reset"] == Reset.HARD.value:
             u = np.where(spike, 0, u)
         elif d["reset"] == Reset.SOFT.value:

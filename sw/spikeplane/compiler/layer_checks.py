@@ -150,6 +150,8 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
         if d[name] != expected:
             raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
                              f"schedule")
+    limit(where, "digit", d["digit"], 0, int(not (d["logits"] or d["store"])))
+    limit(where, "power", d["power"], 0, STATE_WIDTH - 1 if d["logits"] or d["digit"] else 0)
     if d["logits"]:
         limit(where, "groups", d["groups"], 1, -(-config.logit_count // config.lanes))
         for name in NEURON_FIELDS:

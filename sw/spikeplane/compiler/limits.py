@@ -126,7 +126,16 @@ def memory_needs(placement: "Placement") -> list[Need]:
 
 def sum_needs(placement: "Placement") -> list[Need]:
     """Return the largest sums of every layer, whatever its input."""
-    return [need for placed in placement.layers for need in _sum_needs(placed, placement)]
+    found, logit = [], 0
+    for placed in placement.layers:
+        found += _sum_needs(placed, placement)
+        if placed.layer.neuron is None:
+            logit += _logit(placed, placement)
+            found.append(Need(
+                kind=Limit.LOGIT_SUM, layer=placed.layer.name, where=f"layer {placed.layer.name!r}", need=logit,
+                limit=(1 << (LOGIT_WIDTH - 1)) - 1, what="largest logit, all pixels and steps",
+            ))
+    return found
 
 
 def _map_needs(where: str, layer: str, spikes: SpikeMap, config: CoreConfig) -> Iterator[Need]:
@@ -154,10 +163,10 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
     layer = placed.layer
     # What else takes a core for several terms counts as a second one.
     windows = all(term.term.kind is TermKind.WINDOW and term.term.groups == 1 for term in placed.terms)
-    plain = windows and placed.stream is None and not more_logits
+    plain = windows and placed.stream is None and not more_logits and layer.digit is None and not layer.exponent
     name, where = layer.name, f"layer {layer.name!r}"
     yield Need(kind=Limit.TERMS, layer=name, where=where, need=max(len(placed.terms), 2 - plain),
-               what="terms" if plain else "terms (a shortcut, stream, product, second head or groups count two)",
+               what="terms" if plain else "terms (a shortcut, stream, digit, product, second head or groups count two)",
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
@@ -195,18 +204,20 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
     for index, term in enumerate(placed.terms):
         of = "" if len(placed.terms) == 1 else f" of term {index}"
         yield from _term_needs(term, placed, placement, of)
-    reach = np.sum([_reach(term) for term in placed.terms], axis=0)
-    if layer.neuron is None:
-        segments = placed.output_height * placed.output_width * placement.network.input.steps
-        yield Need(kind=Limit.LOGIT_SUM, layer=name, where=where, need=int(reach.max()) * segments,
-                   limit=(1 << (LOGIT_WIDTH - 1)) - 1, what="largest logit, all pixels and steps")
-    elif len(placed.terms) > 1:
+    if layer.neuron is not None and len(placed.terms) > 1:
         # Rounding down may add one to each.
         reaches = [(_product(term) >> term.term.shift) + 1 for term in placed.terms]
         total = np.sum(np.broadcast_arrays(*reaches), axis=0)
         yield Need(kind=Limit.PARTIAL, layer=name, where=where, need=int(total.max()),
                    limit=(1 << (PARTIAL_WIDTH - 1)) - 1, channel=int(total.argmax()),
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
+
+
+def _logit(placed: "PlacedLayer", placement: "Placement") -> int:
+    """Return the greatest absolute value that a layer adds to a logit."""
+    reach = np.sum([_reach(term) for term in placed.terms], axis=0)
+    segments = placed.output_height * placed.output_width * placement.network.input.steps
+    return int(reach.max()) * segments << placed.layer.exponent
 
 
 def _reach(placed: "PlacedTerm") -> np.ndarray:

@@ -205,6 +205,8 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "logits": neuron is None,
         "more_logits": more_logits,
         "store": placed.stream is not None,
+        "digit": placed.layer.digit is not None,
+        "power": placed.layer.digit or placed.layer.exponent,
         "fire_above": 0, "reset": 0, "decode_scale": 0, "quantized": 0,
         "table": placed.table,
         "stored": placed.stored,

@@ -19,7 +19,7 @@ from .node import Outcome
 from .pool import Pooling
 from .term import Scale
 
-__all__ = ["Ending", "Fire", "Logits", "Store"]
+__all__ = ["Digit", "Ending", "Fire", "Logits", "Store"]
 
 
 class Ending(ABC):
@@ -142,6 +142,8 @@ class Fire(Ending):
 
 STORING = Neuron(fire_above=(1 << (STATE_WIDTH - 1)) - 1, reset=Reset.NONE, state_bits=STATE_WIDTH, leak=0.0)
 """What stores its current on the core: it never fires, and forgets what it held."""
+STATELESS = Neuron(reset=Reset.NONE, state_bits=0)
+"""What keeps nothing of its current on the core, of which a digit is what spikes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +188,57 @@ class Store(Ending):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Digit(Ending):
+    """A binary digit of the sum as spikes: of the STREAM_BITS bits in two's complement that it saturates to.
+
+    The digits of a stream are the maps that weights over it read, see :func:`.digits.weighted_stream`.
+    """
+
+    kind = "digit"
+
+    digit: int
+    """It counts ``2**digit``, the last one ``-2**digit``."""
+    fraction_bits: int
+    """As of :class:`Store`."""
+
+    @property
+    def scale(self) -> Scale:
+        return Scale(fraction_bits=self.fraction_bits)
+
+    def output(self, shape: tuple[int, int, int]) -> MapFormat:
+        channels, height, width = shape
+        return MapFormat(channels=channels, height=height, width=width)
+
+    def verify(self, where: str, shape: tuple[int, int, int], taps: list[tuple[int, ...]]) -> None:
+        for name, value in (("digit", self.digit), ("fraction_bits", self.fraction_bits)):
+            if not 0 <= value < STREAM_BITS:
+                raise NetworkError(f"{where}: {name} is {value}, must be in 0..{STREAM_BITS - 1}")
+
+    def end(self, x: Tensor, steps: int, counted: bool) -> Outcome:
+        current = saturate(x).to(torch.int32)
+        spikes = _over_steps((current >> self.digit & 1).to(torch.uint8), steps)
+        counters = {
+            Counter.SATURATIONS: _over_steps(current != x, steps).flatten(1).sum(1),
+            Counter.SPIKES: spikes.flatten(1).sum(1, dtype=torch.int64),
+        } if counted else {}
+        return Outcome(output=spikes, counters=counters)
+
+    def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
+        return replace(layer, neuron=STATELESS, digit=self.digit)
+
+    @property
+    def text(self) -> str:
+        return f"digit {self.digit}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Logits(Ending):
-    """A classifier: sums are added to the logits, over all pixels and steps."""
+    """A classifier: sums, times a power of two, are added to the logits, over all pixels and steps."""
 
     kind = "logits"
+
+    exponent: int = 0
+    """Of the power of two."""
 
     @property
     def scale(self) -> Scale:
@@ -199,19 +248,21 @@ class Logits(Ending):
         return None
 
     def verify(self, where: str, shape: tuple[int, int, int], taps: list[tuple[int, ...]]) -> None:
+        if not 0 <= self.exponent < STREAM_BITS:
+            raise NetworkError(f"{where}: exponent is {self.exponent}, must be in 0..{STREAM_BITS - 1}")
         if any(each[-1] for each in taps):
             raise NetworkError(f"{where}: a classifier has no taps: its sums count alike in every step")
 
     def end(self, x: Tensor, steps: int, counted: bool) -> Outcome:
         nothing = torch.zeros(len(x), dtype=torch.int64)
         return Outcome(
-            logits=x.to(torch.int64).sum((1, 3, 4)),
+            logits=x.to(torch.int64).sum((1, 3, 4)) << self.exponent,
             counters={Counter.SATURATIONS: nothing, Counter.SPIKES: nothing} if counted else {},
         )
 
     def lower(self, where: str, layer: CoreLayer, shape: tuple[int, int, int]) -> CoreLayer:
-        return layer
+        return replace(layer, exponent=self.exponent)
 
     @property
     def text(self) -> str:
-        return "logits"
+        return f"2**{self.exponent} times into logits" if self.exponent else "logits"

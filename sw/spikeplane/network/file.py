@@ -10,7 +10,7 @@ import numpy as np
 
 from .checks import NetworkError
 from .container import ContainerError, content_digest, read_container, write_container
-from .endings import Ending, Fire, Logits, Store
+from .endings import Digit, Ending, Fire, Logits, Store
 from .graph import IntegerNetwork
 from .input import InputFormat
 from .layer import Layer
@@ -29,7 +29,7 @@ FILE_VERSION = 3
 KINDS: dict[type, dict[str, type]] = {
     Node: {kind.kind: kind for kind in (Layer, OrPool)},
     Term: {kind.kind: kind for kind in (Window, Product, Shortcut, Stored)},
-    Ending: {kind.kind: kind for kind in (Fire, Store, Logits)},
+    Ending: {kind.kind: kind for kind in (Fire, Store, Digit, Logits)},
 }
 """The classes that stand for each other in a network, by the names in files."""
 ARRAY_TYPES = {"weight": np.int16, "multiplier": np.int32, "offset": np.int32}

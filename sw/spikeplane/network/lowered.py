@@ -128,6 +128,10 @@ class CoreLayer:
     """None: sums are added to the logits."""
     pool: tuple[int, int] = (1, 1)
     """Height and width of the windows, side by side, whose spikes become one on the way out."""
+    digit: int | None = None
+    """Which bit of the current the spikes are, if they are one."""
+    exponent: int = 0
+    """Of two: what sums are times before they are added to the logits."""
     stores: bool = False
     """Whether it makes a stream: the potentials of ``neuron`` are its integers, spikes there are none."""
 

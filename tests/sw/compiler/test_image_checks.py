@@ -188,7 +188,8 @@ def test_bits_of_the_program_that_change_shape_or_place_are_noticed(kind, reques
         missed.add(names[bit])
     # A stride says nothing where there is one window.
     assert missed <= {
-        "shift", "fire_above", "reset", "decode_scale", "doubled", "output_base", "output_flags", "stride",
+        "shift", "fire_above", "reset", "decode_scale", "doubled", "digit", "power", "output_base", "output_flags",
+        "stride",
     }
 
 

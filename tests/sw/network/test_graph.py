@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ragged_networks import affine, chain, changed, layer, or_pool, weights
 from spikeplane.network.checks import NetworkError
-from spikeplane.network.endings import Fire, Logits, Store
+from spikeplane.network.endings import Digit, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
@@ -103,6 +103,9 @@ WRONG_WEIGHT[1, 0, 2, 2] = 2
     ({"offset": np.full(5, np.nan)}, "layer 'conv': offset must be an integer array, not float64"),
     ({"offset": np.zeros(4, int)}, "layer 'conv': offset has shape (4,), must be (5,)"),
     ({"ending": Logits()}, "layer 'conv': multiplier must be None: sums become logits as they are"),
+    ({"ending": Digit(digit=16, fraction_bits=3)}, "layer 'conv': digit is 16, must be in 0..15"),
+    ({"ending": Digit(digit=2, fraction_bits=-1)}, "layer 'conv': fraction_bits is -1, must be in 0..15"),
+    ({"multiplier": None, "offset": None, "ending": Logits(exponent=16)}, "layer 'conv': exponent is 16, must be in 0..15"),
     ({"ending": None}, "layer 'conv': ending must be an Ending, not None"),
     ({"terms": ()}, "layer 'conv': it has no terms to sum up"),
     ({"terms": ("window",)}, "layer 'conv': terms[0] must be a Term, not 'window'"),

@@ -24,6 +24,6 @@ def test_the_graphs_reach_every_kind():
             kinds |= {"groups" for term in getattr(node, "terms", ()) if getattr(term, "groups", 1) > 1}
             kinds |= {"pooled" for _ in [0] if getattr(getattr(node, "ending", None), "pooling", None)}
     assert kinds == {
-        "layer", "or_pool", "window", "product", "shortcut", "stored", "fire", "store", "logits", "tap", "groups",
-        "pooled",
+        "layer", "or_pool", "window", "product", "shortcut", "stored", "fire", "store", "digit", "logits", "tap",
+        "groups", "pooled",
     }

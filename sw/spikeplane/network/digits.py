@@ -1,0 +1,46 @@
+"""Weights over a stream: its binary digits are spikes, each of which counts a power of two."""
+
+import numpy as np
+
+from .checks import NetworkError
+from .endings import Digit, Logits
+from .layer import Layer
+from .maps import STREAM_BITS
+from .stored import Stored
+from .weights import WeightKind
+from .window import Window
+
+__all__ = ["weighted_stream"]
+
+
+def weighted_stream(
+    name: str, stream: str, *, fraction_bits: int, weight: np.ndarray, weight_bits: int, weight_kind: WeightKind,
+    lowest: int = 0,
+) -> list[Layer]:
+    """Return layers that add ``weight`` over a stream to the logits, at each pixel: a head on a stream.
+
+    ``weight`` is int64 (classes, channels, kernel height, kernel width), ``fraction_bits`` are the
+    stream's. What is added is exact: the sum of ``weight * (stream >> lowest)``. For each digit there is
+    a layer that makes it, named ``NAME digit K``, and one that weights it, ``NAME K``. The digit of
+    the sign counts negative, with negated weights: a NetworkError says if one of them has none.
+    """
+    if not 0 <= lowest < STREAM_BITS:
+        raise NetworkError(f"{name}: lowest is {lowest}, must be in 0..{STREAM_BITS - 1}")
+    signs = {digit: 1 for digit in range(lowest, STREAM_BITS - 1)} | {STREAM_BITS - 1: -1}
+    least = int(weight.min())
+    if weight_kind is WeightKind.TWOS and least <= -(1 << weight_bits - 1):
+        raise NetworkError(f"{name}: the least weight is {least}: negated it has no {weight_bits}-bit code")
+    layers = []
+    for digit, sign in signs.items():
+        made = f"{name} digit {digit}"
+        layers += [
+            Layer(
+                name=made, terms=(Stored(streams=(stream,)),), ending=Digit(digit=digit, fraction_bits=fraction_bits)
+            ),
+            Layer(
+                name=f"{name} {digit}",
+                terms=(Window(source=made, weight=sign * weight, weight_bits=weight_bits, weight_kind=weight_kind),),
+                ending=Logits(exponent=digit - lowest),
+            ),
+        ]
+    return layers
