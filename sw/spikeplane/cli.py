@@ -112,6 +112,9 @@ def train(
     amp: Annotated[str | None, typer.Option(
         help="Compute products in bfloat16 or float16, all else in float32."
     )] = None,
+    compiled: Annotated[bool, typer.Option(
+        "--compile", help="Fuse the passes with torch.compile: slow at the start, then faster on a GPU and from T = 2 on."
+    )] = False,
     save_every: Annotated[float, typer.Option(
         help="Minutes after which a checkpoint is written within an epoch."
     )] = 10.0,
@@ -135,7 +138,7 @@ def train(
     if make_report:
         require_report(", or train with --no-report")
     options = RunOptions(
-        device=device, amp=amp, save_every=save_every, validate_every=validate_every,
+        device=device, amp=amp, compile=compiled, save_every=save_every, validate_every=validate_every,
         tensorboard=tensorboard,
     )
     chosen = chosen.float32() if float32 else chosen

@@ -48,11 +48,11 @@ class NormConv(nn.Module):
             # beyond its memory on x86 without AVX-512 (2.13, oneDNN); thinned maps give the same sums.
             maps, stride = maps[..., ::stride, ::stride], 1
         # Both are linear: what is smaller is mixed, inputs or sums.
-        size = (
+        rows, columns = (
             output_side(side, kernel, stride, self.padding)
             for side, kernel in zip(maps.shape[3:], weight.shape[2:], strict=True)
         )
-        before = maps[0, 0].numel() < len(weight) * math.prod(size)
+        before = maps[0, 0].numel() < len(weight) * rows * columns
         if before:
             maps = mix(maps)
         flat = maps.flatten(0, 1).contiguous(memory_format=torch.channels_last)

@@ -48,6 +48,8 @@ def leaky_response(
     ``currents`` are (steps, ...), or (1, ...) to be replayed. Maps (steps, batch, channels, height,
     width) lie in memory with their channels last.
     """
+    if torch.compiler.is_compiling():
+        return _unrolled(currents, dynamics, potentials)
     channels, last = channel_axes(currents)
     moved = currents.movedim(channels, last)
     if not potentials:
@@ -78,6 +80,33 @@ class _FiringRate(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor):
         (gradient,) = gradients
         return gradient.new_empty_strided(ctx.size, ctx.stride).copy_(gradient / ctx.size.numel())
+
+
+def _unrolled(currents: Tensor, dynamics: Dynamics, shown: bool) -> tuple[Tensor, Tensor | None]:
+    """Return what :class:`_Leaky` returns, in operations that a compiler fuses with those around them."""
+    potentials, spikes, state = [], [], None
+    for step in range(dynamics.steps):
+        potential = currents[step if len(currents) > 1 else 0]
+        if state is not None:
+            potential = potential + dynamics.leak * state
+        if dynamics.limit is not None:
+            potential = potential.clamp(-dynamics.limit, dynamics.limit)
+        fired = (potential > dynamics.threshold).to(potential.dtype)
+        spike = _with_slope(fired, potential, surrogate(potential))
+        potentials.append(potential)
+        spikes.append(spike)
+        if dynamics.stores:
+            state = _kept(dynamics.reset, potential, spike)
+            if dynamics.quantizer is not None:
+                levels = dynamics.quantizer.levels_of(state.detach())
+                state = _with_slope(levels, state, dynamics.quantizer.slope(state.detach()))
+    return torch.stack(spikes), torch.stack(potentials) if shown else None
+
+
+def _with_slope(exact: Tensor, smooth: Tensor, slope: Tensor) -> Tensor:
+    """Return ``exact``, whose gradient with respect to ``smooth`` is ``slope``."""
+    line = smooth * slope.detach()
+    return exact.detach() + (line - line.detach())
 
 
 class _Leaky(torch.autograd.Function):

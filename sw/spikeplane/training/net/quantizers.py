@@ -91,6 +91,7 @@ class BinaryWeight(WeightQuantizer):
     """
 
     kind = WeightKind.ODD
+    _steepness: Tensor
 
     def __init__(
         self, bits: int = 1, regulate: bool = True, start: float = 0.1, end: float = 10.0
@@ -104,10 +105,16 @@ class BinaryWeight(WeightQuantizer):
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):
                 raise ValueError(f"{name} must be a number above 0, not {value!r}")
         self.bits, self.regulate, self.start, self.end = bits, regulate, start, end
-        self.steepness = start
+        # A tensor, not a number: compiled code would be built anew for every number.
+        self.register_buffer("_steepness", torch.tensor(start, dtype=torch.float64), persistent=False)
+
+    @property
+    def steepness(self) -> float:
+        """How steep the tanh is whose gradient the sign has."""
+        return self._steepness.item()
 
     def set_progress(self, progress: float) -> None:
-        self.steepness = self.start * (self.end / self.start) ** progress
+        self._steepness.fill_(self.start * (self.end / self.start) ** progress)
 
     def _signs(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         regular = _regulate(weight) if self.regulate else weight
@@ -118,7 +125,7 @@ class BinaryWeight(WeightQuantizer):
 
     def forward(self, weight: Tensor) -> Tensor:
         regular, signs, scale = self._signs(weight)
-        smooth = max(1 / self.steepness, 1) * torch.tanh(self.steepness * regular)
+        smooth = (1 / self._steepness).clamp(min=1) * torch.tanh(self._steepness * regular)
         return straight_through(smooth, signs) * scale.view(-1, *[1] * (weight.ndim - 1))
 
     def integers(self, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,11 @@
 """Devices that a training computes on, and in which precision."""
 
 import torch
+from torch import nn
 
 from .options import RunOptions
 
-__all__ = ["Precision", "choose_device"]
+__all__ = ["Precision", "choose_device", "compiled"]
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
@@ -40,3 +41,8 @@ class Precision:
     def products(self) -> torch.autocast:
         """Return the context of a forward pass, whose products are in the chosen type."""
         return torch.autocast(self._kind, dtype=self._type, enabled=self._type is not None)
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """Return ``network``, whose passes are compiled for the shapes and the mode at their first call."""
+    return torch.compile(network, dynamic=False)

@@ -14,7 +14,9 @@ from ..net.teachers import load_classifier
 from ..recipe.answers import TeacherAnswers
 from ..recipe.recipes import Recipe
 from .checkpoint import load_checkpoint
+from .devices import Precision, compiled
 from .evaluate import BATCH, batches
+from .options import RunOptions
 from .start import file_digest
 
 __all__ = ["Teacher", "create_teacher", "teacher_record"]
@@ -42,6 +44,7 @@ class Teacher:
     potentials: bool
     """Whether it gives potentials and spikes too."""
     device: torch.device
+    precision: Precision
     known: Tensor | None = None
     """Its logits of all samples, where these never change."""
 
@@ -68,11 +71,11 @@ class Teacher:
 
     def _answer(self, samples: np.ndarray) -> TeacherAnswers:
         inputs = torch.from_numpy(np.ascontiguousarray(samples)).to(self.device)
-        with torch.no_grad():
+        with torch.no_grad(), self.precision.products():
             if not isinstance(self.network, SpikingNetwork):
-                return TeacherAnswers(logits=self.network(inputs))
+                return TeacherAnswers(logits=self.network(inputs).float())
             if not self.potentials:
-                return TeacherAnswers(logits=self.network(inputs)[0].mean(0))
+                return TeacherAnswers(logits=self.network(inputs)[0].mean(0).float())
             with self.network.recording() as potentials:
                 logits, spikes = self.network(inputs)
             return TeacherAnswers(logits=logits.mean(0), spikes=spikes, potentials=potentials)
@@ -86,6 +89,7 @@ def create_teacher(
     *,
     potentials: bool,
     device: torch.device,
+    options: RunOptions = RunOptions(),
 ) -> Teacher | None:
     """Return the teacher of a recipe, or None, for ``network``, which learns from ``dataset``.
 
@@ -97,7 +101,7 @@ def create_teacher(
         return None
     if chosen.classifier is not None and chosen.weights is not None:
         what, data = f"training.teacher.classifier {chosen.classifier}", replace(recipe.data, bits=IMAGE_BITS)
-        teacher = load_classifier(chosen.classifier, Path(chosen.weights))
+        teacher = load_classifier(chosen.classifier, Path(chosen.weights)).to(memory_format=torch.channels_last)
         classes = teacher.classes
         if not dataset.input.direct or dataset.inputs.shape[1:] != teacher.shape:
             raise ValueError(
@@ -117,7 +121,11 @@ def create_teacher(
     if classes != dataset.classes:
         raise ValueError(f"{what} tells {classes} classes, {dataset.name} has {dataset.classes}")
     inputs = _inputs(what, recipe, data, dataset, root)
-    made = Teacher(network=teacher.to(device), inputs=inputs, potentials=potentials, device=device)
+    made = Teacher(
+        network=compiled(teacher.to(device)) if options.compile and chosen.classifier else teacher.to(device),
+        inputs=inputs, potentials=potentials, device=device,
+        precision=Precision(options, device),
+    )
     if not recipe.training.augmentations and not potentials:
         made.learn()
     return made

@@ -29,7 +29,7 @@ from .allocator import keep_freed_memory
 from .batches import bounds_of_batches, check_shares
 from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
-from .devices import Precision
+from .devices import Precision, compiled
 from .evaluate import predict
 from .health import final_findings, new_findings
 from .interrupts import StopSignals, TrainingStopped
@@ -101,7 +101,7 @@ def train(
         training.notes = progress and processes.first
         training.teacher = create_teacher(
             recipe, checkpoint.network, dataset, data_root,
-            potentials=training.losses.potentials, device=processes.device,
+            potentials=training.losses.potentials, device=processes.device, options=options,
         )
         if processes.first and options.tensorboard:
             training.curves = Curves(path.parent, training.done)
@@ -162,8 +162,15 @@ class _Training:
         if checkpoint.scaler:
             self.precision.scaler.load_state_dict(checkpoint.scaler)
         self.model: nn.Module = self.network
+        if options.compile:
+            if self.losses.potentials:
+                raise ValueError(
+                    f"recipe {self.recipe.name}: its losses look at potentials, which a compiled network does "
+                    f"not show: train without compile"
+                )
+            self.model = compiled(self.network)
         if processes.count > 1:
-            self.model = DistributedDataParallel(self.network)
+            self.model = DistributedDataParallel(self.model)
         self.saved = time.monotonic()
 
     @property
