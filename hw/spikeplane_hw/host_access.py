@@ -49,18 +49,16 @@ class HostAccess(wiring.Component):
         m.d.comb += bus.busy.eq(self.busy)
         m.d.sync += busy.eq(self.busy)
         reading = Signal(HOST_READ_LATENCY + 2)
-        reads = Signal()
-        m.d.sync += [
-            reading.eq(Cat(bus.read, reading)),
-            reads.eq((bus.read | reading[:-1].any()) & ~busy),
-        ]
+        m.d.sync += reading.eq(Cat(bus.read, reading))
         m.d.comb += bus.read_valid.eq(reading[-1])
 
         words = {}
         for space, memory in self.spaces.items():
             port = getattr(self, space.name.lower())
             words[space] = port.read_data
-            m.d.comb += [port.address.eq(bus.address), port.read.eq(reads & (bus.space == space))]
+            m.d.comb += port.address.eq(bus.address)
+            # A register for each memory, which lies where it may.
+            m.d.sync += port.read.eq((bus.read | reading[:-1].any()) & ~busy & (bus.space == space))
             if memory.writable:
                 allowed = ~busy | (space is Space.REGISTERS)
                 m.d.comb += port.write_data.eq(written_word(bus.write_data, memory))

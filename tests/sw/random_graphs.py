@@ -45,7 +45,9 @@ class _Builder:
         )
         self.nodes: list[Node] = []
         self.fraction_bits = int(random.integers(7, 12))
-        self.classes = int(random.integers(2, 6))
+        self.of_heads = np.random.default_rng([seed, 1])
+        """Draws what heads on streams are, apart from what the rest of a graph is."""
+        self.classes = int(self.of_heads.integers(2, 6))
 
     @property
     def maps(self) -> dict[str, MapFormat]:
@@ -174,7 +176,7 @@ class _Builder:
             both = self.add([Stored(streams=(both,), exponent=-1), Shortcut(source=spikes)],
                             Store(fraction_bits=fraction - 1))
             fraction -= 1
-        if self.random.random() < 0.3:
+        if self.of_heads.random() < 0.3:
             self.head_on_stream(both, fraction)
         if not self.on_core and self.random.random() < 0.3:
             return self.convolution(both, channels)
@@ -182,10 +184,10 @@ class _Builder:
 
     def head_on_stream(self, stream: str, fraction: int) -> None:
         """Add a head that weights some digits of a stream."""
-        lowest = int(self.random.integers(STREAM_BITS - 2, STREAM_BITS))
+        lowest = int(self.of_heads.integers(STREAM_BITS - 2, STREAM_BITS))
         self.nodes += weighted_stream(
             f"head on {stream}", stream, fraction_bits=fraction, lowest=lowest,
-            **weights(self.random, self.classes, self.maps[stream].channels, (1, 1), bits=1, kind=WeightKind.ODD),
+            **weights(self.of_heads, self.classes, self.maps[stream].channels, (1, 1), bits=1, kind=WeightKind.ODD),
         )
 
     def heads(self, sources: list[str]) -> None:

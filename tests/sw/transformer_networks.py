@@ -99,8 +99,8 @@ def transformer(
         streams = made.block(f"block {block}", streams)
     last = made.spikes("last", streams[0])
     made.add("head", [Window(source=last, **weights(made.random, classes, width, (1, 1), 4))], Logits())
-    # What the sign and the three bits below it say of the other stream.
-    made.nodes += weighted_stream("head on a stream", streams[-1], fraction_bits=STREAM_BITS, lowest=WORD_BITS - 4,
+    # What the sign and the bit below it say of the other stream.
+    made.nodes += weighted_stream("head on a stream", streams[-1], fraction_bits=STREAM_BITS, lowest=WORD_BITS - 2,
                                   **weights(made.random, classes, width, (1, 1), 4))
     return _network(made, classes)
 

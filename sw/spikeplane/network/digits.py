@@ -26,7 +26,7 @@ def weighted_stream(
     """
     if not 0 <= lowest < STREAM_BITS:
         raise NetworkError(f"{name}: lowest is {lowest}, must be in 0..{STREAM_BITS - 1}")
-    signs = {digit: 1 for digit in range(lowest, STREAM_BITS - 1)} | {STREAM_BITS - 1: -1}
+    signs = dict.fromkeys(range(lowest, STREAM_BITS - 1), 1) | {STREAM_BITS - 1: -1}
     least = int(weight.min())
     if weight_kind is WeightKind.TWOS and least <= -(1 << weight_bits - 1):
         raise NetworkError(f"{name}: the least weight is {least}: negated it has no {weight_bits}-bit code")

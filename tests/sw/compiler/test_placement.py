@@ -69,7 +69,9 @@ def test_random_graphs_are_placed_or_refused_by_name():
             place(made, CORES[0])
             placed += 1
         except CompileError as error:
-            assert str(error).startswith(("input", *(f"layer {name!r}" for name in made.names))), error
+            assert str(error).startswith((
+                    "input", "words of the program", *(f"layer {name!r}" for name in made.names)
+                )), error
     assert 0 < placed < 60
 
 

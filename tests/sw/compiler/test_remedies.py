@@ -119,9 +119,9 @@ CASES = {
         f"terms or {BIGGER}"),
     Limit.TERMS: (
         residual, TINY, {},
-        "layer 'stream': terms (a shortcut, stream, digit, product, second head or groups count two): 2 needed, limit 1 "
-        "(state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a configuration that sums "
-        "several terms (small, large) or another configuration (it fits small with --schedule stored, large with "
+        "layer 'stream': terms (a shortcut, stream, digit, product, second head or groups count two): 2 needed, "
+        "limit 1 (state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a "
+        "configuration that sums several terms (small, large) or another configuration (it fits small with --schedule stored, large with "
         "--schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},

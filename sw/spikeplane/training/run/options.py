@@ -17,7 +17,7 @@ class RunOptions:
     amp: str | None = None
     """One of AMP: products of activations and weights in this type; None: all in float32."""
     compile: bool = False
-    """Whether a compiler fuses what a forward and a backward pass compute: it takes a while once, then each is faster."""
+    """Whether a compiler fuses what forward and backward passes compute: it takes a minute once."""
     save_every: float = 10.0
     """Minutes after which a checkpoint is written within an epoch; 0: after every batch."""
     validate_every: int = 0

@@ -89,7 +89,7 @@ def create_teacher(
     *,
     potentials: bool,
     device: torch.device,
-    options: RunOptions = RunOptions(),
+    options: RunOptions | None = None,
 ) -> Teacher | None:
     """Return the teacher of a recipe, or None, for ``network``, which learns from ``dataset``.
 
@@ -121,6 +121,7 @@ def create_teacher(
     if classes != dataset.classes:
         raise ValueError(f"{what} tells {classes} classes, {dataset.name} has {dataset.classes}")
     inputs = _inputs(what, recipe, data, dataset, root)
+    options = options or RunOptions()
     made = Teacher(
         network=compiled(teacher.to(device)) if options.compile and chosen.classifier else teacher.to(device),
         inputs=inputs, potentials=potentials, device=device,

@@ -24,11 +24,13 @@ def loop(lif: LIF, currents: torch.Tensor) -> torch.Tensor:
     return torch.stack(spikes)
 
 
+@pytest.mark.parametrize("compiling", [False, True], ids=["in_blocks", "unrolled"])
 @pytest.mark.parametrize("replayed", [False, True], ids=["steps", "replayed"])
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @pytest.mark.parametrize("neuron", CASES, ids=str)
-def test_spikes_and_gradients_are_the_loops(neuron, training, replayed, monkeypatch):
+def test_spikes_and_gradients_are_the_loops(neuron, training, replayed, compiling, monkeypatch):
     monkeypatch.setattr(leaky, "BLOCK", 64)  # 3 * 7 * 5 * 2 elements: the last block is ragged
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
     random = torch.Generator().manual_seed(1)
     lif = LIF(neuron).train(training)
     currents = 1.5 * torch.randn(1 if replayed else STEPS, 3, 7, 5, 2, generator=random)
