@@ -1,5 +1,7 @@
 """Devices that a training computes on, and in which precision."""
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -45,4 +47,4 @@ class Precision:
 
 def compiled(network: nn.Module) -> nn.Module:
     """Return ``network``, whose passes are compiled for the shapes and the mode at their first call."""
-    return torch.compile(network, dynamic=False)
+    return cast(nn.Module, torch.compile(network, dynamic=False))

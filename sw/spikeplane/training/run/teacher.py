@@ -101,7 +101,8 @@ def create_teacher(
         return None
     if chosen.classifier is not None and chosen.weights is not None:
         what, data = f"training.teacher.classifier {chosen.classifier}", replace(recipe.data, bits=IMAGE_BITS)
-        teacher = load_classifier(chosen.classifier, Path(chosen.weights)).to(memory_format=torch.channels_last)
+        teacher = load_classifier(chosen.classifier, Path(chosen.weights))
+        teacher.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         classes = teacher.classes
         if not dataset.input.direct or dataset.inputs.shape[1:] != teacher.shape:
             raise ValueError(
