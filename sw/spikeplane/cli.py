@@ -157,9 +157,13 @@ def train(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
     network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
+    merge: Annotated[bool, typer.Option(
+        "--merge-pools", help="Let layers pool their spikes on the way out: fewer cycles, weights and spike maps."
+    )] = False,
 ) -> None:
     """Export a checkpoint to an integer network."""
     from .network.file import save_network
+    from .network.merge import merge_pools
     from .training.net.export import export_network
     from .training.run.checkpoint import load_checkpoint
     from .training.run.health import unfinished_findings
@@ -167,6 +171,7 @@ def export(
     check_writable(network)
     loaded = load_checkpoint(checkpoint)
     integers = export_network(loaded.network, {"recipe": loaded.recipe.to_dict()})
+    integers = merge_pools(integers) if merge else integers
     save_network(integers, network)
     console.print(f"integer network: {network}", highlight=False)
     note_findings([*unfinished_findings(loaded), *clipped_multipliers(integers.clipped)])

@@ -121,8 +121,8 @@ CASES = {
         residual, TINY, {},
         "layer 'stream': terms (a shortcut, stream, digit, product, second head or groups count two): 2 needed, "
         "limit 1 (state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a "
-        "configuration that sums several terms (small, large) or another configuration (it fits small with --schedule stored, large with "
-        "--schedule stored)"),
+        "configuration that sums several terms (small, large) or another configuration (it fits small with --schedule "
+        "stored, large with --schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
         "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller "
