@@ -8,14 +8,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .autoaugment import AutoAugment
 from .named import create_named
 
 __all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Drop", "Flip", "Shift", "create_augmentations"]
 
-Augmentation = Callable[[np.ndarray, np.random.RandomState], np.ndarray]
-"""Takes inputs (count, ..., height, width) and a generator, and returns new inputs."""
+Augmentation = Callable[[Tensor, np.random.RandomState], Tensor]
+"""Takes inputs (count, ..., height, width), on any device, and a generator, and returns new inputs there.
+
+What is drawn does not depend on the device.
+"""
+
+
+def _drawn(values: np.ndarray, inputs: Tensor) -> Tensor:
+    """Return what was drawn where the inputs are."""
+    return torch.from_numpy(np.ascontiguousarray(values)).to(inputs.device)
+
+
+def _of_samples(values: Tensor, inputs: Tensor) -> Tensor:
+    """Return ``values``, (count, ...) of the last axes, with the axes of ``inputs``."""
+    return values.view(len(values), *[1] * (inputs.ndim - values.ndim), *values.shape[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +48,23 @@ class Shift:
         if not isinstance(self.pixels, int) or self.pixels < 0:
             raise ValueError(f"pixels must be an integer of 0 or more, not {self.pixels!r}")
 
-    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
         height, width = inputs.shape[-2:]
-        margin = [(0, 0)] * (inputs.ndim - 2) + [(self.pixels, self.pixels)] * 2
-        padded = np.pad(inputs, margin, mode="wrap" if self.wrap else "constant")
-        result = np.empty_like(inputs)
-        for index, (y, x) in enumerate(draw.randint(0, 2 * self.pixels + 1, (len(inputs), 2))):
-            result[index] = padded[index, ..., y : y + height, x : x + width]
-        return result
+        first = _drawn(draw.randint(0, 2 * self.pixels + 1, (len(inputs), 2)), inputs) - self.pixels
+        rows, columns = (
+            first[:, axis, None] + torch.arange(side, device=inputs.device) for axis, side in enumerate((height, width))
+        )
+        places = (rows % height)[:, :, None] * width + (columns % width)[:, None]
+        flat = inputs.reshape(len(inputs), -1, height * width)
+        moved = flat.gather(2, places.view(len(inputs), 1, -1).expand_as(flat)).view_as(inputs)
+        if self.wrap:
+            return moved
+        inside = _inside(rows, 0, height)[:, :, None] & _inside(columns, 0, width)[:, None]
+        return moved * _of_samples(inside, inputs)
+
+
+def _inside(places: Tensor, first: Tensor | int, end: Tensor | int) -> Tensor:
+    return (places >= first) & (places < end)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +77,9 @@ class Flip:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must be in 0..1, not {self.probability}")
 
-    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
-        chosen = draw.random_sample(len(inputs)) < self.probability
-        result = inputs.copy()
-        result[chosen] = inputs[chosen][..., ::-1]
-        return result
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
+        chosen = _drawn(draw.random_sample(len(inputs)) < self.probability, inputs)
+        return torch.where(_of_samples(chosen[:, None], inputs), inputs.flip(-1), inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +92,14 @@ class Cutout:
         if not isinstance(self.size, int) or self.size < 1:
             raise ValueError(f"size must be an integer of 1 or more, not {self.size!r}")
 
-    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
-        result = inputs.copy()
-        middles = draw.randint(0, inputs.shape[-2:], (len(inputs), 2))
-        starts = middles - self.size // 2
-        for sample, first, last in zip(
-            result, np.maximum(starts, 0), starts + self.size, strict=True
-        ):
-            sample[..., first[0] : last[0], first[1] : last[1]] = 0
-        return result
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
+        height, width = inputs.shape[-2:]
+        first = _drawn(draw.randint(0, (height, width), (len(inputs), 2)), inputs) - self.size // 2
+        rows, columns = (
+            _inside(torch.arange(side, device=inputs.device), first[:, axis, None], first[:, axis, None] + self.size)
+            for axis, side in enumerate((height, width))
+        )
+        return inputs * _of_samples(~(rows[:, :, None] & columns[:, None]), inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +116,9 @@ class Drop:
         if not 0 <= self.limit <= 1:
             raise ValueError(f"limit must be in 0..1, not {self.limit}")
 
-    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
         dropped = self.limit * draw.random_sample((len(inputs), *[1] * (inputs.ndim - 1)))
-        return inputs * (draw.random_sample(inputs.shape) >= dropped)
+        return inputs * _drawn(draw.random_sample(tuple(inputs.shape)) >= dropped, inputs)
 
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {

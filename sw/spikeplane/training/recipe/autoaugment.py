@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ...data.formats.files import import_extra
 
@@ -101,21 +103,22 @@ class AutoAugment:
     bits: ClassVar[int] = 8
     """What ``data.bits`` must be."""
 
-    def __call__(self, inputs: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
-        if inputs.ndim != 4 or inputs.shape[1] != 3 or inputs.dtype != np.uint8:
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
+        if inputs.ndim != 4 or inputs.shape[1] != 3 or inputs.dtype != torch.uint8:
             raise ValueError(
                 f"training.augmentations.autoaugment needs 8-bit RGB images (count, 3, height, "
-                f"width), not {inputs.dtype} {inputs.shape}"
+                f"width), not {str(inputs.dtype).removeprefix('torch.')} {tuple(inputs.shape)}"
             )
         image = import_extra("PIL.Image")
         pairs = draw.randint(len(POLICY), size=len(inputs))
         chances = draw.random_sample((len(inputs), 2))
         signs = draw.randint(2, size=(len(inputs), 2)) * 2 - 1
-        result = inputs.copy()
+        # Pillow works on the CPU.
+        result = inputs.cpu().numpy().copy()
         for sample, pair, chance, sign in zip(result, pairs, chances, signs, strict=True):
             changed = image.fromarray(np.ascontiguousarray(sample.transpose(1, 2, 0)))
             for (name, probability, level), drawn, side in zip(POLICY[pair], chance, sign, strict=True):
                 if drawn < probability:
                     changed = OPERATIONS[name](changed, float(side * level / STRONGEST))
             sample[:] = np.asarray(changed).transpose(2, 0, 1)
-        return result
+        return torch.from_numpy(result).to(inputs.device)

@@ -17,6 +17,7 @@ from .checkpoint import load_checkpoint
 from .devices import Precision, compiled
 from .evaluate import BATCH, batches
 from .options import RunOptions
+from .samples import Samples
 from .start import file_digest
 
 __all__ = ["Teacher", "create_teacher", "teacher_record"]
@@ -39,7 +40,7 @@ class Teacher:
     """A network whose answers are asked for, by the training samples' indices."""
 
     network: nn.Module
-    inputs: np.ndarray
+    samples: Samples
     """The training samples in its own format."""
     potentials: bool
     """Whether it gives potentials and spikes too."""
@@ -48,14 +49,14 @@ class Teacher:
     known: Tensor | None = None
     """Its logits of all samples, where these never change."""
 
-    def answers(self, part: np.ndarray, augment: Callable[[np.ndarray], np.ndarray], own: slice) -> TeacherAnswers:
+    def answers(self, part: np.ndarray, augment: Callable[[Tensor], Tensor], own: slice) -> TeacherAnswers:
         """Return the answers to the samples ``own`` of a batch, whose indices are ``part``.
 
         ``augment`` changes the samples of a batch as it does those that the network learns from.
         """
         if self.known is not None:
             return TeacherAnswers(logits=self.known[torch.from_numpy(part[own])].to(self.device))
-        return self._answer(augment(self.inputs[part])[own])
+        return self._answer(augment(self.samples.take(part))[own])
 
     def learn(self) -> None:
         """Compute the logits of all samples once.
@@ -63,14 +64,14 @@ class Teacher:
         The samples are taken in their order, by batches that do not depend on the training's: so a
         resumed training has the same numbers.
         """
+        inputs = self.samples.inputs
         if isinstance(self.network, SpikingNetwork):
-            parts = batches(self.network, self.inputs)
+            parts = batches(self.network, inputs)
         else:
-            parts = (self.inputs[start : start + BATCH] for start in range(0, len(self.inputs), BATCH))
-        self.known = torch.cat([self._answer(part).logits.cpu() for part in parts])
+            parts = (inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH))
+        self.known = torch.cat([self._answer(torch.from_numpy(part).to(self.device)).logits.cpu() for part in parts])
 
-    def _answer(self, samples: np.ndarray) -> TeacherAnswers:
-        inputs = torch.from_numpy(np.ascontiguousarray(samples)).to(self.device)
+    def _answer(self, inputs: Tensor) -> TeacherAnswers:
         with torch.no_grad(), self.precision.products():
             if not isinstance(self.network, SpikingNetwork):
                 return TeacherAnswers(logits=self.network(inputs).float())
@@ -125,7 +126,7 @@ def create_teacher(
     options = options or RunOptions()
     made = Teacher(
         network=compiled(teacher.to(device)) if options.compile and chosen.classifier else teacher.to(device),
-        inputs=inputs, potentials=potentials, device=device,
+        samples=Samples(inputs, device), potentials=potentials, device=device,
         precision=Precision(options, device),
     )
     if not recipe.training.augmentations and not potentials:

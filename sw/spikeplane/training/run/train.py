@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
@@ -38,6 +38,7 @@ from .optimizer import create_optimizer, optimizer_state, restore_optimizer
 from .options import RunOptions
 from .processes import Processes, join, sum_over_processes
 from .resume import resume
+from .samples import Samples
 from .start import start_table
 from .teacher import Teacher, create_teacher
 
@@ -142,6 +143,7 @@ class _Training:
         self.checkpoint, self.path, self.options = checkpoint, path, options
         self.dataset, self.test, self.processes = dataset, test, processes
         self.validation = validation
+        self.samples = Samples(dataset.inputs, processes.device)
         self.teacher: Teacher | None = None
         self.curves: Curves | None = None
         self.notes = False
@@ -211,9 +213,8 @@ class _Training:
     def _batch(self, part: np.ndarray, received: int) -> int:
         """Train on the samples ``part``; return the signal that this or another process got, or 0."""
         training, checkpoint, device = self.recipe.training, self.checkpoint, self.processes.device
-        samples = self._augment(self.dataset.inputs[part])
         own = self.processes.share(len(part))
-        inputs = torch.from_numpy(samples[own]).to(device)
+        inputs = self._augment(self.samples.take(part))[own]
         labels = torch.from_numpy(self.dataset.labels[part[own]]).to(device)
         rate = self._learning_rate()
         for group in self.optimizer.param_groups:
@@ -263,7 +264,7 @@ class _Training:
             self.curves.batch(self.done + 1, summed_loss / len(part), rate)
         return received or (signal.SIGTERM if stopped else 0)
 
-    def _augment(self, samples: np.ndarray) -> np.ndarray:
+    def _augment(self, samples: Tensor) -> Tensor:
         """Return the samples of the batch at hand, changed; others in their place change alike."""
         draw = np.random.RandomState([self.recipe.seed, self.checkpoint.epoch, self.checkpoint.batch])
         for augment in self.augmentations:

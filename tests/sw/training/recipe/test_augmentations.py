@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from spikeplane.training.recipe.augmentations import Cutout, Drop, Flip, Shift, create_augmentations
 
 SAMPLES = np.random.RandomState(0).randint(0, 256, (500, 3, 1, 5, 7)).astype(np.uint8)
 
 
 def apply(augmentation, samples):
-    before = samples.copy()
-    found = augmentation(samples, np.random.RandomState(0))
-    np.testing.assert_array_equal(samples, before)
+    given = torch.from_numpy(samples.copy())
+    found = augmentation(given, np.random.RandomState(0)).numpy()
+    np.testing.assert_array_equal(given.numpy(), samples)
     assert found.shape == samples.shape and found.dtype == samples.dtype
-    np.testing.assert_array_equal(augmentation(samples, np.random.RandomState(0)), found)
+    np.testing.assert_array_equal(augmentation(given, np.random.RandomState(0)).numpy(), found)
     return found
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from spikeplane.data.formats.files import DataError
 from spikeplane.training.recipe import autoaugment
@@ -20,14 +21,18 @@ def apply(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     return np.asarray(changed).transpose(2, 0, 1)
 
 
+def augmented(images: np.ndarray, seed: int) -> np.ndarray:
+    return AutoAugment()(torch.from_numpy(images), np.random.RandomState(seed)).numpy()
+
+
 def test_draws_come_from_the_generator_alone():
     before = IMAGES.copy()
-    found = AutoAugment()(IMAGES, np.random.RandomState(3))
+    found = augmented(IMAGES, 3)
     np.testing.assert_array_equal(IMAGES, before)
     assert found.shape == IMAGES.shape and found.dtype == IMAGES.dtype
     np.random.seed(99)
-    np.testing.assert_array_equal(AutoAugment()(IMAGES, np.random.RandomState(3)), found)
-    assert (AutoAugment()(IMAGES, np.random.RandomState(4)) != found).any()
+    np.testing.assert_array_equal(augmented(IMAGES, 3), found)
+    assert (augmented(IMAGES, 4) != found).any()
     changed = (found != IMAGES).any((1, 2, 3)).mean()
     # Both operations of a pair are left out with this chance; some others change nothing.
     idle = np.mean([(1 - first[1]) * (1 - second[1]) for first, second in POLICY])
@@ -43,7 +48,7 @@ def test_operations_follow_the_policy(monkeypatch):
             used[strength > 0] += strength != 0
             return image
         monkeypatch.setitem(autoaugment.OPERATIONS, name, record)
-    AutoAugment()(np.zeros((count, 3, 1, 1), np.uint8), np.random.RandomState(0))
+    augmented(np.zeros((count, 3, 1, 1), np.uint8), 0)
     expected = Counter()
     for pair in POLICY:
         for name, probability, level in pair:
@@ -88,7 +93,7 @@ def test_operations():
 ])
 def test_only_rgb_images_are_taken(inputs):
     with pytest.raises(ValueError, match=r"autoaugment needs 8-bit RGB images .*, not (uint8|float32) \(2, "):
-        AutoAugment()(inputs, np.random.RandomState(0))
+        augmented(inputs, 0)
 
 
 def test_images_of_fewer_bits_are_refused():
@@ -99,4 +104,4 @@ def test_images_of_fewer_bits_are_refused():
 def test_a_missing_pillow_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(DataError, match=r"PIL.Image is needed: .* spikeplane\[data\]"):
-        AutoAugment()(IMAGES[:1], np.random.RandomState(0))
+        augmented(IMAGES[:1], 0)

@@ -127,7 +127,7 @@ def test_answers_are_those_to_the_augmented_samples(taught):
     made = create_teacher(chosen, network(), data, None, potentials=False, device=CPU)
     assert made is not None and made.known is None
     part = np.arange(10, 26)
-    found = made.answers(part, lambda inputs: inputs[..., ::-1], slice(4, 9))
+    found = made.answers(part, lambda inputs: inputs.flip(-1), slice(4, 9))
     with torch.no_grad():
         expected = made.network(torch.from_numpy(data.inputs[14:19, ..., ::-1].copy()))[0].mean(0)
     torch.testing.assert_close(found.logits, expected)
@@ -152,7 +152,7 @@ def test_a_teacher_of_other_images_has_its_own_format(taught, monkeypatch):
     chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, threshold=2, validation=16))
     data = load_dataset(chosen.data, "train")
     made = create_teacher(chosen, network(), data, None, potentials=False, device=CPU)
-    assert made is not None and len(made.inputs) == 80
+    assert made is not None and len(made.samples.inputs) == 80
     assert (asked[-1].threshold, asked[-1].validation) == (1, 16)
 
 
