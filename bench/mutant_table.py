@@ -156,7 +156,7 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/host_access.py", f"{TESTS}/test_host_access.py",
-        ("& ~busy),", "),"),
+        ("any()) & ~busy & (bus", "any()) & (bus"),
         ("~busy | (space is Space.REGISTERS)", "~busy"),
     ),
     *mutants(
@@ -186,9 +186,12 @@ GATEWARE = [
         ("left.eq(Mux(at.column < 0, 0, at.column))", "left.eq(at.column)"),
         ("Mux(last_group, layer.last_lanes, group_lanes)", "config.lanes"),
         ("Mux(d.shared, 0, group)", "group"),
-        ("Mux(over, 0, at.group_left - d.input_group)", "at.group_left - d.input_group"),
         ("step_state.eq(step_state + layer.state_step)", "step_state.eq(step_state)"),
         ("& ~more_logits", ""),
+    ),
+    *mutants(
+        "gateware", f"{HW}/window_place.py", f"{TESTS}/test_walker.py",
+        ("Mux(over, 0, at.group_left - d.input_group)", "at.group_left - d.input_group"),
     ),
     *mutants(
         "gateware", f"{HW}/row_walk.py", f"{TESTS}/test_walker.py",
@@ -202,7 +205,10 @@ GATEWARE = [
         ("Mux(chunk[5].first_term, 0, read", "Mux(0, 0, read"),
         ("chunk[6].valid & ~chunk[6].last_term", "chunk[6].valid"),
         ("Mux(chunk[0].stream, stream_address, read_address)", "read_address"),
-        ("sum_3 << self.layer.power if", "sum_3 << (self.layer.power ^ 1) if"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/logit_sums.py", UPDATE_TESTS,
+        ("sum_3 << layer.power if", "sum_3 << (layer.power ^ 1) if"),
     ),
     *mutants(
         "gateware", f"{HW}/state_pack.py", UPDATE_TESTS,

@@ -7,8 +7,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
-from .descriptor import POOL_LIMIT, layer_layout, map_rows, pool_width, term_layout
+from .descriptor import layer_layout, map_rows, term_layout
+from .pool_walk import PoolWalk
 from .update_issue import segment_layout
+from .window_place import move_window, place_layout
 
 __all__ = ["SegmentWalk", "window_layout"]
 
@@ -88,17 +90,7 @@ class SegmentWalk(wiring.Component):
         m.d.sync += last_step.eq(((step + 1)[: len(layer.steps)] == layer.steps) | layer.replay)
 
         # Where the window of a term is: of the term at hand in registers, of the others in a memory.
-        at = Signal(data.StructLayout({
-            "column": signed(config.slot_width + 1),   # window's left edge, in slots
-            "row_index": signed(config.side_width + 1),  # its top row
-            "row_slot": config.slot_width,             # first slot of that row at step 0
-            "step_slot": config.slot_width,            # slots from step 0 on
-            "step_flag": ceil_log2(config.row_flag_count),  # flag of the map's first row
-            "group_weight": config.weight_address_width,
-            "step_weight": config.weight_address_width if several else 0,  # slots from step 0 on
-            "group_slot": config.slot_width if several else 0,   # of a shortcut: first slot of the map
-            "group_left": config.pixel_width if several else 0,  # slots of a pixel from there on
-        }))
+        at = Signal(place_layout(config))
         d = Signal(term_layout(config)) if several else self.term
 
         # Where the segment's results go.
@@ -111,7 +103,7 @@ class SegmentWalk(wiring.Component):
         m.d[config.wire_domain] += first_flag.eq(layer.output_flags + self.output_flags)
         step_output = Signal(config.slot_width)
         step_output_flag = Signal.like(layer.output_flags)
-        pool = _PoolWalk(config) if config.pool_depth else None
+        pool = PoolWalk(config) if config.pool_depth else None
 
         # The part of the window that lies inside the map.
         right = Signal(signed(config.slot_width + 2))
@@ -181,7 +173,7 @@ class SegmentWalk(wiring.Component):
                     m.next = "MOVE"
 
             with m.State("MOVE"):
-                self.move(m, at, d, new)
+                move_window(m, config, at, d, new)
                 with m.If(new.layer | new.group):
                     m.d.sync += [pixel_state.eq(group_state), pixel_output.eq(group_output)]
                     if pool:
@@ -271,75 +263,3 @@ class SegmentWalk(wiring.Component):
                                 m.d.sync += group.eq(0)
                                 m.next = "IDLE"
         return m
-
-    def move(self, m: Module, at, d, new):
-        """Move the window of a term to where it is for this segment, from where it was for the one before."""
-        several = self.config.term_count > 1
-        first_slot = at.group_slot if several else d.input_base
-        with m.If(new.as_value().any()):
-            m.d.sync += [at.step_slot.eq(0), at.step_flag.eq(d.input_flags)]
-            if several:
-                m.d.sync += at.step_weight.eq(0)
-        with m.Else():
-            m.d.sync += [at.step_slot.eq(at.step_slot + d.input_step), at.step_flag.eq(at.step_flag + d.input_rows)]
-            if several:
-                m.d.sync += at.step_weight.eq(at.step_weight + d.weight_step)
-        with m.If(new.column):
-            m.d.sync += at.column.eq(at.column + d.column_stride)
-        with m.Elif(new.as_value().any()):
-            m.d.sync += at.column.eq(-d.pad_slots)
-        with m.If(new.row):
-            m.d.sync += [at.row_index.eq(at.row_index + d.stride), at.row_slot.eq(at.row_slot + d.row_stride)]
-        with m.If(new.group):
-            m.d.sync += [
-                at.row_index.eq(-d.pad_rows),
-                at.row_slot.eq(first_slot),
-                at.group_weight.eq(at.group_weight + d.weight_group),
-            ]
-            if several:
-                over = at.group_left < d.input_group
-                m.d.sync += [
-                    at.row_slot.eq(first_slot + d.input_group),
-                    at.group_slot.eq(first_slot + d.input_group),
-                    at.group_left.eq(Mux(over, 0, at.group_left - d.input_group)),
-                ]
-        with m.If(new.layer):
-            m.d.sync += [
-                at.row_index.eq(-d.pad_rows), at.row_slot.eq(d.input_base), at.group_weight.eq(d.weight_base),
-            ]
-            if several:
-                m.d.sync += [at.group_slot.eq(d.input_base), at.group_left.eq(d.input_slots)]
-
-
-class _PoolWalk:
-    """Where a pixel is in its pool's window, and where spikes of that window wait for the rest of it.
-
-    Windows lie side by side. Beyond the last whole one no pixel is the last of its window, so nothing is written.
-    """
-
-    def __init__(self, config: CoreConfig):
-        self.x = Signal(range(POOL_LIMIT), name="pool_x")
-        self.y = Signal(range(POOL_LIMIT), name="pool_y")
-        self.map_row = Signal(ceil_log2(config.row_flag_count))
-        self.row_output = Signal(config.slot_width)  # first slot of the map's row at hand
-        self.place = Signal(pool_width(config), name="pool_place")  # of the window, in its first step
-        self.step_place = Signal.like(self.place)
-
-    def move(self, m: Module, layer, pixel_output, row_ends, map_ends):
-        """Move on by a pixel: ``pixel_output``, where the map's pixel is, moves with whole windows only."""
-        column_ends = self.x == layer.pool_columns
-        window_ends = row_ends & (self.y == layer.pool_rows)
-        following = Signal.like(pixel_output)
-        m.d.comb += following.eq(pixel_output + Mux(column_ends, layer.output_pixel, 0))
-        m.d.sync += [
-            pixel_output.eq(Mux(row_ends & ~window_ends, self.row_output, following)),
-            self.x.eq(Mux(column_ends | row_ends, 0, self.x + 1)),
-        ]
-        with m.If(row_ends):
-            m.d.sync += [self.place.eq(0), self.y.eq(Mux(window_ends, 0, self.y + 1))]
-        with m.Elif(column_ends):
-            m.d.sync += self.place.eq(self.place + layer.steps)
-        with m.If(window_ends):
-            m.d.sync += [self.map_row.eq(self.map_row + 1), self.row_output.eq(following)]
-        with m.If(map_ends):
-            m.d.sync += [self.y.eq(0), self.map_row.eq(0)]

@@ -12,10 +12,12 @@ from amaranth.utils import ceil_log2
 from .config import CoreConfig
 from .descriptor import layer_layout
 from .lanes import lanes_latency
-from .memories import BlockRam, HostPort, read_mostly_ram
-from .memory_map import LOGIT_WIDTH, Space, memory_map
-from .neuron import STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
+from .logit_sums import add_logits
+from .memories import BlockRam, HostPort
+from .memory_map import Space, memory_map
+from .neuron import STATE_WIDTH
 from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_layout
+from .quantizer_tables import add_tables
 from .row_flags import flag_write
 from .spike_memory import slots_write
 from .spike_output import write_spikes
@@ -172,8 +174,10 @@ class Update(wiring.Component):
             self.hide(m, chunk[0], units)
         self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
         self.elaborate_states(m, chunk, units)
-        self.elaborate_tables(m, units, platform)
-        self.elaborate_logits(m, chunk, units)
+        add_tables(m, config, d, self.tables, units, platform)
+        sum_3 = add_logits(m, config, d, self.logits, chunk, units)
+        if config.updates > 1:
+            m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
         write_spikes(m, self, chunk, units)
         return m
 
@@ -283,51 +287,3 @@ class Update(wiring.Component):
             ]
         if config.updates == 1:
             m.d.comb += host.read_data.eq(units[0].state_6)
-
-    def elaborate_tables(self, m: Module, units, platform):
-        """Add the quantizer tables, a copy for each unit; the host reads that of unit 0."""
-        host = self.tables
-        for k, neuron in enumerate(units):
-            m.submodules[f"table_{k}"] = ram = read_mostly_ram(
-                TABLE_CODE_WIDTH, self.config.table_count << TABLE_INDEX_WIDTH, platform
-            )
-            index = Cat(neuron.table_index_9, self.layer.table)
-            m.d.comb += [
-                ram.ports.read_address.eq(index),
-                ram.ports.read_enable.eq(1),
-                ram.ports.write_address.eq(host.address),
-                ram.ports.write_data.eq(host.write_data),
-                ram.ports.write_enable.eq(host.write),
-                neuron.table_code_10.eq(ram.ports.read_data),
-            ]
-            if k == 0:
-                m.d.comb += ram.ports.read_address.eq(Mux(host.read, host.address, index))
-                m.d[self.config.wire_domain] += host.read_data.eq(ram.ports.read_data)
-
-    def elaborate_logits(self, m: Module, chunk, units):
-        """Add the logit memory: read in cycle 1, or in cycle 2 if wires have no registers, and written in cycle 4."""
-        # The word after the logits is always 0.
-        nothing = self.config.logit_count
-        m.submodules.logits = ram = BlockRam(LOGIT_WIDTH, nothing + 1)
-        host = self.logits
-        read = chunk[2 - self.config.wire_registers]
-        sum_3 = Signal(signed(units[0].sum_width), reset_less=True)
-        logit_3 = Signal(LOGIT_WIDTH, reset_less=True)
-        logit_4 = Signal(LOGIT_WIDTH, reset_less=True)
-        m.d.sync += [
-            # All but one are hidden.
-            sum_3.eq(reduce(or_, (neuron.signed_sum_2 for neuron in units))),
-            logit_4.eq(logit_3 + (sum_3 << self.layer.power if self.config.term_count > 1 else sum_3)),
-        ]
-        m.d[self.config.wire_domain] += [logit_3.eq(ram.ports.read_data), host.read_data.eq(logit_3)]
-        if self.config.updates > 1:
-            m.d.comb += self.states.read_data.eq(sum_3[:STATE_WIDTH])
-        m.d.comb += [
-            ram.ports.read_address.eq(
-                Mux(host.read, host.address, Mux(read.initial, nothing, Cat(read.lane, read.logit)))
-            ),
-            ram.ports.read_enable.eq(1),
-            ram.ports.write_address.eq(Cat(chunk[4].lane, chunk[4].logit)),
-            ram.ports.write_data.eq(logit_4),
-            ram.ports.write_enable.eq(chunk[4].valid & self.layer.logits),
-        ]
