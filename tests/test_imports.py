@@ -1,6 +1,7 @@
 """Folders of the design import each other in one direction only."""
 
 import ast
+import gc
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ PARTS = {
 """Folders by what they are called here."""
 ROOTS = {"spikeplane_hw": "hw/spikeplane_hw", "spikeplane_boards": "boards/spikeplane_boards", "spikeplane": SW}
 """Folders of the packages that are imported by these names."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_simulations_left():
+    """CPython 3.11 cannot build a syntax tree while it collects the coroutines of simulations that are over."""
+    gc.collect()
 
 
 def imported_paths(path: Path, root: Path) -> Iterator[tuple[int, str]]:
