@@ -117,6 +117,7 @@ class UpdateIssue(wiring.Component):
         lane = Signal(ceil_log2(config.lanes))
         ahead = Signal.like(lane)  # the lane after this one; 0 at rest and at the last chunk
         left = Signal(count_width)  # chunks to be issued, this one included
+        final = Signal()  # there is one left
         issuing = Signal()
         pending = Signal()  # a step waits for the states of the one before
         waiting = Signal()  # a snapshot waits for its request or the end of the one before
@@ -141,7 +142,7 @@ class UpdateIssue(wiring.Component):
         load = Signal()
         begin = Signal()
         m.d.comb += [
-            finishing.eq(issuing & (left == 1) & whole),
+            finishing.eq(issuing & final & whole),
             again.eq(finishing & (steps != 1)),
             startable.eq(Mux(dependent, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
             repeat.eq((pending | again) & startable),
@@ -171,6 +172,9 @@ class UpdateIssue(wiring.Component):
         with m.Else():
             m.d.sync += turning.eq(0)
 
+        # Known before it is known which of both begins.
+        single = Signal()
+        m.d.comb += single.eq(Mux(repeat, count == 1, self.segment.p.lanes <= stride))
         next_count = Signal(count_width)
         m.d.comb += next_count.eq(count)
         with m.If(repeat):
@@ -196,14 +200,14 @@ class UpdateIssue(wiring.Component):
         following = Signal.like(ahead)
         m.d.comb += following.eq(ahead)
         with m.If(begin):
-            m.d.comb += following.eq(Mux(next_count == 1, 0, stride))
-            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count), half.eq(0)]
+            m.d.comb += following.eq(Mux(single, 0, stride))
+            m.d.sync += [issuing.eq(1), lane.eq(0), left.eq(next_count), final.eq(single), half.eq(0)]
         with m.Elif(issuing & ~whole):
             m.d.sync += half.eq(1)
         with m.Elif(issuing):
             m.d.sync += half.eq(0)
             m.d.comb += following.eq(Mux(left <= 2, 0, ahead + stride))
-            m.d.sync += [issuing.eq(left != 1), lane.eq(ahead), left.eq(left - 1)]
+            m.d.sync += [issuing.eq(~final), lane.eq(ahead), left.eq(left - 1), final.eq(left == 2)]
         m.d.sync += ahead.eq(following)
 
         chunk = self.chunk
@@ -213,7 +217,7 @@ class UpdateIssue(wiring.Component):
             self.pick.eq(following >> unit_width),
             chunk.valid.eq(issuing & whole),
             chunk.first.eq(lane == 0),
-            chunk.last.eq(left == 1),
+            chunk.last.eq(final),
             chunk.lane.eq(lane),
             chunk.full.eq(remaining >= config.updates),
             chunk.used.eq(remaining),
