@@ -27,9 +27,10 @@ def weighted_stream(
     if not 0 <= lowest < STREAM_BITS:
         raise NetworkError(f"{name}: lowest is {lowest}, must be in 0..{STREAM_BITS - 1}")
     signs = dict.fromkeys(range(lowest, STREAM_BITS - 1), 1) | {STREAM_BITS - 1: -1}
-    least = int(weight.min())
-    if weight_kind is WeightKind.TWOS and least <= -(1 << weight_bits - 1):
-        raise NetworkError(f"{name}: the least weight is {least}: negated it has no {weight_bits}-bit code")
+    (low, high), least, greatest = weight_kind.limits(weight_bits), int(weight.min()), int(weight.max())
+    for what, value in (("least", least), ("greatest", greatest)):
+        if not low <= -value <= high:
+            raise NetworkError(f"{name}: the {what} weight is {value}: negated it has no {weight_bits}-bit code")
     layers = []
     for digit, sign in signs.items():
         made = f"{name} digit {digit}"

@@ -4,14 +4,22 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ragged_networks
 from deep_network import deep, residual
 from spikeplane.compiler.limits import Limit, Need, memory_needs, needs, sum_needs
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.compiler.program import Program
+from spikeplane.network.digits import weighted_stream
+from spikeplane.network.endings import Store
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.config import SMALL, TINY
+from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
+from spikeplane_hw.config import LARGE, SMALL, TINY
 from spikeplane_hw.memory_map import memory_map
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -38,6 +46,22 @@ def test_a_need_is_its_share_of_the_limit():
     assert str(replace(over, where="")) == "passes: 65 needed, limit 64"
     # A core may have no memory of a kind at all.
     assert [replace(half, need=need, limit=0).share for need in (0, 1)] == [0.0, 1.0]
+
+
+def test_logits_are_limited_by_the_sum_of_all_heads():
+    random, classes = np.random.default_rng(0), 2
+    window = Window(source=INPUT, **ragged_networks.weights(random, 8, 3, (1, 1)),
+                    **ragged_networks.affine(random, 8, 1, 5))
+    heads = weighted_stream("head", "stream", fraction_bits=9, weight=np.ones((classes, 8, 1, 1), np.int64),
+                            weight_bits=1, weight_kind=WeightKind.ODD)
+    made = IntegerNetwork(
+        input=InputFormat(channels=3, height=2, width=3, steps=4),
+        nodes=[Layer(name="stream", terms=(window,), ending=Store(fraction_bits=9)), *heads],
+        logit_offset=np.zeros(classes, np.int64),
+    )
+    found = [need.need for need in sum_needs(place(made, LARGE)) if need.kind is Limit.LOGIT_SUM]
+    # Eight channels, six pixels, four steps: 1, 3, 7 ... times.
+    assert found == [8 * 6 * 4 * (2**digits - 1) for digits in range(1, 17)]
 
 
 @pytest.mark.parametrize("schedule", Schedule)
