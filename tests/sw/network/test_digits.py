@@ -45,6 +45,7 @@ def test_what_digits_cannot_do_is_said():
         head(16)
     with pytest.raises(NetworkError, match="head: the least weight is -8: negated it has no 4-bit code"):
         head(12, least=-8)
-    counts = {"weight": np.eye(2, 5, dtype=np.int64)[:, :, None, None], "weight_bits": 1, "weight_kind": WeightKind.UNIT}
+    weight = np.eye(2, 5, dtype=np.int64)[:, :, None, None]
+    counts = {"weight": weight, "weight_bits": 1, "weight_kind": WeightKind.UNIT}
     with pytest.raises(NetworkError, match="head: the greatest weight is 1: negated it has no 1-bit code"):
         weighted_stream("head", "stream", fraction_bits=9, **counts)
