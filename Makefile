@@ -9,6 +9,8 @@ CONFIG ?=
 SEED ?= 1
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One process a core; a test goes to the process that is free. PYTEST="-k core" tests a part in one process.
+PYTEST ?= --numprocesses auto --dist worksteal
 # Waveforms of `make sim`: WAVES=1.
 WAVES ?=
 
@@ -29,7 +31,7 @@ demo: $(INSTALLED) ## train, compile and run the digits network on the simulated
 	$(BIN)/python -m spikeplane demo
 
 test: $(INSTALLED) ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 sim: $(INSTALLED) ## cocotb testbenches on the generated Verilog (WAVES=1, SEED=, CONFIG=)
 	$(BIN)/python sim/run.py --seed $(SEED) $(if $(CONFIG),--config $(CONFIG)) $(if $(WAVES),--waves)
@@ -43,7 +45,7 @@ program: $(INSTALLED) ## load the bitstream of BOARD with openFPGALoader
 check: $(INSTALLED) ## ruff, pyright and the tests
 	$(BIN)/ruff check
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables (hours)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
