@@ -43,6 +43,8 @@ NOTES = {
     Limit.STEP_SLOTS: ("slots of one step of a map: banks channels of a pixel each", "fewer channels or pixels"),
     Limit.WEIGHTS: ("slots of a weight bank: for each group of lanes channels and each weight bit, kernel pixels times "
                     "input slots; slot 0 is taken", "fewer channels or weight bits in the layer that takes most"),
+    Limit.EXTERNAL: ("bursts of 16 bytes outside the chip, where weights lie that are more than the chip holds: they "
+                     "stream in while layers run, a channel group at least at once", "fewer weights"),
     Limit.PASSES: ("input bits times weight bits (or taps times weight bits), over all layers", "fewer input bits; "
                    "fewer first-layer weight bits"),
     Limit.STRIDE: ("of pools; convolutions have 1 or 2", "a smaller stride"),

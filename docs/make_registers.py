@@ -48,7 +48,7 @@ def page() -> str:
     """Return the whole page."""
     def size(config):
         spaces = memory_map.memory_map(config)
-        return lambda space: f"{spaces[space].depth} x {spaces[space].width}"
+        return lambda space: f"{spaces[space].depth} x {spaces[space].width}" if space in spaces else "-"
 
     columns = [(f"{name} (words x bits)", size(config)) for name, config in CONFIGS.items()]
     small = CONFIGS["small"]

@@ -10,9 +10,12 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.vendor import LatticeECP5Platform
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.device import Device
+from spikeplane_hw.sdram import Sdram
+from spikeplane_hw.sdram_chip import SdramChip
 from spikeplane_hw.uart import Uart, divisor
 
 from .plls import EcpPll, Ice40Pll
+from .sdram_phy import INPUT_LATENCY, SdramPhy
 
 __all__ = ["Board", "Top"]
 
@@ -32,6 +35,8 @@ class Board:
     clock: float
     """Frequency of the core, Hz, made by the PLL of the board's oscillator."""
     baud: int
+    memory: SdramChip | None = None
+    """Its SDRAM, which a configuration with memory outside the chip needs."""
     programmer: str
     """Name of the board in openFPGALoader."""
     synthesis: str
@@ -43,6 +48,8 @@ class Board:
 
     def __post_init__(self):
         divisor(self.clock, self.baud)
+        if self.config.external_depth and self.memory is None:
+            raise ValueError(f"{self.name}: {self.config.name} has memory outside the chip, the board names none")
 
 
 class Top(Elaboratable):
@@ -59,6 +66,13 @@ class Top(Elaboratable):
         m = Module()
         clock = self.elaborate_clock(m, platform)
         m.submodules.device = device = self.device
+        if "external" in device.signature.members:
+            m.submodules.sdram = sdram = Sdram(
+                self.board.memory, clock, depth=self.board.config.external_depth, input_latency=INPUT_LATENCY
+            )
+            m.submodules.phy = phy = SdramPhy(self.board.memory)
+            wiring.connect(m, device.external, sdram.bus)
+            wiring.connect(m, sdram.pins, phy.pins)
         m.submodules.uart = uart = Uart(divisor(clock, self.board.baud))
         wiring.connect(m, uart.rx, device.rx)
         wiring.connect(m, device.tx, uart.tx)

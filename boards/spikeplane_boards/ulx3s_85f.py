@@ -1,6 +1,7 @@
 """Radiona ULX3S with a Lattice ECP5-85F and 25 MHz; serial port of its FTDI FT231X."""
 
 from spikeplane_hw.config import LARGE
+from spikeplane_hw.sdram_chip import ULX3S_SDRAM
 
 from .board import Board
 
@@ -19,6 +20,7 @@ ULX3S_85F = Board(
     config=LARGE,
     clock=70e6,
     baud=1_000_000,
+    memory=ULX3S_SDRAM,
     programmer="ulx3s",
     synthesis="-abc9 -nowidelut",
 )

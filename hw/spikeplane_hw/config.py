@@ -9,7 +9,10 @@ from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["BURST_BITS", "COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+
+BURST_BITS = 128
+"""Bits of memory outside the chip that are read or written at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class CoreConfig:
     """Classifier outputs."""
     pool_depth: int = 0
     """Chunks of spikes that wait for the rest of their pool's window; 0: no pools on the way out are built."""
+    external_depth: int = 0
+    """Bursts of memory outside the chip, from which weights stream in while layers run; 0: there is none."""
     tap_count: int = 8
     """Most steps that a memory-free neuron looks at, the current one included."""
     image_planes: int = 1
@@ -94,7 +99,9 @@ class CoreConfig:
     def __post_init__(self):
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
-            least = 0 if name in ("row_queue_depth", "window_queue_depth", "pool_depth") else 1
+            least = 0 if name in (
+                "row_queue_depth", "window_queue_depth", "pool_depth", "external_depth",
+            ) else 1
             if kind is bool and not isinstance(value, bool):
                 raise ValueError(f"{name} must be True or False, not {value!r}")
             if kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < least):
@@ -107,6 +114,9 @@ class CoreConfig:
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value!r}")
+        if self.external_depth and self.weight_depth & (self.weight_depth - 1):
+            raise ValueError(f"weight_depth must be a power of two with memory outside the chip, not "
+                             f"{self.weight_depth!r}: streamed weights are a ring of all slots")
         if self.queue_depth < 8:
             raise ValueError(f"queue_depth must be at least 8, not {self.queue_depth!r}")
         if self.clusters != 1:
@@ -266,6 +276,7 @@ SMALL = CoreConfig(
     image_planes=8,
     most_packed=8,
 )
+# For ECP5-85F with 32 MB of SDRAM: its 208 block RAMs are all but taken.
 LARGE = CoreConfig(
     name="large",
     lanes=128,
@@ -273,7 +284,7 @@ LARGE = CoreConfig(
     updates=16,
     word_slots=16,
     weight_depth=1024,
-    spike_depth=4096,
+    spike_depth=8192,
     parameter_depth=512,
     state_depth=2048,
     table_count=2,
@@ -283,5 +294,6 @@ LARGE = CoreConfig(
     pool_depth=1024,
     image_planes=8,
     most_packed=8,
+    external_depth=1 << 21,
 )
 CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}

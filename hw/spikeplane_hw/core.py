@@ -1,13 +1,15 @@
 """The core: sequencer, walker, fetch, banks, lanes and update around the spike memory."""
 
-from amaranth import Module, ResetInserter
+from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, connect, flipped
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .banks import Banks
 from .config import CoreConfig
 from .descriptor import event_layout
 from .events import EventWriter
+from .external_bus import ExternalBus
+from .external_port import ExternalPort
 from .fetch import Fetch
 from .host_access import HostAccess
 from .host_bus import HostBus
@@ -24,6 +26,7 @@ from .spike_memory import SpikeMemory
 from .statistics import Statistics
 from .update import Update
 from .walker import Walker
+from .weight_stream import WeightStream
 
 __all__ = ["Core"]
 
@@ -40,6 +43,8 @@ class Core(wiring.Component):
         Host access, see :class:`HostBus`.
     events : ``In(stream.Signature(event_layout()))``
         AER events of the next run; they wait while the core is busy.
+    external : ``Out(ExternalBus(config.external_depth))``
+        Only with memory outside the chip.
     """
 
     def __init__(self, config: CoreConfig):
@@ -47,6 +52,7 @@ class Core(wiring.Component):
         super().__init__({
             "bus": In(HostBus(config)),
             "events": In(stream.Signature(event_layout())),
+            **({"external": Out(ExternalBus(config.external_depth))} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -210,6 +216,30 @@ class Core(wiring.Component):
             spikes.clear.eq(registers.clearing),
             spikes.clear_word.eq(registers.clear_word),
         ]
+
+        if config.external_depth:
+            m.submodules.external = external = ExternalPort(config.external_depth)
+            m.submodules.weights = weights = WeightStream(config)
+            connect(m, external.bus, flipped(self.external))
+            connect(m, host.external, external.host)
+            connect(m, weights.request, external.request)
+            connect(m, weights.write, lanes.stream)
+            quiet = Signal()
+            m.d.sync += quiet.eq(walker.hold & walker.resting & ~segments.o.valid & update.idle)
+            m.d.comb += [
+                host.external_done.eq(external.done),
+                weights.pending.eq(external.pending),
+                weights.beat_valid.eq(external.beat_valid),
+                weights.beat.eq(external.beat),
+                weights.slots.eq(registers.stream_slots),
+                weights.restart.eq(registers.stream_restart),
+                weights.hold.eq(walker.hold),
+                weights.quiet.eq(quiet),
+                weights.walked.eq(sequencer.walked),
+                weights.need.eq(sequencer.term.weight_group),
+                walker.go.eq(weights.go),
+                walker.weight_offset.eq(weights.base),
+            ]
 
         if config.term_count > 1:
             m.submodules.operand = operand = stoppable(Operand(config))

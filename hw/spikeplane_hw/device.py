@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .config import CoreConfig
 from .core import Core
+from .external_bus import ExternalBus
 from .link import Link
 
 __all__ = ["Device"]
@@ -24,6 +25,8 @@ class Device(wiring.Component):
         The core is running or clearing its input map.
     idle : ``Out(1)``
         No request is being executed or answered.
+    external : ``Out(ExternalBus(config.external_depth))``
+        Only of a core with memory outside the chip.
     """
 
     rx: stream.Interface
@@ -38,6 +41,7 @@ class Device(wiring.Component):
             "tx": Out(stream.Signature(8)),
             "busy": Out(1),
             "idle": Out(1),
+            **({"external": Out(ExternalBus(config.external_depth))} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -48,5 +52,7 @@ class Device(wiring.Component):
         connect(m, link.tx, flipped(self.tx))
         connect(m, link.bus, core.bus)
         connect(m, link.events, core.events)
+        if self.config.external_depth:
+            connect(m, core.external, flipped(self.external))
         m.d.comb += [self.busy.eq(core.bus.busy), self.idle.eq(link.idle)]
         return m

@@ -28,6 +28,9 @@ class HostAccess(wiring.Component):
     registers, program ... : ``Out(HostPort(...))``
         A port for each space that has words, by its name; a read lasts until it is answered. Only REGISTERS is
         written while the core is busy.
+    external_done : ``In(1)``
+        Only with memory outside the chip, whose port keeps ``read`` or ``write`` until this cycle: it took what is
+        written, or has the word.
     """
 
     def __init__(self, config: CoreConfig):
@@ -40,6 +43,7 @@ class HostAccess(wiring.Component):
                 space.name.lower(): Out(HostPort(memory.width, memory.depth, writable=memory.writable))
                 for space, memory in self.spaces.items()
             },
+            **({"external_done": In(1)} if Space.EXTERNAL in self.spaces else {}),
         })
 
     def elaborate(self, platform):
@@ -48,15 +52,20 @@ class HostAccess(wiring.Component):
         busy = Signal()
         m.d.comb += bus.busy.eq(self.busy)
         m.d.sync += busy.eq(self.busy)
-        reading = Signal(HOST_READ_LATENCY + 2)
-        m.d.sync += reading.eq(Cat(bus.read, reading))
-        m.d.comb += bus.read_valid.eq(reading[-1])
+        reading, writing = Signal(HOST_READ_LATENCY + 2), Signal(2)
+        m.d.sync += [reading.eq(Cat(bus.read, reading)), writing.eq(Cat(bus.write, writing))]
+        m.d.comb += [bus.read_valid.eq(reading[-1]), bus.written.eq(writing[-1])]
+        if Space.EXTERNAL in self.spaces:
+            self.elaborate_external(m, busy, reading, writing)
 
         words = {}
         for space, memory in self.spaces.items():
             port = getattr(self, space.name.lower())
             words[space] = port.read_data
             m.d.comb += port.address.eq(bus.address)
+            if space is Space.EXTERNAL:
+                m.d.comb += port.write_data.eq(written_word(bus.write_data, memory))
+                continue
             # A register for each memory, which lies where it may.
             m.d.sync += port.read.eq((bus.read | reading[:-1].any()) & ~busy & (bus.space == space))
             if memory.writable:
@@ -81,3 +90,25 @@ class HostAccess(wiring.Component):
             with m.Default():
                 m.d.sync += bus.read_data.eq(near)
         return m
+
+    def elaborate_external(self, m: Module, busy, reading, writing):
+        """Add accesses that last until memory outside the chip is done with them."""
+        bus, port = self.bus, self.external
+        selected, answered = Signal(), Signal()
+        m.d.comb += selected.eq(bus.space == Space.EXTERNAL)
+        m.d.sync += answered.eq(self.external_done & port.read)
+        with m.If(selected):
+            m.d.sync += [reading.eq(0), writing.eq(0)]
+            m.d.comb += [bus.read_valid.eq(answered), bus.written.eq(self.external_done & port.write)]
+            # While the core is busy, words are unspecified and nothing is written.
+            with m.If(busy & (bus.read | bus.write)):
+                m.d.sync += [answered.eq(bus.read), writing.eq(Cat(bus.write, bus.write))]
+            with m.If(writing[-1]):
+                m.d.comb += bus.written.eq(1)
+        with m.If(self.external_done):
+            m.d.sync += [port.read.eq(0), port.write.eq(0)]
+        with m.If(selected & ~busy):
+            with m.If(bus.read):
+                m.d.sync += port.read.eq(1)
+            with m.If(bus.write):
+                m.d.sync += port.write.eq(1)

@@ -14,9 +14,10 @@ class HostBus(wiring.Signature):
     """Host access to the core, seen from the link.
 
     1. ``write`` or ``read`` starts an access in the cycle it is high; both are never high together.
-    2. A write completes two cycles later; ``space``, ``address`` and ``write_data`` hold till then.
-       A read completes in the cycle ``read_valid`` is high, with the word in ``read_data``; until
-       then ``space`` and ``address`` hold. No access starts before the last one is completed.
+    2. A write completes in the cycle ``written`` is high, two cycles later or, where memory is outside the chip,
+       when that takes it; ``space``, ``address`` and ``write_data`` hold till then. A read completes in the cycle
+       ``read_valid`` is high, with the word in ``read_data``; until then ``space`` and ``address`` hold.
+       No access starts before the last one is completed.
     3. While the core is busy (STATUS bit 0) only REGISTERS may be accessed; reads of other spaces
        return unspecified words and writes are ignored.
     4. ``busy`` is STATUS bit 0.
@@ -32,6 +33,7 @@ class HostBus(wiring.Signature):
             "address": Out(ceil_log2(max(space.depth for space in spaces))),
             "write": Out(1),
             "write_data": Out(-(-width // 8) * 8),
+            "written": In(1),
             "read": Out(1),
             "read_valid": In(1),
             "read_data": In(width),

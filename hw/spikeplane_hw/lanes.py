@@ -11,6 +11,7 @@ from .memories import HostPort, read_mostly_ram
 from .operand import operand_write
 from .popcount import Ones, count_for_adder, popcount
 from .synthesis import COPY
+from .weight_stream import stream_write
 
 __all__ = ["Lanes", "beat_layout", "lanes_latency"]
 
@@ -61,6 +62,8 @@ class Lanes(wiring.Component):
     operand : ``In(operand_write(config))``
         Only if the configuration has several terms: write some lanes' weights of a bank, while nothing else
         reads or writes any.
+    stream : ``In(stream_write(config))``
+        Only with memory outside the chip: write a bank's part of a slot that no beat reads meanwhile.
     """
 
     def __init__(self, config: CoreConfig):
@@ -74,6 +77,7 @@ class Lanes(wiring.Component):
             "rotate": In(1),
             "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
             **({"operand": In(operand_write(config))} if config.term_count > 1 else {}),
+            **({"stream": In(stream_write(config))} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -122,8 +126,15 @@ class Lanes(wiring.Component):
             slot = Mux(operand.enable, operand.slot, host_slot)
             data_0 = Mux(operand.enable, operand.row.replicate(blocks), host.write_data)
         writing = host.write | operand.enable if config.term_count > 1 else host.write
+        if config.external_depth:
+            with m.If(self.stream.enable):
+                m.d.sync += write_1.eq(1 << self.stream.bank)
+            data_0 = Mux(self.stream.enable, self.stream.row, data_0)
+            if config.term_count > 1:
+                m.d.sync += blocks_1.eq(Mux(operand.enable & ~self.stream.enable, 1 << operand.block, ~0))
         # What the host writes is still there in cycle 1, but far away from many lanes.
-        m.d[config.wire_domain if config.term_count == 1 else "sync"] += write_data_1.eq(data_0)
+        from_afar = config.term_count > 1 or config.external_depth
+        m.d["sync" if from_afar else config.wire_domain] += write_data_1.eq(data_0)
 
         # Cycle 1: weight SRAMs are addressed, each group of lanes by registers of its own.
         # Cycle 2: they answer. An idle bank's row is cleared, whatever its SRAM holds.
@@ -133,6 +144,10 @@ class Lanes(wiring.Component):
             enable_1 = blocks_1
             if config.term_count > 1:
                 enable_1 = blocks_1[lanes.start // config.banks:lanes.stop // config.banks]
+            if config.external_depth:
+                # While the stream writes a slot, others are read.
+                written_1 = Signal(config.weight_address_width, name=f"written_{start}", attrs=COPY, reset_less=True)
+                m.d.sync += written_1.eq(Mux(self.stream.enable, self.stream.slot, slot))
             for e in range(config.banks):
                 m.submodules[f"weights_{e}_{start}"] = ram = read_mostly_ram(
                     lanes.stop - start, config.weight_depth, platform,
@@ -147,7 +162,7 @@ class Lanes(wiring.Component):
                 m.d.comb += [
                     ram.ports.read_address.eq(address_1),
                     ram.ports.read_enable.eq(active_1[e]),
-                    ram.ports.write_address.eq(address_1),
+                    ram.ports.write_address.eq(written_1 if config.external_depth else address_1),
                     ram.ports.write_enable.eq(Mux(write_1[e], enable_1, 0)),
                     ram.ports.write_data.eq(write_data_1[lanes]),
                 ]

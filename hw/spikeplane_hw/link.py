@@ -107,21 +107,21 @@ class Link(wiring.Component):
         # One word on its way between buffer or bus and the other side.
         word = Signal(8 * byte_count)
         full = Signal()  # a written word or event is complete
-        writing = Signal(2)  # the core is being given it: cycles since
+        given = Signal()  # the core is being given it
         taken = Signal()
         m.d.comb += [
             bus.space.eq(request.space),
             bus.address.eq(address),
             bus.write_data.eq(word[len(word) - len(bus.write_data) :]),
-            bus.write.eq(full & is_write & ~writing.any()),
+            bus.write.eq(full & is_write & ~given),
             self.events.payload.eq(word[len(word) - 8 * event_bytes :]),
             self.events.valid.eq(full & is_events),
-            taken.eq(full & (writing[-1] | (is_events & self.events.ready))),
+            taken.eq(full & Mux(is_events, self.events.ready, bus.written)),
             buffer_write.addr.eq(position),
             buffer_write.data.eq(received.data),
         ]
 
-        m.d.sync += writing.eq(Cat(bus.write, writing))
+        m.d.sync += given.eq((given | bus.write) & ~bus.written)
 
         header = Signal(reply_layout())
         m.d.comb += [

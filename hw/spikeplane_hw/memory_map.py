@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import enum
 
-from .config import CoreConfig
+from .config import BURST_BITS, CoreConfig
 from .descriptor import PROGRAM_WIDTH, pass_layout, program_depth
 from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, STATE_WIDTH, TABLE_CODE_WIDTH, TABLE_INDEX_WIDTH
 
@@ -43,6 +43,8 @@ class Space(enum.Enum, shape=4):
     LOGITS = 8
     COUNTERS = 9
     """Word ``layer * len(Counter) + counter``; no word at all without ``CoreConfig.statistics``."""
+    EXTERNAL = 10
+    """Bursts of memory outside the chip; only with ``CoreConfig.external_depth``."""
 
 
 class Register(enum.Enum, shape=5):
@@ -72,6 +74,9 @@ class Register(enum.Enum, shape=5):
     EVENTS_ACCEPTED = 11
     """Of the events since a CLEAR, modulo 2**EVENT_COUNT_WIDTH."""
     EVENTS_REJECTED = 12
+    STREAM_SLOTS = 13
+    """Only written: weight slots of one pass through the program that stream in from EXTERNAL, from its first burst
+    on; the stream begins anew. 0: weights are those the host wrote."""
 
 
 class Control(enum.Flag, shape=4):
@@ -138,4 +143,5 @@ def memory_map(config: CoreConfig) -> dict[Space, Memory]:
         Space.COUNTERS: Memory(
             COUNTER_WIDTH, config.layer_count * len(Counter) * config.statistics, writable=False
         ),
+        **({Space.EXTERNAL: Memory(BURST_BITS, config.external_depth)} if config.external_depth else {}),
     }

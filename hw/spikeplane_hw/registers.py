@@ -14,6 +14,7 @@ from .memory_map import (
     Control,
     Register,
 )
+from .weight_stream import stream_width
 
 __all__ = ["STOP_CYCLES", "Registers"]
 
@@ -44,6 +45,8 @@ class Registers(wiring.Component):
         What the host has set.
     accepted, rejected : ``In(EVENT_COUNT_WIDTH)``
         Event counts.
+    stream_slots, stream_restart : ``Out``
+        Only with memory outside the chip, to :class:`WeightStream`; a STOP begins the stream anew as well.
     """
 
     def __init__(self, config: CoreConfig):
@@ -69,6 +72,7 @@ class Registers(wiring.Component):
             "input_steps": Out(config.step_width),
             "accepted": In(EVENT_COUNT_WIDTH),
             "rejected": In(EVENT_COUNT_WIDTH),
+            **({"stream_slots": Out(stream_width(config)), "stream_restart": Out(1)} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -90,6 +94,11 @@ class Registers(wiring.Component):
             Register.INPUT_HEIGHT: self.input_height,
             Register.INPUT_STEPS: self.input_steps,
         }
+        if config.external_depth:
+            settable[Register.STREAM_SLOTS] = self.stream_slots
+            written = Signal()
+            m.d.sync += written.eq(self.write & ~self.busy & (self.address == Register.STREAM_SLOTS))
+            m.d.comb += self.stream_restart.eq(written | self.stopping)
         values = {
             Register.IDENTITY: IDENTITY,
             Register.CONFIGURATION: config.hash,

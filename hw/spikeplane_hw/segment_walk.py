@@ -52,6 +52,8 @@ class SegmentWalk(wiring.Component):
         One of each for each segment.
     idle : ``Out(1)``
         The walk is over.
+    hold : ``Out(1)``, go : ``In(1)``
+        Only with memory outside the chip: every channel group waits for its weights until ``go``.
     """
 
     def __init__(self, config: CoreConfig):
@@ -68,6 +70,7 @@ class SegmentWalk(wiring.Component):
             "windows": Out(stream.Signature(window_layout(config))),
             "segments": Out(stream.Signature(segment_layout(config))),
             "idle": Out(1),
+            **({"hold": Out(1), "go": In(1)} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -152,6 +155,8 @@ class SegmentWalk(wiring.Component):
             ]
         window_taken = Signal()
         segment_taken = Signal()
+        segment_begin = "READ" if several else "MOVE"
+        group_begin = "HOLD" if config.external_depth else segment_begin
 
         with m.FSM():
             with m.State("IDLE"):
@@ -162,7 +167,13 @@ class SegmentWalk(wiring.Component):
                     group_output.eq(layer.output_base + self.output_offset),
                 ]
                 with m.If(self.start):
-                    m.next = "READ" if several else "MOVE"
+                    m.next = group_begin
+
+            if config.external_depth:
+                with m.State("HOLD"):
+                    m.d.comb += self.hold.eq(1)
+                    with m.If(self.go):
+                        m.next = segment_begin
 
             if several:
                 m.submodules.places = places = Memory(shape=at.shape(), depth=config.term_count, init=[])
@@ -220,7 +231,7 @@ class SegmentWalk(wiring.Component):
                 ]
                 with m.If((window_taken | self.windows.ready) & (segment_taken | self.segments.ready)):
                     m.d.sync += [window_taken.eq(0), segment_taken.eq(0), index.eq(0)]
-                    m.next = "READ" if several else "MOVE"
+                    m.next = segment_begin
                     with m.If(index != layer.terms):
                         m.d.sync += index.eq(index + 1)
                     with m.Elif(~last_step):
@@ -259,6 +270,7 @@ class SegmentWalk(wiring.Component):
                                 group_state.eq(group_state + 1),
                                 group_output.eq(group_output + (group_lanes >> exact_log2(config.banks))),
                             ]
+                            m.next = group_begin
                             with m.If(last_group):
                                 m.d.sync += group.eq(0)
                                 m.next = "IDLE"

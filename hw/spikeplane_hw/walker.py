@@ -45,6 +45,9 @@ class Walker(wiring.Component):
         To :class:`Update`.
     idle : ``Out(1)``
         The walk is over; rows may still be in the queue.
+    weight_offset, hold, resting, go
+        Only with memory outside the chip, from and to :class:`WeightStream`: where the weights of the layer whose
+        terms are stored begin; a channel group waits for its weights; no rows of those before it are looked at.
     """
 
     def __init__(self, config: CoreConfig):
@@ -71,6 +74,9 @@ class Walker(wiring.Component):
             "rows": Out(stream.Signature(row_layout(config))),
             "segments": Out(stream.Signature(segment_layout(config))),
             "idle": Out(1),
+            **({
+                "weight_offset": In(config.weight_address_width), "hold": Out(1), "resting": Out(1), "go": In(1),
+            } if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -90,6 +96,13 @@ class Walker(wiring.Component):
             placed.input_base.eq(self.term.input_base + self.input_offset),
             placed.input_flags.eq(self.term.input_flags + self.input_flags),
         ]
+        if config.external_depth:
+            m.d.comb += [
+                placed.weight_base.eq(self.term.weight_base + self.weight_offset),
+                self.hold.eq(segments.hold),
+                segments.go.eq(self.go),
+                self.resting.eq(rows.idle & ~windows.o.valid),
+            ]
         readers = (segments, rows)
         if config.term_count == 1:
             m.d.comb += [reader.term.eq(placed) for reader in readers]

@@ -1,6 +1,9 @@
 """Runs an image on the core in Amaranth's simulator, through the host bus alone."""
 
+from dataclasses import replace
+
 import numpy as np
+from sdram_bench import QUICK_SDRAM, attach
 from spikeplane_hw.core import Core
 from spikeplane_hw.memory_map import Control, Counter, Register, Space, memory_map
 from spikeplane_hw.testing import simulate
@@ -26,7 +29,7 @@ class Host:
             self.ctx.set(self.bus.write, 1)
             await self.ctx.tick()
             self.ctx.set(self.bus.write, 0)
-            await self.ctx.tick().repeat(2)
+            await self.ctx.tick().until(self.bus.written)
 
     async def read(self, space, address, count=1):
         words = np.zeros((count, self.map[space].word_bytes), np.uint8)
@@ -64,6 +67,11 @@ class Host:
 def run_image(image, samples):
     """Return a list of {logits, counters, spikes, states, streams} of ``samples`` run on ``image``'s core."""
     core = Core(image.config)
+    design, background = core, []
+    if image.config.external_depth:
+        # Refreshes come often, and at other times for each image.
+        chip = replace(QUICK_SDRAM, retention=2048 * (400.0 + len(image.contents[Space.PROGRAM][1]) % 600))
+        design, background = attach(core, chip, 100e6)
     results = []
 
     async def testbench(ctx):
@@ -106,5 +114,5 @@ def run_image(image, samples):
                 "streams": streams,
             })
 
-    simulate(core, testbench)
+    simulate(design, testbench, background=background)
     return results

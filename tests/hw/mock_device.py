@@ -72,6 +72,7 @@ class MockCore(wiring.Component):
         writing = Signal(2)  # a write is carried out two cycles after it is asked for
         written = writing[-1]
         m.d.sync += writing.eq(Cat(bus.write, writing))
+        m.d.comb += bus.written.eq(writing[-1])
         m.d.comb += [
             read.addr.eq(place), read.en.eq(bus.read),
             write.addr.eq(place), write.en.eq(written), write.data.eq(masked),

@@ -16,7 +16,7 @@ def test_hash_depends_on_every_parameter():
     for name, value in asdict(base).items():
         if name == "clusters":
             continue
-        changed = value + "x" if name == "name" else not value if isinstance(value, bool) else value * 2
+        changed = value + "x" if name == "name" else not value if isinstance(value, bool) else value * 2 or 64
         hashes.add(replace(base, **{name: changed}).hash)
     assert len(hashes) == len(asdict(base))
 

@@ -6,6 +6,7 @@ import pytest
 import ragged_networks
 import random_graphs
 import residual_networks
+import streamed_networks
 import transformer_networks
 from configs import WIDE_LOGIC
 from core_bench import run_image
@@ -113,6 +114,14 @@ def test_ways_to_save_logic_mix(bit):
     })
     schedule = list(Schedule)[bit % 2]
     network = ragged_networks.network(10)
+    check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
+def test_weights_stream_in(core, schedule):
+    """The weight memory holds no more than the largest channel group, and a little."""
+    network, config = streamed_networks.find(ragged_networks.CORES[core], schedule, seed=10 * core, most_bursts=200)
     check(network, config, schedule, ragged_networks.samples(network, 2))
 
 

@@ -21,6 +21,7 @@ from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 from .program import Program
 from .spike_map import to_words
+from .weight_words import channel_places, identity_bits, stream_words, weight_bits
 
 __all__ = ["compile_network", "random_samples"]
 
@@ -55,7 +56,7 @@ def compile_network(
         config=config,
         schedule=schedule,
         contents=_contents(placement, program),
-        registers=image_registers(config, schedule, form, source),
+        registers=image_registers(config, schedule, form, source, placement.stream_slots),
         input=form,
         input_map=source,
         layers=[
@@ -89,7 +90,10 @@ def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, 
     contents = {
         Space.PROGRAM: (0, program.program_words()),
         Space.PASSES: (0, program.pass_words()),
-        Space.WEIGHTS: (0, _weight_words(placement)),
+        **(
+            {Space.EXTERNAL: (0, stream_words(placement))} if placement.streaming
+            else {Space.WEIGHTS: (0, _weight_words(placement))}
+        ),
     }
     parameters = [
         _parameter_words(term, placed, placement.config)
@@ -117,42 +121,9 @@ def _weight_words(placement: Placement) -> np.ndarray:
         for term in placed.terms:
             if term.term.kind not in (TermKind.WINDOW, TermKind.SHORTCUT):
                 continue
-            slots = _identity(config) if term.shares else _weight_slots(term, placed, config)
+            slots = identity_bits(config) if term.shares else weight_bits(term, placed, config)
             bits[term.weight_base:term.weight_base + len(slots)] = slots
     return to_words(bits.reshape(-1, config.lanes), config.lanes)
-
-
-def _identity(config: CoreConfig) -> np.ndarray:
-    """Return the weight bits of all shortcuts, uint8 (slots, banks, lanes)."""
-    return np.eye(config.lanes, dtype=np.uint8).reshape(-1, config.banks, config.lanes)
-
-
-def _channel_places(layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
-    """Return of each output channel its place among the lanes of all channel groups."""
-    channel = np.arange(layer.layer.channels)
-    return channel // layer.group_lanes * config.lanes + channel % layer.group_lanes
-
-
-def _weight_slots(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
-    """Return a term's weight bits, uint8 (slots, banks, lanes)."""
-    term, slots = placed.term, placed.group_slots(config)
-    assert term.weight is not None
-    _, channels, height, width = term.weight.shape
-    codes = term.weight_kind.codes(term.weight.astype(np.int64), term.weight_bits)
-    planes = np.zeros(
-        (term.weight_bits, placed.groups * config.lanes, slots * config.banks, height, width), np.uint8
-    )
-    # Of input planes beside each other the i-th one's weight planes are turned by i.
-    for beside, plane in np.ndindex(placed.source.beside, term.weight_bits):
-        own = slice(beside * channels, (beside + 1) * channels)
-        turned = planes[(plane + beside) % term.weight_bits]
-        turned[_channel_places(layer, config), own] = codes >> plane & 1
-    planes = planes.reshape(
-        term.weight_bits, placed.groups, config.lanes, slots, config.banks, height, width
-    )
-    # (group, plane, y, x, slot, bank, lane)
-    ordered = planes.transpose(1, 0, 5, 6, 3, 4, 2)
-    return ordered.reshape(-1, config.banks, config.lanes)
 
 
 def _parameter_words(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> np.ndarray:
@@ -160,7 +131,7 @@ def _parameter_words(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig)
     if placed.parameter_groups < placed.groups or not placed.term.scaled:
         padded[:] = np.array(placed.term.affine)[:, :1]  # one for all channels
     else:
-        padded[:, _channel_places(layer, config)] = placed.term.affine
+        padded[:, channel_places(layer, config)] = placed.term.affine
     bits = np.concatenate(
         [_bits(padded[0], MULTIPLIER_WIDTH), _bits(padded[1], OFFSET_WIDTH)], axis=1
     )

@@ -18,7 +18,7 @@ from .placement import CompileError, Placement, place
 
 __all__ = ["Footprint", "footprint", "footprints", "layer_cycles", "memory_words"]
 
-FILLED_SPACES = (Space.WEIGHTS, Space.PARAMETERS, Space.STATES, Space.SPIKES, Space.PROGRAM,
+FILLED_SPACES = (Space.EXTERNAL, Space.WEIGHTS, Space.PARAMETERS, Space.STATES, Space.SPIKES, Space.PROGRAM,
                  Space.PASSES, Space.TABLES, Space.LOGITS)
 """Memories that a network fills, those that it fills most first."""
 
@@ -78,7 +78,7 @@ def footprint(
 def memory_words(placement: Placement) -> dict[Space, int]:
     """Return the words of each memory that a placed network fills, or would fill where it does not fit."""
     taken = placement.occupied_words()
-    return {space: taken[space] for space in FILLED_SPACES}
+    return {space: taken[space] for space in FILLED_SPACES if space in taken}
 
 
 def layer_cycles(placement: Placement, inputs: np.ndarray) -> dict[str, float]:

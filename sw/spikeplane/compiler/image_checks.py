@@ -17,6 +17,7 @@ from spikeplane_hw.memory_map import (
     Space,
     memory_map,
 )
+from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.checks import NetworkError, verify_fields, verify_integers
 from ..network.graph import LOGIT_OFFSET_BITS
@@ -31,14 +32,19 @@ if TYPE_CHECKING:
 __all__ = ["image_registers", "verify_image"]
 
 DIGEST = re.compile("[0-9a-f]{64}")
-REQUIRED = {Space.PROGRAM, Space.PASSES, Space.WEIGHTS}
+REQUIRED = {Space.PROGRAM, Space.PASSES}
 OPTIONAL = {Space.PARAMETERS, Space.TABLES}
+WEIGHTS = {Space.WEIGHTS, Space.EXTERNAL}
+"""Where weights are: in one of them."""
 
 
 def image_registers(
-    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap
+    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap, stream_slots: int
 ) -> dict[Register, int]:
-    """Return what the host writes into the registers of a core, after the memories."""
+    """Return what the host writes into the registers of a core, after the memories.
+
+    ``stream_slots`` is how many weight slots stream in from memory outside the chip.
+    """
     return {
         Register.OUTER_STEPS: schedule.outer_steps(form.steps),
         Register.INPUT_BASE: input_map.base,
@@ -47,6 +53,7 @@ def image_registers(
         Register.INPUT_HEIGHT: form.height,
         # No step: every event is refused where the input is written as words.
         Register.INPUT_STEPS: input_map.steps if input_map.flagged else 0,
+        **({Register.STREAM_SLOTS: stream_slots} if config.external_depth else {}),
     }
 
 
@@ -66,14 +73,17 @@ def verify_image(image: "Image") -> None:
                          f"{image.config.spike_depth}")
     if not image.layers:
         raise ImageError("the image has no layers")
-    registers = image_registers(image.config, image.schedule, image.input, image.input_map)
+    slots = 0
+    if Space.EXTERNAL in image.contents:
+        slots = len(image.contents[Space.EXTERNAL][1]) // slot_bursts(image.config)
+    registers = image_registers(image.config, image.schedule, image.input, image.input_map, slots)
     for register in registers.keys() | image.registers.keys():
         if register not in registers:
             raise ImageError(f"register {register.name} is not one that an image sets")
         if register not in image.registers:
             raise ImageError(f"register {register.name} is missing")
         _equal(f"register {register.name}", image.registers[register], registers[register],
-               "by input and schedule")
+               "by input, schedule and weights")
     _verify_contents(image)
     verify_layers(image)
     _verify_logits(image)
@@ -103,9 +113,11 @@ def _verify_contents(image: "Image") -> None:
     """Raise an ImageError if the words are not those of the memories."""
     for space in REQUIRED - image.contents.keys():
         raise ImageError(f"{space.name}: no words are there")
+    if len(WEIGHTS & image.contents.keys()) != 1:
+        raise ImageError("weights must be in one of WEIGHTS, the core's memory, and EXTERNAL")
     for space, (address, words) in image.contents.items():
-        memory = memory_map(image.config)[space]
-        if space not in REQUIRED | OPTIONAL:
+        memory = memory_map(image.config).get(space)
+        if memory is None or space not in REQUIRED | OPTIONAL | WEIGHTS:
             raise ImageError(f"{space.name}: not a memory that an image fills")
         if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != memory.word_bytes:
             raise ImageError(

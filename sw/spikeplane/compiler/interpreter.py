@@ -28,6 +28,7 @@ from spikeplane_hw.window import Segment, walk
 
 from .image import Image
 from .program import decode_fields, decode_program, second_limit
+from .weight_words import from_stream
 
 __all__ = ["Outcome", "interpret"]
 
@@ -69,9 +70,14 @@ class _Machine:
             decode_fields(pass_layout(config), value)
             for value in _integers(image.contents[Space.PASSES][1])
         ]
-        bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
         self.weights = np.zeros((config.weight_depth, config.banks, config.lanes), np.uint8)
-        self.weights[:len(bits) // config.banks] = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
+        self.stream = np.zeros((0, config.banks, config.lanes), np.uint8)
+        """Slots that stream in, if any do."""
+        if Space.EXTERNAL in image.contents:
+            self.stream = from_stream(image.contents[Space.EXTERNAL][1], config)
+        else:
+            bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
+            self.weights[:len(bits) // config.banks] = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
         self.parameters = [
             (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
              _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
@@ -98,6 +104,7 @@ class _Machine:
         if self.image.takes_events:
             rows = np.asarray(sample).any((1, 3)).ravel()
             self.flags[:len(rows)] = rows
+        self.streamed = 0  # slots, of all passes through the program
         for outer in range(self.image.registers[Register.OUTER_STEPS]):
             for index in range(len(self.program)):
                 self.layer(index, outer)
@@ -109,6 +116,11 @@ class _Machine:
         for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, outer).inputs, strict=True):
             self.load(load, place.offset)
         places = find_places(config, d, terms, outer, outer)
+        here = -1
+        if len(self.stream):
+            # Where the layer's first slot is in the ring of all slots.
+            ring = self.streamed % config.weight_depth
+            terms = [term | {"weight_base": term["weight_base"] + ring} for term in terms]
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * map_rows(config, d)] = False
@@ -116,6 +128,9 @@ class _Machine:
         current = np.zeros(config.lanes, np.int64)
         for number, segment in enumerate(walked):
             group, pixel, step = self.place(d, number // len(terms))
+            if len(self.stream) and group != here:
+                self.fill(terms[-1]["weight_group"])
+                here = group
             total = self.segment(index, segment)[:segment.lanes]
             if segment.stream:
                 total = self.stored(segment)
@@ -127,6 +142,12 @@ class _Machine:
             if segment.last:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
                     self.update(index, segment, current, group, pixel, step, inner, outer == inner == 0)
+
+    def fill(self, slots: int) -> None:
+        """Write the next slots of the stream into the ring."""
+        for slot in range(self.streamed, self.streamed + slots):
+            self.weights[slot % self.config.weight_depth] = self.stream[slot % len(self.stream)]
+        self.streamed += slots
 
     def load(self, d: dict[str, int], offset: int) -> None:
         """Copy a spike map into the weights."""
@@ -155,7 +176,7 @@ class _Machine:
                     continue
                 for column in range(count):
                     active = self.spikes[(slot + column) % len(self.spikes)] * reading
-                    sums += active @ self.weights[weight + column]
+                    sums += active @ self.weights[(weight + column) % config.weight_depth]
                     reference += active @ counting
                     queues += active
             assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"

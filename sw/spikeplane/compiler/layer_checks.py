@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import POOL_LIMIT, pass_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH, Reset, code_limit
+from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
@@ -14,6 +16,7 @@ from .placement import identity_slots
 from .program import decode_fields, decode_program
 from .spike_map import SpikeMap
 from .term_checks import Held, ImageError, limit, must, verify_second, verify_term
+from .weight_words import from_stream
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo
@@ -44,10 +47,10 @@ def verify_layers(image: "Image") -> None:
     layout = pass_layout(image.config)
     held = Held(
         image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
-        maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={},
+        maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={}, streaming=Space.EXTERNAL in image.contents,
     )
-    if any(term["shortcut"] for each in program for term in each.terms):
-        _verify_identity(held)
+    if not held.streaming and any(term["shortcut"] for each in program for term in each.terms):
+        _verify_identity(held, image.contents[Space.WEIGHTS][1])
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
@@ -69,12 +72,18 @@ def verify_layers(image: "Image") -> None:
         heads += d["logits"]
         _verify_layer(where, image, info, d)
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
+        sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
+            each["weight_group"] for each in terms
+        ]
         for number, (term, load) in enumerate(zip(terms, loads, strict=True)):
             named = where if len(terms) == 1 else f"{where}, term {number}"
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
-            verify_term(named, held, info.sources[number], info.taps[number], d, term, load,
+            verify_term(named, held, info.sources[number], info.taps[number], d, term, load, sizes[number],
                         last=term is terms[-1], streamed_last=ends)
             verify_second(named, held, info.sources[number], info.seconds[number], term)
+        if held.streaming:
+            must(where, "the slots of a channel group", held.next_weight, held.group)
+            held.next_slot += d["groups"] * held.group
         next_state = _verify_states(where, image, info, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
         if d["store"]:
@@ -88,10 +97,11 @@ def verify_layers(image: "Image") -> None:
         else:
             held.maps[info.name], held.rings[info.name] = made, d["output_ring"]
     verify_operands(held, [(info.name, jobs.loads) for info, jobs in zip(image.layers, program, strict=True)])
-    for space, count, found in (
-        (Space.PASSES, held.next_pass, len(held.passes)),
-        (Space.WEIGHTS, held.next_weight * image.config.banks, len(image.contents[Space.WEIGHTS][1])),
-    ):
+    taken = {Space.PASSES: held.next_pass, Space.WEIGHTS: held.next_weight * image.config.banks}
+    if held.streaming:
+        taken = {Space.PASSES: held.next_pass, Space.EXTERNAL: held.next_slot * slot_bursts(image.config)}
+    for space, count in taken.items():
+        found = len(image.contents[space][1])
         if count != found:
             raise ImageError(f"{space.name}: {found} words, the layers take {count}")
 
@@ -118,14 +128,40 @@ def _integers(image: "Image", space: Space) -> list[int]:
     return [int.from_bytes(word.tobytes(), "little") for word in image.contents[space][1]]
 
 
-def _verify_identity(held: Held) -> None:
+def _verify_identity(held: Held, words: np.ndarray) -> None:
     """Check the weights of all shortcuts, which lie ahead of those of all layers."""
     config, first = held.image.config, held.next_weight
     held.next_weight = first + identity_slots(config)
-    words = held.image.contents[Space.WEIGHTS][1][first * config.banks:held.next_weight * config.banks]
-    bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.lanes]
+    bits = np.unpackbits(words[first * config.banks:held.next_weight * config.banks], axis=1, bitorder="little")
+    _compare_identity(f"WEIGHTS: slots {first} to {held.next_weight - 1}", bits[:, :config.lanes], config)
+
+
+def _compare_identity(where: str, bits: np.ndarray, config: CoreConfig) -> None:
     if bits.shape != (config.lanes, config.lanes) or (bits != np.eye(config.lanes, dtype=np.uint8)).any():
-        raise ImageError(f"WEIGHTS: slots {first} to {held.next_weight - 1} are not those of shortcuts")
+        raise ImageError(f"{where} are not those of shortcuts")
+
+
+def _begin_group(
+    where: str, held: Held, d: dict[str, int], terms: list[dict[str, int]], loads: list[dict[str, int] | None]
+) -> list[int]:
+    """Check what the slots of a streamed layer's channel groups begin with; return how many each term has."""
+    config, held.group = held.image.config, terms[-1]["weight_group"]
+    if any(load is not None for load in loads):
+        raise ImageError(f"{where}: it is a product, whose operand has no place where weights stream in")
+    limit(where, "weight_group", held.group, 0, config.weight_depth - 1)
+    held.next_weight = 0
+    if any(term["shortcut"] for term in terms):
+        held.next_weight = identity_slots(config)
+        words = held.image.contents[Space.EXTERNAL][1]
+        bits = from_stream(words, config)
+        for group in range(d["groups"]):
+            first = held.next_slot + group * held.group
+            own = bits[first:first + held.next_weight].reshape(-1, config.lanes)
+            _compare_identity(f"EXTERNAL: slots {first} to {first + held.next_weight - 1}", own, config)
+    windows = [term for term in terms if term["kernel_slots"] and not term["shortcut"]]
+    ends = [*(term["weight_base"] for term in windows[1:]), held.group]
+    sizes = {id(term): end - term["weight_base"] for term, end in zip(windows, ends, strict=False)}
+    return [sizes.get(id(term), 0) for term in terms]
 
 
 def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) -> None:

@@ -11,6 +11,7 @@ from spikeplane_hw.descriptor import event_layout, layer_layout, program_depth, 
 from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, STATE_WIDTH
 from spikeplane_hw.neuron_unit import PARTIAL_WIDTH
+from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
@@ -42,6 +43,7 @@ class Limit(enum.Enum):
     EVENT = "values of an event's field"
     STEP_SLOTS = "slots of a time step"
     WEIGHTS = "weight slots of a bank"
+    EXTERNAL = "bursts of memory outside the chip"
     PASSES = "passes of a program"
     STRIDE = "pixels from a window to the next one"
     TAPS = "taps"
@@ -105,6 +107,9 @@ def memory_needs(placement: "Placement") -> list[Need]:
         Need(kind=Limit.STEPS, where="input", what="time steps", need=form.steps,
              limit=(1 << config.step_width) - 1),
     ]
+    if config.external_depth:
+        found.append(Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for the weights of all layers",
+                          need=placement.stream_slots * slot_bursts(config), limit=config.external_depth))
     if placement.schedule is Schedule.REGISTERS:
         bits = layer_layout(config)["steps"].width
         found.append(Need(kind=Limit.RUN_STEPS, where="input", what="time steps of a layer at once",
@@ -174,8 +179,13 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
         yield from _map_needs(where, name, placed.target, config)
         yield Need(kind=Limit.PIXEL_SLOTS, layer=name, where=where, what="slots of a pixel",
                    need=placed.target.pixel_slots, limit=(1 << config.pixel_width) - 1)
-    yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.weight_end,
-               limit=config.weight_depth, what="weight slots a bank, all layers to here")
+    if placed.stream_group:
+        # Of a ring no more than all slots but one are granted at once.
+        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.stream_group,
+                   limit=config.weight_depth - 1, what="weight slots a bank of a channel group, which stream in")
+    else:
+        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.weight_end,
+                   limit=config.weight_depth, what="weight slots a bank, all layers to here")
     if placed.products:
         yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.operand_end, limit=config.weight_depth,
                    what="weight slots a bank, all layers and its operand in all steps")

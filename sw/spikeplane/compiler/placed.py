@@ -49,8 +49,11 @@ class PlacedTerm:
     """Steps that the source holds and the core walks round: 1, unless taps look back in a live map."""
     first_pass: int
     weight_base: int
+    """First slot; of weights that stream in from the layer's first one on."""
+    weight_size: int
+    """Slots of one channel group; 0: it has no weights of its own."""
     weight_group: int
-    """Slots of one channel group; 0: all groups have the same ones."""
+    """Slots from one channel group to the next one; 0: all groups have the same ones."""
     weight_step: int = 0
     """Of a product: slots of one time step of its operand, which lie side by side."""
     second: SpikeMap | None = None
@@ -121,12 +124,12 @@ class PlacedTerm:
     @property
     def weight_slots(self) -> int:
         """Slots of a weight bank that only this term takes; those of operands are shared by all products."""
-        return 0 if self.operand is not None else self.groups * self.weight_group
+        return 0 if self.operand is not None else self.groups * self.weight_size
 
     @property
     def weight_plane(self) -> int:
         """Slots of one weight plane of one channel group."""
-        return self.weight_group // self.term.weight_bits
+        return self.weight_size // self.term.weight_bits
 
     @property
     def parameter_groups(self) -> int:
@@ -167,8 +170,10 @@ class PlacedLayer:
     stream: SpikeMap | None
     """Where the integers that it stores are, as ``source`` of a term; None: it stores none."""
     table: int
+    stream_group: int
+    """Slots of each channel group that stream in, of all terms; 0: the layer's weights stay on the chip."""
     weight_end: int
-    """First slot of a weight bank after the layer's and all before it."""
+    """First slot of a weight bank after the layer's and all before it; after a group's, where weights stream in."""
     operand_end: int
     """The same after its operands, which lie behind the weights of all layers and are loaded anew for each."""
 

@@ -9,6 +9,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
+from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
@@ -37,6 +38,8 @@ class Placement:
     """(bits, levels) of each quantizer table."""
     kept: list[bool]
     """Whether a layer's spikes are still there after the run."""
+    streaming: bool
+    """Whether weights stream in from memory outside the chip while layers run, since they are more than it holds."""
 
     @property
     def keeps_maps(self) -> bool:
@@ -56,6 +59,11 @@ class Placement:
         end = descriptor_words(job_layout(self.config, Job.END))
         return end + sum(placed.program_words(self.config) for placed in self.layers)
 
+    @property
+    def stream_slots(self) -> int:
+        """Weight slots that stream in for a pass through the program."""
+        return sum(placed.groups * placed.stream_group for placed in self.layers)
+
     def verify(self) -> None:
         """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
         exceeded = [need for need in needs(self) if need.exceeded]
@@ -71,6 +79,7 @@ class Placement:
         maps = [self.input_map, *(placed.target for placed in neurons if placed.target)]
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
+        external = {Space.EXTERNAL: self.stream_slots * slot_bursts(config)} if config.external_depth else {}
         return {
             Space.PROGRAM: self.program_words,
             Space.PASSES: last.pass_end,
@@ -80,6 +89,7 @@ class Placement:
             Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
             Space.STATES: states * config.updates,
             Space.LOGITS: len(self.network.logit_offset),
+            **external,
         }
 
 
@@ -91,18 +101,30 @@ def place(
     keep_maps: bool = True,
     keep_states: bool = False,
     check: bool = True,
+    streaming: bool | None = None,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
     ``keep_maps`` gives every map its own memory, so that all spikes can be read after a run;
     without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
     potentials of every layer that has a state also with the schedule REGISTERS. Without ``check``
-    the network is one that was verified before, and may need more than the core has.
+    the network is one that was verified before, and may need more than the core has. ``streaming``
+    says whether weights stay outside the chip; by default they do if they are more than it holds.
     """
+    if streaming is None:
+        resident = place(network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, check=False,
+                         streaming=False) if config.external_depth else None
+        streaming = resident is not None and not any(placed.products for placed in resident.layers) and (
+            resident.layers[-1].weight_end > config.weight_depth
+        )
     if check:
         network.verify()
     form, formats = network.input, network.maps()
     lowered = [_lower(node, formats) for node in network.nodes]
+    products = [layer.name for layer in lowered if any(term.operand is not None for term in layer.terms)]
+    if streaming and products:
+        raise CompileError(f"layer {products[0]!r}: it is a product, whose operand has no place where weights "
+                           f"stream in")
     input_map = input_spike_map(form, config)
     rings = {
         name: max(
@@ -115,9 +137,8 @@ def place(
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
     steps = schedule.inner_steps(form.steps)
-    used = _Used(
-        config, steps, shortcuts=any(term.shares_weights(config) for layer in lowered for term in layer.terms)
-    )
+    shortcuts = any(term.shares_weights(config) for layer in lowered for term in layer.terms)
+    used = _Used(config, steps, shortcuts=shortcuts, streaming=streaming)
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
@@ -128,6 +149,8 @@ def place(
         group_lanes = find_group_lanes(layer, formats, config, live=live)
         groups = -(-layer.channels // group_lanes)
         terms = _ordered(layer)
+        if streaming:
+            used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
         placed_terms = [
             used.place(
                 term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
@@ -144,6 +167,11 @@ def place(
             )
             for term in terms
         ]
+        if streaming:
+            placed_terms = [
+                replace(each, weight_group=used.weight if each.shares or each.weight_size else 0)
+                for each in placed_terms
+            ]
         stored = (
             neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states or layer.stores)
         )
@@ -178,6 +206,7 @@ def place(
             stored=stored,
             stream=streams.get(layer.name),
             table=table,
+            stream_group=used.weight if streaming else 0,
             weight_end=used.weight,
             operand_end=used.weight,
         )
@@ -187,7 +216,7 @@ def place(
     layers = [_with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
-        tables=tables, kept=[kept.get(layer.name, False) for layer in lowered],
+        tables=tables, kept=[kept.get(layer.name, False) for layer in lowered], streaming=streaming,
     )
     if check:
         placement.verify()
@@ -212,11 +241,16 @@ def _ordered(layer: CoreLayer) -> list[CoreTerm]:
 class _Used:
     """What of weights, parameters and passes is taken."""
 
-    def __init__(self, config: CoreConfig, steps: int, *, shortcuts: bool):
-        self.config, self.steps = config, steps
-        self.identity = 1  # weight slot 0 of every bank is the zero row
-        self.weight = self.identity + (identity_slots(config) if shortcuts else 0)
+    def __init__(self, config: CoreConfig, steps: int, *, shortcuts: bool, streaming: bool):
+        self.config, self.steps, self.streaming = config, steps, streaming
+        # Weight slot 0 of every bank is the zero row, unless all of them are a ring.
+        self.identity = 0 if streaming else 1
         self.parameter = self.passes = 0
+        self.restart(shortcuts=shortcuts)
+
+    def restart(self, *, shortcuts: bool) -> None:
+        """Begin with the weights of shortcuts; streamed ones are counted from each layer's first one on."""
+        self.weight = self.identity + (identity_slots(self.config) if shortcuts else 0)
 
     def place(
         self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, shares: bool, **places
@@ -225,15 +259,16 @@ class _Used:
         config, window, step = self.config, term.kind is TermKind.WINDOW and not shares, 0
         placed = PlacedTerm(
             term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
-            weight_base=self.weight if window else self.identity, weight_group=0,
+            weight_base=self.weight if window else self.identity, weight_size=0, weight_group=0,
             parameter_base=self.parameter if scaled else 0, **places,
         )
         group = term.weight_bits * math.prod(term.kernel) * placed.group_slots(config) if window else 0
         if term.kind is TermKind.PRODUCT:
             step = -(-(source.channels // term.groups) // config.banks)
             group = self.steps * step
-        placed = replace(placed, weight_group=group, weight_step=step)
-        self.weight += placed.weight_slots
+        placed = replace(placed, weight_size=group, weight_group=group, weight_step=step)
+        # Of streamed weights a group has those of all terms side by side.
+        self.weight += placed.weight_size if self.streaming and placed.weight_slots else placed.weight_slots
         self.passes += placed.pass_count
         self.parameter += placed.parameter_groups * self.config.chunks if scaled else 0
         return placed

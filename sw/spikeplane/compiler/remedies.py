@@ -169,6 +169,9 @@ def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
 
 
 def _weights(placement: Placement, need: Need) -> Choices:
+    if placement.streaming:
+        yield from _group_weights(placement, need)
+        return
     over = placement.layers[-1].weight_end - need.limit
     name, placed = max(_terms(placement), key=lambda found: found[1].weight_slots)
     taken, bits = placed.weight_slots, placed.term.weight_bits
@@ -176,12 +179,29 @@ def _weights(placement: Placement, need: Need) -> Choices:
         f"{fewer}-bit weights in layer {name!r}" for fewer in _fewer_bits(bits)
         if taken - taken // bits * fewer >= over
     ][:1]
-    groups = (taken - over) // placed.weight_group
+    groups = (taken - over) // placed.weight_size
     if groups > 0:
         choices.append(f"at most {groups * placement.config.lanes} channels in layer {name!r}")
     yield from choices or [
         f"fewer channels, inputs or weight bits (layer {name!r} takes {taken} slots)"
     ]
+
+
+def _group_weights(placement: Placement, need: Need) -> Choices:
+    placed = _placed(placement, need)
+    term = max(placed.terms, key=lambda each: each.weight_size)
+    plane = term.weight_plane
+    rest = need.limit - (placed.stream_group - term.weight_size)
+    for bits in _fewer_bits(term.term.weight_bits):
+        if bits * plane <= rest:
+            yield f"{bits}-bit weights in layer {need.layer!r}"
+            break
+    pixel = term.weight_size // term.group_slots(placement.config)  # slots for a slot of the input's channels
+    yield f"at most {rest // pixel * placement.config.banks} channels of {term.term.source!r}"
+
+
+def _external(placement: Placement, need: Need) -> Choices:
+    yield "fewer weights, or a board with more memory"
 
 
 def _fewer_bits(bits: int) -> list[int]:
@@ -324,5 +344,5 @@ REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
     Limit.TAPS: _taps, Limit.PIXEL_SLOTS: _pixel_slots, Limit.LOGITS: _logits,
     Limit.PARAMETERS: _parameters, Limit.STATES: _states, Limit.SUM: _sums, Limit.REFERENCE: _sums,
     Limit.LOGIT_SUM: _logit_sum, Limit.CURRENT: _current,
-    Limit.PARTIAL: _partial, Limit.POOL: _pool, Limit.STRIDE: _stride,
+    Limit.EXTERNAL: _external, Limit.PARTIAL: _partial, Limit.POOL: _pool, Limit.STRIDE: _stride,
 }

@@ -32,8 +32,14 @@ class Held:
     """Steps of each map that taps look back in, less one."""
     streams: dict[str, SpikeMap]
     """Where stored integers are, see :class:`.placement.PlacedTerm`."""
+    streaming: bool
+    """Whether weights stream in: places are then counted from the layer's first slot on."""
     next_pass: int = 0
     next_weight: int = 1
+    next_slot: int = 0
+    """Slots that stream in."""
+    group: int = 0
+    """Those of a channel group of the layer at hand."""
     next_parameter: int = 0
 
 
@@ -51,9 +57,12 @@ def limit(where: str, name: str, value: int, low: int, high: int) -> None:
 
 def verify_term(
     where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int],
-    load: dict[str, int] | None, *, last: bool, streamed_last: bool,
+    load: dict[str, int] | None, size: int, *, last: bool, streamed_last: bool,
 ) -> None:
-    """Check a term's descriptor ``d``, of a product with its ``load``, and that it reads the map that it names."""
+    """Check a term's descriptor ``d``, of a product with its ``load``, and that it reads the map that it names.
+
+    ``size`` are the slots of a channel group's weights.
+    """
     image, windowless = held.image, not d["kernel_slots"]
     places = held.streams if windowless else held.maps
     if source not in places:
@@ -70,9 +79,9 @@ def verify_term(
     ring = 0 if windowless else held.rings[source]
     limit(where, "input_ring", d["input_ring"], ring, ring)
     limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
-    _verify_walk(where, held, places[source], source, layer, d, load)
-    _verify_memories(where, held, layer, d, load)
-    _verify_passes(where, held, taps, d)
+    _verify_walk(where, held, places[source], source, layer, d, load, size)
+    _verify_memories(where, held, layer, d, load, size)
+    _verify_passes(where, held, taps, d, size)
 
 
 def verify_second(where: str, held: Held, source: str, second: str, d: dict[str, int]) -> None:
@@ -92,7 +101,7 @@ def verify_second(where: str, held: Held, source: str, second: str, d: dict[str,
 
 def _verify_walk(
     where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
-    load: dict[str, int] | None,
+    load: dict[str, int] | None, size: int,
 ) -> None:
     config, windowless = held.image.config, not d["kernel_slots"]
     full = not windowless and d["input_row"] == source.step_slots and d["input_rows"] == 1
@@ -140,7 +149,7 @@ def _verify_walk(
         "shared": int(shortcut or windowless),
     }
     if shortcut:
-        expected |= {"kernel_slots": identity, "weight_group": 0, "doubled": 0, "pad_rows": 0}
+        expected |= {"kernel_slots": identity, "weight_group": held.group, "doubled": 0, "pad_rows": 0}
     if windowless:
         expected |= {"kernel_rows": 1, "stride": 1, "weight_group": 0, "doubled": 0, "pad_rows": 0}
         must(where, "the channels of its stream", source.channels, (layer["groups"] - 1) * config.lanes
@@ -156,9 +165,9 @@ def _verify_walk(
                             "pad_rows": 0}.items():
             limit(where, what, d[what], value, value)
         return
-    if rest or d["weight_group"] % (d["kernel_rows"] * d["kernel_slots"]) or not d["weight_group"]:
+    if rest or size <= 0 or size % (d["kernel_rows"] * d["kernel_slots"]):
         raise ImageError(f"{where}: its windows of {d['kernel_rows']} rows of {d['kernel_slots']} slots and its "
-                         f"channel groups of {d['weight_group']} slots are not made of whole pixels and planes")
+                         f"channel groups of {size} slots are not made of whole pixels and planes")
 
 
 def _verify_groups(where: str, held: Held, source: SpikeMap, layer: dict[str, int], d: dict[str, int]) -> int:
@@ -171,17 +180,24 @@ def _verify_groups(where: str, held: Held, source: SpikeMap, layer: dict[str, in
 
 
 def _verify_memories(
-    where: str, held: Held, layer: dict[str, int], d: dict[str, int], load: dict[str, int] | None
+    where: str, held: Held, layer: dict[str, int], d: dict[str, int], load: dict[str, int] | None, size: int
 ) -> None:
     """Check that the weights and parameters which a descriptor names are there."""
     config, contents = held.image.config, held.image.contents
     shared = d["shortcut"] or not d["kernel_slots"]
-    first = 1 if shared else held.next_weight
+    first = held.next_weight
+    if shared:
+        first = 0 if held.streaming else 1
     if d["weight_base"] != first and load is None:
         raise ImageError(f"{where}: its weights begin at slot {d['weight_base']}, must at {first}")
-    if not shared and load is None:
-        held.next_weight += layer["groups"] * d["weight_group"]
-    taken = {Space.WEIGHTS: held.next_weight * config.banks}
+    taken = {}
+    if held.streaming:
+        held.next_weight += 0 if shared else size
+        if not shared:
+            limit(where, "weight_group", d["weight_group"], held.group, held.group)
+    else:
+        held.next_weight += 0 if shared or load is not None else layer["groups"] * size
+        taken[Space.WEIGHTS] = held.next_weight * config.banks
     first = 0 if layer["logits"] else held.next_parameter
     limit(where, "parameter_base", d["parameter_base"], first, first)
     if not layer["logits"]:
@@ -193,7 +209,7 @@ def _verify_memories(
             raise ImageError(f"{where}: it takes {space.name} up to word {count}, {found} are there")
 
 
-def _verify_passes(where: str, held: Held, taps: int, d: dict[str, int]) -> None:
+def _verify_passes(where: str, held: Held, taps: int, d: dict[str, int], size: int) -> None:
     first, passes = held.next_pass, held.passes
     if d["pass_base"] != first:
         raise ImageError(f"{where}: its passes begin at {d['pass_base']}, must at {first}")
@@ -203,7 +219,7 @@ def _verify_passes(where: str, held: Held, taps: int, d: dict[str, int]) -> None
     never = held.image.config.tap_count
     if any(each["delay"] > never for each in own):
         raise ImageError(f"{where}: a pass looks back more than {never} steps")
-    slots = identity_slots(held.image.config) if d["shortcut"] else d["weight_group"]
+    slots = identity_slots(held.image.config) if d["shortcut"] else size
     if any(each["weight_offset"] >= max(slots, 1) for each in own):
         raise ImageError(f"{where}: a pass has weights beyond the {slots} slots of a channel group")
     must(where, "taps", taps, 1 + max((each["delay"] for each in own if each["delay"] < never), default=0))

@@ -154,6 +154,8 @@ class Driver:
             )
         self.image = None
         self._wait("a run begun before")
+        if config.external_depth:
+            self.write_register(Register.STREAM_SLOTS, 0)  # else the stream would write between the host's words
         for space, (address, words) in image.contents.items():
             self.write(space, address, words)
             if verify:

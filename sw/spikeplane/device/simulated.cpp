@@ -117,6 +117,16 @@ uint32_t board_exchange(Board* board, const uint8_t* sent, uint32_t count, uint3
     return out;
 }
 
+// Returns what the controller of the memory outside the chip did wrong first; 0: nothing, or there is none.
+uint32_t board_violation(const Board* board) {
+#ifdef VIOLATION
+    return board->top->violation;
+#else
+    (void)board;
+    return 0;
+#endif
+}
+
 // Lets time pass until the core is not busy, for at most `limit` cycles; returns whether it is.
 int board_rest(Board* board, uint64_t limit) {
     MODEL& top = *board->top;

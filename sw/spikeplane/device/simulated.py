@@ -4,6 +4,8 @@ import ctypes
 from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.sdram_model import Violation
+from spikeplane_hw.simulated_device import CLOCK
 
 from .build_folder import cache_folder
 from .transport import TransportError
@@ -65,6 +67,7 @@ class SimulatedTransport:
             self._buffer, RECEIVE_ROOM, EXCHANGE_LIMIT,
         )
         self._pending = self._pending[self._taken.value :]
+        self._check()
         return ctypes.string_at(self._buffer, count)
 
     def rest(self, seconds: float) -> None:
@@ -74,11 +77,19 @@ class SimulatedTransport:
     def advance(self, cycles: int) -> None:
         """Run the device until its core is done, or for ``cycles`` cycles."""
         self._library.board_rest(self._handle, cycles)
+        self._check()
 
     def close(self) -> None:
         if self._board is not None:
             self._library.board_close(self._board)
             self._board = None
+
+    def _check(self) -> None:
+        """Raise a TransportError if the memory outside the chip was not used as its data sheet says."""
+        code = self._library.board_violation(self._handle)
+        if code:
+            raise TransportError(f"the controller broke a rule of its memory chip at {CLOCK / 1e6:g} MHz: "
+                                 f"{Violation(code).name}")
 
     @property
     def _handle(self) -> int:
@@ -104,6 +115,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "board_exchange": (count, [
             pointer, ctypes.c_char_p, count, ctypes.POINTER(count), ctypes.c_char_p, count, word,
         ]),
+        "board_violation": (count, [pointer]),
         "board_rest": (ctypes.c_int, [pointer, word]),
     }
     for name, (result, arguments) in signatures.items():

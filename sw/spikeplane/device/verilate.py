@@ -14,7 +14,7 @@ from pathlib import Path
 from amaranth import Value
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (not in the stubs)
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.device import Device
+from spikeplane_hw.simulated_device import ARRAY, simulated_device
 
 from ..locking import held
 from ..progress import stages
@@ -86,8 +86,9 @@ def build_library(
 ) -> Path:
     """Return a shared library that simulates ``component``, built unless it is in ``directory``.
 
-    A configuration stands for its Device; any other component has byte streams ``rx`` and ``tx`` and the outputs
-    ``busy`` and ``idle``. What is built is found again by the hash of the RTLIL, of the interface and of the
+    A configuration stands for its device; any other component has byte streams ``rx`` and ``tx`` and the outputs
+    ``busy`` and ``idle``, and may have ``violation``, of the model of a memory chip. What is built is found again by
+    the hash of the RTLIL, of the interface and of the
     tools; a configuration's by the key of :mod:`.built` as well, without elaborating.
     """
     try:
@@ -99,21 +100,25 @@ def build_library(
     text = _to_rtlil(component) if config is None else ""
     script = SCRIPT if waves else FAST_SCRIPT
     tools = "\n".join([
-        SHIM.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, script, str(waves),
+        SHIM.read_text(), ARRAY.read_text(), *FLAGS, *MAKE_VARIABLES, COMPILE_FLAGS, script, str(waves),
         *(_version(name) for name in PACKAGES),
         _run([_tool("g++"), "--version"], directory=None), _processor(),
     ])
     quick = quick_key(config, f"{label}\n{tools}")
     if quick is not None and (found := find_library(directory, quick)) is not None:
         return found
+    device = simulated_device(component) if isinstance(component, CoreConfig) else component
     if config is not None:
-        text = _to_rtlil(Device(config))
+        text = _to_rtlil(device)
     digest = hashlib.sha256("\n".join([text, tools]).encode())
     library = directory / f"{label}-{digest.hexdigest()[:20]}.so"
     # Of several processes that build the same, one does, and the others take what it made.
     with held(directory / f".{library.stem}.lock"):
         if not library.exists():
-            compile_library(lambda folder: [_to_verilog(text, folder, script)], library, waves=waves, label=label)
+            compile_library(
+                lambda folder: [_to_verilog(text, folder, script)], library, waves=waves, label=label,
+                violation="violation" in device.signature.members,
+            )
     # What was changed while it was elaborated has no key, or another one.
     if quick is not None and quick_key(config, f"{label}\n{tools}") == quick:
         record_library(directory, quick, library)
@@ -121,9 +126,13 @@ def build_library(
 
 
 def compile_library(
-    write_sources: Callable[[Path], list[Path]], library: Path, *, waves: bool = False, label: str = TOP
+    write_sources: Callable[[Path], list[Path]], library: Path, *, waves: bool = False, label: str = TOP,
+    violation: bool = False,
 ) -> None:
-    """Make ``library`` of the Verilog files, module ``device``, that ``write_sources`` writes to a folder."""
+    """Make ``library`` of the Verilog files, module ``device``, that ``write_sources`` writes to a folder.
+
+    ``violation`` says that the device has this output, and the model of a chip.
+    """
     check_tools()
     package = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
     with work_folder() as work, stages() as progress:
@@ -134,12 +143,15 @@ def compile_library(
         root = work / "verilator"
         root.symlink_to(package.resolve(), target_is_directory=True)
         shim = Path(shutil.copy(SHIM, work))
+        flags = f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'"
+        if violation:
+            sources, flags = [*sources, Path(shutil.copy(ARRAY, work))], f"{flags} -DVIOLATION"
         _run(
             [
                 _tool("perl"), str(root / "bin" / "verilator"), *FLAGS,
                 *(["--trace-vcd"] if waves else []),
                 "--top-module", TOP, "--prefix", "Vdevice", "-Mdir", "model", "-o", "device.so",
-                "-CFLAGS", f"{COMPILE_FLAGS} -DMODEL=Vdevice -DMODEL_HEADER='\"Vdevice.h\"'",
+                "-CFLAGS", flags,
                 "-LDFLAGS", "-shared", *map(str, sources), str(shim),
             ],
             directory=work,

@@ -70,7 +70,7 @@ def test_all_limits_are_asked_of_every_network(schedule):
     found = needs(placement)
     asked = {need.kind for need in found}
     others = {Limit.RUN_STEPS} if schedule is Schedule.STORED else set()
-    assert asked == set(Limit) - {Limit.PARTIAL, Limit.POOL} - others
+    assert asked == set(Limit) - {Limit.PARTIAL, Limit.POOL, Limit.EXTERNAL} - others
     assert found == [*memory_needs(placement), *sum_needs(placement)]
     assert not any(need.exceeded for need in found)
     layers = {need.layer for need in found if need.kind is Limit.SUM}

@@ -1,0 +1,99 @@
+"""Who uses memory outside the chip: the host, a burst at a time, and between its accesses the stream of weights."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .config import BURST_BITS
+from .external_bus import BEAT_BITS, BURST_BEATS, ExternalBus
+from .memories import HostPort
+
+__all__ = ["MOST_BURSTS", "ExternalPort"]
+
+MOST_BURSTS = 4
+"""Bursts of the stream on their way at once: enough to hide how long a memory takes to answer."""
+
+
+class ExternalPort(wiring.Component):
+    """Shares an :class:`ExternalBus`. While the host waits, the stream's next bursts do.
+
+    Members
+    -------
+    bus : ``Out(ExternalBus(depth))``
+    host : ``In(HostPort(BURST_BITS, depth))``, done : ``Out(1)``
+        ``read`` or ``write`` holds until ``done``: the word is there, or taken.
+    request : ``In(stream.Signature(address))``
+        Bursts that are read for the stream.
+    beat_valid, beat : ``Out``
+        Their beats.
+    pending : ``Out(range(MOST_BURSTS * BURST_BEATS + 1))``
+        Beats of the stream that are still to come.
+    """
+
+    def __init__(self, depth: int):
+        super().__init__({
+            "bus": Out(ExternalBus(depth)),
+            "host": In(HostPort(BURST_BITS, depth)),
+            "done": Out(1),
+            "request": In(stream.Signature(ceil_log2(depth))),
+            "beat_valid": Out(1),
+            "beat": Out(BEAT_BITS),
+            "pending": Out(range(MOST_BURSTS * BURST_BEATS + 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        bus, host, request = self.bus, self.host, self.bus.request
+        asked = host.read | host.write
+        room, resting = Signal(), Signal()
+        m.d.sync += [
+            room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS),  # one may be taken before this is seen
+            resting.eq(self.pending == 0),
+        ]
+        m.d.comb += [
+            bus.write_data.eq(host.write_data),
+            self.beat.eq(bus.beat),
+        ]
+        beats = Signal(range(BURST_BEATS))
+        word = Signal(BURST_BITS)
+        m.d.comb += host.read_data.eq(word)
+
+        taken, coming = Signal(), Signal(range(BURST_BEATS + 1))
+        m.d.comb += coming.eq(Mux(taken, BURST_BEATS, 0))
+        with m.FSM():
+            with m.State("STREAM"):
+                m.d.comb += [
+                    request.p.address.eq(self.request.payload),
+                    request.valid.eq(self.request.valid & room & ~asked),
+                    self.request.ready.eq(request.ready & room & ~asked),
+                    taken.eq(request.valid & request.ready),
+                    self.beat_valid.eq(bus.beat_valid),
+                ]
+                m.d.sync += self.pending.eq(self.pending + coming - bus.beat_valid)
+                with m.If(asked & resting & (self.pending == 0)):
+                    m.next = "HOST"
+
+            with m.State("HOST"):
+                m.d.comb += [
+                    request.p.address.eq(host.address), request.p.write.eq(host.write), request.valid.eq(1),
+                ]
+                m.d.sync += beats.eq(BURST_BEATS - 1)
+                with m.If(request.ready):
+                    m.d.comb += self.done.eq(host.write)
+                    m.next = "READ"
+                    with m.If(host.write):
+                        m.next = "REST"
+
+            with m.State("READ"), m.If(bus.beat_valid):
+                m.d.sync += [word.eq(Cat(word[BEAT_BITS:], bus.beat)), beats.eq(beats - 1)]
+                with m.If(beats == 0):
+                    m.next = "DONE"
+
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                m.next = "REST"
+
+            with m.State("REST"):  # what asked sees that it is done
+                m.next = "STREAM"
+        return m

@@ -1,0 +1,56 @@
+"""Random networks whose weights stream in: the weight memory of a core is as small as they let it be."""
+
+import itertools
+from dataclasses import replace
+
+import ragged_networks
+import random_graphs
+import residual_networks
+from spikeplane.compiler.placement import CompileError, place
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.schedule import Schedule
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.memory_map import Space
+
+__all__ = ["EXTERNAL_DEPTH", "find", "shrunk"]
+
+EXTERNAL_DEPTH = 1 << 14
+"""Bursts outside the chip."""
+
+
+def shrunk(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, **options) -> CoreConfig | None:
+    """Return the configuration with the least weight memory for ``network``, or None if that holds all weights.
+
+    A CompileError says why the network does not fit ``config`` at all.
+    """
+    whole = place(network, config, schedule, **options)
+    if any(placed.products for placed in whole.layers):
+        return None
+    wide = replace(config, external_depth=EXTERNAL_DEPTH)
+    least = max(placed.stream_group for placed in place(network, wide, schedule, streaming=True, **options).layers)
+    depth = max(2, 1 << least.bit_length())
+    return None if whole.layers[-1].weight_end <= depth else replace(wide, weight_depth=depth)
+
+
+def find(
+    config: CoreConfig, schedule: Schedule, seed: int, most_bursts: int = EXTERNAL_DEPTH
+) -> tuple[IntegerNetwork, CoreConfig]:
+    """Return the first random network from ``seed`` on whose weights, at most ``most_bursts``, stream in, and its core.
+    """
+    for number in itertools.count(seed):
+        direct = number % 2 == 0
+        if number % 3 == 0:
+            network = random_graphs.graph(number, on_core=True)
+        elif number % 3 == 1:
+            network = residual_networks.network(number, direct=direct, most_terms=config.term_count)
+        else:
+            network = ragged_networks.network(number, direct=direct)
+        try:
+            found = shrunk(network, config, schedule, keep_states=True)
+            if found is not None:
+                bursts = place(network, found, schedule, keep_states=True).occupied_words()[Space.EXTERNAL]
+                if bursts <= most_bursts:
+                    return network, found
+        except CompileError:
+            continue
+    raise AssertionError("there is always another network")
