@@ -129,8 +129,8 @@ CASES = {
         "gains, or fewer terms and inputs, of channel 4 of layer 'a'"),
     Limit.EXTERNAL: (
         deep, replace(WIDE, weight_depth=64, external_depth=64), {},
-        "bursts of memory outside the chip, for the weights of all layers: 252 needed, limit 64 (weight slots of a bank "
-        f"exceeded too); to make it fit: fewer weights, or a board with more memory or {ANY}"),
+        "bursts of memory outside the chip, for the weights of all layers: 252 needed, limit 64 (weight slots of a "
+        f"bank exceeded too); to make it fit: fewer weights, or a board with more memory or {ANY}"),
     Limit.TABLES: (
         two_tables, replace(WIDE, table_count=1), {},
         "quantizer tables: 2 needed, limit 1; to make it fit: at most 1 kind of quantized potentials "
