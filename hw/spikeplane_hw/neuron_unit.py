@@ -20,7 +20,7 @@ from .neuron import (
 
 __all__ = ["PARTIAL_WIDTH", "UNITS_PER_COPY", "NeuronUnit", "parameter_layout"]
 
-PARTIAL_WIDTH = 22
+PARTIAL_WIDTH = 25
 """Bits of the sum of a layer's terms, where there are several; the compiler proves that they suffice."""
 UNITS_PER_COPY = 4
 """Units that share a copy of the layer's settings."""

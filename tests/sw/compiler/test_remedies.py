@@ -86,11 +86,11 @@ def many_terms() -> IntegerNetwork:
 
 
 def loud() -> IntegerNetwork:
-    """Return a network with a layer of two terms whose gains are the greatest."""
+    """Return a network with a layer of four terms whose gains are the greatest."""
     net = heavy()
     first = net.nodes[0]
     first.terms[0].multiplier[4] = 32767
-    return network(net.input, replace(first, terms=first.terms * 2), classifier(channels=10))
+    return network(net.input, replace(first, terms=first.terms * 4), classifier(channels=10))
 
 
 def memory_free() -> IntegerNetwork:
@@ -125,7 +125,7 @@ CASES = {
         "stored, large with --schedule stored)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
-        "layer 'a': largest sum of its 2 terms, channel 4: 9406178 needed, limit 2097151; to make it fit: smaller "
+        "layer 'a': largest sum of its 4 terms, channel 4: 18812356 needed, limit 16777215; to make it fit: smaller "
         "gains, or fewer terms and inputs, of channel 4 of layer 'a'"),
     Limit.EXTERNAL: (
         deep, replace(WIDE, weight_depth=64, external_depth=64), {},
