@@ -53,7 +53,7 @@ class SimulatedDevice(wiring.Component):
         m.submodules.model = model = SdramModel(self.chip, CLOCK, verilog=True)
         connect(m, flipped(self.rx), device.rx)
         connect(m, device.tx, flipped(self.tx))
-        connect(m, sdram.pins, model.pins)
+        self.elaborate_pins(m, sdram.pins, model.pins)
         m.d.comb += [
             self.busy.eq(device.busy), self.idle.eq(device.idle), self.violation.eq(model.violation),
             sdram.bus.request.payload.eq(device.external.request.payload),
@@ -71,3 +71,7 @@ class SimulatedDevice(wiring.Component):
             device.external.request.ready.eq(sdram.bus.request.ready & ~stalled),
         ]
         return m
+
+    def elaborate_pins(self, m: Module, controller, chip):
+        """Connect the pins of controller and chip; a test of broken boards does it otherwise."""
+        connect(m, controller, chip)

@@ -336,6 +336,30 @@ def run_comparison(driver, ready: Comparable) -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: spikeplane memory --port /dev/ttyUSB0")
+def memory(
+    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+    config: Annotated[str | None, typer.Option(help="Without a port: the simulated board's configuration.")] = None,
+    bursts: Annotated[int | None, typer.Option(min=1, help="Test the first so many of 16 bytes; default: all.")] = None,
+    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+) -> None:
+    """Test the memory outside the chip: every burst is written and read twice. What it holds is lost."""
+    from .device.driver import Driver
+    from .device.external_memory import check_memory
+    from .device.simulated import SimulatedTransport
+    from .device.transport import SerialTransport
+
+    if (port is None) == (config is None):
+        raise typer.BadParameter("name one of --port, a board, and --config, the simulated one's")
+    if port is not None:
+        driver = Driver(SerialTransport(port, baud))
+    else:
+        chosen = config_named(config or "")
+        driver = Driver(SimulatedTransport(chosen), chosen)
+    with driver:
+        console.print(f"{check_memory(driver, bursts):,} bursts of 16 bytes hold what is written")
+
+
 @app.command(epilog="Example: spikeplane bitstream icebreaker")
 def bitstream(
     board: Annotated[str, typer.Argument(help="Board to build for, see `spikeplane info boards`.")],

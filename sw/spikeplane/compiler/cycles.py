@@ -24,7 +24,8 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import identity_slots, place
+from .placement import Placement, identity_slots, place
+from .stream_time import StreamTime
 
 __all__ = ["predict_cycles"]
 
@@ -73,24 +74,50 @@ def predict_cycles(
     trace = model.run(network, inputs, schedule=schedule, counters=False, trace=True)
     maps = {INPUT: inputs[:, None] if network.input.direct else inputs}
     maps |= {name: spikes.numpy() for name, spikes in trace.spikes.items()}
-    cycles = np.zeros((len(inputs), len(placement.layers)), np.int64)
     steps = network.input.steps
-    for index, placed in enumerate(placement.layers):
+    walks = []  # of each layer, of each outer step
+    for placed in placement.layers:
         slots = [
             _slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config)
             for term in placed.terms
         ]
         if not schedule.stores:
-            cycles[:, index] = _layer(placed, slots, 0, steps, config)
+            walks.append([_layer(placed, slots, 0, steps, config)])
         else:
-            for step in range(steps):
-                now = slots if placed.replay else [each[:, :, step:step + 1] for each in slots]
-                cycles[:, index] += _layer(placed, now, step, 1, config)
-    return cycles
+            at = [slots if placed.replay else [each[:, :, step:step + 1] for each in slots] for step in range(steps)]
+            walks.append([_layer(placed, now, step, 1, config) for step, now in enumerate(at)])
+    return _in_time(placement, walks, len(inputs))
 
 
-def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig):
-    """Return one layer's cycles, int64 (inputs,), for one walk over ``steps`` time steps.
+def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np.ndarray:
+    """Return the cycles of every layer, int64 (inputs, layers), of which some may wait for their weights."""
+    cycles, now = np.zeros((count, len(walks))), np.zeros(count)
+    stream = StreamTime(placement.config, count)
+    for step in range(len(walks[0])):
+        for index, (placed, steps) in enumerate(zip(placement.layers, walks, strict=True)):
+            walk, begin = steps[step], now
+            now = now + walk.setup
+            for group in walk.groups:
+                if placed.stream_group:
+                    now = np.maximum(now, stream.arrival(placed.stream_group))
+                now = now + group
+                stream.free(placed.stream_group, now)
+            now = now + DRAIN_LATENCY
+            cycles[:, index] += now - begin
+    return np.rint(cycles).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Cycles of a walk over a layer, without those in which it waits for weights and those it takes to end."""
+
+    setup: int
+    groups: list[np.ndarray]
+    """Of each channel group that waits for its own weights, else of all together, (inputs,)."""
+
+
+def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig) -> _Walk:
+    """Return one layer's cycles for one walk over ``steps`` time steps.
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
@@ -116,6 +143,7 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     zero = np.zeros(count, np.int64)
     walked = fetched = summed = updated = zero
     fetches, starts = [zero] * back, [zero] * ahead
+    begun, groups = zero, []
     fetch = banks = np.zeros((segments, count), np.int64)
     for group in range(placed.groups):
         if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
@@ -143,7 +171,12 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
             fetches = [*fetches[1:], fetched]
             starts = [*starts[1:], start]
         walked = walked + 1
-    return setup + updated + DRAIN_LATENCY
+        if placed.stream_group and not last:
+            # The next group begins when this one is over.
+            groups.append(updated - begun + DRAIN_LATENCY)
+            begun = walked = fetched = summed = updated
+            fetches, starts = [updated] * back, [updated] * ahead
+    return _Walk(setup, [*groups, updated - begun])
 
 
 def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:

@@ -22,6 +22,7 @@ from spikeplane_hw.memory_map import (
 
 from ..compiler.image import Image, Vector
 from ..network.input import INPUT
+from .loading import load_words
 from .session import DeviceError, NoAnswerError, Session
 from .transport import Transport
 from .words import event_words
@@ -144,9 +145,9 @@ class Driver:
         raise DeviceError("the core is busy in spite of STOP: program the board again")
 
     def load(self, image: Image, *, verify: bool = True) -> None:
-        """Write ``image`` to the device; with ``verify``, read it back and compare."""
+        """Write ``image`` to the device; with ``verify``, read it back and compare, see :func:`.load_words`."""
         self._refuse_stream("load an image")
-        config = self._config()
+        config = self.open_config
         if image.config.hash != config.hash:
             raise DeviceError(
                 f"the image is for the configuration {image.config.name} {image.config.hash:#010x}, "
@@ -154,21 +155,7 @@ class Driver:
             )
         self.image = None
         self._wait("a run begun before")
-        if config.external_depth:
-            self.write_register(Register.STREAM_SLOTS, 0)  # else the stream would write between the host's words
-        for space, (address, words) in image.contents.items():
-            self.write(space, address, words)
-            if verify:
-                found = self.read(space, address, len(words))
-                wrong = np.flatnonzero((found != words).any(axis=1))
-                if len(wrong):
-                    raise DeviceError(
-                        f"{len(wrong)} words of {space.name} read back differently, the first one "
-                        f"at address {address + wrong[0]}: wrote {words[wrong[0]][::-1].tobytes().hex()}, "
-                        f"read {found[wrong[0]][::-1].tobytes().hex()}"
-                    )
-        for register, value in image.registers.items():
-            self.write_register(register, value)
+        load_words(self, image, verify=verify)
         self.image = image
 
     def run(self, sample: np.ndarray) -> Answer:
@@ -268,7 +255,7 @@ class Driver:
 
     def write(self, space: Space, address: int, words: np.ndarray) -> None:
         """Write ``words``, uint8 (words, word_bytes), to ``space`` from ``address`` on."""
-        memory = memory_map(self._config())[space]
+        memory = memory_map(self.open_config)[space]
         if words.ndim != 2 or words.shape[1] != memory.word_bytes or words.dtype != np.uint8:
             raise ValueError(f"words of {space.name} are uint8 (words, {memory.word_bytes}), "
                              f"not {words.dtype} {words.shape}")
@@ -276,7 +263,7 @@ class Driver:
 
     def read(self, space: Space, address: int, count: int) -> np.ndarray:
         """Return ``count`` words, uint8 (count, word_bytes), of ``space`` from ``address`` on."""
-        memory = memory_map(self._config())[space]
+        memory = memory_map(self.open_config)[space]
         if not memory.depth:
             raise DeviceError(f"the core has no {space.name}: it was built without statistics")
         word_bytes = memory.word_bytes
@@ -354,7 +341,9 @@ class Driver:
         if self._stream is not None:
             raise DeviceError(f"a stream is open: take its iterator to the end, or close it, to {what}")
 
-    def _config(self) -> CoreConfig:
+    @property
+    def open_config(self) -> CoreConfig:
+        """The core's configuration; a DeviceError if the board is not open."""
         if self.config is None:
             raise DeviceError("the board is not open")
         return self.config

@@ -1,0 +1,235 @@
+"""Weights outside the chip: random networks and whole published ones on simulated boards with SDRAM; its bandwidth."""
+
+import argparse
+import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import whole_networks
+from figures import Figure, save
+from spikeplane.boards import BOARDS
+from spikeplane.compiler.compile import compile_network, random_samples
+from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.compiler.placement import CompileError, place
+from spikeplane.device.comparison import Comparison, compare_with_model
+from spikeplane.device.driver import Driver
+from spikeplane.device.simulated import SimulatedTransport
+from spikeplane.network import model
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.schedule import Schedule
+from spikeplane_boards.build import build
+from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
+from spikeplane_hw.external_bus import BURST_BEATS
+from spikeplane_hw.memory_map import Space
+from spikeplane_hw.sdram_chip import ULX3S_SDRAM
+from spikeplane_hw.simulated_device import CLOCK, SimulatedDevice
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "sw"), str(ROOT / "tests" / "hw")]
+BOARD = BOARDS["ulx3s-85f"]
+NETWORKS = 70
+"""Of each core."""
+WEIGHT_DEPTH = 64
+"""Slots of a core's weight memory: too few for most random networks."""
+MOST_SAMPLES = 5
+REFRESHES = 2048 * 700.0
+"""Nanoseconds in which the rows of a chip are refreshed that does it often; the usual chip's 8192 rows take 64e6."""
+STALL = 0.2
+"""Share of the cycles in which the byte streams of every other network stall."""
+WHOLE = {
+    "ResNet-19, T = 2": ("cifar10_resnet19_1w2u", whole_networks.IMAGE),
+    "ResNet-20, T = 2": ("cifar10_resnet20_1w2u", whole_networks.IMAGE),
+    "VGG-16, T = 4": ("cifar10_vgg16_1w2u", whole_networks.IMAGE),
+}
+"""At the width they were published with; weights are random."""
+INPUTS = 4
+BIAS, BATCH = -0.6, 4
+"""Added to all currents, normalized by such a batch first: so random weights fire about as often as trained ones."""
+BURSTS = 4096
+"""Read in order to see how many cycles bring a beat."""
+
+
+def cores() -> dict[str, CoreConfig]:
+    """Return cores whose weight memory is too small on purpose."""
+    from ragged_networks import CORES
+
+    return {
+        config.name: replace(config, weight_depth=WEIGHT_DEPTH, external_depth=1 << 16) for config in CORES[:3]
+    }
+
+
+def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
+    """Return a random network: a graph, one of several terms or a chain in turn."""
+    import ragged_networks
+    import random_graphs
+    import residual_networks
+
+    kind, direct = number % 3, number % 2 == 0
+    if kind == 0:
+        return random_graphs.graph(number, direct=direct, on_core=True)
+    if kind == 1:
+        return residual_networks.network(number, direct=direct, most_terms=config.term_count)
+    return ragged_networks.network(number, direct=direct, taps=number % 9 == 2)
+
+
+def run(config: CoreConfig, count: int) -> list[Comparison]:
+    """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes."""
+    import ragged_networks
+
+    chip = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES)
+    schedules, found = itertools.cycle(Schedule), []
+    device = SimulatedDevice(config, chip, noise=True)
+    bar = tqdm(total=count, desc=config.name, disable=None)
+    with SimulatedTransport(config, device=device) as transport, Driver(transport, config) as driver:
+        for number in itertools.count():
+            if len(found) == count:
+                return found
+            network = random_network(number, config)
+            schedule = next(schedules)
+            try:
+                if not place(network, config, schedule, keep_states=True).streaming:
+                    continue
+                image = compile_network(network, config, schedule, keep_states=True)
+            except CompileError:
+                continue
+            transport.stall(number + 1, STALL if number % 2 else 0.0)
+            driver.load(image)
+            samples = ragged_networks.samples(network, 1 + len(found) % MOST_SAMPLES)
+            found.append(compare_with_model(driver, network, samples))
+            bar.update()
+            if found[-1].total:
+                print(f"{config.name}, number {number}, {schedule.value}: {found[-1].mismatches}")
+    raise AssertionError("there is always another network")
+
+
+def sparse_network(name: str, overrides: tuple[str, ...]) -> IntegerNetwork:
+    """Return a recipe's network of random weights that fires about as often as a trained one."""
+    import torch
+    from lively_networks import lively
+    from spikeplane.data.sets.shapes import input_format
+    from spikeplane.training.net.export import export_network
+    from spikeplane.training.net.layers import NormConv
+    from spikeplane.training.recipe.recipes import load_recipe
+    from spikeplane.training.run.checkpoint import Checkpoint
+
+    recipe = load_recipe(name, overrides)
+    torch.manual_seed(0)
+    made = lively(made=Checkpoint.start(recipe, *input_format(recipe.data)).network)
+    norms = [module.norm for module in made.modules() if isinstance(module, NormConv)]
+    for norm in norms:
+        norm.momentum = None  # statistics are those of all that was seen
+        norm.bias.data += BIAS
+    with torch.no_grad():
+        made.train()(torch.from_numpy(random_samples(made.form, BATCH, whole_networks.DENSITY)))
+    return export_network(made.eval())
+
+
+def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver) -> list[Figure]:
+    """Return what a whole network gave, and what its stream takes."""
+    network = sparse_network(*made)
+    inputs = random_samples(network.input, INPUTS, whole_networks.DENSITY)
+    image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:1])
+    driver.load(image)
+    found = compare_with_model(driver, network, inputs)
+    cycles, measured = found.cycles.sum(1), float(found.cycles.sum(1).mean())
+    predicted = predict_cycles(network, inputs, LARGE, keep_maps=False).sum(1)
+    resident = replace(LARGE, external_depth=0, weight_depth=1 << 15)
+    walked = predict_cycles(network, inputs, resident, keep_maps=False).sum(1)
+    spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
+    firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
+    off = 100 * float(np.abs(predicted / cycles - 1).max())
+    bursts = len(image.contents[Space.EXTERNAL][1])
+    print(f"{title}: {found.mismatches}, {cycles} cycles, predicted {predicted}, without waiting {walked}")
+    return [
+        Figure.at_most(f"{title}: {INPUTS} inputs on the simulated large board, of {sum(found.compared.values()):,} "
+                       "values different", found.total, "values", 0),
+        Figure(f"{title}: neurons that fire in a step, mean of all layers", firing, "%"),
+        Figure(f"{title}: cycles an image", measured, "cycles"),
+        Figure.at_most(f"{title}: predicted cycles, off by", off, "%", 10),
+        Figure(f"{title}: of its cycles it waits for memory, by prediction",
+               100 * max(0.0, 1 - float(walked.mean()) / measured), "%"),
+        Figure(f"{title}: read from SDRAM an image", bursts * BURST_BITS / 8 / 1e6, "MB"),
+        Figure(f"{title}: images a second at {BOARD.clock / 1e6:g} MHz", BOARD.clock / measured, "images/s",
+               *((">= 80", BOARD.clock / measured >= 80) if title.startswith("ResNet-19") else ())),
+    ]
+
+
+def bandwidth() -> float:
+    """Return the share of cycles that bring a beat while bursts are read in order, with refreshes."""
+    from amaranth.lib import wiring
+    from amaranth.lib.wiring import Out
+    from sdram_bench import attach
+    from spikeplane_hw.external_bus import ExternalBus
+    from spikeplane_hw.testing import simulate
+
+    class Reader(wiring.Component):
+        external: Out(ExternalBus(1 << 16))
+
+        def elaborate(self, platform):
+            from amaranth import Module
+
+            return Module()
+
+    reader, beats = Reader(), []
+    design, watching = attach(reader, replace(ULX3S_SDRAM, start=2e3), CLOCK)
+
+    async def read(ctx):
+        ctx.set(reader.external.request.valid, 1)
+        for address in range(BURSTS):
+            ctx.set(reader.external.request.payload, {"write": 0, "address": address})
+            await ctx.tick().until(reader.external.request.ready)
+
+    async def count(ctx):
+        async for cycle, valid in _numbered(ctx, reader.external.beat_valid):
+            if valid:
+                beats.append(cycle)
+
+    async def _numbered(ctx, signal):
+        cycle = 0
+        async for _, _, value in ctx.tick().sample(signal):
+            cycle += 1
+            yield cycle, value
+
+    simulate(design, read, background=[count, *watching])
+    assert len(beats) > (BURSTS - 4) * BURST_BEATS
+    return len(beats) / (beats[-1] - beats[0] + 1)
+
+
+def board() -> list[Figure]:
+    """Return what large with SDRAM takes and reaches on the ULX3S-85F; built if it is not."""
+    report = build(BOARD, Path("build") / BOARD.name)
+    clock = min(each["achieved_mhz"] for each in report["clocks"].values())
+    return [
+        Figure.at_most("large with SDRAM on the 85F, speed grade 6: logic cells", report["resources"]["lut"]["used"],
+                       "COMB", 25_000),
+        Figure("large with SDRAM on the 85F: block RAMs", report["resources"]["block_ram"]["used"], "DP16KD"),
+        Figure.at_least("large with SDRAM on the 85F, speed grade 6: routed", clock, "MHz", 95),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/memory.py --count 10")
+    parser.add_argument("--count", type=int, default=NETWORKS, help=f"networks of each core (default: {NETWORKS})")
+    arguments = parser.parse_args()
+    share = bandwidth()
+    found = {name: run(config, arguments.count) for name, config in cores().items()}
+    figures = [
+        Figure.at_least("random networks whose weights stream in, on memory that stalls and refreshes often",
+                        sum(map(len, found.values())), "networks", 200),
+    ]
+    for name, comparisons in found.items():
+        compared = sum(sum(each.compared.values()) for each in comparisons)
+        figures.append(Figure.at_most(f"{name}, {WEIGHT_DEPTH} weight slots: of {compared:,} values, not the integer "
+                                      "model's", sum(each.total for each in comparisons), "values", 0))
+    with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
+        for title, made in WHOLE.items():
+            figures += whole(title, made, driver)
+    figures.append(Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * share, "%", 80))
+    save("memory", [*figures, *board()])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""When weights are there that stream in from memory outside the chip, by a model of the stream."""
+
+import numpy as np
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.external_bus import BURST_BEATS
+from spikeplane_hw.weight_stream import slot_bursts
+
+__all__ = ["BEATS_A_CYCLE", "StreamTime"]
+
+BEATS_A_CYCLE = 0.965
+"""Beats in a cycle while a stream is read in order: the rest is for new rows and refreshes; see bench/memory.py."""
+
+
+class StreamTime:
+    """The ring of weight slots, seen in time; it is full when a run begins."""
+
+    def __init__(self, config: CoreConfig, inputs: int):
+        self.depth = config.weight_depth
+        self.slot_cycles = slot_bursts(config) * BURST_BEATS / BEATS_A_CYCLE
+        self.freed = np.zeros((0, inputs))  # when each slot was free again, all of the stream one behind the other
+        self.asked = 0
+        self.last = np.zeros(inputs)  # when the slot before the next one came
+
+    def arrival(self, slots: int) -> np.ndarray:
+        """Return the cycle, float64 (inputs,), in which the last of the next ``slots`` slots is there."""
+        first, self.asked = max(self.depth, self.asked), self.asked + slots
+        freed = self.freed[first - self.depth:max(first, self.asked) - self.depth]
+        if len(freed):
+            ahead = freed - np.arange(len(freed))[:, None] * self.slot_cycles
+            self.last = np.maximum(self.last, ahead.max(0)) + len(freed) * self.slot_cycles
+        return self.last
+
+    def free(self, slots: int, time: np.ndarray) -> None:
+        """Note that the next ``slots`` slots are free from the cycles ``time`` on, (inputs,)."""
+        self.freed = np.concatenate([self.freed, np.broadcast_to(time, (slots, len(self.last)))])
