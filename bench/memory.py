@@ -69,7 +69,7 @@ def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
 
     kind, direct = number % 3, number % 2 == 0
     if kind == 0:
-        return random_graphs.graph(number, direct=direct, on_core=True)
+        return random_graphs.graph(number, on_core=True)
     if kind == 1:
         return residual_networks.network(number, direct=direct, most_terms=config.term_count)
     return ragged_networks.network(number, direct=direct, taps=number % 9 == 2)
