@@ -44,24 +44,35 @@ class Sdram(wiring.Component):
         m = Module()
         chip, times, pins, request = self.chip, self.times, self.pins, self.bus.request
 
+        # A request waits in registers, and whether it is for the open row is looked up a cycle ahead: bursts are
+        # so long that this takes none of their time.
+        held, write, write_data = Signal(), Signal(), Signal.like(self.bus.write_data)
+        address = Signal(ceil_log2(chip.depth))
+        m.d.comb += request.ready.eq(~held)
+        with m.If(request.valid & request.ready):
+            m.d.sync += [
+                held.eq(1), write.eq(request.p.write), address.eq(request.p.address),
+                write_data.eq(self.bus.write_data),
+            ]
+
         # Where a burst is: neighbouring ones lie in a row, neighbouring rows in different banks.
         column_bits = chip.column_bits - exact_log2(BURST_BEATS)
-        address = Signal(ceil_log2(chip.depth))
-        m.d.comb += address.eq(request.p.address)
         column = Cat(Const(0, exact_log2(BURST_BEATS)), address[:column_bits])
         bank = address[column_bits:column_bits + chip.bank_bits]
         row = address[column_bits + chip.bank_bits:]
         open_row, open_bank, is_open = Signal(chip.row_bits), Signal(chip.bank_bits), Signal()
-        hit = is_open & (row == open_row) & (bank == open_bank)
+        looked, hit = Signal(), Signal()
+        m.d.sync += hit.eq(is_open & (row == open_row) & (bank == open_bank))
 
         # Cycles until a command of its kind may follow; a command stands in the first of them.
         # A row that is closed no earlier than this may be opened again as soon as it is closed.
         row_open = max(times.row_open, times.row_cycle - times.precharge)
-        longest = max(times.start, times.refresh, BURST_BEATS + chip.cas_latency + times.write_recovery)
-        gap = Signal(range(longest + 1), init=times.start)
+        gap = Signal(range(max(times.refresh, times.precharge, times.mode, BURST_BEATS)))
         close = Signal(range(row_open + BURST_BEATS + times.write_recovery))
         turn = Signal(range(BURST_BEATS + chip.cas_latency + 2))
-        for left in (gap, close, turn):
+        start, started = Signal(range(times.start + 1), init=times.start), Signal()
+        m.d.sync += started.eq(start == 0)
+        for left in (gap, close, turn, start):
             with m.If(left != 0):
                 m.d.sync += left.eq(left - 1)
 
@@ -73,6 +84,7 @@ class Sdram(wiring.Component):
 
         command = Signal(SdramCommand)
         m.d.sync += [
+            looked.eq(held & (command == SdramCommand.NOP)),
             pins.command.eq(command),
             pins.bank.eq(bank),
             pins.address.eq(Mux(command == SdramCommand.ACTIVATE, row, column)),
@@ -85,30 +97,30 @@ class Sdram(wiring.Component):
 
         refreshes = Signal(range(START_REFRESHES + 1), init=START_REFRESHES)
         with m.If(gap == 0), m.FSM():
-            with m.State("START"):
+            with m.State("START"), m.If(started):
                 issue(SdramCommand.PRECHARGE, times.precharge)
                 m.d.sync += pins.address.eq(ALL_BANKS)
                 m.next = "REFRESH"
 
             with m.State("READY"):
-                column_command = request.valid & hit & ~due & ~(request.p.write & (turn != 0))
-                with m.If(column_command):
-                    m.d.comb += request.ready.eq(1)
-                    with m.If(request.p.write):
+                asked = held & looked
+                with m.If(asked & hit & ~due & ~(write & (turn != 0))):
+                    m.d.sync += held.eq(0)
+                    with m.If(write):
                         issue(SdramCommand.WRITE, BURST_BEATS)
                         m.d.sync += close.eq(BURST_BEATS - 1 + times.write_recovery - 1)
                     with m.Else():
                         issue(SdramCommand.READ, BURST_BEATS)
                         # The chip lets go of the data pins a cycle before they are driven.
                         m.d.sync += turn.eq(BURST_BEATS + chip.cas_latency)
-                with m.Elif(is_open & (due | (request.valid & ~hit)) & (close == 0)):
+                with m.Elif(is_open & (due | (asked & ~hit)) & (close == 0)):
                     issue(SdramCommand.PRECHARGE, times.precharge)
                     m.d.sync += [is_open.eq(0), pins.address.eq(ALL_BANKS)]
                     with m.If(due):
                         m.next = "REFRESH"
                 with m.Elif(~is_open & due):
                     m.next = "REFRESH"
-                with m.Elif(~is_open & request.valid):
+                with m.Elif(~is_open & asked):
                     issue(SdramCommand.ACTIVATE, times.row_to_column)
                     m.d.sync += [is_open.eq(1), open_row.eq(row), open_bank.eq(bank), close.eq(row_open - 1)]
 
@@ -137,8 +149,8 @@ class Sdram(wiring.Component):
             m.d.sync += beats.eq(beats - 1)
         with m.If(command == SdramCommand.WRITE):
             m.d.sync += [
-                beats.eq(BURST_BEATS - 1), pins.write.eq(1), pins.write_data.eq(self.bus.write_data[:BEAT_BITS]),
-                words.eq(self.bus.write_data[BEAT_BITS:]),
+                beats.eq(BURST_BEATS - 1), pins.write.eq(1), pins.write_data.eq(write_data[:BEAT_BITS]),
+                words.eq(write_data[BEAT_BITS:]),
             ]
 
         # What is read comes as many beats long, a fixed time after the command.

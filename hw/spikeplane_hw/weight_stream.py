@@ -97,11 +97,13 @@ class WeightStream(wiring.Component):
         # What is asked for: slots in order, while the ring has room for a whole one.
         wanted, arrived = Signal(range(config.weight_depth + 1)), Signal(range(config.weight_depth + 1))
         left = Signal.like(self.slots)
+        streaming, last = Signal(), Signal()  # a cycle late: both change long before they are needed
+        m.d.sync += [streaming.eq(self.slots != 0), last.eq(left == 1)]
         burst = Signal(range(bursts))
         ahead = Signal()  # beats of a stream before this one are still to come
         freed, slot_wanted, slot_arrived = Signal.like(wanted), Signal(), Signal()
         m.d.comb += [
-            self.request.valid.eq(~ahead & (self.slots != 0) & ~wanted[-1]),
+            self.request.valid.eq(~ahead & streaming & ~wanted[-1]),
             slot_wanted.eq(self.request.valid & self.request.ready & (burst == bursts - 1)),
         ]
         m.d.sync += [
@@ -112,7 +114,7 @@ class WeightStream(wiring.Component):
             m.d.sync += [self.request.payload.eq(self.request.payload + 1), burst.eq(burst + 1)]
         with m.If(slot_wanted):
             m.d.sync += [burst.eq(0), left.eq(left - 1)]
-            with m.If(left == 1):
+            with m.If(last):
                 m.d.sync += [left.eq(self.slots), self.request.payload.eq(0)]
 
         # What comes: beats make rows, rows of all banks a slot, and the rest of its last burst nothing.
@@ -136,14 +138,14 @@ class WeightStream(wiring.Component):
         # Who is granted what. A group that was granted frees its slots before anything else is granted.
         granted, over = Signal(), Signal()
         m.d.comb += over.eq(granted & (self.walked | (self.hold & self.quiet)))
-        with m.If(over & (self.slots != 0)):
+        with m.If(over & streaming):
             m.d.comb += freed.eq(self.need)
             m.d.sync += self.base.eq(self.base + self.need)
         m.d.sync += [
-            self.go.eq(self.hold & ~granted & ~self.go & ((arrived >= self.need) | (self.slots == 0))),
+            self.go.eq(self.hold & ~granted & ~self.go & ((arrived >= self.need) | ~streaming)),
             granted.eq((granted | self.go) & ~over),
         ]
-        with m.If(self.slots == 0):  # no group waits for the one before it
+        with m.If(~streaming):  # no group waits for the one before it
             m.d.sync += granted.eq(0)
 
         with m.If(self.restart):
