@@ -1,5 +1,7 @@
 """Cores that the testbenches simulate: those of the boards, and narrow ones that find more."""
 
+from dataclasses import replace
+
 from spikeplane_hw.config import CONFIGS, SMALLEST, CoreConfig
 
 __all__ = ["SIMULATED"]
@@ -13,4 +15,6 @@ NARROW = CoreConfig(
     name="narrow", lanes=4, banks=2, updates=1, word_slots=4, queue_depth=32, **SMALLEST, **DEPTHS,
 )
 CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=4, word_slots=8, most_packed=2, **DEPTHS)
-SIMULATED = {config.name: config for config in (NARROW, CHUNKY, *CONFIGS.values())}
+# Its weights are outside the chip: most networks take more slots than it has.
+OUTSIDE = replace(CHUNKY, name="outside", weight_depth=128, external_depth=1 << 14)
+SIMULATED = {config.name: config for config in (NARROW, CHUNKY, OUTSIDE, *CONFIGS.values())}

@@ -11,6 +11,7 @@ from configurations import SIMULATED
 from spikeplane.device.verilate import PACKAGE_VARIABLES, BuildError, generate_verilog
 from spikeplane_hw.collisions import collide
 from spikeplane_hw.device import Device
+from spikeplane_hw.simulated_device import ARRAY, SimulatedDevice
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ROOT / "tests" / "sw"
@@ -32,13 +33,23 @@ class CollidingDevice(Device):
         return collide(super().elaborate(platform))
 
 
+class CollidingSimulatedDevice(SimulatedDevice):
+    """The same with memory outside the chip, which stalls now and then."""
+
+    def elaborate(self, platform):
+        return collide(super().elaborate(platform))
+
+
 def simulate(config_name: str, *, seed: int, waves: bool) -> int:
     """Return how many testbenches failed."""
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
     directory = ROOT / "build" / "sim" / (config_name + ("-waves" if waves else ""))
-    source = generate_verilog(CollidingDevice(SIMULATED[config_name]), directory)
+    config = SIMULATED[config_name]
+    outside = config.external_depth > 0
+    device = CollidingSimulatedDevice(config, noise=True) if outside else CollidingDevice(config)
+    sources = [generate_verilog(device, directory), *([ARRAY] if outside else [])]
     package = Path(str(distribution("verilator").locate_file("verilator")))
     os.environ["VERILATOR_ROOT"] = str(package)
     os.environ["PATH"] = os.pathsep.join([str(package / "bin"), os.environ["PATH"]])
@@ -50,7 +61,7 @@ def simulate(config_name: str, *, seed: int, waves: bool) -> int:
     pins.write_text(PINS)
     runner = get_runner("verilator")
     runner.build(
-        sources=[pins, source], hdl_toplevel="device", build_dir=directory / "model", waves=waves,
+        sources=[pins, *sources], hdl_toplevel="device", build_dir=directory / "model", waves=waves,
         build_args=FLAGS, timescale=("1ns", "1ps"), log_file=directory / "build.log",
     )
     results = runner.test(
@@ -69,8 +80,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="example: python sim/run.py --config narrow --seed 7 --waves"
     )
-    parser.add_argument("--config", nargs="*", choices=SIMULATED, default=["narrow", "chunky"],
-                        help="cores to simulate (default: narrow chunky)")
+    parser.add_argument("--config", nargs="*", choices=SIMULATED, default=["narrow", "chunky", "outside"],
+                        help="cores to simulate (default: narrow chunky outside)")
     parser.add_argument("--seed", type=int, default=1, help="repeats a run (default: 1)")
     parser.add_argument("--waves", action="store_true", default=bool(os.environ.get("WAVES")),
                         help="write every signal to build/sim/CONFIG-waves/dump.vcd")

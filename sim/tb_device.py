@@ -17,7 +17,8 @@ from spikeplane.compiler.placement import CompileError
 from spikeplane.device.driver import Driver
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.memory_map import EXACT_COUNTERS
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Space
+from spikeplane_hw.sdram_model import Violation
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
 SEED = int(os.environ["COCOTB_RANDOM_SEED"])
@@ -83,6 +84,8 @@ def fitting_networks(schedule: Schedule, direct: bool):
             image = compile_network(network, CONFIG, schedule, keep_states=True)
         except CompileError:
             continue
+        if CONFIG.external_depth and Space.EXTERNAL not in image.contents:
+            continue
         yield network, image
 
 
@@ -129,3 +132,5 @@ async def matches_the_integer_model(dut, stall, schedule, direct):
             cocotb.log.info("%d layers match", len(image.layers))
 
     await with_timeout(bridge(host)(), 100, "ms")
+    if CONFIG.external_depth:
+        assert Violation(int(dut.violation.value)) is Violation.NONE
