@@ -1,0 +1,87 @@
+"""Host and stream share the bus of the memory outside the chip: each gets what it asked for."""
+
+import random
+
+import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect, flipped
+from sdram_bench import QUICK_SDRAM, attach, bursts
+from spikeplane_hw.external_bus import BURST_BEATS, ExternalBus
+from spikeplane_hw.external_port import ExternalPort
+from spikeplane_hw.testing import simulate
+
+DEPTH = 1 << 10
+
+
+class Shared(wiring.Component):
+    """A port whose bus is the member `external`."""
+
+    external: Out(ExternalBus(DEPTH))
+
+    def __init__(self):
+        super().__init__()
+        self.port = ExternalPort(DEPTH)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.port = self.port
+        connect(m, self.port.bus, flipped(self.external))
+        return m
+
+
+async def access(ctx, port, address: int, word: int | None = None) -> int:
+    """Write a burst, or return what is read."""
+    ctx.set(port.host.address, address)
+    ctx.set(port.host.write_data, word or 0)
+    side = port.host.read if word is None else port.host.write
+    ctx.set(side, 1)
+    await ctx.tick().until(port.done)
+    ctx.set(side, 0)
+    found = ctx.get(port.host.read_data)
+    await ctx.tick()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_both_get_what_they_asked_for(seed):
+    generator = random.Random(seed)
+    dut = Shared()
+    port = dut.port
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+    held = {address: generator.getrandbits(128) for address in range(64)}
+    asked, beats, begun = [], [], []
+
+    async def host(ctx):
+        for address, word in held.items():
+            await access(ctx, port, address, word)
+        begun.append(True)
+        for _ in range(60):
+            address = generator.randrange(64)
+            if generator.random() < 0.3:  # where the stream does not read
+                word = generator.getrandbits(128)
+                await access(ctx, port, 100 + address, word)
+                assert await access(ctx, port, 100 + address) == word
+            assert await access(ctx, port, address) == held[address]
+            await ctx.tick().repeat(generator.randint(1, 30))
+
+    async def stream(ctx):
+        address = 0
+        while True:
+            ctx.set(port.request.valid, bool(begun))
+            ctx.set(port.request.payload, address)
+            _, _, taken = await ctx.tick().sample(port.request.ready)
+            if begun and taken:
+                asked.append(address)
+                address = (address + 1) % 64
+
+    async def collect(ctx):
+        async for _, _, valid, beat, pending in ctx.tick().sample(port.beat_valid, port.beat, port.pending):
+            if valid:
+                beats.append(beat)
+            assert pending <= 4 * BURST_BEATS
+
+    simulate(design, host, background=[stream, collect, *watching])
+    whole = len(beats) // BURST_BEATS
+    assert whole > 60
+    assert bursts(beats[:whole * BURST_BEATS]) == [held[address] for address in asked[:whole]]
