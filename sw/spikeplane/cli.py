@@ -191,6 +191,7 @@ def compile_command(
     """Compile an integer network to a device image."""
     from .compiler.compile import compile_network
     from .compiler.image import save_image
+    from .information import weights_text
     from .network.file import load_network
 
     core = config_named(config)
@@ -201,6 +202,7 @@ def compile_command(
     )
     save_image(compiled, image)
     console.print(f"image: {image}", highlight=False)
+    console.print(f"weights: {weights_text(compiled)}", highlight=False)
 
 
 @app.command(epilog="Example: spikeplane evaluate build/digits/checkpoint.safetensors")

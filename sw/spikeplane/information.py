@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.memory_map import Register, Space
 
 from .compiler.image import Image, load_image
+from .compiler.stream_time import slot_cycles
 from .findings import Finding, clipped_multipliers
 from .network.checks import NetworkError
 from .network.file import load_network
@@ -13,7 +15,7 @@ from .network.graph import IntegerNetwork
 from .network.safetensors_file import FileError, parse_header, read_file
 from .wording import potential_text
 
-__all__ = ["describe", "is_recipe", "kind_of", "read_checkpoint", "shape_text"]
+__all__ = ["describe", "is_recipe", "kind_of", "read_checkpoint", "shape_text", "weights_text"]
 
 Rows = list[tuple[str, str]]
 
@@ -81,6 +83,24 @@ def config_text(config: CoreConfig) -> str:
     return f"{config.name} ({config.lanes} lanes x {config.banks} banks), hash {config.hash:#010x}"
 
 
+def weights_text(image: Image) -> str:
+    """Return where an image's weights are, and what it takes to read them if they stream in."""
+    if Space.EXTERNAL not in image.contents:
+        return "on the chip"
+    from .boards import BOARDS
+
+    passes = image.registers[Register.OUTER_STEPS]
+    slots = image.registers[Register.STREAM_SLOTS] * passes
+    megabytes = passes * image.contents[Space.EXTERNAL][1].size / 1e6
+    times = [
+        f"{slots * slot_cycles(image.config) / board.clock * 1e3:.3g} ms on {board.name}"
+        for board in BOARDS.values() if board.config == image.config
+    ]
+    return ", ".join([f"outside the chip: {megabytes:.3g} MB stream in for each input", *times]) + (
+        " at least" if times else ""
+    )
+
+
 def image_rows(image: Image) -> Rows:
     """Return rows of an image."""
     rows = [
@@ -89,6 +109,7 @@ def image_rows(image: Image) -> Rows:
         ("schedule", image.schedule.value),
         ("input", shape_text(image.input)),
         ("self-test vectors", str(len(image.vectors))),
+        ("weights", weights_text(image)),
     ]
     rows += [(f"words of {space.name}", f"{len(words):,}") for space, (_, words) in image.contents.items()]
     rows += [

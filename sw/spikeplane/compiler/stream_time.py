@@ -5,10 +5,15 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.external_bus import BURST_BEATS
 from spikeplane_hw.weight_stream import slot_bursts
 
-__all__ = ["BEATS_A_CYCLE", "StreamTime"]
+__all__ = ["BEATS_A_CYCLE", "StreamTime", "slot_cycles"]
 
 BEATS_A_CYCLE = 0.965
 """Beats in a cycle while a stream is read in order: the rest is for new rows and refreshes; see bench/memory.py."""
+
+
+def slot_cycles(config: CoreConfig) -> float:
+    """Return the cycles in which a weight slot comes, while the memory does nothing else."""
+    return slot_bursts(config) * BURST_BEATS / BEATS_A_CYCLE
 
 
 class StreamTime:
@@ -16,7 +21,7 @@ class StreamTime:
 
     def __init__(self, config: CoreConfig, inputs: int):
         self.depth = config.weight_depth
-        self.slot_cycles = slot_bursts(config) * BURST_BEATS / BEATS_A_CYCLE
+        self.slot_cycles = slot_cycles(config)
         self.freed = np.zeros((0, inputs))  # when each slot was free again, all of the stream one behind the other
         self.asked = 0
         self.last = np.zeros(inputs)  # when the slot before the next one came
