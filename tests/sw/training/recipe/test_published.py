@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.limits import CompileError
 from spikeplane.network.input import InputFormat
 from spikeplane.network.merge import merge_pools
 from spikeplane.training.net.export import export_network
@@ -17,6 +16,7 @@ from spikeplane.training.net.memory_free import MemoryFree
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_hw.config import LARGE, SMALL
+from spikeplane_hw.memory_map import Space
 
 FAMILIES = [
     name for name in recipe_names() if name.startswith(("cifar", "dvsgesture")) and name != "cifar10_core"
@@ -92,11 +92,10 @@ def test_the_published_ones_train_alike():
     assert all({key: getattr(training, key) for key in rest} == rest for training in events)
 
 
-def test_the_one_made_for_the_core_fits_with_its_pools_merged():
+def test_the_one_made_for_the_core_fits_the_chip_with_its_pools_merged():
     network = export_network(start("cifar10_core").network)
-    with pytest.raises(CompileError, match="weight slots a bank"):
-        compile_network(network, LARGE, keep_maps=False)
-    compile_network(merge_pools(network), LARGE, keep_maps=False)
+    assert Space.EXTERNAL in compile_network(network, LARGE, keep_maps=False).contents
+    assert Space.WEIGHTS in compile_network(merge_pools(network), LARGE, keep_maps=False).contents
 
 
 @pytest.mark.parametrize(("config", "overrides"), [(LARGE, []), (SMALL, ["network.width=16"])], ids=lambda v: str(v))
