@@ -357,6 +357,9 @@ def memory(
         driver = Driver(SerialTransport(port, baud))
     else:
         chosen = config_named(config or "")
+        if not chosen.external_depth:
+            raise ValueError(f"{chosen.name} has no memory outside the chip; these have: "
+                             + ", ".join(each.name for each in CONFIGS.values() if each.external_depth))
         driver = Driver(SimulatedTransport(chosen), chosen)
     with driver:
         console.print(f"{check_memory(driver, bursts):,} bursts of 16 bytes hold what is written")

@@ -86,6 +86,7 @@ def command(monkeypatch, capsys, files):
     ("export absent x", "absent: no such file"),
     ("compile folder x.spk", "folder: is a folder; name a file"),
     ("info folder/", "folder: is a folder; name a file"),
+    ("memory --config small", "small has no memory outside the chip; these have: large"),
     ("info digits.spk --config small", "a recipe, a checkpoint or a network, not of an image"),
 ])
 def test_arguments_are_checked_first(command, files, line, message):
