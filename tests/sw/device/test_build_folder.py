@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from configs import NARROW
@@ -72,9 +73,13 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
         build_library(NARROW, tmp_path / "file")
 
 
+UNBUILT = SimpleNamespace(signature=SimpleNamespace(members={}))
+"""Stands for a device that is not elaborated."""
+
+
 def test_builds_of_the_same_share(tmp_path, monkeypatch):
     monkeypatch.setattr(verilate, "_to_rtlil", lambda component: "text")
-    monkeypatch.setattr(verilate, "Device", lambda config: config)
+    monkeypatch.setattr(verilate, "simulated_device", lambda config: UNBUILT)
     monkeypatch.setattr(verilate, "quick_key", lambda *_: None)
     compiled = []
 
@@ -97,7 +102,7 @@ def test_builds_of_the_same_share(tmp_path, monkeypatch):
 
 def test_a_failed_build_leaves_the_lock_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(verilate, "_to_rtlil", lambda component: "no RTLIL")
-    monkeypatch.setattr(verilate, "Device", lambda config: config)
+    monkeypatch.setattr(verilate, "simulated_device", lambda config: UNBUILT)
     monkeypatch.setattr(verilate, "quick_key", lambda *_: None)
     for _ in range(2):
         with pytest.raises(BuildError, match="failed with 1"):
