@@ -23,8 +23,10 @@ from spikeplane_boards.build import build
 from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
 from spikeplane_hw.external_bus import BURST_BEATS
 from spikeplane_hw.memory_map import Space
+from spikeplane_hw.sdram import Sdram
 from spikeplane_hw.sdram_chip import ULX3S_SDRAM
 from spikeplane_hw.simulated_device import CLOCK, SimulatedDevice
+from synthesized import cell_counts
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -198,6 +200,17 @@ def bandwidth() -> float:
     return len(beats) / (beats[-1] - beats[0] + 1)
 
 
+def controller() -> list[Figure]:
+    """Return the cells of the controller alone, beside LiteDRAM's smallest one, which docs/memory.md describes."""
+    counts = cell_counts(Sdram(ULX3S_SDRAM, BOARD.clock), "sdram")
+    return [
+        Figure.at_most("controller of the SDRAM, initialization included (LiteDRAM's without it: 495)", counts["LUT4"],
+                       "LUT4", 495),
+        Figure("controller of the SDRAM: carry cells", counts["CCU2C"], "CCU2C"),
+        Figure("controller of the SDRAM: flip-flops", counts["TRELLIS_FF"], "FF"),
+    ]
+
+
 def board() -> list[Figure]:
     """Return what large with SDRAM takes and reaches on the ULX3S-85F; built if it is not."""
     report = build(BOARD, Path("build") / BOARD.name)
@@ -228,7 +241,7 @@ def main() -> None:
         for title, made in WHOLE.items():
             figures += whole(title, made, driver)
     figures.append(Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * share, "%", 80))
-    save("memory", [*figures, *board()])
+    save("memory", [*figures, *controller(), *board()])
 
 
 if __name__ == "__main__":
