@@ -52,6 +52,25 @@ GATEWARE = [
         ("(~info.end | snapshot_free | self.free)", "1"),
     ),
     *mutants(
+        "gateware", f"{HW}/sdram.py", f"{TESTS}/test_sdram.py",
+        ("BURST_BEATS - 1 + times.write_recovery - 1)", "BURST_BEATS - 1 + times.write_recovery - 2)"),
+        ("turn.eq(BURST_BEATS + chip.cas_latency)", "turn.eq(BURST_BEATS + chip.cas_latency - 2)"),
+        ("issue(SdramCommand.READ, BURST_BEATS)", "issue(SdramCommand.READ, BURST_BEATS - 1)"),
+        ("interval.eq(times.refresh_interval - 1)", "interval.eq(times.refresh_interval + 5)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/weight_stream.py", f"{TESTS}/test_weight_stream.py",
+        ("~ahead & streaming & ~wanted[-1]", "~ahead & streaming"),
+        ("freed.eq(self.need)", "freed.eq(self.need + 1)"),
+        ("ahead.eq(1),", "ahead.eq(0),"),
+        ("(self.walked | (self.hold & self.quiet))", "(self.walked | self.hold)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/external_port.py", f"{TESTS}/test_external_port.py",
+        ("asked & resting & (self.pending == 0)", "asked"),
+        ("room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS)", "room.eq(1)"),
+    ),
+    *mutants(
         "gateware", f"{HW}/fetch.py", f"{TESTS}/test_fetch.py",
         ("issue.eq(busy & self.room)", "issue.eq(busy)"),
         ("weight.eq(row.weight - row.slot[:offset_width])", "weight.eq(row.weight)"),
@@ -270,8 +289,8 @@ WORD_TESTS = "tests/sw/compiler/test_interpreter.py"
 COMPILER = [
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
-        ("self.identity = 1  #", "self.identity = 0  #"),
-        ("self.weight += placed.weight_slots", "self.weight += placed.weight_group"),
+        ("self.identity = 0 if streaming else 1", "self.identity = 0"),
+        ("placed.weight_slots else placed.weight_slots", "placed.weight_slots else placed.weight_size"),
         ("state = config.chunks  #", "state = 0  #"),
         ("last_lanes=layer.channels - (groups - 1) * group_lanes", "last_lanes=group_lanes"),
     ),

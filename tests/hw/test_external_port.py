@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 from sdram_bench import QUICK_SDRAM, attach, bursts
 from spikeplane_hw.external_bus import BURST_BEATS, ExternalBus
-from spikeplane_hw.external_port import ExternalPort
+from spikeplane_hw.external_port import MOST_BURSTS, ExternalPort
 from spikeplane_hw.testing import simulate
 
 DEPTH = 1 << 10
@@ -85,3 +85,33 @@ def test_both_get_what_they_asked_for(seed):
     whole = len(beats) // BURST_BEATS
     assert whole > 60
     assert bursts(beats[:whole * BURST_BEATS]) == [held[address] for address in asked[:whole]]
+
+
+def test_no_more_bursts_are_on_their_way_than_it_counts():
+    """A memory that takes a request in every cycle, and answers late."""
+    port = ExternalPort(DEPTH)
+    taken, given, beats = [], [], []
+
+    async def memory(ctx):
+        ctx.set(port.bus.request.ready, 1)
+        ctx.set(port.request.valid, 1)
+        cycle = 0
+        async for _, _, valid in ctx.tick().sample(port.bus.request.valid):
+            cycle += 1
+            if valid:
+                taken.append(cycle)
+            answering = len(given) < BURST_BEATS * len(taken) and cycle > taken[len(given) // BURST_BEATS] + 50
+            ctx.set(port.bus.beat_valid, answering)
+            if answering:
+                given.append(cycle)
+
+    async def testbench(ctx):
+        async for _, _, pending, valid in ctx.tick().sample(port.pending, port.beat_valid):
+            assert pending <= MOST_BURSTS * BURST_BEATS
+            beats.append(valid)
+            if sum(beats) > 20 * BURST_BEATS:
+                return
+
+    simulate(port, testbench, background=[memory])
+    assert max(len([each for each in taken if each <= cycle]) * BURST_BEATS
+               - len([each for each in given if each < cycle]) for cycle in taken) <= MOST_BURSTS * BURST_BEATS
