@@ -9,7 +9,7 @@ after it came and 5 ns before it goes.
 from amaranth import Cat, Const, Module
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In
-from spikeplane_hw.sdram_chip import SdramChip, SdramCommand, SdramPins
+from spikeplane_hw.sdram_chip import SdramChip, SdramPins
 
 __all__ = ["INPUT_LATENCY", "SdramPhy"]
 
@@ -32,12 +32,11 @@ class SdramPhy(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pins, pads = self.pins, platform.request(self.resource, dir="-")
-        command = pins.command.as_value()
+        command = pins.command.as_value()  # its bits are those of SdramCommand
         always = {
             "clk_en": Const(1), "cs": Const(1), "we": command[0], "cas": command[1], "ras": command[2],
             "ba": pins.bank, "a": pins.address, "dqm": Const(0, 2),
         }
-        assert SdramCommand.ACTIVATE.value == 0b100 and SdramCommand.PRECHARGE.value == 0b101
         for name, value in always.items():
             m.submodules[name] = buffer = io.DDRBuffer("o", getattr(pads, name))
             m.d.comb += Cat(buffer.o).eq(value.replicate(2))

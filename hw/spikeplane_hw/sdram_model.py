@@ -71,6 +71,7 @@ class SdramModel(wiring.Component):
         chip, times, pins = self.chip, self.times, self.pins
         command, banks = pins.command, 1 << chip.bank_bits
         all_banks = pins.address[10]
+        writing, burst_bank = Signal(), Signal(chip.bank_bits)  # a beat is written; where the burst is
         broken: list[tuple[Violation, object]] = []
 
         # Cycles since what a command has to keep its distance from, up to those that matter.
@@ -115,9 +116,7 @@ class SdramModel(wiring.Component):
             here = pins.bank == bank
             activated = since((command == SdramCommand.ACTIVATE) & here, max(times.row_cycle, times.row_open))
             closed = since((command == SdramCommand.PRECHARGE) & closing[bank], times.precharge)
-            written = Signal(name=f"written_{bank}")
-            recovered = since(written, times.write_recovery)
-            m.d.comb += written.eq(self.writes(m, bank))
+            recovered = since(writing & (burst_bank == bank), times.write_recovery)
             broken += [
                 (Violation.ROW_TO_COLUMN, column & here & (activated < times.row_to_column)),
                 (Violation.ROW_CYCLE, (command == SdramCommand.ACTIVATE) & here & (activated < times.row_cycle)),
@@ -147,29 +146,22 @@ class SdramModel(wiring.Component):
                 m.d.sync += late.eq(late - 1)
         broken.append((Violation.REFRESH_INTERVAL, late > POSTPONED))
 
-        broken += self.elaborate_bursts(m, column, rows)
+        broken += self.elaborate_bursts(m, column, rows, writing, burst_bank)
         with m.If(self.violation == Violation.NONE):
             for violation, seen in reversed(broken):
                 with m.If(seen):
                     m.d.sync += self.violation.eq(violation)
         return m
 
-    def writes(self, m: Module, bank: int):
-        """Return whether a beat is written to ``bank`` in this cycle."""
-        if not hasattr(self, "writing"):
-            self.writing, self.burst_bank = Signal(), Signal(self.chip.bank_bits)
-        return self.writing & (self.burst_bank == bank)
-
-    def elaborate_bursts(self, m: Module, column, rows):
-        """Add the beats of bursts; return what may be wrong with them."""
+    def elaborate_bursts(self, m: Module, column, rows, writing, burst_bank):
+        """Add the beats of bursts, and say which are written where; return what may be wrong with them."""
         chip, pins = self.chip, self.pins
         left, is_write = Signal(range(BURST_BEATS)), Signal()  # beats after this one
         bank, row = Signal(chip.bank_bits), Signal(chip.row_bits)
         beat, place = Signal(range(BURST_BEATS)), Signal(chip.column_bits)
-        now_write = Signal()
         now_place = Signal(chip.column_bits)
         m.d.comb += [
-            self.burst_bank.eq(bank), now_place.eq(place + beat), now_write.eq(is_write & (left != 0)),
+            burst_bank.eq(bank), now_place.eq(place + beat), writing.eq(is_write & (left != 0)),
         ]
         now_row = Signal(chip.row_bits)
         m.d.comb += now_row.eq(row)
@@ -177,28 +169,26 @@ class SdramModel(wiring.Component):
             m.d.sync += [left.eq(left - 1), beat.eq(beat + 1)]
         with m.If(column):
             m.d.comb += [
-                self.burst_bank.eq(pins.bank), now_place.eq(pins.address), now_row.eq(rows[pins.bank]),
-                now_write.eq(pins.command == SdramCommand.WRITE),
+                burst_bank.eq(pins.bank), now_place.eq(pins.address), now_row.eq(rows[pins.bank]),
+                writing.eq(pins.command == SdramCommand.WRITE),
             ]
             m.d.sync += [
                 left.eq(BURST_BEATS - 1), beat.eq(1), bank.eq(pins.bank), row.eq(rows[pins.bank]),
                 place.eq(pins.address), is_write.eq(pins.command == SdramCommand.WRITE),
             ]
-        m.d.comb += self.writing.eq(now_write)
-
-        address = Cat(now_place, self.burst_bank, now_row)[:(self.rows - 1).bit_length() + chip.bank_bits
+        address = Cat(now_place, burst_bank, now_row)[:(self.rows - 1).bit_length() + chip.bank_bits
                                                           + chip.column_bits]
         word = Signal(BEAT_BITS)
         if self.verilog:
             m.submodules.array = Instance(
                 LARGE_ARRAY, p_WIDTH=BEAT_BITS, p_ADDRESS_BITS=len(address), i_clk=ClockSignal(), i_address=address,
-                i_write=now_write, i_write_data=pins.write_data, o_read_data=word,
+                i_write=writing, i_write_data=pins.write_data, o_read_data=word,
             )
         else:
             m.submodules.array = array = Memory(shape=BEAT_BITS, depth=1 << len(address), init=[])
             write, read = array.write_port(), array.read_port()
             m.d.comb += [
-                write.addr.eq(address), write.data.eq(pins.write_data), write.en.eq(now_write),
+                write.addr.eq(address), write.data.eq(pins.write_data), write.en.eq(writing),
                 read.addr.eq(address), word.eq(read.data),
             ]
 
@@ -216,5 +206,5 @@ class SdramModel(wiring.Component):
             (Violation.BURST, column & (left != 0)),
             (Violation.BURST, (pins.command == SdramCommand.PRECHARGE) & (left != 0) & is_write),
             (Violation.BUS, pins.write & (driven.any() | reading)),
-            (Violation.BUS, pins.write != now_write),
+            (Violation.BUS, pins.write != writing),
         ]

@@ -152,11 +152,11 @@ def _begin_group(
     held.next_weight = 0
     if any(term["shortcut"] for term in terms):
         held.next_weight = identity_slots(config)
-        words = held.image.contents[Space.EXTERNAL][1]
-        bits = from_stream(words, config)
+        words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(config)
         for group in range(d["groups"]):
             first = held.next_slot + group * held.group
-            own = bits[first:first + held.next_weight].reshape(-1, config.lanes)
+            own = from_stream(words[first * bursts:(first + held.next_weight) * bursts], config)
+            own = own.reshape(-1, config.lanes)
             _compare_identity(f"EXTERNAL: slots {first} to {first + held.next_weight - 1}", own, config)
     windows = [term for term in terms if term["kernel_slots"] and not term["shortcut"]]
     ends = [*(term["weight_base"] for term in windows[1:]), held.group]

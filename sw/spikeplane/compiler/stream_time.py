@@ -8,7 +8,7 @@ from spikeplane_hw.weight_stream import slot_bursts
 __all__ = ["BEATS_A_CYCLE", "StreamTime", "slot_cycles"]
 
 BEATS_A_CYCLE = 0.965
-"""Beats in a cycle while a stream is read in order: the rest is for new rows and refreshes; see bench/memory.py."""
+"""Beats in a cycle that the model counts on: a little fewer than bench/memory.py measures."""
 
 
 def slot_cycles(config: CoreConfig) -> float:
