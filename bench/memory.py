@@ -48,8 +48,9 @@ WHOLE = {
 }
 """At the width they were published with; weights are random."""
 INPUTS = 4
-BIAS, BATCH = -0.6, 4
-"""Added to all currents, normalized by such a batch first: so random weights fire about as often as trained ones."""
+BATCHES = 1, 4
+BIAS, NORMALIZED = -0.6, 4
+"""Added to all currents, normalized by so many images first: so random weights fire about as often as trained ones."""
 BURSTS = 4096
 """Read in order to see how many cycles bring a beat."""
 
@@ -57,9 +58,11 @@ BURSTS = 4096
 def cores() -> dict[str, CoreConfig]:
     """Return cores whose weight memory is too small on purpose."""
     from ragged_networks import CORES
+    from streamed_networks import roomy
 
     return {
-        config.name: replace(config, weight_depth=WEIGHT_DEPTH, external_depth=1 << 16) for config in CORES[:3]
+        config.name: roomy(replace(config, weight_depth=WEIGHT_DEPTH, external_depth=1 << 16), MOST_SAMPLES)
+        for config in CORES[:3]
     }
 
 
@@ -77,8 +80,11 @@ def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
     return ragged_networks.network(number, direct=direct, taps=number % 9 == 2)
 
 
-def run(config: CoreConfig, count: int) -> list[Comparison]:
-    """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes."""
+def run(config: CoreConfig, count: int) -> list[tuple[int, Comparison]]:
+    """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes.
+
+    Ahead of each is its batch, 1 to MOST_SAMPLES in turn where layers and schedule allow it.
+    """
     import ragged_networks
 
     chip = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES)
@@ -91,19 +97,22 @@ def run(config: CoreConfig, count: int) -> list[Comparison]:
                 return found
             network = random_network(number, config)
             schedule = next(schedules)
+            count_of = 1 + len(found) % MOST_SAMPLES
+            batch = 1 if schedule.stores else count_of
             try:
                 if not place(network, config, schedule, keep_states=True).streaming:
                     continue
-                image = compile_network(network, config, schedule, keep_states=True)
+                image = compile_network(network, config, schedule, keep_states=True, batch=batch)
             except CompileError:
                 continue
             transport.stall(number + 1, STALL if number % 2 else 0.0)
             driver.load(image)
-            samples = ragged_networks.samples(network, 1 + len(found) % MOST_SAMPLES)
-            found.append(compare_with_model(driver, network, samples))
+            samples = ragged_networks.samples(network, count_of)
+            compared = compare_with_model(driver, network, samples)
+            found.append((batch, compared))
             bar.update()
-            if found[-1].total:
-                print(f"{config.name}, number {number}, {schedule.value}: {found[-1].mismatches}")
+            if compared.total:
+                print(f"{config.name}, number {number}, {schedule.value}, batch {batch}: {compared.mismatches}")
     raise AssertionError("there is always another network")
 
 
@@ -125,25 +134,26 @@ def sparse_network(name: str, overrides: tuple[str, ...]) -> IntegerNetwork:
         norm.momentum = None  # statistics are those of all that was seen
         norm.bias.data += BIAS
     with torch.no_grad():
-        made.train()(torch.from_numpy(random_samples(made.form, BATCH, whole_networks.DENSITY)))
+        made.train()(torch.from_numpy(random_samples(made.form, NORMALIZED, whole_networks.DENSITY)))
     return export_network(made.eval())
 
 
-def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver) -> list[Figure]:
-    """Return what a whole network gave, and what its stream takes."""
+def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: int) -> list[Figure]:
+    """Return what a whole network gave in batches of so many images, and what its stream takes."""
     network = sparse_network(*made)
     inputs = random_samples(network.input, INPUTS, whole_networks.DENSITY)
-    image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:1])
+    image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:batch], batch=batch)
     driver.load(image)
     found = compare_with_model(driver, network, inputs)
-    cycles, measured = found.cycles.sum(1), float(found.cycles.sum(1).mean())
-    predicted = predict_cycles(network, inputs, LARGE, keep_maps=False).sum(1)
+    cycles, measured = found.cycles.sum(1)[::batch], float(found.cycles.sum(1).mean())
+    predicted = predict_cycles(network, inputs, LARGE, keep_maps=False, batch=batch).sum(1) / batch
     resident = replace(LARGE, external_depth=0, weight_depth=1 << 15)
     walked = predict_cycles(network, inputs, resident, keep_maps=False).sum(1)
     spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
     firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
     off = 100 * float(np.abs(predicted / cycles - 1).max())
     bursts = len(image.contents[Space.EXTERNAL][1])
+    title = f"{title}, batch of {batch}"
     print(f"{title}: {found.mismatches}, {cycles} cycles, predicted {predicted}, without waiting {walked}")
     return [
         Figure.at_most(f"{title}: {INPUTS} inputs on the simulated large board, of {sum(found.compared.values()):,} "
@@ -153,9 +163,9 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver) -> list
         Figure.at_most(f"{title}: predicted cycles, off by", off, "%", 10),
         Figure(f"{title}: of its cycles it waits for memory, by prediction",
                100 * max(0.0, 1 - float(walked.mean()) / measured), "%"),
-        Figure(f"{title}: read from SDRAM an image", bursts * BURST_BITS / 8 / 1e6, "MB"),
+        Figure(f"{title}: read from SDRAM an image", bursts * BURST_BITS / 8 / 1e6 / batch, "MB"),
         Figure(f"{title}: images a second at {BOARD.clock / 1e6:g} MHz", BOARD.clock / measured, "images/s",
-               *((">= 80", BOARD.clock / measured >= 80) if title.startswith("ResNet-19") else ())),
+               *((">= 80", BOARD.clock / measured >= 80) if title.startswith("ResNet-19") and batch > 1 else ())),
     ]
 
 
@@ -232,14 +242,18 @@ def main() -> None:
     figures = [
         Figure.at_least("random networks whose weights stream in, on memory that stalls and refreshes often",
                         sum(map(len, found.values())), "networks", 200),
+        Figure("of these in batches of 2 to 5 samples",
+               sum(batch > 1 for each in found.values() for batch, _ in each), "networks"),
     ]
-    for name, comparisons in found.items():
+    for name, networks in found.items():
+        comparisons = [compared for _, compared in networks]
         compared = sum(sum(each.compared.values()) for each in comparisons)
         figures.append(Figure.at_most(f"{name}, {WEIGHT_DEPTH} weight slots: of {compared:,} values, not the integer "
                                       "model's", sum(each.total for each in comparisons), "values", 0))
     with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
         for title, made in WHOLE.items():
-            figures += whole(title, made, driver)
+            for batch in BATCHES:
+                figures += whole(title, made, driver, batch)
     figures.append(Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * share, "%", 80))
     save("memory", [*figures, *controller(), *board()])
 

@@ -14,6 +14,7 @@ from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from configurations import SIMULATED
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.placement import CompileError
+from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
@@ -73,7 +74,7 @@ class PinTransport:
         await RisingEdge(self.dut.clk)
 
 
-def fitting_networks(schedule: Schedule, direct: bool):
+def fitting_networks(schedule: Schedule, direct: bool, batch: int = 1):
     """Yield random networks that fit the core, and their images: chains, then layers of several terms, in turn."""
     for seed in itertools.count(1000 * SEED):
         if seed % 2 and CONFIG.term_count > 1:
@@ -81,7 +82,7 @@ def fitting_networks(schedule: Schedule, direct: bool):
         else:
             network = ragged_networks.network(seed, direct=direct, taps=seed % 4 == 2)
         try:
-            image = compile_network(network, CONFIG, schedule, keep_states=True)
+            image = compile_network(network, CONFIG, schedule, keep_states=True, batch=batch)
         except CompileError:
             continue
         if CONFIG.external_depth and Space.EXTERNAL not in image.contents:
@@ -130,6 +131,13 @@ async def matches_the_integer_model(dut, stall, schedule, direct):
             for index, sample in enumerate(samples):
                 compare(driver, network, image, sample, expected, index)
             cocotb.log.info("%d layers match", len(image.layers))
+        if CONFIG.most_samples > 1 and schedule is Schedule.REGISTERS:
+            batch = 2 + direct
+            network, image = next(fitting_networks(schedule, direct, batch))
+            driver.load(image, verify=stall == 0)
+            found = compare_with_model(driver, network, ragged_networks.samples(network, 2 * batch, SEED))
+            assert not found.total, found.mismatches
+            cocotb.log.info("a batch of %d matches", batch)
 
     await with_timeout(bridge(host)(), 100, "ms")
     if CONFIG.external_depth:

@@ -195,6 +195,11 @@ class CoreConfig:
         return max(1, self.mask_width)
 
     @property
+    def most_samples(self) -> int:
+        """Samples for which weights that stream in may be read once: a batch."""
+        return self.tap_count if self.external_depth else 1
+
+    @property
     def wire_domain(self) -> str:
         """Domain of registers that only keep wires short: ``comb`` if there are none."""
         return "sync" if self.wire_registers else "comb"
@@ -295,5 +300,7 @@ LARGE = CoreConfig(
     image_planes=8,
     most_packed=8,
     external_depth=1 << 21,
+    # Four groups: one block RAM with the word that is always 0.
+    logit_count=511,
 )
 CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}

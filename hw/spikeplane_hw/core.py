@@ -147,6 +147,8 @@ class Core(wiring.Component):
             sequencer.resume.eq(registers.resume),
             sequencer.outer_steps.eq(registers.outer_steps),
         ]
+        if config.most_samples > 1:
+            m.d.comb += sequencer.time.eq(places.time)
 
         if config.statistics:
             m.d.comb += [
@@ -154,6 +156,7 @@ class Core(wiring.Component):
                 statistics.resume.eq(registers.resume),
                 statistics.initial.eq(sequencer.initial),
                 statistics.advance.eq(sequencer.advance),
+                *([statistics.collected.eq(sequencer.collected)] if config.most_samples > 1 else []),
                 statistics.counting.eq(sequencer.counting),
                 statistics.settle.eq(sequencer.settle),
                 sequencer.settled.eq(statistics.settled),

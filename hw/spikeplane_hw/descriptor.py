@@ -1,5 +1,7 @@
 """The program of a core, a stream of jobs, and its plane passes: one layout for compiler and gateware."""
 
+from functools import cache
+
 from amaranth import signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2, exact_log2
@@ -7,9 +9,9 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
-__all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "descriptor_words", "event_layout", "group_widths", "job_layout",
-           "layer_layout", "load_layout", "map_rows", "pass_layout", "pool_width", "program_depth", "program_words",
-           "term_layout"]
+__all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "collect_layout", "descriptor_words", "event_layout", "group_widths",
+           "job_layout", "layer_layout", "load_layout", "map_rows", "pass_layout", "pool_width", "program_depth",
+           "program_words", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
@@ -30,6 +32,8 @@ class Job(enum.Enum, shape=3):
     """Copy a spike map into the weight banks: the operand of a product."""
     WALK = 4
     """Run the layer: its terms are there."""
+    COLLECT = 5
+    """End the outer step as END does, until this is the last sample of a batch: then go on with all of them."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -65,6 +69,8 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "output_rows": config.side_width,  # rows of sums; those of the output map but for a pool
         "output_columns": config.side_width,  # columns of sums
         "steps": 8,                  # time steps of this layer in one run: T_inner
+        # Steps of one sample, after which states and logits begin anew; 0: they do at the begin of a run.
+        "sample_steps": 8 * (config.most_samples > 1),
         "replay": 1,                 # accumulate once, update `steps` times (direct coding)
         # Output-channel groups, of P lanes each or of fewer.
         "groups": range(1 + (1 << max(group_widths(config)["parameter"], group_widths(config)["logit"]))),
@@ -93,7 +99,8 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "output_step": slot,         # slots of one time step of the output map
         "output_pixel": config.pixel_width,  # slots of an output pixel
         "output_flags": flag,        # first row flag of the output map
-        "output_ring": exact_log2(config.tap_count),  # steps of a map that taps read, less one, or 0
+        # Steps of a map that taps read, or samples of one that a batch collects, less one, or 0.
+        "output_ring": exact_log2(config.tap_count),
     })
 
 
@@ -177,9 +184,16 @@ def load_layout(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout(fields | {"unused": max(0, term_layout(config).size - used)})
 
 
+def collect_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of the job that begins what is done for all samples of a batch at once."""
+    return data.StructLayout({"job": Job, "samples": exact_log2(config.most_samples)})  # less one
+
+
 def job_layout(config: CoreConfig, job: Job) -> data.StructLayout:
     """Return the layout of a job's descriptor."""
-    layouts = {Job.LAYER: layer_layout, Job.TERM: term_layout, Job.LOAD: load_layout}
+    layouts = {
+        Job.LAYER: layer_layout, Job.TERM: term_layout, Job.LOAD: load_layout, Job.COLLECT: collect_layout,
+    }
     return layouts[job](config) if job in layouts else data.StructLayout({"job": Job})
 
 
@@ -188,6 +202,7 @@ def descriptor_words(layout: data.StructLayout) -> int:
     return -(-layout.size // PROGRAM_WIDTH)
 
 
+@cache
 def program_words(config: CoreConfig, terms: int, loads: int = 0) -> int:
     """Return how many words a layer with so many terms and loads takes."""
     counts = {Job.LAYER: 1, Job.LOAD: loads, Job.TERM: terms, Job.WALK: 1}

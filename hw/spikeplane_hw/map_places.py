@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
@@ -45,7 +45,7 @@ def find_places(
         inputs.append(InputPlace(
             offset=advanced * term["input_step"], flags=advanced * term["input_rows"], phase=phase,
         ))
-    output_phase = time & layer["output_ring"]
+    output_phase = (time & layer["output_ring"]) * (layer["steps"] if config.most_samples > 1 else 1)
     return Places(
         inputs=tuple(inputs),
         output_offset=output_phase * layer["output_step"],
@@ -59,7 +59,7 @@ class MapPlaces(wiring.Component):
 
     The streamed map, the network's input, advances by a step after the last layer that reads it in
     each outer step. A map of R steps that memory-free neurons read, R a power of two, holds time step
-    t at its step t modulo R.
+    t at its step t modulo R. A map that a batch collects holds all steps of sample t from its step t * steps on.
 
     Members
     -------
@@ -153,9 +153,14 @@ class MapPlaces(wiring.Component):
                 self.input_offset.eq(self.input_offset + term.input_step),
                 self.input_flags.eq(self.input_flags + term.input_rows),
             ]
+        turned = Const(1)
+        if self.config.most_samples > 1:  # a turn of the ring is a sample, of several steps
+            step, turned = Signal.like(layer.steps), Signal()
+            m.d.comb += turned.eq((step + 1)[: len(step)] == layer.steps)
+            m.d.sync += step.eq(Mux(turned | (output_left == 0), 0, step + 1))
         with m.If(output_left != 0):
             m.d.sync += [
-                output_left.eq(output_left - 1),
+                output_left.eq(output_left - turned),
                 self.output_offset.eq(self.output_offset + layer.output_step),
                 self.output_flags.eq(self.output_flags + map_rows(self.config, layer)),
             ]

@@ -118,6 +118,15 @@ class SegmentWalk(wiring.Component):
         weight = Signal(config.weight_address_width)
         age = Signal.like(self.age)
         window, segment = self.windows.p, self.segments.p
+        # A sample of a batch: where it begins, states and logits do, and taps see nothing of the one before.
+        anew, fresh, first_age = Const(0), step == 0, self.age
+        if config.most_samples > 1:
+            sample_step, sample_logit = Signal.like(step), Signal.like(segment.logit)
+            sample_over, anew = Signal(), Signal()
+            m.d.sync += [
+                sample_over.eq((sample_step + 1)[: len(step)] == layer.sample_steps), anew.eq(layer.sample_steps != 0),
+            ]
+            fresh, first_age = sample_step == 0, Mux(anew, 0, self.age)
         more_logits = layer.more_logits if several else Const(0)
         group_lanes = layer.group_lanes if several else config.lanes
         m.d.comb += [
@@ -133,9 +142,9 @@ class SegmentWalk(wiring.Component):
             segment.lanes.eq(Mux(last_group, layer.last_lanes, group_lanes)),
             segment.output.eq(step_output),
             segment.flag.eq(step_output_flag),
-            segment.logit.eq(group),
+            segment.logit.eq(group + (sample_logit if config.most_samples > 1 else 0)),
             segment.initial.eq(
-                self.initial & (step == 0) & (~layer.logits | ((x == 0) & (y == 0) & (index == 0) & ~more_logits))
+                (self.initial | anew) & fresh & (~layer.logits | ((x == 0) & (y == 0) & (index == 0) & ~more_logits))
             ),
             segment.doubled.eq(d.doubled),
             segment.shift.eq(d.shift),
@@ -207,7 +216,7 @@ class SegmentWalk(wiring.Component):
                     m.d.sync += [
                         step_output.eq(pixel_output),
                         step_output_flag.eq(first_flag + (pool.map_row if pool else y)),
-                        age.eq(self.age),
+                        age.eq(first_age),
                     ]
                     if pool:
                         m.d.sync += pool.step_place.eq(pool.place)
@@ -247,7 +256,13 @@ class SegmentWalk(wiring.Component):
                             m.d.sync += pool.step_place.eq(pool.step_place + 1)
                         with m.If(age != config.tap_count - 1):
                             m.d.sync += age.eq(age + 1)
+                        if config.most_samples > 1:
+                            m.d.sync += sample_step.eq(sample_step + 1)
+                            with m.If(sample_over):
+                                m.d.sync += [sample_step.eq(0), sample_logit.eq(sample_logit + layer.groups), age.eq(0)]
                     with m.Else():
+                        if config.most_samples > 1:
+                            m.d.sync += [sample_step.eq(0), sample_logit.eq(0)]
                         m.d.sync += [
                             new.eq(0),
                             new.column.eq(1),

@@ -1,14 +1,15 @@
 """The sequencer: does the jobs of a program, once for each outer step of a run."""
 
 from amaranth import Cat, Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .descriptor import (
     PROGRAM_WIDTH,
     Job,
+    collect_layout,
     descriptor_words,
     job_layout,
     layer_layout,
@@ -54,6 +55,9 @@ class Sequencer(wiring.Component):
         From there.
     start, initial : ``Out(1)``
         To :class:`Walker`.
+    time : ``In``, collected : ``Out(1)``
+        Only where batches are built: from :class:`MapPlaces`, and to :class:`Statistics`: what is done now is done
+        for all samples at once.
     drained : ``In(1)``
         Nothing of the layer is in flight any more.
     flag_clear, flag_address : ``Out``
@@ -82,6 +86,7 @@ class Sequencer(wiring.Component):
             **({"load": Out(load_layout(config)), "load_start": Out(1), "load_idle": In(1)} if several else {}),
             "start": Out(1),
             "initial": Out(1),
+            **({"time": In(exact_log2(config.tap_count)), "collected": Out(1)} if config.most_samples > 1 else {}),
             "restart": Out(1),
             "place": Out(1),
             "walked": Out(1),
@@ -140,6 +145,8 @@ class Sequencer(wiring.Component):
                     self.program_address.eq(0),
                     opened.eq(0),
                 ]
+                if config.most_samples > 1:
+                    m.d.sync += self.collected.eq(0)
                 with m.If(self.run):
                     m.d.sync += resumed.eq(self.resume)
                     m.next = "NEXT"
@@ -170,6 +177,13 @@ class Sequencer(wiring.Component):
                         m.next = "START"
                         with m.If(~d.logits & (~d.store if several else 1)):
                             m.next = "CLEAR"
+                    if config.most_samples > 1:
+                        with m.Case(Job.COLLECT):
+                            m.next = "END"
+                            with m.If(data.View(collect_layout(config), word[: collect_layout(config).size]).samples
+                                      == self.time):
+                                m.d.sync += [self.program_address.eq(self.program_address - 1), self.collected.eq(1)]
+                                m.next = "NEXT"
                     with m.Default():
                         m.next = "END"
                 with m.If(first == Job.LAYER):

@@ -24,8 +24,8 @@ class Statistics(wiring.Component):
 
     Members
     -------
-    busy, resume, initial, advance : ``In(1)``
-        Of :class:`Sequencer`.
+    busy, resume, initial, advance, collected : ``In(1)``
+        Of :class:`Sequencer`; the last one only where batches are built.
     counting : ``In(1)``
         A cycle of the layer, besides the first ones of it that read what it is.
     settle : ``In(1)``
@@ -46,6 +46,7 @@ class Statistics(wiring.Component):
             "resume": In(1),
             "initial": In(1),
             "advance": In(1),
+            **({"collected": In(1)} if config.most_samples > 1 else {}),
             "counting": In(1),
             "settle": In(1),
             "settled": Out(1),
@@ -140,6 +141,9 @@ class Statistics(wiring.Component):
                 first.eq(self.initial),
                 base.eq(base + len(Counter)),
             ]
+        if config.most_samples > 1:
+            with m.If(self.collected & ~counted):
+                m.d.sync += first.eq(1)  # of these layers no sample before counted
         with m.If(self.advance):
             m.d.sync += [base.eq(0), first.eq(0)]
         with m.If(~self.busy):

@@ -75,8 +75,10 @@ def walk(
                 if layer["stored"]:
                     state += pixel * layer["groups"] + group
                 for step in range(1 if layer["replay"] else layer["steps"]):
+                    sample, sample_step = divmod(step, layer["sample_steps"] or 1 + step)
                     for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):
-                        age = min(places.age + step, config.tap_count - 1)
+                        age = (0 if layer["sample_steps"] else places.age) + sample_step
+                        age = min(age, config.tap_count - 1)
                         window = _Window(config, term, place, group, y, x, step, age)
                         own = state + step * layer["state_step"] if layer["stored"] else state
                         planes = passes[term["pass_base"]:term["pass_last"] + 1]
@@ -91,8 +93,8 @@ def walk(
                             flag=(
                                 layer["output_flags"] + places.output_flags + step * map_rows(config, layer) + pool_y
                             ),
-                            logit=group,
-                            initial=initial and step == 0 and (
+                            logit=group + sample * layer["groups"],
+                            initial=bool(initial or layer["sample_steps"]) and sample_step == 0 and (
                                 not layer["logits"] or (pixel == index == 0 and not layer["more_logits"])
                             ),
                             doubled=term["doubled"],

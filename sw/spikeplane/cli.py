@@ -187,6 +187,9 @@ def compile_command(
     )] = Schedule.REGISTERS,
     reuse_maps: Annotated[bool, typer.Option(help="Let later layers overwrite spike maps.")] = False,
     keep_states: Annotated[bool, typer.Option(help="Keep final potentials readable.")] = False,
+    batch: Annotated[int, typer.Option(
+        min=1, help="Samples that share one pass of weights that stream in: fewer cycles for each."
+    )] = 1,
 ) -> None:
     """Compile an integer network to a device image."""
     from .compiler.compile import compile_network
@@ -198,7 +201,7 @@ def compile_command(
     check_writable(image)
     compiled = compile_network(
         load_network(network), core, schedule,
-        keep_maps=not reuse_maps, keep_states=keep_states,
+        keep_maps=not reuse_maps, keep_states=keep_states, batch=batch,
     )
     save_image(compiled, image)
     console.print(f"image: {image}", highlight=False)

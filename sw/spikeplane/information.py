@@ -89,7 +89,7 @@ def weights_text(image: Image) -> str:
         return "on the chip"
     from .boards import BOARDS
 
-    passes = image.registers[Register.OUTER_STEPS]
+    passes = image.registers[Register.OUTER_STEPS] / image.batch
     slots = image.registers[Register.STREAM_SLOTS] * passes
     megabytes = passes * image.contents[Space.EXTERNAL][1].size / 1e6
     times = [
@@ -101,6 +101,12 @@ def weights_text(image: Image) -> str:
     )
 
 
+def batch_text(image: Image) -> str:
+    """Return which layers of a batch run at once for all of its samples."""
+    first = next(layer.name for layer in image.layers if layer.samples > 1)
+    return f"{image.batch} samples: one after the other up to layer {first}, from there on all at once"
+
+
 def image_rows(image: Image) -> Rows:
     """Return rows of an image."""
     rows = [
@@ -109,6 +115,7 @@ def image_rows(image: Image) -> Rows:
         ("schedule", image.schedule.value),
         ("input", shape_text(image.input)),
         ("self-test vectors", str(len(image.vectors))),
+        *([("batch", batch_text(image))] if image.batch > 1 else []),
         ("weights", weights_text(image)),
     ]
     rows += [(f"words of {space.name}", f"{len(words):,}") for space, (_, words) in image.contents.items()]

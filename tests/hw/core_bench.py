@@ -65,7 +65,10 @@ class Host:
 
 
 def run_image(image, samples):
-    """Return a list of {logits, counters, spikes, states, streams} of ``samples`` run on ``image``'s core."""
+    """Return a list of {logits, counters, spikes, states, streams} of ``samples`` run on ``image``'s core.
+
+    If it takes batches, one of each whole batch; logits are those of all its samples, (batch, classes).
+    """
     core = Core(image.config)
     design, background = core, []
     if image.config.external_depth:
@@ -81,18 +84,24 @@ def run_image(image, samples):
             assert np.array_equal(await host.read(space, address, len(words)), words), space
         for register, value in image.registers.items():
             await host.write(Space.REGISTERS, register.value, [value])
-        for sample in samples:
-            await host.control(Control.CLEAR)
+        for number, sample in enumerate(samples):
             if image.takes_events:
+                await host.control(Control.CLEAR)
                 events = image.encode_events(sample)
                 await host.events(events)
             else:
                 await host.write(Space.SPIKES, *image.encode_input(sample))
-            await host.control(Control.RUN)
+            await host.control(Control.RUN | Control.RESUME if number % image.batch else Control.RUN)
             if image.takes_events:
                 assert await host.register(Register.EVENTS_ACCEPTED) == len(events)
-            classes = len(image.logit_offset)
-            logits = (await host.read(Space.LOGITS, 0, classes)).view("<i4").ravel()
+            if (number + 1) % image.batch:
+                continue
+            logits = (await host.read(Space.LOGITS, 0, image.logit_words)).view("<i4").ravel()
+            if image.batch > 1:
+                logits = np.stack([
+                    logits[first:first + len(image.logit_offset)]
+                    for first in range(0, len(logits), image.sample_logits)
+                ])
             counted = len(image.layers) if image.config.statistics else 0
             counters = await host.read(Space.COUNTERS, 0, counted * len(Counter))
             spikes, states, streams = {}, {}, {}

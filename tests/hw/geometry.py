@@ -15,6 +15,7 @@ def random_layer(config, generator, terms=None):
         "output_columns": generator.randint(1, 4),
         "output_ring": generator.randrange(config.tap_count),
         "steps": generator.randint(1, 3),
+        "sample_steps": generator.randrange(4) if config.most_samples > 1 else 0,
         "replay": generator.randint(0, 1),
         "groups": generator.randint(1, 2),
         "logits": generator.randint(0, 1),

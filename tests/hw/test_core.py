@@ -125,6 +125,31 @@ def test_weights_stream_in(core, schedule):
     check(network, config, schedule, ragged_networks.samples(network, 2))
 
 
+@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
+def test_a_batch_reads_its_weights_once(core):
+    batch = 2 + core
+    network, config = streamed_networks.find_batched(
+        ragged_networks.CORES[core], batch, seed=20 * core, most_bursts=200,
+    )
+    samples = ragged_networks.samples(network, 2 * batch)
+    image = compile_network(network, config, keep_states=True, batch=batch)
+    expected = run(network, samples, config=config, trace=True)
+    for result, first in zip(run_image(image, samples), range(0, len(samples), batch), strict=True):
+        own = slice(first, first + batch)
+        np.testing.assert_array_equal(result["logits"], expected.sums[own].numpy())
+        for layer, info in enumerate(image.layers):
+            for counter in EXACT_COUNTERS:
+                counts = expected.counters[info.name][counter][own]
+                assert result["counters"][layer, counter.value] == int(counts.sum()), (info.name, counter)
+            if layer in result["spikes"]:
+                spikes = np.concatenate(list(expected.spikes[info.name][own]))
+                held = result["spikes"][layer]
+                np.testing.assert_array_equal(held, spikes[-len(held):], err_msg=info.name)
+            if layer in result["states"]:
+                last = expected.states[info.name][own][-1].numpy()
+                np.testing.assert_array_equal(result["states"][layer], last, err_msg=info.name)
+
+
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 def test_attention(schedule):
     network = transformer_networks.attention(1, width=16, heads=2, height=2, columns=4, steps=2)

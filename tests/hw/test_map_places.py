@@ -1,13 +1,13 @@
 import random
 
 import pytest
-from configs import CHAIN, NARROW, WIDE
+from configs import BATCHED, CHAIN, NARROW, WIDE
 from geometry import random_layer
 from spikeplane_hw.map_places import MapPlaces, find_places
 from spikeplane_hw.testing import simulate
 
 
-@pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN, BATCHED], ids=lambda c: c.name)
 def test_places_of_layers_step_by_step(config):
     generator = random.Random(config.name)
     layers = [random_layer(config, generator)[:2] for _ in range(3)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from configs import CHAIN, NARROW, WIDE
+from configs import BATCHED, CHAIN, NARROW, WIDE
 from geometry import random_layer, random_load
 from pytest import mark
 from spikeplane_hw.descriptor import PROGRAM_WIDTH, Job, descriptor_words, job_layout, map_rows
@@ -40,11 +40,24 @@ class SequencerWithMemories(wiring.Component):
             statistics.resume.eq(sequencer.resume),
             statistics.initial.eq(sequencer.initial),
             statistics.advance.eq(sequencer.advance),
+            *([statistics.collected.eq(sequencer.collected)] if sequencer.config.most_samples > 1 else []),
             statistics.counting.eq(sequencer.counting),
             statistics.settle.eq(sequencer.settle),
             sequencer.settled.eq(statistics.settled),
         ]
         return m
+
+
+def program_words(config, jobs):
+    """Return the words of a program."""
+    program = []
+    for fields in jobs:
+        layout = job_layout(config, fields["job"])
+        bits = layout.const(fields).as_bits()
+        program += [
+            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
+        ]
+    return program
 
 
 @mark.parametrize("resumed", [False, True])
@@ -60,14 +73,7 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
     jobs = []
     for (layer, terms), count in zip(descriptors, loads, strict=True):
         jobs += [layer, *[random_load(config, generator) for _ in range(count)], *terms, {"job": Job.WALK}]
-    program = []
-    for fields in [*jobs, {"job": Job.END}]:
-        layout = job_layout(config, fields["job"])
-        bits = layout.const(fields).as_bits()
-        program += [
-            bits >> (PROGRAM_WIDTH * i) & ((1 << PROGRAM_WIDTH) - 1) for i in range(descriptor_words(layout))
-        ]
-    dut = SequencerWithMemories(config, program)
+    dut = SequencerWithMemories(config, program_words(config, [*jobs, {"job": Job.END}]))
     sequencer, statistics = dut.sequencer, dut.statistics
     runs = 2 if resumed else 1
     totals = [dict.fromkeys(Counter, 0) for _ in range(layers)]
@@ -173,3 +179,53 @@ def test_layers_run_in_order_and_are_counted(config, resumed):
         assert cycles + runs * outer_steps * END_CYCLES == busy_cycles[0]
 
     simulate(dut, testbench, background=[clock])
+
+
+@mark.parametrize("samples", [1, 2, 5, BATCHED.most_samples])
+def test_layers_behind_a_collect_run_with_the_last_sample_and_are_counted_anew(samples):
+    generator = random.Random(samples)
+    descriptors = [random_layer(BATCHED, generator, terms=1)[:2] for _ in range(3)]
+    groups = [[layer, *terms, {"job": Job.WALK}] for layer, terms in descriptors]
+    collect = {"job": Job.COLLECT, "samples": samples - 1}
+    dut = SequencerWithMemories(
+        BATCHED, program_words(BATCHED, [*groups[0], collect, *groups[1], *groups[2], {"job": Job.END}])
+    )
+    sequencer, statistics = dut.sequencer, dut.statistics
+    spikes = [[], [], []]
+
+    async def walk(ctx, index, anew):
+        await ctx.tick().until(sequencer.start)
+        for name in ("steps", "output_base"):
+            assert getattr(ctx.get(sequencer.layer), name) == descriptors[index][0][name]
+        assert ctx.get(sequencer.collected) == (index > 0)
+        if anew:
+            spikes[index].clear()
+        spikes[index].append(generator.randint(1, BATCHED.updates))
+        ctx.set(statistics.spikes, spikes[index][-1])
+        await ctx.tick()
+        ctx.set(statistics.spikes, 0)
+        ctx.set(sequencer.drained, 1)
+        await ctx.tick().until(sequencer.walked)
+        ctx.set(sequencer.drained, 0)
+
+    async def testbench(ctx):
+        ctx.set(sequencer.outer_steps, 1)
+        ctx.set(sequencer.placed, 1)
+        for _ in range(2):  # batches
+            for sample in range(samples):
+                ctx.set(sequencer.resume, sample > 0)
+                ctx.set(sequencer.time, sample)
+                ctx.set(sequencer.run, 1)
+                await ctx.tick()
+                ctx.set(sequencer.run, 0)
+                await walk(ctx, 0, anew=sample == 0)
+                if sample == samples - 1:
+                    await walk(ctx, 1, anew=True)
+                    await walk(ctx, 2, anew=True)
+                await ctx.tick().until(~sequencer.busy)
+            for index in range(3):
+                ctx.set(statistics.address, index * len(Counter) + Counter.SPIKES.value)
+                await ctx.tick()
+                assert ctx.get(statistics.data) == sum(spikes[index]), index
+
+    simulate(dut, testbench)

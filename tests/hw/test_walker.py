@@ -6,7 +6,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from configs import CHAIN, NARROW, WIDE
+from configs import BATCHED, CHAIN, NARROW, WIDE
 from geometry import random_layer, random_term
 from spikeplane_hw.descriptor import pass_layout
 from spikeplane_hw.map_places import find_places
@@ -15,7 +15,7 @@ from spikeplane_hw.walker import Walker
 from spikeplane_hw.window import walk
 
 CONFIGS = [
-    NARROW, WIDE, CHAIN,
+    NARROW, WIDE, CHAIN, BATCHED,
     replace(NARROW, name="flowing", rows_stall=False),
     replace(WIDE, name="stalling", rows_stall=True),
     replace(WIDE, name="no_window_ahead", window_queue_depth=0),
@@ -49,7 +49,9 @@ class WalkerWithMemories(wiring.Component):
 
 
 async def start(ctx, walker, layer, terms, places):
-    """Store the terms and start the walk."""
+    """Store the terms and start the walk; weights are always there."""
+    if walker.config.external_depth:
+        ctx.set(walker.go, 1)
     def drive(**values):
         for name, value in values.items():
             port = getattr(walker, name)

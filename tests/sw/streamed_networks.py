@@ -7,12 +7,13 @@ import ragged_networks
 import random_graphs
 import residual_networks
 from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.remedies import fits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Space
 
-__all__ = ["EXTERNAL_DEPTH", "find", "shrunk"]
+__all__ = ["EXTERNAL_DEPTH", "find", "find_batched", "roomy", "shrunk"]
 
 EXTERNAL_DEPTH = 1 << 14
 """Bursts outside the chip."""
@@ -21,10 +22,10 @@ EXTERNAL_DEPTH = 1 << 14
 def shrunk(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, **options) -> CoreConfig | None:
     """Return the configuration with the least weight memory for ``network``, or None if that holds all weights.
 
-    A CompileError says why the network does not fit ``config`` at all.
+    The same if the network does not fit ``config`` at all; a CompileError says why if nothing it has could.
     """
-    whole = place(network, config, schedule, **options)
-    if any(placed.products for placed in whole.layers):
+    whole = place(network, config, schedule, check=False, **options)
+    if not fits(whole) or any(placed.products for placed in whole.layers):
         return None
     wide = replace(config, external_depth=EXTERNAL_DEPTH)
     least = max(placed.stream_group for placed in place(network, wide, schedule, streaming=True, **options).layers)
@@ -48,9 +49,32 @@ def find(
         try:
             found = shrunk(network, config, schedule, keep_states=True)
             if found is not None:
-                bursts = place(network, found, schedule, keep_states=True).occupied_words()[Space.EXTERNAL]
-                if bursts <= most_bursts:
+                placement = place(network, found, schedule, keep_states=True, check=False)
+                if fits(placement) and placement.occupied_words()[Space.EXTERNAL] <= most_bursts:
                     return network, found
         except CompileError:
+            continue
+    raise AssertionError("there is always another network")
+
+
+def roomy(config: CoreConfig, batch: int) -> CoreConfig:
+    """Return the configuration with room for what a batch has of several samples."""
+    return replace(
+        config, logit_count=batch * 4 * config.lanes, spike_depth=4 * config.spike_depth,
+        row_flag_count=4 * config.row_flag_count, pool_depth=4 * config.pool_depth,
+    )
+
+
+def find_batched(
+    config: CoreConfig, batch: int, seed: int, most_bursts: int = EXTERNAL_DEPTH
+) -> tuple[IntegerNetwork, CoreConfig]:
+    """Return the first random network from ``seed`` on that a batch suits, and its core, as :func:`find`."""
+    for number in itertools.count(seed):
+        network, found = find(config, Schedule.REGISTERS, number, most_bursts)
+        found = roomy(found, batch)
+        try:
+            if fits(place(network, found, keep_states=True, batch=batch, check=False)):
+                return network, found
+        except CompileError:  # Nowhere between its layers samples can be collected.
             continue
     raise AssertionError("there is always another network")

@@ -37,21 +37,24 @@ def compile_network(
     keep_maps: bool = True,
     keep_states: bool = False,
     samples: np.ndarray | None = None,
+    batch: int = 1,
 ) -> Image:
-    """Return the image of ``network`` for a core.
+    """Return the image of ``network`` for a core, which runs ``batch`` samples at once.
 
-    ``samples``, uint8 (n, *InputFormat.shape), become the image's self-test; without, two seeded
-    random inputs do. For ``keep_maps`` and ``keep_states`` see :func:`.placement.place`. Raises a
+    ``samples``, uint8 (n, *InputFormat.shape), whole batches, become the image's self-test; without, seeded
+    random inputs do, two or a batch. For ``keep_maps`` and ``keep_states`` see :func:`.placement.place`. Raises a
     NetworkError or a CompileError naming the layer, the value, the limit and the remedy.
     """
     placement = place(
-        network, config, schedule, keep_maps=keep_maps, keep_states=keep_states
+        network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, batch=batch
     )
     program = Program.of(placement)
     program.verify()
     form, source = network.input, placement.input_map
     if samples is None:
-        samples = random_samples(form, 2, VECTOR_DENSITY)
+        samples = random_samples(form, max(2, batch), VECTOR_DENSITY)
+    if len(samples) % batch:
+        raise ValueError(f"{len(samples)} samples for the self-test are not batches of {batch}")
     return Image(
         config=config,
         schedule=schedule,
@@ -75,6 +78,7 @@ def compile_network(
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
                 stream_steps=0 if placed.stream is None else placed.stream.steps,
                 taps=tuple(len(term.term.taps) for term in placed.terms),
+                samples=placed.samples,
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
         ],
@@ -83,6 +87,7 @@ def compile_network(
         logit_scale=network.logit_scale,
         vectors=_vectors(network, config, schedule, samples),
         metadata=network.metadata,
+        batch=batch,
     )
 
 

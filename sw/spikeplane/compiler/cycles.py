@@ -63,47 +63,64 @@ def predict_cycles(
     schedule: Schedule = Schedule.REGISTERS,
     *,
     keep_maps: bool = True,
+    batch: int = 1,
 ) -> np.ndarray:
-    """Return the predicted cycles of every layer, int64 (inputs, layers).
+    """Return the predicted cycles of every layer, int64 (inputs / batch, layers).
 
-    ``inputs`` are what :func:`.model.run` takes. The result is meant to be within 10 % of
+    ``inputs`` are what :func:`.model.run` takes, whole batches. The result is meant to be within 10 % of
     ``Counter.CYCLES``.
     """
-    placement = place(network, config, schedule, keep_maps=keep_maps)
+    placement = place(network, config, schedule, keep_maps=keep_maps, batch=batch)
     inputs = np.asarray(inputs)
+    if len(inputs) % batch:
+        raise ValueError(f"{len(inputs)} inputs are not batches of {batch}")
     trace = model.run(network, inputs, schedule=schedule, counters=False, trace=True)
     maps = {INPUT: inputs[:, None] if network.input.direct else inputs}
     maps |= {name: spikes.numpy() for name, spikes in trace.spikes.items()}
     steps = network.input.steps
     walks = []  # of each layer, of each outer step
     for placed in placement.layers:
+        samples = placed.samples
         slots = [
-            _slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config)
+            _together(_slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config), samples)
             for term in placed.terms
         ]
         if not schedule.stores:
-            walks.append([_layer(placed, slots, 0, steps, config)])
+            walks.append([_layer(placed, slots, 0, steps * samples, config, sample_steps=steps)])
         else:
             at = [slots if placed.replay else [each[:, :, step:step + 1] for each in slots] for step in range(steps)]
-            walks.append([_layer(placed, now, step, 1, config) for step, now in enumerate(at)])
-    return _in_time(placement, walks, len(inputs))
+            walks.append([_layer(placed, now, step, 1, config, sample_steps=1) for step, now in enumerate(at)])
+    return _in_time(placement, walks, len(inputs) // batch)
+
+
+def _together(slots: np.ndarray, samples: int) -> np.ndarray:
+    """Return what :func:`_slots` does with the steps of so many inputs one behind the other."""
+    count, planes, steps, *rest = slots.shape
+    parts = slots.reshape(count // samples, samples, planes, steps, *rest)
+    return np.moveaxis(parts, 1, 2).reshape(count // samples, planes, samples * steps, *rest)
 
 
 def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np.ndarray:
-    """Return the cycles of every layer, int64 (inputs, layers), of which some may wait for their weights."""
+    """Return the cycles of every layer, int64 (batches, layers), of which some may wait for their weights."""
     cycles, now = np.zeros((count, len(walks))), np.zeros(count)
     stream = StreamTime(placement.config, count)
-    for step in range(len(walks[0])):
-        for index, (placed, steps) in enumerate(zip(placement.layers, walks, strict=True)):
-            walk, begin = steps[step], now
-            now = now + walk.setup
-            for group in walk.groups:
-                if placed.stream_group:
-                    now = np.maximum(now, stream.arrival(placed.stream_group))
-                now = now + group
-                stream.free(placed.stream_group, now)
-            now = now + DRAIN_LATENCY
-            cycles[:, index] += now - begin
+    batch, early = placement.batch, placement.early
+    runs = [(sample, 0, early) for sample in range(batch)] if early else []
+    for sample, first, last in [*runs, (0, early, len(walks))]:
+        if sample:  # While the host gives the next sample, the ring fills.
+            now = now + placement.config.weight_depth * stream.slot_cycles
+        for step in range(len(walks[0])):
+            for index in range(first, last):
+                placed, walk, begin = placement.layers[index], walks[index][step], now
+                of = slice(sample, None, batch // placed.samples)
+                now = now + walk.setup
+                for group in walk.groups:
+                    if placed.stream_group:
+                        now = np.maximum(now, stream.arrival(placed.stream_group))
+                    now = now + group[of]
+                    stream.free(placed.stream_group, now)
+                now = now + DRAIN_LATENCY
+                cycles[:, index] += now - begin
     return np.rint(cycles).astype(np.int64)
 
 
@@ -113,11 +130,13 @@ class _Walk:
 
     setup: int
     groups: list[np.ndarray]
-    """Of each channel group that waits for its own weights, else of all together, (inputs,)."""
+    """Of each channel group that waits for its own weights, else of all together, (inputs / samples at once,)."""
 
 
-def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig) -> _Walk:
-    """Return one layer's cycles for one walk over ``steps`` time steps.
+def _layer(
+    placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig, *, sample_steps: int
+) -> _Walk:
+    """Return one layer's cycles for one walk over ``steps`` time steps, ``sample_steps`` of each sample.
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
@@ -148,7 +167,8 @@ def _layer(placed: PlacedLayer, slots: list, time: int, steps: int, config: Core
     for group in range(placed.groups):
         if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
             works = [
-                _work(term, placed, each, time, group, config) for term, each in zip(placed.terms, slots, strict=True)
+                _work(term, placed, each, time, group, config, sample_steps)
+                for term, each in zip(placed.terms, slots, strict=True)
             ]
             fetch, banks = (
                 np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
@@ -201,7 +221,9 @@ def _update_cycles(placed: PlacedLayer, number: int, lanes: int, steps: int, con
     return each * (steps if placed.replay and not following else 1)
 
 
-def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig) -> _Work:
+def _work(
+    placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, config: CoreConfig, sample_steps: int
+) -> _Work:
     """Return what fetch and banks have to do for each segment of a channel group."""
     source, term = placed.source, placed.term
     if not slots.shape[3]:  # The end of a pass is all there is.
@@ -239,7 +261,7 @@ def _work(placed: PlacedTerm, layer: PlacedLayer, slots, time: int, group: int, 
             row = row.clip(0, rows - 1)
             # Earlier steps are read whether silent or not.
             read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
-            inside = inside & (plane.delay <= time + step[..., 0])
+            inside = inside & (plane.delay <= time + step[..., 0] % sample_steps)
             present = (read & inside)[..., None] & (high > low)
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
                       + (first_step + step - plane.delay) * placed.input_step)

@@ -22,7 +22,7 @@ from .spike_map import SpikeMap
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 4
+FILE_VERSION = 5
 VECTOR_ARRAYS = ("sample", "sums", "counters")
 
 
@@ -54,6 +54,8 @@ class LayerInfo:
     """Time steps of its input that each term looks at."""
     stream_steps: int = 0
     """Time steps of the integers that it stores at ``state_base``; 0: it stores none."""
+    samples: int = 1
+    """Samples of a batch for which it runs at once; ``spikes`` and integers are those of all, sample by sample."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,6 +92,19 @@ class Image:
     vectors: list[Vector] = field(default_factory=list)
     """Self-test."""
     metadata: dict = field(default_factory=dict)
+    batch: int = 1
+    """Samples that the device is given one after the other and answers at once; ``vectors`` are whole batches."""
+
+    @property
+    def logit_words(self) -> int:
+        """Words of LOGITS that a host reads: those of all samples of a batch."""
+        return (self.batch - 1) * self.sample_logits + len(self.logit_offset)
+
+    @property
+    def sample_logits(self) -> int:
+        """Words of LOGITS from a sample of a batch to the next one."""
+        last = self.layers[-1]
+        return -(-last.channels // last.group_lanes) * self.config.lanes
 
     @property
     def takes_events(self) -> bool:
@@ -209,6 +224,7 @@ def save_image(image: Image, path: Path | str) -> None:
         "vectors": len(image.vectors),
         "network": image.network_digest,
         "metadata": image.metadata,
+        "batch": image.batch,
     }
     try:
         write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
@@ -289,4 +305,5 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
             for index in range(header["vectors"])
         ],
         metadata=header["metadata"],
+        batch=header["batch"],
     )

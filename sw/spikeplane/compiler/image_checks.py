@@ -102,6 +102,8 @@ def _verify_types(image: "Image") -> None:
         if not isinstance(getattr(image, name), kind):
             raise ImageError(f"{name} must be a {kind.__name__}, not {getattr(image, name)!r}")
     verify_fields("config", image.config)
+    if type(image.batch) is not int or not 1 <= image.batch <= image.config.most_samples:
+        raise ImageError(f"batch is {image.batch!r}, limit 1..{image.config.most_samples}")
     if not DIGEST.fullmatch(image.network_digest):
         raise ImageError(f"network_digest must be a SHA-256 in hexadecimal, not {image.network_digest!r}")
     scale = image.logit_scale
@@ -141,6 +143,8 @@ def _verify_logits(image: "Image") -> None:
 
 
 def _verify_vectors(image: "Image") -> None:
+    if len(image.vectors) % image.batch:
+        raise ImageError(f"{len(image.vectors)} self-test vectors are not batches of {image.batch}")
     shapes = {"sums": image.logit_offset.shape, "counters": (len(image.layers), len(Counter))}
     ranges = {"sums": (-(1 << (LOGIT_WIDTH - 1)), (1 << (LOGIT_WIDTH - 1)) - 1),
               "counters": (0, (1 << COUNTER_WIDTH) - 1)}

@@ -38,7 +38,7 @@ class Outcome:
     """What one input gives, as a host would read it back."""
 
     sums: np.ndarray
-    """int64 (classes,): the device's sums, without ``logit_offset``."""
+    """int64 (classes,), of a batch (batch, classes): the device's sums, without ``logit_offset``."""
     counters: np.ndarray
     """int64 (layers, len(Counter)); CYCLES is 0."""
     spikes: np.ndarray
@@ -48,8 +48,8 @@ class Outcome:
 
 
 def interpret(image: Image, sample: np.ndarray) -> Outcome:
-    """Run one input, of shape ``InputFormat.shape``, on the words of ``image``."""
-    return _Machine(image).run(sample)
+    """Run one input, of shape ``InputFormat.shape``, on the words of ``image``; of a batch all, (batch, *shape)."""
+    return _Machine(image).run(sample[None] if image.batch == 1 else sample)
 
 
 def _integers(words: np.ndarray) -> list[int]:
@@ -88,7 +88,7 @@ class _Machine:
             for value in _integers(image.contents.get(Space.TABLES, (0, empty))[1])
         ]
 
-    def run(self, sample: np.ndarray) -> Outcome:
+    def run(self, samples: np.ndarray) -> Outcome:
         config = self.config
         slots = config.spike_depth * config.word_slots
         self.spikes = np.zeros((slots, config.banks), np.int64)
@@ -97,6 +97,19 @@ class _Machine:
         self.logits = np.zeros(config.logit_count, np.int64)
         self.waiting = np.zeros((max(1, config.pool_depth // config.chunks), config.lanes), bool)
         self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
+        self.streamed = 0  # slots, of all passes through the program
+        for number, sample in enumerate(samples):
+            self.give(sample)
+            for outer in range(self.image.registers[Register.OUTER_STEPS]):
+                for index, jobs in enumerate(self.program):
+                    if jobs.collect and number != jobs.collect - 1:
+                        break
+                    self.layer(index, outer, max(outer, number), initial=outer == number == 0)
+        return self.outcome()
+
+    def give(self, sample: np.ndarray) -> None:
+        """Write a sample into the input map."""
+        config = self.config
         first, words = self.image.encode_input(sample)
         bits = np.unpackbits(words, axis=1, bitorder="little")[:, :config.word_width]
         start = first * config.word_slots
@@ -104,18 +117,13 @@ class _Machine:
         if self.image.takes_events:
             rows = np.asarray(sample).any((1, 3)).ravel()
             self.flags[:len(rows)] = rows
-        self.streamed = 0  # slots, of all passes through the program
-        for outer in range(self.image.registers[Register.OUTER_STEPS]):
-            for index in range(len(self.program)):
-                self.layer(index, outer)
-        return self.outcome()
 
-    def layer(self, index: int, outer: int) -> None:
+    def layer(self, index: int, outer: int, time: int, *, initial: bool) -> None:
         config, jobs = self.config, self.program[index]
         d, terms = jobs.layer, jobs.terms
-        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, outer).inputs, strict=True):
+        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, time).inputs, strict=True):
             self.load(load, place.offset)
-        places = find_places(config, d, terms, outer, outer)
+        places = find_places(config, d, terms, outer, time)
         here = -1
         if len(self.stream):
             # Where the layer's first slot is in the ring of all slots.
@@ -124,7 +132,7 @@ class _Machine:
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * map_rows(config, d)] = False
-        walked = walk(config, d, terms, self.passes, places, initial=outer == 0)
+        walked = walk(config, d, terms, self.passes, places, initial=initial)
         current = np.zeros(config.lanes, np.int64)
         for number, segment in enumerate(walked):
             group, pixel, step = self.place(d, number // len(terms))
@@ -135,13 +143,15 @@ class _Machine:
             if segment.stream:
                 total = self.stored(segment)
             if d["logits"]:
-                at = group * config.lanes
-                self.logits[at:at + segment.lanes] += total << d["power"]
+                at = segment.logit * config.lanes
+                before = 0 if segment.initial else self.logits[at:at + segment.lanes]
+                self.logits[at:at + segment.lanes] = before + (total << d["power"])
                 continue
             current = self.scale(segment, total) + (0 if segment.first else current)
             if segment.last:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                    self.update(index, segment, current, group, pixel, step, inner, outer == inner == 0)
+                    self.update(index, segment, current, group, pixel, step, inner,
+                                segment.initial and inner == step)
 
     def fill(self, slots: int) -> None:
         """Write the next slots of the stream into the ring."""
@@ -266,8 +276,12 @@ class _Machine:
         config = self.config
         bits = self.spikes.reshape(config.spike_depth, config.word_width).astype(np.uint8)
         state_bytes = memory_map(config)[Space.STATES].word_bytes
+        image, classes = self.image, len(self.image.logit_offset)
+        sums = np.stack([
+            self.logits[first:first + classes] for first in range(0, image.logit_words, image.sample_logits)
+        ])
         return Outcome(
-            sums=self.logits[:len(self.image.logit_offset)],
+            sums=sums if image.batch > 1 else sums[0],
             counters=self.counters,
             spikes=np.packbits(bits, axis=1, bitorder="little"),
             states=self.states.astype(f"<u{state_bytes}").view(np.uint8).reshape(-1, state_bytes),

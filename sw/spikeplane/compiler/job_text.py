@@ -31,6 +31,8 @@ def job_rows(image: Image) -> Iterator[tuple[str, str, str]]:
             load += 1
         elif job is Job.WALK and info is not None:
             subject = info.name
+        elif job is Job.COLLECT:
+            subject = "from word 0 again with the next sample, until all are there"
         elif job is Job.END:
             subject = f"from word 0 again, {image.registers[Register.OUTER_STEPS]} times in all"
         values = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "job" and value)

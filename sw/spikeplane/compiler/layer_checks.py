@@ -11,9 +11,10 @@ from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
+from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
 from .placement import identity_slots
-from .program import decode_fields, decode_program
+from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
 from .term_checks import Held, ImageError, limit, must, verify_second, verify_term
 from .weight_words import from_stream
@@ -51,6 +52,7 @@ def verify_layers(image: "Image") -> None:
     )
     if not held.streaming and any(term["shortcut"] for each in program for term in each.terms):
         _verify_identity(held, image.contents[Space.WEIGHTS][1])
+    early = _early_layers(image, program)
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
@@ -71,6 +73,10 @@ def verify_layers(image: "Image") -> None:
         _limit_heads(where, d, heads)
         heads += d["logits"]
         _verify_layer(where, image, info, d)
+        if index == early and image.batch > 1:
+            _verify_copies(held)
+        held.samples = info.samples
+        must(where, "samples", info.samples, image.batch if index >= early else 1)
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
         sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
             each["weight_group"] for each in terms
@@ -95,7 +101,7 @@ def verify_layers(image: "Image") -> None:
             for name in MAP_FIELDS:
                 limit(where, name, d[name], 0, 0)
         else:
-            held.maps[info.name], held.rings[info.name] = made, d["output_ring"]
+            held.maps[info.name], held.rings[info.name] = made, 0 if image.batch > 1 else d["output_ring"]
     verify_operands(held, [(info.name, jobs.loads) for info, jobs in zip(image.layers, program, strict=True)])
     taken = {Space.PASSES: held.next_pass, Space.WEIGHTS: held.next_weight * image.config.banks}
     if held.streaming:
@@ -104,6 +110,34 @@ def verify_layers(image: "Image") -> None:
         found = len(image.contents[space][1])
         if count != found:
             raise ImageError(f"{space.name}: {found} words, the layers take {count}")
+
+
+def _early_layers(image: "Image", program: list[Descriptors]) -> int:
+    """Return how many layers run for one sample after the other; an ImageError says if none collects them."""
+    found = {index: each.collect for index, each in enumerate(program) if each.collect}
+    if list(found.values()) != ([] if image.batch == 1 else [image.batch]):
+        raise ImageError(f"PROGRAM: it collects {list(found.values()) or 'no'} samples, the batch is {image.batch}")
+    if not found:
+        return 0
+    (early,) = found
+    if any(INPUT in info.sources for info in image.layers[early:]):
+        raise ImageError("PROGRAM: a layer that runs for all samples of a batch reads the input, which is of one")
+    return early
+
+
+def _verify_copies(held: Held) -> None:
+    """Check that the weights of layers that run sample by sample are there for each sample, all alike."""
+    image, words = held.image, held.image.contents[Space.EXTERNAL][1]
+    length = held.next_slot * slot_bursts(image.config)
+    held.next_slot *= image.batch
+    copies = words[:image.batch * length]
+    if len(copies) < image.batch * length:
+        return  # The count of all words is checked at the end.
+    for sample, copy in enumerate(copies.reshape(image.batch, length, -1)):
+        wrong = np.flatnonzero((copy != copies[:length]).any(1))
+        if len(wrong):
+            raise ImageError(f"EXTERNAL: word {sample * length + wrong[0]} is not the weight of sample 0, which word "
+                             f"{wrong[0]} is")
 
 
 def _limit_heads(where: str, d: dict[str, int], heads: int) -> None:
@@ -182,14 +216,17 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
     must(where, "group_lanes", info.group_lanes, lanes)
     must(where, "channels", info.channels, (d["groups"] - 1) * lanes + d["last_lanes"])
     replayed = set(info.sources) == {INPUT} and image.input.direct
-    for name, expected in (("steps", steps), ("replay", replayed)):
+    for name, expected in (
+        ("steps", steps * info.samples), ("sample_steps", steps if image.batch > 1 else 0), ("replay", replayed),
+    ):
         if d[name] != expected:
             raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
                              f"schedule")
     limit(where, "digit", d["digit"], 0, int(not (d["logits"] or d["store"])))
     limit(where, "power", d["power"], 0, STATE_WIDTH - 1 if d["logits"] or d["digit"] else 0)
     if d["logits"]:
-        limit(where, "groups", d["groups"], 1, -(-config.logit_count // config.lanes))
+        logits = (info.samples - 1) * d["groups"] * config.lanes + info.channels
+        limit(where, "the logits of all samples", logits, 1, config.logit_count)
         for name in NEURON_FIELDS:
             limit(where, name, d[name], 0, 0)
         return
@@ -253,8 +290,12 @@ def _target(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) ->
     waiting = -(-info.width // (1 + d["pool_columns"])) * d["steps"] * config.chunks
     if (height, width) != (info.height, info.width) and waiting > config.pool_depth:
         raise ImageError(f"{where}: a row of its pool takes {waiting} chunks, limit {config.pool_depth}")
+    steps = max(d["steps"], d["output_ring"] + 1)
+    if image.batch > 1 and d["output_ring"]:  # The steps of all samples, collected one after the other.
+        limit(where, "output_ring", d["output_ring"] + 1, *[1 if info.samples > 1 else sample_ring(image.batch)] * 2)
+        steps = d["steps"] * image.batch
     made = SpikeMap(
-        base=d["output_base"], steps=max(d["steps"], d["output_ring"] + 1), channels=info.channels,
+        base=d["output_base"], steps=steps, channels=info.channels,
         height=height, width=width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
     )
     banks = -(-info.channels // config.banks)

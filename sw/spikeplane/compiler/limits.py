@@ -113,18 +113,17 @@ def memory_needs(placement: "Placement") -> list[Need]:
     if placement.schedule is Schedule.REGISTERS:
         bits = layer_layout(config)["steps"].width
         found.append(Need(kind=Limit.RUN_STEPS, where="input", what="time steps of a layer at once",
-                          need=form.steps, limit=(1 << bits) - 1))
+                          need=max(placed.steps for placed in placement.layers), limit=(1 << bits) - 1))
     if placement.input_map.flagged:
         found += _event_needs(placement.input_map)
     heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
         found += _layer_needs(placed, config, more_logits=placed in heads[1:])
         if placed.pooled:
-            steps = placement.schedule.inner_steps(form.steps)
             found.append(Need(
                 kind=Limit.POOL, layer=placed.layer.name, where=f"layer {placed.layer.name!r}",
                 what="chunks of a row of its pool on the way out, all steps of it",
-                need=placed.pool_chunks(steps, config), limit=config.pool_depth,
+                need=placed.pool_chunks(placed.steps, config), limit=config.pool_depth,
             ))
     return found
 
@@ -199,7 +198,7 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                limit=config.tap_count)
     if layer.neuron is None:
         yield Need(kind=Limit.LOGITS, layer=name, where=where, what="logits",
-                   need=layer.channels, limit=config.logit_count)
+                   need=placed.logit_end(config), limit=config.logit_count)
         return
     yield Need(kind=Limit.PARAMETERS, layer=name, where=where, need=placed.parameter_end(config),
                limit=config.parameter_depth, what="parameter chunks, all layers to here")

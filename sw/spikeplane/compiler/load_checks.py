@@ -35,7 +35,7 @@ def verify_loads(
         channels = (layer["groups"] - 1) * layer["group_lanes"] + layer["last_lanes"]
         if channels != outputs * groups:
             raise ImageError(f"{where}: it has {channels} channels, its operand {name!r} makes {outputs * groups}")
-        slots, steps = -(-inputs // config.banks), image.schedule.inner_steps(image.input.steps)
+        slots, steps = -(-inputs // config.banks), held.samples * image.schedule.inner_steps(image.input.steps)
         expected = {
             "input_base": source.base, "input_step": source.step_slots, "input_rows": source.height,
             "input_pixel": source.pixel_slots, "streamed": 0, "input_ring": held.rings[name], "unused": 0,

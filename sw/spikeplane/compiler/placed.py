@@ -176,6 +176,10 @@ class PlacedLayer:
     """First slot of a weight bank after the layer's and all before it; after a group's, where weights stream in."""
     operand_end: int
     """The same after its operands, which lie behind the weights of all layers and are loaded anew for each."""
+    samples: int
+    """Samples for which each of its channel groups runs at once."""
+    steps: int
+    """Time steps of all of them that follow each other while a pixel is at hand."""
 
     @property
     def pass_count(self) -> int:
@@ -204,6 +208,10 @@ class PlacedLayer:
     def products(self) -> list[PlacedTerm]:
         """The terms whose operands are loaded before the layer runs."""
         return [term for term in self.terms if term.operand is not None]
+
+    def logit_end(self, config: CoreConfig) -> int:
+        """Return the first logit after those of a classifier: each sample of a batch has channel groups of its own."""
+        return (self.samples - 1) * self.groups * config.lanes + self.layer.channels
 
     def parameter_end(self, config: CoreConfig) -> int:
         """Return the first parameter chunk after the layer's; a classifier has none."""

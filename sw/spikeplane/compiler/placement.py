@@ -17,8 +17,10 @@ from ..network.lowered import CoreLayer, CoreTerm, TermKind, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
+from .allocation import allocate
+from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
-from .limits import CompileError, needs
+from .limits import CompileError, memory_needs, needs
 from .placed import PlacedLayer, PlacedTerm
 from .spike_map import SpikeMap, input_spike_map
 
@@ -40,6 +42,10 @@ class Placement:
     """Whether a layer's spikes are still there after the run."""
     streaming: bool
     """Whether weights stream in from memory outside the chip while layers run, since they are more than it holds."""
+    batch: int
+    """Samples for which one pass through the program is made."""
+    early: int
+    """Layers that run for one sample after the other; those behind them run for all of the batch at once."""
 
     @property
     def keeps_maps(self) -> bool:
@@ -56,13 +62,19 @@ class Placement:
     @property
     def program_words(self) -> int:
         """Words of the program: the jobs of all layers, and the END."""
-        end = descriptor_words(job_layout(self.config, Job.END))
-        return end + sum(placed.program_words(self.config) for placed in self.layers)
+        jobs = [Job.END, Job.COLLECT] if self.batch > 1 else [Job.END]
+        ends = sum(descriptor_words(job_layout(self.config, job)) for job in jobs)
+        return ends + sum(placed.program_words(self.config) for placed in self.layers)
 
     @property
     def stream_slots(self) -> int:
         """Weight slots that stream in for a pass through the program."""
-        return sum(placed.groups * placed.stream_group for placed in self.layers)
+        return sum(placed.groups * placed.stream_group for placed in self.streamed_layers)
+
+    @property
+    def streamed_layers(self) -> list[PlacedLayer]:
+        """The layers in the order in which they run in a pass: those of one sample as often as there are samples."""
+        return self.layers[:self.early] * self.batch + self.layers[self.early:]
 
     def verify(self) -> None:
         """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
@@ -88,7 +100,7 @@ class Placement:
             Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
             Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
             Space.STATES: states * config.updates,
-            Space.LOGITS: len(self.network.logit_offset),
+            Space.LOGITS: last.logit_end(config),
             **external,
         }
 
@@ -102,6 +114,8 @@ def place(
     keep_states: bool = False,
     check: bool = True,
     streaming: bool | None = None,
+    batch: int = 1,
+    early: int | None = None,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
@@ -109,13 +123,24 @@ def place(
     without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
     potentials of every layer that has a state also with the schedule REGISTERS. Without ``check``
     the network is one that was verified before, and may need more than the core has. ``streaming``
-    says whether weights stay outside the chip; by default they do if they are more than it holds.
+    says whether weights stay outside the chip; by default they do if they are more than it holds. ``batch`` samples
+    share one pass of them through the core; the first ``early`` layers run for one sample after the other, by
+    default as few as let all maps fit.
     """
+    check_batch(batch, config, schedule)
     if streaming is None:
         resident = place(network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, check=False,
                          streaming=False) if config.external_depth else None
         streaming = resident is not None and not any(placed.products for placed in resident.layers) and (
             resident.layers[-1].weight_end > config.weight_depth
+        )
+    if batch == 1:
+        early = 0
+    elif not streaming:
+        raise CompileError(f"a batch of {batch} samples was asked for, but all weights stay on the chip: limit 1")
+    elif early is None:
+        early = _choose_early(
+            network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, streaming=True, batch=batch,
         )
     if check:
         network.verify()
@@ -132,11 +157,16 @@ def place(
         )
         for name in formats
     }
-    maps, kept = _place_maps(network, rings, input_map, config, schedule, keep_maps)
+    steps = schedule.inner_steps(form.steps)
+    collected = collected_maps(network, early)
+    several = {*network.names[early:], *collected}  # of all samples
+    map_steps = {
+        name: max(steps * (batch if name in several else 1), rings[name]) for name in formats
+    }
+    maps, kept = _place_maps(network, rings, map_steps, collected, input_map, config, schedule, keep_maps)
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
-    steps = schedule.inner_steps(form.steps)
     shortcuts = any(term.shares_weights(config) for layer in lowered for term in layer.terms)
     used = _Used(config, steps, shortcuts=shortcuts, streaming=streaming)
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
@@ -185,9 +215,10 @@ def place(
         state_pack = _state_pack(neuron, config) if stored and schedule.stores else 0
         group_states = config.chunks >> state_pack
         state_base = -(-state // group_states) * group_states if stored else 0
+        samples = batch if index >= early else 1
         if layer.stores:
             streams[layer.name] = SpikeMap(
-                base=state_base // config.chunks, steps=steps, channels=layer.channels,
+                base=state_base // config.chunks, steps=steps * samples, channels=layer.channels,
                 height=height, width=width, pixel_slots=groups, flagged=False,
             )
         placed = PlacedLayer(
@@ -200,7 +231,7 @@ def place(
             group_lanes=group_lanes,
             last_lanes=layer.channels - (groups - 1) * group_lanes,
             replay=all(formats[term.source].replayed for term in layer.terms),
-            target_ring=rings.get(layer.name, 1),
+            target_ring=sample_ring(batch) if layer.name in collected else rings.get(layer.name, 1),
             state_base=state_base,
             state_pack=state_pack,
             stored=stored,
@@ -209,6 +240,8 @@ def place(
             stream_group=used.weight if streaming else 0,
             weight_end=used.weight,
             operand_end=used.weight,
+            samples=samples,
+            steps=steps * samples,
         )
         layers.append(placed)
         if stored:
@@ -217,10 +250,24 @@ def place(
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[kept.get(layer.name, False) for layer in lowered], streaming=streaming,
+        batch=batch, early=early,
     )
     if check:
         placement.verify()
     return placement
+
+
+def _choose_early(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, **options) -> int:
+    """Return with how few layers for one sample after the other all maps of a batch fit; if with none, the most."""
+    found = cuts(network)
+    if not found:
+        raise CompileError(f"a batch of {options['batch']} samples was asked for, but there is no place between two "
+                           f"layers that nothing crosses but maps of spikes which are read behind it only: limit 1")
+    for early in found:
+        placement = place(network, config, schedule, check=False, early=early, **options)
+        if not any(need.exceeded for need in memory_needs(placement)):
+            return early
+    return found[-1]
 
 
 def _ordered(layer: CoreLayer) -> list[CoreTerm]:
@@ -310,44 +357,40 @@ def _ring(reader: CoreTerm, schedule: Schedule) -> int:
 
 
 def _place_maps(
-    network: IntegerNetwork, rings: dict[str, int], input_map: SpikeMap, config: CoreConfig,
-    schedule: Schedule, keep_maps: bool,
+    network: IntegerNetwork, rings: dict[str, int], steps: dict[str, int], collected: set[str], input_map: SpikeMap,
+    config: CoreConfig, schedule: Schedule, keep_maps: bool,
 ) -> tuple[dict[str, SpikeMap], dict[str, bool]]:
-    """Return the place of every map by name, and whether its spikes are still there after the run."""
+    """Return the place of every map by name, and whether its spikes are still there after the run.
+
+    ``steps`` are those that each map holds. ``collected`` ones hold what samples before made while others run.
+    """
     order = {name: index for index, name in enumerate(network.names)}
     last_read = {
         name: max((order[node.name] for node in readers), default=-1)
         for name, readers in network.readers().items()
     }
-    maps, steps = {INPUT: input_map}, schedule.inner_steps(network.input.steps)
+    shapes = {INPUT: input_map}
+    beside: dict[str, list[str]] = {}
     formats = {name: each for name, each in network.maps().items() if name != INPUT and not each.signed}
     for name, form in formats.items():
         slots = -(-form.channels // config.banks)
-        live = list(maps.values())
-        if not keep_maps and rings[name] == 1:
+        live = list(shapes)
+        if not keep_maps and rings[name] == 1 and name not in collected:
             # The input map and maps of several steps are read again in the next outer step.
             live = [
-                maps[other] for other in maps if last_read[other] >= order[name]
+                other for other in shapes if last_read[other] >= order[name]
                 or rings[other] > 1 or (other == INPUT and schedule.stores)
             ]
-        shape = SpikeMap(
-            base=0, steps=max(steps, rings[name]), channels=form.channels, height=form.height,
+        beside[name] = live
+        shapes[name] = SpikeMap(
+            base=0, steps=steps[name], channels=form.channels, height=form.height,
             width=form.width, pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
         )
-        word = _first_fit(
-            [(m.first_word(config), m.words(config)) for m in live], shape.words(config)
-        )
-        flag = _first_fit([(m.flags, m.rows) for m in live], shape.rows)
-        maps[name] = replace(shape, base=word * config.word_slots, flags=flag)
+    words = allocate({name: each.words(config) for name, each in shapes.items()}, beside, config.spike_depth)
+    flags = allocate({name: each.rows for name, each in shapes.items()}, beside, config.row_flag_count)
+    maps = {INPUT: input_map} | {
+        name: replace(shapes[name], base=words[name] * config.word_slots, flags=flags[name]) for name in formats
+    }
     last_made = max((order[name] for name in formats), default=-1)
     return maps, {name: keep_maps or last_read[name] >= last_made for name in formats}
 
-
-def _first_fit(taken: list[tuple[int, int]], size: int) -> int:
-    """Return the lowest start of ``size`` free places beside the (start, size) ``taken``."""
-    start = 0
-    for other, length in sorted(taken):
-        if start + size <= other:
-            break
-        start = max(start, other + length)
-    return start

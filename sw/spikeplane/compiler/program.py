@@ -65,11 +65,14 @@ class Descriptors:
     layer: dict[str, int]
     terms: list[dict[str, int]] = dataclasses.field(default_factory=list)
     loads: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    collect: int = 0
+    """Samples that are there before the layer runs, for all of them; 0: it runs as the layer before it did."""
 
     @property
     def jobs(self) -> list[dict[str, int]]:
         """Its jobs in order."""
-        return [self.layer, *self.loads, *self.terms, {"job": Job.WALK.value}]
+        collect = [{"job": Job.COLLECT.value, "samples": self.collect - 1}] if self.collect else []
+        return [*collect, self.layer, *self.loads, *self.terms, {"job": Job.WALK.value}]
 
 
 def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job, dict[str, int]]]:
@@ -100,15 +103,23 @@ def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
     found: list[Descriptors] = []
     after = {
         Job.LAYER: (Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
-        Job.WALK: (Job.LAYER, Job.END),
+        Job.WALK: (Job.LAYER, Job.COLLECT, Job.END), Job.COLLECT: (Job.LAYER,),
     }
     allowed: tuple[Job, ...] = (Job.LAYER,)
+    collect = 0
     for at, job, fields in decode_jobs(config, words):
         if job not in allowed:
             names = " or ".join(each.name for each in allowed)
             raise ValueError(f"{job.name} follows at word {at}, where {names} must")
         if job is Job.LAYER:
-            found.append(Descriptors(layer=fields))
+            found.append(Descriptors(layer=fields, collect=collect))
+            collect = 0
+        elif job is Job.COLLECT:
+            if any(each.collect for each in found):
+                raise ValueError(f"a second COLLECT follows at word {at}")
+            collect = fields["samples"] + 1
+            if collect < 2:
+                raise ValueError(f"the COLLECT at word {at} is for one sample")
         elif job is Job.LOAD:
             found[-1].loads.append(fields)
         elif job is Job.TERM:
@@ -133,17 +144,19 @@ class Program:
     def of(cls, placement: Placement) -> "Program":
         """Return the program of a placed network."""
         steps, config = placement.network.input.steps, placement.config
-        inner = placement.schedule.inner_steps(steps)
+        sample_steps = placement.schedule.inner_steps(steps) if placement.batch > 1 else 0
         heads = [placed for placed in placement.layers if placed.layer.neuron is None]
         return cls(
             config=config,
             layers=[
                 Descriptors(
-                    name=placed.layer.name, layer=_layer(placed, inner, config, more_logits=placed in heads[1:]),
+                    name=placed.layer.name,
+                    layer=_layer(placed, sample_steps, config, more_logits=placed in heads[1:]),
                     terms=[_term(term, placed, config) for term in placed.terms],
-                    loads=[load_fields(term, placed, inner, config) for term in placed.products],
+                    loads=[load_fields(term, placed, placed.steps, config) for term in placed.products],
+                    collect=placement.batch if placement.batch > 1 and index == placement.early else 0,
                 )
-                for placed in placement.layers
+                for index, placed in enumerate(placement.layers)
             ],
             passes=[
                 fields for placed in placement.layers for term in placed.terms for fields in _passes(term, config)
@@ -189,7 +202,7 @@ def second_limit(config: CoreConfig) -> int:
     return 1 << group_widths(config)["state"]
 
 
-def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
+def _layer(placed: PlacedLayer, sample_steps: int, config: CoreConfig, *, more_logits: bool) -> dict[str, int]:
     target, neuron = placed.target, placed.layer.neuron
     fields = {
         "job": Job.LAYER.value,
@@ -197,7 +210,8 @@ def _layer(placed: PlacedLayer, steps: int, config: CoreConfig, *, more_logits: 
         "output_ring": placed.target_ring - 1,
         "output_rows": placed.output_height,
         "output_columns": placed.output_width,
-        "steps": steps,
+        "steps": placed.steps,
+        "sample_steps": sample_steps,
         "replay": placed.replay,
         "groups": placed.groups,
         "group_lanes": placed.group_lanes if config.term_count > 1 else 0,

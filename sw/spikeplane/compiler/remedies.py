@@ -81,8 +81,9 @@ def ways(placement: Placement, config: CoreConfig) -> Iterator[tuple[str, Placem
         try:
             other = place(
                 placement.network, config, schedule, keep_maps=keep, keep_states=placement.keeps_states, check=False,
+                batch=placement.batch,
             )
-        except CompileError:  # The core cannot run some of its groups of channels, however it is placed.
+        except CompileError:  # The core has no batches, or cannot run some groups of channels, however it is placed.
             continue
         yield " and ".join(words), other
 
@@ -93,8 +94,9 @@ def _meets(placement: Placement, kind: Limit) -> bool:
 
 def _ways_out(placement: Placement, need: Need) -> Choices:
     """Yield how else to place the network on the same core, if this meets the need."""
-    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES, Limit.POOL):
+    if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES, Limit.POOL, Limit.LOGITS):
         return
+    yield from _smaller_batch(placement, need)
     if placement.keeps_states and need.kind is Limit.STATES:
         yield "no --keep-states"
     found = [text for text, other in ways(placement, placement.config) if _meets(other, need.kind)]
@@ -102,6 +104,17 @@ def _ways_out(placement: Placement, need: Need) -> Choices:
     yield from (text for text in found if not any(
         other != text and set(other.split(" and ")) < set(text.split(" and ")) for other in found
     ))
+
+
+def _smaller_batch(placement: Placement, need: Need) -> Choices:
+    for batch in range(placement.batch - 1, 0, -1):
+        other = place(
+            placement.network, placement.config, placement.schedule, keep_maps=placement.keeps_maps,
+            keep_states=placement.keeps_states, check=False, batch=batch,
+        )
+        if _meets(other, need.kind):
+            yield f"--batch {batch}"
+            return
 
 
 def _count(number: int, noun: str) -> str:
@@ -133,7 +146,7 @@ def _maps(placement: Placement, need: Need) -> Choices:
         middle = (low + high) // 2
         fewer = replace(network, input=replace(network.input, steps=middle))
         other = place(fewer, placement.config, placement.schedule, keep_maps=placement.keeps_maps,
-                      keep_states=placement.keeps_states, check=False)
+                      keep_states=placement.keeps_states, check=False, batch=placement.batch)
         low, high = (middle, high) if _meets(other, need.kind) else (low, middle)
     if low:
         yield f"at most {_count(low, 'time step')}"

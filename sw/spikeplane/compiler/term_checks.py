@@ -37,7 +37,9 @@ class Held:
     next_pass: int = 0
     next_weight: int = 1
     next_slot: int = 0
-    """Slots that stream in."""
+    """Slots that stream in, those of layers that run sample by sample as often as there are samples."""
+    samples: int = 1
+    """Samples for which the layer at hand runs at once."""
     group: int = 0
     """Those of a channel group of the layer at hand."""
     next_parameter: int = 0
@@ -67,6 +69,9 @@ def verify_term(
     places = held.streams if windowless else held.maps
     if source not in places:
         raise ImageError(f"{where}: source is {source!r}, must be one of {', '.join(places)}")
+    if image.batch > 1 and source != INPUT and places[source].steps != held.samples * image.input.steps:
+        raise ImageError(f"{where}: it reads {source!r} of {places[source].steps} time steps, itself it has "
+                         f"{held.samples * image.input.steps}")
     streamed = source == INPUT and image.schedule.stores and not image.input.direct
     for name, expected in (("streamed", streamed), ("streamed_last", streamed_last)):
         if d[name] != expected:

@@ -48,7 +48,8 @@ def weight_bits(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> n
 def stream_words(placement: Placement) -> np.ndarray:
     """Return the words of Space.EXTERNAL, uint8 (words, word_bytes): slots in the order in which layers need them."""
     config = placement.config
-    layers = [_layer_slots(placed, config) for placed in placement.layers if placed.stream_group]
+    bits = {placed.layer.name: _layer_slots(placed, config) for placed in placement.layers if placed.stream_group}
+    layers = [bits[placed.layer.name] for placed in placement.streamed_layers if placed.stream_group]
     slots = np.concatenate(layers) if layers else np.zeros((0, config.banks, config.lanes), np.uint8)
     rows = np.zeros((len(slots), config.banks, row_beats(config) * BEAT_BITS), np.uint8)
     rows[:, :, :config.lanes] = slots

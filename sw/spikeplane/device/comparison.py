@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 
+from ..compiler.image import Image
 from ..network import model
 from ..network.graph import IntegerNetwork
 from .driver import Driver
@@ -30,7 +31,7 @@ class Comparison:
     compared: dict[str, int] = field(init=False)
     predictions: list[int] = field(default_factory=list)
     cycles: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-    """int64 (samples, layers), as counted by the device; (samples, 0) if it counts nothing."""
+    """(samples, layers), as counted by the device, of a batch in equal parts; (samples, 0) if it counts nothing."""
     operations: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     """int64 (samples, layers): synaptic operations."""
 
@@ -62,45 +63,56 @@ def compare_with_model(
 
     ``spikes`` and ``states`` compare what the image keeps of them: no states of layers with 0-bit
     potentials. Those are 0 in the model, while the core leaves the last potential in its memory and
-    reads it as 0. ``progress`` is called with the number of samples done.
+    reads it as 0. ``progress`` is called with the number of samples done. If the image takes batches, the last
+    sample fills up the last one; its copies are compared, not counted.
     """
     image = driver.image
     if image is None:
         raise ValueError("no image is loaded on the board")
     result = Comparison(counted=image.config.statistics)
     cycles, operations = [], []
-    for start in range(0, len(samples), BATCH):
-        batch = samples[start : start + BATCH]
+    count, size = len(samples), image.batch
+    samples = np.concatenate([samples, *[samples[-1:]] * (-count % size)])
+    piece = max(BATCH // size, 1) * size
+    for start in range(0, len(samples), piece):
+        batch = samples[start : start + piece]
         expected = model.run(
             network, batch, schedule=image.schedule, config=image.config, trace=spikes or states
         )
-        for index, sample in enumerate(batch):
-            answer = driver.run(sample)
-            result.predictions.append(answer.prediction)
-            cycles.append(answer.counters[:, Counter.CYCLES.value])
-            operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
-            result.count("logits", answer.sums, expected.sums[index].numpy())
-            for layer, counters in enumerate(expected.counters.values() if result.counted else ()):
+        for first in range(0, len(batch), size):
+            together = range(first, first + size)
+            answers = driver.run_batch(list(batch[first:first + size]))
+            counters = answers[0].counters
+            for index, answer in zip(together, answers, strict=True):
+                result.count("logits", answer.sums, expected.sums[index].numpy())
+                if start + index < count:
+                    result.predictions.append(answer.prediction)
+                    cycles.append(counters[:, Counter.CYCLES.value] / size)
+                    operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
+            for layer, counts in enumerate(expected.counters.values() if result.counted else ()):
                 for counter in EXACT_COUNTERS:
-                    result.count(
-                        "counters", answer.counters[layer, counter.value],
-                        counters[counter][index].numpy(),
-                    )
+                    expected_count = counts[counter][first:first + size].sum().numpy()
+                    result.count("counters", counters[layer, counter.value], expected_count)
             for layer, info in enumerate(image.layers):
                 if spikes and info.spikes is not None:
-                    reference = expected.spikes[info.name][index].numpy()
-                    reference = reference[list(image.schedule.kept_steps(len(reference)))]
+                    reference = _kept(expected.spikes[info.name], together, info.spikes.steps, image)
                     result.count("spikes", driver.read_spikes(layer), reference)
                 if states and info.stream_steps:
-                    reference = expected.streams[info.name][index].numpy()
-                    reference = reference[list(image.schedule.kept_steps(len(reference)))]
+                    reference = _kept(expected.streams[info.name], together, info.stream_steps, image)
                     result.count("streams", driver.read_stream(layer), reference)
                 elif states and info.state_base is not None:
-                    result.count(
-                        "states", driver.read_states(layer), expected.states[info.name][index].numpy()
-                    )
-            result.samples += 1
+                    result.count("states", driver.read_states(layer), expected.states[info.name][together[-1]].numpy())
+            result.samples = min(start + first + size, count)
             progress(result.samples)
-    result.cycles = np.array(cycles, np.int64)
+    result.cycles = np.array(cycles)
     result.operations = np.array(operations, np.int64)
     return result
+
+
+def _kept(traced, together: range, steps: int, image: Image) -> np.ndarray:
+    """Return what of a batch is still there after a run, in ``steps`` steps: of the last sample, or of all."""
+    kept = together
+    if image.batch > 1 and steps == image.input.steps:
+        kept = together[-1:]
+    every = [traced[index].numpy() for index in kept]
+    return np.concatenate([each[list(image.schedule.kept_steps(len(each)))] for each in every])

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,14 +37,14 @@ STOP_LOOKS = 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """What the device answered for one sample."""
+    """What the device answered for one sample, or of a batch for each of its samples."""
 
     sums: np.ndarray
     """int64 (classes,): the integer sums in the device's memory LOGITS, without scale and offset."""
     logits: np.ndarray
     """float64 (classes,): ``logit_scale * (sums + logit_offset)``, as the trained network has them."""
     counters: np.ndarray
-    """int64 (layers, len(Counter)), or (0, len(Counter)) of a core without statistics."""
+    """int64 (layers, len(Counter)), or (0, len(Counter)) of a core without statistics; of the whole batch."""
 
     @property
     def prediction(self) -> int:
@@ -53,7 +53,7 @@ class Answer:
 
     @property
     def cycles(self) -> int:
-        """Clock cycles of all layers; a DeviceError if the core counts none."""
+        """Clock cycles of all layers, for the whole batch; a DeviceError if the core counts none."""
         if not len(self.counters):
             raise DeviceError("the core counts no cycles: it was built without statistics")
         return int(self.counters[:, Counter.CYCLES.value].sum())
@@ -85,6 +85,7 @@ class Driver:
         self.image: Image | None = None
         self._steps: int | None = None  # that live input has run; None: the image's
         self._stream: object | None = None  # stands for the stream that is open
+        self._within_batch = False  # weights of a batch that broke off are still streaming
         self.session = Session(transport, timeout=timeout, attempts=attempts)
 
     def __enter__(self) -> "Driver":
@@ -159,16 +160,41 @@ class Driver:
         self.image = image
 
     def run(self, sample: np.ndarray) -> Answer:
-        """Return what the device answers to ``sample``, integers of shape ``image.input.shape``."""
+        """Return what the device answers to ``sample``, integers of shape ``image.input.shape``.
+
+        A DeviceError says if the image takes batches.
+        """
+        self._refuse_batches()
+        return self.run_batch([sample])[0]
+
+    def run_batch(self, samples: Sequence[np.ndarray]) -> list[Answer]:
+        """Return what the device answers to each of ``samples``, as many as ``image.batch``.
+
+        They are given to it one after the other, integers of shape ``image.input.shape`` each; it answers with the
+        last one. ``counters`` of all answers are those of the whole batch.
+        """
         self._refuse_stream("run a sample")
         image = self._image()
+        if len(samples) != image.batch:
+            raise ValueError(f"{len(samples)} samples were given, the image takes batches of {image.batch}")
         self._steps = None
-        if image.takes_events:
-            return self._run_events(image.encode_events(sample))
-        address, words = image.encode_input(sample)
-        runs = self._wait("a run begun before")
-        self.write(Space.SPIKES, address, words)
-        return self._finish(Control.RUN, runs)
+        encoded = [
+            image.encode_events(sample) if image.takes_events else image.encode_input(sample) for sample in samples
+        ]  # Of a sample that is wrong none is run.
+        if self._within_batch:
+            self.write_register(Register.STREAM_SLOTS, image.registers[Register.STREAM_SLOTS])
+        self._within_batch = image.batch > 1
+        for number, sample in enumerate(encoded):
+            control = Control.RUN | Control.RESUME if number else Control.RUN
+            if isinstance(sample, tuple):
+                runs = self._wait("a run begun before")
+                self.write(Space.SPIKES, *sample)
+                self._start(control, runs)
+            else:
+                self._start_events(sample, control)
+        answers = self._answers()
+        self._within_batch = False
+        return answers
 
     def run_events(self, events: np.ndarray) -> Answer:
         """Return what the device answers to ``events``, an array with the fields step, x, y, polarity.
@@ -176,6 +202,7 @@ class Driver:
         Events are in time order; a ValueError names the first one that is not, or is out of frame.
         """
         self._refuse_stream("run events")
+        self._refuse_batches()
         self._steps = None
         return self._run_events(event_words(events, self._image()))
 
@@ -248,9 +275,13 @@ class Driver:
     def self_test(self) -> int:
         """Run the image's vectors; return how many. A DeviceError names the first difference."""
         image = self._image()
-        for number, vector in enumerate(image.vectors):
-            result = self.run(vector.sample)
-            _compare(f"self-test vector {number}", image, vector, result)
+        for start in range(0, len(image.vectors), image.batch):
+            batch = image.vectors[start:start + image.batch]
+            answers = self.run_batch([vector.sample for vector in batch])
+            for number, (vector, answer) in enumerate(zip(batch, answers, strict=True), start):
+                _compare_sums(f"self-test vector {number}", vector, answer)
+            if image.config.statistics:
+                _compare_counters(f"self-test vector {start}", image, batch, answers[0])
         return len(image.vectors)
 
     def write(self, space: Space, address: int, words: np.ndarray) -> None:
@@ -280,34 +311,41 @@ class Driver:
         self.session.write(Space.REGISTERS, register.value, 4, int(value).to_bytes(4, "little"))
 
     def _run_events(self, words: np.ndarray, control: Control = Control.RUN) -> Answer:
+        self._start_events(words, control)
+        return self._answers()[0]
+
+    def _start_events(self, words: np.ndarray, control: Control) -> None:
         self._wait("a run begun before")
         self.write_register(Register.CONTROL, Control.CLEAR.value)
         runs = self._wait("clearing the input map")
         self.session.send_events(words)
-        result = self._finish(control, runs)
+        self._start(control, runs)
         accepted, rejected = self.read_registers(Register.EVENTS_ACCEPTED, 2)
         if (accepted, rejected) != (len(words) % (1 << EVENT_COUNT_WIDTH), 0):
             raise DeviceError(f"of {len(words)} events sent, the device accepted {accepted} and "
                               f"rejected {rejected}")
-        return result
 
-    def _finish(self, control: Control, before: int) -> Answer:
-        image = self._image()
+    def _start(self, control: Control, before: int) -> None:
+        """Run, and wait for the end; ``before`` is how many runs there were."""
         self.write_register(Register.CONTROL, control.value)
         runs = self._wait("the run")
         if runs != (before + 1) % (1 << RUN_COUNT_WIDTH):
             raise DeviceError(f"the run did not take place: {before} runs before, {runs} after")
+
+    def _answers(self) -> list[Answer]:
+        """Return what the core has counted and summed up, for each sample of a batch."""
+        image, classes = self._image(), len(self._image().logit_offset)
         counters = np.zeros((0, len(Counter)), np.int64)
         if image.config.statistics:
             content = self.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
             counters = content.view("<u4").astype(np.int64).reshape(-1, len(Counter))
-        words = self.read(Space.LOGITS, 0, len(image.logit_offset))
-        sums = words.view("<i4").ravel().astype(np.int64)
-        return Answer(
-            sums=sums,
-            logits=image.logit_scale * (sums + image.logit_offset),
-            counters=counters,
-        )
+        words = self.read(Space.LOGITS, 0, image.logit_words)
+        every = words.view("<i4").ravel().astype(np.int64)
+        found = [every[first:first + classes] for first in range(0, len(every), image.sample_logits)]
+        return [
+            Answer(sums=sums, logits=image.logit_scale * (sums + image.logit_offset), counters=counters)
+            for sums in found
+        ]
 
     def _wait(self, what: str) -> int:
         """Wait until the core is not busy; return how many runs it has completed."""
@@ -332,6 +370,7 @@ class Driver:
 
     def _begin_session(self) -> None:
         self.image = self._stream = None
+        self._within_batch = False
         self.session.open()
 
     def _busy(self) -> bool:
@@ -340,6 +379,11 @@ class Driver:
     def _refuse_stream(self, what: str) -> None:
         if self._stream is not None:
             raise DeviceError(f"a stream is open: take its iterator to the end, or close it, to {what}")
+
+    def _refuse_batches(self) -> None:
+        if self._image().batch > 1:
+            raise DeviceError(f"the image takes batches of {self._image().batch} samples: give them with run_batch, or "
+                              f"compile the network without --batch")
 
     @property
     def open_config(self) -> CoreConfig:
@@ -354,14 +398,16 @@ class Driver:
         return self.image
 
 
-def _compare(what: str, image: Image, vector: Vector, result: Answer) -> None:
+def _compare_sums(what: str, vector: Vector, result: Answer) -> None:
     wrong = np.flatnonzero(result.sums != vector.sums)
     if len(wrong):
         raise DeviceError(f"{what}: sum {wrong[0]} is {result.sums[wrong[0]]}, "
                           f"expected {vector.sums[wrong[0]]}")
-    if not image.config.statistics:
-        return
-    for layer, expected, found in zip(image.layers, vector.counters, result.counters, strict=True):
+
+
+def _compare_counters(what: str, image: Image, batch: Sequence[Vector], result: Answer) -> None:
+    counters = np.sum([vector.counters for vector in batch], axis=0)
+    for layer, expected, found in zip(image.layers, counters, result.counters, strict=True):
         for counter in EXACT_COUNTERS:
             if expected[counter.value] != found[counter.value]:
                 raise DeviceError(
