@@ -1,6 +1,6 @@
 """The register bank; register writes start runs and the clearing of the input map, and stop both."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -85,6 +85,9 @@ class Registers(wiring.Component):
         flags_left = Signal(ceil_log2(config.row_flag_count + 1))
         steps_left = Signal.like(self.input_steps)  # whose flags are to be added to `flags_left`
         started = Signal()
+        # Both a cycle late, since what decides them is far away: the host's next write takes longer to come.
+        running, occupied = Signal(), Signal()
+        m.d.sync += [running.eq(self.busy), occupied.eq(self.busy | wanted | self.clearing | self.stopping)]
 
         settable = {
             Register.OUTER_STEPS: self.outer_steps,
@@ -97,7 +100,7 @@ class Registers(wiring.Component):
         if config.external_depth:
             settable[Register.STREAM_SLOTS] = self.stream_slots
             written = Signal()
-            m.d.sync += written.eq(self.write & ~self.busy & (self.address == Register.STREAM_SLOTS))
+            m.d.sync += written.eq(self.write & ~running & (self.address == Register.STREAM_SLOTS))
             m.d.comb += self.stream_restart.eq(written | self.stopping)
         values = {
             Register.IDENTITY: IDENTITY,
@@ -113,7 +116,7 @@ class Registers(wiring.Component):
                     m.d.sync += self.read_data.eq(value)
             with m.Default():
                 m.d.sync += self.read_data.eq(0)
-        with m.If(self.write & ~self.busy), m.Switch(self.address):
+        with m.If(self.write & ~running), m.Switch(self.address):
             for register, signal in settable.items():
                 with m.Case(register):
                     m.d.sync += signal.eq(self.write_data)
@@ -124,16 +127,12 @@ class Registers(wiring.Component):
         clear = Signal()
         stop = Signal()
         stop_left = Signal(range(STOP_CYCLES))
+        given = Signal(Control)
+        m.d.comb += given.eq(Mux(self.write & (self.address == Register.CONTROL), self.write_data, 0))
+        m.d.sync += control.eq(Mux(stop, 0, given))
         m.d.comb += [
-            control.eq(self.write_data),
-            stop.eq(
-                self.write & (self.address == Register.CONTROL)
-                & (control & Control.STOP).as_value().any()
-            ),
-            asked.eq(
-                self.write & (self.address == Register.CONTROL)
-                & ~(self.busy | wanted | self.clearing | self.stopping) & ~stop
-            ),
+            stop.eq((given & Control.STOP).as_value().any()),
+            asked.eq(~occupied),
             self.run.eq(wanted & self.events_idle),
             clear.eq(asked & (control & Control.CLEAR).as_value().any()),
         ]

@@ -36,6 +36,7 @@ def test_identity_and_settings():
             if register is not Register.INPUT_WORDS:
                 assert ctx.get(getattr(dut, register.name.lower())) == value, register
         ctx.set(dut.busy, 1)
+        await ctx.tick()  # a run begins some cycles before the host's next write
         await write(ctx, dut, Register.OUTER_STEPS, 1)
         assert ctx.get(dut.outer_steps) == 300
 
@@ -81,6 +82,7 @@ def test_clear_covers_map_and_flags(count, height, steps):
         await write(ctx, dut, Register.INPUT_STEPS, steps)
         await ctx.tick()  # no two writes follow each other at once
         await write(ctx, dut, Register.CONTROL, Control.CLEAR)
+        await ctx.tick()
         while ctx.get(dut.clearing):
             words.add(ctx.get(dut.clear_word))
             flags.add(ctx.get(dut.clear_flag))
