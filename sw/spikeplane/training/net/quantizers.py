@@ -21,7 +21,7 @@ from ...registry import Registry
 
 __all__ = [
     "WEIGHT_QUANTIZERS", "AbsMaxWeight", "BinaryWeight", "FloatWeight", "OddWeight",
-    "PotentialQuantizer", "WeightQuantizer", "straight_through",
+    "PotentialQuantizer", "RescaledWeight", "WeightQuantizer", "straight_through",
 ]
 
 
@@ -165,6 +165,70 @@ class OddWeight(WeightQuantizer):
         return odd.to(torch.int64), scale
 
 
+RESCALINGS = ("mean", "max", "quantile", "none")
+GRADIENTS = ("coded", "clipped")
+
+
+class RescaledWeight(WeightQuantizer):
+    """Odd integers of weights that are rescaled in each output channel (QP-SNN's ReScaW, arXiv 2502.05905, eq. 4-10).
+
+    ``k = round(s / 2 * (clamp(w / gamma, -1, 1) + 1))``, ``s = 2**bits - 1``; the integer is ``2 * k - s`` and
+    stands for ``gamma / s``. ``rescaling`` says what gamma is: the ``mean`` or the ``max`` of ``|w|``, the greater
+    of ``|P_x|`` and ``|P_(1-x)|`` (``quantile``, which is x), or 1 (``none``, the vanilla quantization).
+
+    No gradient flows through gamma. ``coded``: that of ``w / gamma`` everywhere, as in the authors' code;
+    ``clipped``: that of ``w`` where ``|w| <= gamma``, as in the paper.
+    """
+
+    kind = WeightKind.ODD
+
+    def __init__(
+        self, bits: int = 2, rescaling: str = "mean", quantile: float = 0.99, gradient: str = "coded"
+    ):
+        super().__init__()
+        if bits not in (2, 4, 8):
+            raise ValueError(f"rescaled weights have 2, 4 or 8 bits, not {bits!r}")
+        for name, value, choices in (
+            ("rescaling", rescaling, RESCALINGS), ("gradient", gradient, GRADIENTS),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        if not (isinstance(quantile, (int, float)) and 0.5 < quantile <= 1):
+            raise ValueError(f"quantile must be above 0.5 and at most 1, not {quantile!r}")
+        self.bits, self.rescaling, self.quantile, self.gradient = bits, rescaling, quantile, gradient
+        self.limit = (1 << bits) - 1
+
+    def _gamma(self, weight: Tensor) -> Tensor:
+        """Return gamma, (output channels, 1, ...)."""
+        flat = weight.detach().flatten(1)
+        if self.rescaling == "mean":
+            gamma = flat.abs().mean(1)
+        elif self.rescaling == "max":
+            gamma = flat.abs().amax(1)
+        elif self.rescaling == "quantile":
+            edges = flat.new_tensor([self.quantile, 1 - self.quantile])
+            gamma = torch.quantile(flat, edges, dim=1).abs().amax(0)
+        else:
+            gamma = flat.new_ones(len(flat))
+        # A channel of zeros has zeros for its gamma; what it divides has no size then.
+        return gamma.clamp(min=2.0**-30).view(-1, *[1] * (weight.ndim - 1))
+
+    def _odd(self, weight: Tensor, gamma: Tensor) -> Tensor:
+        inside = (weight.detach() / gamma).clamp(-1, 1)
+        return 2 * torch.round((inside + 1) * (self.limit / 2)) - self.limit
+
+    def forward(self, weight: Tensor) -> Tensor:
+        gamma = self._gamma(weight)
+        exact = self._odd(weight, gamma) * (gamma / self.limit)
+        if self.gradient == "coded":
+            return straight_through(weight / gamma, exact)
+        return straight_through(torch.minimum(torch.maximum(weight, -gamma), gamma), exact)
+
+    def integers(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        gamma = self._gamma(weight)
+        return self._odd(weight, gamma).to(torch.int64), gamma.flatten().to(torch.float64) / self.limit
+
+
 class AbsMaxWeight(WeightQuantizer):
     """Two's complement integers; the greatest absolute weight of the layer is the greatest code.
 
@@ -195,6 +259,7 @@ class AbsMaxWeight(WeightQuantizer):
 
 WEIGHT_QUANTIZERS: Registry[type[WeightQuantizer]] = Registry("quantizer", {
     "float": FloatWeight, "binary": BinaryWeight, "odd": OddWeight, "absmax": AbsMaxWeight,
+    "rescaled": RescaledWeight,
 })
 """Each is created with ``bits`` and the options of its layer's recipe."""
 

@@ -1,5 +1,7 @@
 """Networks from descriptions, and their export."""
 
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ def settled(form=EVENTS, **options) -> SpikingNetwork:
 @pytest.mark.parametrize("form", [EVENTS, IMAGE], ids=["events", "image"])
 @pytest.mark.parametrize("options", [
     {"pooled": True}, {"pooled": False}, {"inner": "odd", "bits": 2}, {"inner": "odd", "bits": 4},
+    {"inner": "rescaled", "bits": 2}, {"inner": "rescaled", "bits": 8},
     {"inner": "absmax", "bits": 4}, {"neuron": NeuronRecipe(state_bits=2)},
     {"neuron": NeuronRecipe(state_bits=8, levels="uniform", reset="soft")},
     {"neuron": NeuronRecipe(state_bits=16, reset="none", leak=0.75)},
@@ -57,6 +60,52 @@ def test_export_computes_the_same(form, options):
     scaled = integers.logit_scale * (result.sums.numpy() + integers.logit_offset)
     assert np.median(np.abs(scaled - logits.numpy())) < 0.02 * logits.abs().mean()
     assert (predict(net, inputs) == predict_integer(integers, inputs)).mean() > 0.95
+
+
+def exact_weights(shape: torch.Size, greatest: int, random: torch.Generator) -> torch.Tensor:
+    """Return weights whose mean and greatest absolute values are ``greatest`` over a power of two, in each channel."""
+    size = shape[1:].numel()
+    unit = 2.0 ** -math.ceil(math.log2(greatest * math.sqrt(size)))
+    # Pairs around the mean, one of them as far as the greatest, twice the mean.
+    aside = torch.randint(0, 64, (shape[0], size // 2), generator=random) / 64
+    aside[:, 0] = 1
+    values = torch.cat([1 + aside, 1 - aside, torch.ones(shape[0], size % 2)], 1) * greatest * unit
+    order = torch.rand(values.shape, generator=random).argsort(1)
+    signs = torch.where(torch.rand(values.shape, generator=random) < 0.5, -1.0, 1.0)
+    return (values.gather(1, order) * signs).view(shape)
+
+
+@pytest.mark.parametrize("form", [EVENTS, replace(IMAGE, bits=1)], ids=["events", "image"])
+@pytest.mark.parametrize("rescaling", ["mean", "max"])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_rescaled_weights_export_bit_for_bit(bits, rescaling, form):
+    """Where scales are powers of two, nothing is rounded: all spikes and logits are the same."""
+    random = torch.Generator().manual_seed(3)
+    described = layers(inner="rescaled", bits=bits)
+    described = [replace(each, options={"rescaling": rescaling}) if each.weights == "rescaled" else each
+                 for each in described]
+    net = SpikingNetwork(form, described, NeuronRecipe(state_bits=16), 4).eval()
+    for name, layer in net.layers.items():
+        if name == "pool":
+            continue
+        rescaled = name in ("inner", "last")
+        layer.weight.data = exact_weights(layer.weight.shape, (1 << bits) - 1 if rescaled else 127, random)
+        if name != "classifier":
+            layer.norm.eps = 0.0
+            layer.norm.weight.data.fill_(2.0)
+            layer.norm.bias.data = torch.randint(-32, 64, (len(layer.weight),), generator=random) / 64
+    inputs = samples(form, 32, seed=9).inputs
+    integers = export_network(net)
+    agreement = compare(net, integers, inputs)
+    assert set(agreement.spikes.values()) == {1.0}
+    assert all(0.05 < rate < 0.95 for rate in agreement.rates.values())
+    weights = [node.terms[0].weight for node in integers.nodes if node.name in ("inner", "last")]
+    assert min(len(np.unique(weight)) for weight in weights) >= 4
+    result = model.run(integers, inputs)
+    with torch.no_grad():
+        logits = net(torch.from_numpy(inputs))[0].mean(0)
+    scaled = integers.logit_scale * (result.sums + torch.from_numpy(integers.logit_offset))
+    torch.testing.assert_close(scaled.float(), logits, rtol=0, atol=1e-5)
 
 
 def test_logits_are_exact_where_spikes_are():

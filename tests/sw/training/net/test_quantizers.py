@@ -9,6 +9,7 @@ from spikeplane.training.net.quantizers import (
     BinaryWeight,
     OddWeight,
     PotentialQuantizer,
+    RescaledWeight,
     straight_through,
 )
 from spikeplane_hw.neuron import (
@@ -22,7 +23,8 @@ from spikeplane_hw.neuron import (
 
 QUANTIZERS = [
     BinaryWeight(), BinaryWeight(regulate=False), OddWeight(2), OddWeight(4), AbsMaxWeight(8),
-    AbsMaxWeight(4),
+    AbsMaxWeight(4), RescaledWeight(2), RescaledWeight(4), RescaledWeight(8), RescaledWeight(2, "max"),
+    RescaledWeight(2, "quantile"), RescaledWeight(2, "none"),
 ]
 
 
@@ -84,6 +86,62 @@ def test_absmax_uses_the_greatest_absolute_weight():
     assert scale.tolist() == pytest.approx([0.02, 0.02])
 
 
+GAMMAS = {
+    "mean": lambda w: np.abs(w).mean(1),
+    "max": lambda w: np.abs(w).max(1),
+    "quantile": lambda w: np.maximum(np.abs(np.quantile(w, 0.9, axis=1)), np.abs(np.quantile(w, 0.1, axis=1))),
+    "none": lambda w: np.ones(len(w)),
+}
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("rescaling", GAMMAS)
+def test_rescaled_weights_are_those_of_the_papers_equations(rescaling, bits):
+    weight = weights() * torch.linspace(0.02, 2, 7).view(-1, 1, 1, 1) + 0.03
+    quantizer = RescaledWeight(bits, rescaling, quantile=0.9)
+    flat = weight.flatten(1).double().numpy()
+    gamma = GAMMAS[rescaling](flat)[:, None]
+    s = 2**bits - 1
+    expected = gamma * (2 / s * np.round(s / 2 * (np.clip(flat / gamma, -1, 1) + 1)) - 1)
+    # Weights within float32's error of the middle between two levels may go either way.
+    place = s / 2 * (np.clip(flat / gamma, -1, 1) + 1) % 1
+    clear = np.abs(place - 0.5) > 1e-4
+    assert clear.mean() > 0.99
+    np.testing.assert_allclose(quantizer(weight).flatten(1).numpy()[clear], expected[clear], rtol=1e-5)
+    codes = quantizer.kind.codes(quantizer.integers(weight)[0].numpy(), bits)
+    assert codes.min() >= 0 and codes.max() <= s
+    if rescaling != "none":  # Every level is used: a channel's size does not matter.
+        assert bits == 8 or len(np.unique(codes)) == s + 1
+
+
+def test_rescaled_two_bit_weights_have_four_levels():
+    integers, scale = RescaledWeight(2, "max").integers(torch.tensor([[-3.0, -0.9, 0.5, 2.5], [0, 0, 0, 0.0]]))
+    assert integers[0].tolist() == [-3, -1, 1, 3]
+    assert scale[0].item() == 1
+    assert integers[1].abs().eq(1).all() and scale.isfinite().all()
+
+
+def test_gradient_of_rescaled_weights():
+    values = torch.tensor([[-3.0, -0.5, 0.5, 4.0], [-0.3, -0.05, 0.05, 0.4]])
+    gamma = values.abs().mean(1, keepdim=True)
+    for gradient, expected in (
+        ("coded", (1 / gamma).expand_as(values)), ("clipped", (values.abs() <= gamma).float()),
+    ):
+        weight = values.clone().requires_grad_()
+        (RescaledWeight(2, gradient=gradient)(weight) * 3).sum().backward()
+        assert weight.grad is not None
+        torch.testing.assert_close(weight.grad, 3 * expected)
+
+
+@pytest.mark.parametrize("options", [
+    {"rescaling": "median"}, {"gradient": "none"}, {"quantile": 0.5}, {"quantile": "much"},
+])
+def test_wrong_options_of_rescaled_weights_are_named(options):
+    (name, value), = options.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*not {value!r}"):
+        RescaledWeight(2, **options)
+
+
 @pytest.mark.parametrize("levels", Levels)
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_potentials_are_exactly_the_cores(bits, levels):
@@ -118,7 +176,9 @@ def test_gradient_of_potentials():
     assert value.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize(("kind", "bits"), [(BinaryWeight, 2), (OddWeight, 3), (AbsMaxWeight, 1)])
+@pytest.mark.parametrize(("kind", "bits"), [
+    (BinaryWeight, 2), (OddWeight, 3), (AbsMaxWeight, 1), (RescaledWeight, 1),
+])
 def test_bad_widths_are_refused(kind, bits):
     with pytest.raises(ValueError, match="bit"):
         kind(bits)

@@ -47,10 +47,11 @@ def test_recipes_are_what_their_names_say(name):
     inner = {
         (layer.weights, layer.weight_bits) for layer in recipe.layers[1:-1] if layer.kind != "pool"
     }
-    assert inner == {("binary", 1)}
-    bits = re.search(r"_1w(\d)u$", name)
+    bits = re.search(r"_(\d)w(\d+)u$", name)
+    weight_bits = int(bits[1]) if bits else 1
+    assert inner == {("binary" if weight_bits == 1 else "rescaled", weight_bits)}
     if bits:
-        assert {neuron.neuron.state_bits for neuron in neurons} == {int(bits[1])}
+        assert {neuron.neuron.state_bits for neuron in neurons} == {int(bits[2])}
     elif name.endswith("_memory_free"):
         replayed = int(network.form.direct)
         assert all(isinstance(neuron, MemoryFree) for neuron in neurons[replayed:])
@@ -83,13 +84,16 @@ def test_all_but_those_of_the_zoo_hold_samples_out():
 
 
 def test_the_published_ones_train_alike():
-    """Only data, network and neurons differ, so that their figures compare."""
-    names = [name for name in FAMILIES if name != "cifar10_compact"]
-    images = {str(load_recipe(n).training) for n in names if n.startswith(("cifar10_", "cifar100_"))}
-    events = [load_recipe(n).training for n in names if "dvs" in n]
-    assert len(images) == 1
-    rest = {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 300, "losses": {"tet": {}}}
-    assert all({key: getattr(training, key) for key in rest} == rest for training in events)
+    """Of one paper only data, network and neurons differ, so that their figures compare."""
+    rest = {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "epochs": 300}
+    for rescaled, loss in ((False, "tet"), (True, "mean")):
+        names = [name for name in FAMILIES if name != "cifar10_compact" and name.endswith("_2w16u") == rescaled]
+        images = {str(load_recipe(n).training) for n in names if n.startswith(("cifar10_", "cifar100_"))}
+        events = [load_recipe(n).training for n in names if "dvs" in n]
+        assert len(images) == 1
+        expected = rest | {"losses": {loss: {}}}
+        assert events
+        assert all({key: getattr(training, key) for key in expected} == expected for training in events)
 
 
 def test_the_one_made_for_the_core_fits_the_chip_with_its_pools_merged():

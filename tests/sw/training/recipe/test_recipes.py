@@ -272,7 +272,9 @@ def test_the_recipes_on_the_page_load(write):
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
     assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
-    taught, started = (load_recipe(write("other.toml", text)).training for text in others)
+    rescaled, *rest = (load_recipe(write("other.toml", text)) for text in others)
+    assert rescaled.layers[1].options == {"rescaling": "max", "gradient": "clipped"}
+    taught, started = (found.training for found in rest)
     assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
     assert started.start is not None
 
