@@ -13,7 +13,7 @@ SW = "sw/spikeplane"
 PARTS = {
     "hw": "hw/spikeplane_hw", "boards": "boards/spikeplane_boards",
     **{name: f"{SW}/{name}" for name in (
-        "network", "compiler", "device", "training/net", "training/recipe", "training/run", "reports",
+        "network", "compiler", "device", "training/net", "training/recipe", "training/run", "reports", "pruning",
         "data/formats", "data/sets",
     )},
 }

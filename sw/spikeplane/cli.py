@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Column, Table
-from spikeplane_hw.config import CONFIGS, CoreConfig
+from spikeplane_hw.config import CONFIGS
 
 from .comparable import Comparable
 from .findings import clipped_multipliers
 from .network.schedule import Schedule
 from .notices import note_findings, noticed, warning_line
+from .options import Config, Data, Overrides, config_named
 from .progress import steps
+from .pruning.command import prune
 from .training.run.interrupts import TrainingStopped
 from .writing import check_folder, check_writable
 
@@ -42,23 +44,9 @@ EXTRAS = {
 EXPECTED = (ValueError, OSError, RuntimeError)
 """What bad input and absent devices raise: shown as a message, not as a traceback."""
 
-Data = Annotated[Path | None, typer.Option(
-    envvar="SPIKEPLANE_DATA", help="Root folder of data sets that Spikeplane does not ship."
-)]
-Config = Annotated[str, typer.Option(help=f"Core configuration: {', '.join(CONFIGS)}.")]
 TestRecipe = Annotated[str | None, typer.Option(
     help="Recipe whose test data to use, in place of the one that the image carries."
 )]
-Overrides = Annotated[list[str] | None, typer.Option(
-    "--set", help="Replace a value of the recipe, as training.epochs=5; may be repeated."
-)]
-
-
-def config_named(name: str) -> CoreConfig:
-    """Return a named configuration; a BadParameter error lists the names."""
-    if name not in CONFIGS:
-        raise typer.BadParameter(f"no configuration {name!r}; known are {', '.join(CONFIGS)}")
-    return CONFIGS[name]
 
 
 def board_named(name: str):
@@ -151,6 +139,9 @@ def train(
         console.print(f"checkpoint: {path}", highlight=False)
         if make_report:
             write_report(path, device, data_root=data)
+
+
+app.command(epilog="Example: spikeplane prune build/digits/checkpoint.safetensors --budget size=50%")(prune)
 
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")

@@ -196,6 +196,8 @@ def layer_rows(recipe) -> Rows:
             text = layer.kind
             if layer.has_neurons:
                 text += f", {layer.channels} channels"
+            if layer.inner_channels:
+                text += f", {layer.inner_channels} between its convolutions"
             if layer.kind in ("conv", "block"):
                 text += f", {layer.kernel} x {layer.kernel}, stride {layer.stride}"
             text += f", {layer.weight_bits}-bit {layer.weights} weights"

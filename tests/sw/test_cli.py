@@ -41,7 +41,7 @@ def small_network():
 def test_every_command_shows_an_example():
     overview = runner.invoke(cli.app, ["--help"]).output
     for name in ("train", "export", "compile", "simulate", "evaluate", "stream", "bitstream", "info",
-                 "program", "demo", "report"):
+                 "program", "demo", "report", "prune"):
         assert name in overview
         shown = runner.invoke(cli.app, [name, "--help"])
         assert shown.exit_code == 0

@@ -30,6 +30,8 @@ class LayerRecipe:
     """One of KINDS."""
     channels: int = 0
     """Output channels of a convolution, dense layer or block."""
+    inner_channels: int = 0
+    """Of a block's first convolution; 0: as many as the block has."""
     kernel: int = 3
     stride: int = 1
     """Of a convolution or a block's first one; a pool has its kernel as stride."""
@@ -58,6 +60,11 @@ class LayerRecipe:
             raise ValueError(f"layer {self.name!r}: PyTorch's modules use this name themselves")
         if self.has_neurons and self.channels < 1:
             raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
+        if self.inner_channels < 0 or (self.inner_channels and self.kind != "block"):
+            raise ValueError(
+                f"layer {self.name!r}: inner_channels are a block's and 0 or more, "
+                f"not a {self.kind}'s {self.inner_channels}"
+            )
         if self.neuron and not self.has_neurons:
             raise ValueError(
                 f"layer {self.name!r}: a {self.kind} has no neurons whose {', '.join(self.neuron)} to set"
@@ -148,7 +155,7 @@ class SpikingNetwork(nn.Module):
                 replayed = False
             self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
             if layer.kind == "block":
-                self.neuron_shapes[inner_name(layer.name)] = shape
+                self.neuron_shapes[inner_name(layer.name)] = (layer.inner_channels or shape[0], *shape[1:])
             if layer.has_neurons:
                 self.neuron_shapes[layer.name] = shape
                 self.norm_values[layer.name] = steps * math.prod(shape[1:])
@@ -281,7 +288,7 @@ def _create(
             padding = layer.kernel // 2 if layer.padding < 0 else layer.padding
         channels_out = layer.channels
         module = SpikingConv(
-            channels, channels_out, kernel, stride=stride, padding=padding,
+            channels, layer.inner_channels or channels_out, kernel, stride=stride, padding=padding,
             quantizer=layer.create_quantizer(), neurons=layer.create_neurons(neuron),
         )
         if layer.kind == "block":
@@ -302,7 +309,7 @@ def _block(
 ) -> ResidualBlock:
     """Return a block whose input has ``channels`` and whose first convolution is ``conv1``."""
     conv2 = SpikingConv(
-        layer.channels, layer.channels, (layer.kernel, layer.kernel), stride=1,
+        layer.inner_channels or layer.channels, layer.channels, (layer.kernel, layer.kernel), stride=1,
         padding=layer.kernel // 2, quantizer=layer.create_quantizer(),
         neurons=layer.create_neurons(neuron),
     )

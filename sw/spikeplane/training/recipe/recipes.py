@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ...data.sets.datasets import DataRecipe, find_loader
+from ...network.safetensors_file import FileError, parse_header, read_file
 from ..net.families import NetworkRecipe
 from ..net.networks import LayerRecipe
 from ..net.neurons import NeuronRecipe, merge_neurons
 from ..tables import build, check_keys, typed
 from .augmentations import AutoAugment, create_augmentations
 from .losses import create_losses
+from .pruning import PruningRecipe
 from .regularizers import create_regularizers
 from .sources import StartRecipe, TeacherRecipe
 
@@ -92,6 +94,8 @@ class Recipe:
     """Of every layer that does not say otherwise."""
     layers: list[LayerRecipe]
     training: TrainingRecipe
+    pruning: PruningRecipe | None = None
+    """What `spikeplane prune` removes of the trained network, unless told otherwise."""
 
     def __post_init__(self):
         if not 0 <= self.seed <= SEED_LIMIT:
@@ -113,6 +117,8 @@ class Recipe:
         for key in ("teacher", "start"):
             if values["training"][key] is None:
                 del values["training"][key]
+        if self.pruning is None:
+            del values["pruning"]
         return values
 
     @classmethod
@@ -144,8 +150,8 @@ def recipe_names() -> list[str]:
 def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Return a recipe by its name or from a TOML file, with some of its values replaced.
 
-    ``extends`` names another recipe, or a TOML file beside this one, whose values hold where the
-    file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
+    ``extends`` names another recipe, or a TOML file or a checkpoint beside this one, whose values hold
+    where the file has none. ``[network]`` names a family (:class:`.NetworkRecipe`) in place of ``[[layers]]``.
     In a table ``[layers.NAME]`` are settings of a layer that the family or the extended recipe has.
 
     ``false`` in place of an augmentation's, loss's or regularizer's options leaves it out.
@@ -169,7 +175,7 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
 
 def _find(name: str, folder: Path, what: str) -> Path:
     """Return the file of a recipe; ``folder`` is that of relative paths, ``what`` begins the error."""
-    if name.endswith(".toml"):
+    if name.endswith(".toml") or (what and name.endswith(".safetensors")):
         return folder / name
     if name not in recipe_names():
         raise RecipeError(
@@ -194,9 +200,17 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(extends, str):
         raise RecipeError(f"{path}: extends must be str, not {extends!r}")
     file = _find(extends, path.parent, f"{path}: extends ")
-    base = _read(file, (*before, path.resolve()))
+    base = _read(file, (*before, path.resolve())) if file.suffix == ".toml" else _of_checkpoint(file, path)
     base.pop("name", None)
     return _merge(base, values, str(path))
+
+
+def _of_checkpoint(path: Path, reader: Path) -> dict[str, Any]:
+    """Return the values of the recipe in a checkpoint, which ``reader`` extends."""
+    try:
+        return dict(parse_header(read_file(path)[1])["recipe"])
+    except (FileError, OSError, KeyError, TypeError, ValueError) as error:
+        raise RecipeError(f"{reader}: extends {path}: no recipe of a checkpoint: {error}") from error
 
 
 def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
@@ -342,6 +356,7 @@ def _recipe(values: Any, source: str) -> Recipe:
                 for index, layer in enumerate(layers)
             ],
             training=build(TrainingRecipe, values["training"], "training"),
+            pruning=build(PruningRecipe, values["pruning"], "pruning") if "pruning" in values else None,
         )
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error

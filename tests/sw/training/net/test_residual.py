@@ -1,5 +1,7 @@
 """Residual blocks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -190,3 +192,19 @@ def test_a_block_cannot_read_an_image():
     with pytest.raises(ValueError, match="layer 'same': a block reads spikes, not an image"):
         SpikingNetwork(IMAGE, blocks()[1:], LEAKY, 4)
     assert isinstance(settled(LEAKY, form=IMAGE).layers["first"], SpikingConv)
+
+
+@pytest.mark.parametrize("shortcut", ["conv", "pad"])
+def test_a_block_may_be_narrower_inside(shortcut):
+    described = [replace(each, inner_channels=5) if each.kind == "block" else each for each in blocks(shortcut)]
+    net = SpikingNetwork(EVENTS, described, LEAKY, 4).eval()
+    inputs = samples(count=8).inputs
+    with torch.no_grad():
+        _, spikes = net(torch.from_numpy(inputs))
+    for name, shape in net.neuron_shapes.items():
+        assert spikes[name].shape[2:] == shape
+    assert net.neuron_shapes["same.conv1"][0] == net.neuron_shapes["other.conv1"][0] == 5
+    integers = export_network(net)
+    compare(net, integers, inputs)
+    with pytest.raises(ValueError, match="layer 'first': inner_channels are a block's and 0 or more, not a conv's 5"):
+        replace(described[0], inner_channels=5)

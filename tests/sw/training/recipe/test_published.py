@@ -10,9 +10,12 @@ import torch
 from spikeplane.compiler.compile import compile_network
 from spikeplane.network.input import InputFormat
 from spikeplane.network.merge import merge_pools
+from spikeplane.pruning.groups import find_groups
+from spikeplane.pruning.removal import check_counts, kept_count, pruned_layers
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.lif import LIF
 from spikeplane.training.net.memory_free import MemoryFree
+from spikeplane.training.net.networks import SpikingNetwork
 from spikeplane.training.recipe.recipes import load_recipe, recipe_names
 from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_hw.config import LARGE, SMALL
@@ -23,6 +26,11 @@ FAMILIES = [
 ]
 PAGE = (Path(__file__).parents[4] / "docs/training.md").read_text()
 CLASSES = {"cifar10": 10, "cifar100": 100, "cifar10dvs": 10, "dvsgesture": 11}
+
+
+def recipe_text(name: str) -> str:
+    """Return a recipe's file."""
+    return (Path(str(resources.files("spikeplane") / "recipes")) / f"{name}.toml").read_text()
 
 
 def start(name: str, *overrides: str) -> Checkpoint:
@@ -108,3 +116,19 @@ def test_the_compact_one_fits(config, overrides):
     with torch.no_grad():  # The greatest sums that the first layer can have.
         network.layers["conv1"].weight.fill_(1.0)
     compile_network(export_network(network), config)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if load_recipe(name).pruning])
+def test_ratios_are_those_of_their_layers(name):
+    """At full width they leave as many weights as the file says."""
+    recipe = load_recipe(name)
+    millions = float(re.search(r"ratios, which leave (\d\.\d\d) million weights", recipe_text(name))[1])
+    with torch.device("meta"):
+        network = start(name).network
+    groups = find_groups(network, recipe.layers)
+    assert recipe.pruning.ratios.keys() <= {group.name for group in groups}
+    counts = {group.name: kept_count(group.channels, recipe.pruning.ratios.get(group.name, 0.0)) for group in groups}
+    check_counts(groups, counts)
+    with torch.device("meta"):
+        smaller = SpikingNetwork(network.form, pruned_layers(recipe.layers, groups, counts), recipe.neuron, 10)
+    assert smaller.weight_count / 1e6 == pytest.approx(millions, rel=0.02)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from spikeplane.network.input import InputFormat
 from spikeplane.training.net.families import FAMILIES, NetworkRecipe
 from spikeplane.training.net.neurons import NEURONS
 from spikeplane.training.net.quantizers import WEIGHT_QUANTIZERS
@@ -15,6 +16,7 @@ from spikeplane.training.recipe.answers import BatchAnswers
 from spikeplane.training.recipe.losses import LOSSES
 from spikeplane.training.recipe.recipes import Recipe, RecipeError, load_recipe, recipe_names
 from spikeplane.training.recipe.regularizers import REGULARIZERS
+from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from training_samples import recipe
 
 
@@ -351,3 +353,30 @@ def test_naming_another_kind_of_neuron_drops_the_options_of_the_former(write):
     assert load_recipe("digits", ["layers.conv4.neuron.leak=0.25"]).layers[4].neuron == {"state_bits": 2, "leak": 0.25}
     with pytest.raises(RecipeError, match=r"unknown key neuron\.state_bit; known are taps, learned_taps"):
         load_recipe("digits", ["neuron.state_bit=3", "neuron.dynamics=memory_free"])
+
+
+def test_a_recipe_extends_a_checkpoint(write, tmp_path):
+    whole = load_recipe("digits")
+    form = InputFormat(channels=2, height=10, width=10, steps=3)
+    save_checkpoint(Checkpoint.start(whole, form, 10), tmp_path / "made.safetensors")
+    path = write("on.toml", "extends = 'made.safetensors'\n[training]\nepochs = 2\n[layers.conv2]\nchannels = 7")
+    found = load_recipe(path)
+    assert found.name == "on" and found.training.epochs == 2
+    assert [layer.channels for layer in found.layers] == [16, 7, 0, 64, 80, 0]
+    assert found.layers[4] == whole.layers[4] and found.training.augmentations == whole.training.augmentations
+    (tmp_path / "made.safetensors").write_bytes(b"none")
+    with pytest.raises(RecipeError, match=r"on.toml: extends .*made.safetensors: no recipe of a checkpoint: truncated"):
+        load_recipe(path)
+    with pytest.raises(RecipeError, match=r"recipe 'made.safetensors': expected a .toml file"):
+        load_recipe("made.safetensors")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("ratios = {conv2 = 1.5}", r"pruning.ratios.conv2 must be a part, 0 to 1, not 1.5"),
+    ("batches = 0", "pruning.batches must be positive, not 0"),
+    ("tolerance = -1.0", "pruning.tolerance must be 0 or more, not -1.0"),
+    ("ratio = 0.5", "unknown key pruning.ratio"),
+])
+def test_wrong_pruning_is_named(write, text, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(write("pruned.toml", f"extends = 'digits'\n[pruning]\n{text}"))
