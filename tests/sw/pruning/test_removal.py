@@ -3,22 +3,26 @@
 import dataclasses
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from lively_networks import MEMORY_FREE
 from pruned_networks import FLOAT, chain, residual
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.interpreter import interpret
 from spikeplane.network import model
 from spikeplane.pruning.groups import find_groups
 from spikeplane.pruning.removal import PruningError, check_counts, choose, kept_count, remove
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.layers import NormConv
 from spikeplane.training.net.neurons import NeuronRecipe
+from spikeplane_hw.config import LARGE, SMALL
 from training_samples import layers as sample_layers
 from training_samples import recipe, samples
 
 
 def silence(network, groups, kept) -> None:
-    """Let all channels that are not kept never fire."""
+    """Let all channels that are not kept never fire, and the others more."""
     modules = dict(network.named_modules())
     for group in groups:
         gone = torch.ones(group.channels, dtype=torch.bool)
@@ -26,6 +30,7 @@ def silence(network, groups, kept) -> None:
         for path in group.producers:
             module = modules[path]
             assert isinstance(module, NormConv)
+            module.norm.bias.data += 0.5
             module.norm.bias.data[gone] = -100.0
             module.norm.weight.data[gone] = 0.0
 
@@ -72,9 +77,9 @@ def test_channels_that_never_fire_are_not_missed(make, counts):
 
 
 @pytest.mark.parametrize("shortcut", ["pad", "conv"])
-@pytest.mark.parametrize("weights", ["binary", "rescaled"])
-def test_the_pruned_network_is_exported_as_any_other(shortcut, weights):
-    network, layers = residual(shortcut, weights=weights, weight_bits=1 if weights == "binary" else 2)
+@pytest.mark.parametrize(("weights", "bits"), [("binary", 1), ("rescaled", 2), ("rescaled", 8)])
+def test_the_pruned_network_is_exported_and_compiled_as_any_other(shortcut, weights, bits):
+    network, layers = residual(shortcut, weights=weights, weight_bits=bits)
     groups = find_groups(network, layers)
     counts = {"first": 5, "same.conv1": 3, "wide.conv1": 7, "wide": 9, "more.conv1": 1}
     _, smaller = remove(dataclasses.replace(recipe(), layers=layers), network, 4, drawn(groups, counts))
@@ -86,7 +91,10 @@ def test_the_pruned_network_is_exported_as_any_other(shortcut, weights):
     for name, maps in spikes.items():
         same = maps.transpose(0, 1) == result.spikes[name]
         assert maps.shape[2] == {"same": 5, "more": 9}.get(name, counts.get(name)), name
-        assert same.float().mean() > 0.995, name
+        assert same.float().mean() > 0.99, name
+    image = compile_network(integers, SMALL if bits < 8 else LARGE)
+    for sample, sums in zip(inputs[:3], result.sums, strict=False):
+        np.testing.assert_array_equal(interpret(image, sample).sums, sums.numpy())
 
 
 def test_the_channels_of_a_base_come_first():
