@@ -73,11 +73,11 @@ TASKS = {
 }
 NOTE = """\
 Small networks, trained briefly on a processor core, after the paper's method and not at its scale: MNIST on 20,000
-images, 5 epochs and 2 of fine-tuning; N-CARS on 2,700 recordings, 10 epochs and 2. AdamW, 0.01, then 0.001. Nothing was
-chosen by test accuracies. A standard error is 0.1 points on MNIST (10,000 images), 0.9 on N-CARS (1,000 recordings).
-Pruned networks have the channels that a search by spike rank leaves of the first seed's ReScaW network at half of the
-operations; the criterion decides which. Operations and cycles are those of the first test samples; cycles are predicted
-for `small` unless measured."""
+images, 5 epochs and 2 of fine-tuning; N-CARS on 2,700 recordings, 10 epochs and 2. AdamW, 0.01, then 0.001; one seed
+unless said. Nothing was chosen by test accuracies. A standard error is 0.15 points on MNIST (10,000 images), 1.1 on
+N-CARS (1,000 recordings). Pruned networks have the channels that a search by spike rank leaves of the first seed's ReScaW
+network at half of the operations; the criterion decides which. Operations and cycles are those of the first test
+samples; cycles are predicted for `small` unless measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
