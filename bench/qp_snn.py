@@ -75,8 +75,8 @@ NOTE = """\
 Small networks, trained briefly on a processor core, after the paper's method and not at its scale: MNIST on 20,000
 images, 5 epochs and 2 of fine-tuning; N-CARS on 2,700 recordings, 10 epochs and 2. AdamW, 0.01, then 0.001; one seed
 unless said. Nothing was chosen by test accuracies. A standard error is 0.15 points on MNIST (10,000 images), 1.1 on
-N-CARS (1,000 recordings). Pruned networks have the channels that a search by spike rank leaves of the first seed's ReScaW
-network at half of the operations; the criterion decides which. Operations and cycles are those of the first test
+N-CARS (1,000 recordings). Pruned networks have the channels that a search by spike rank leaves of the first seed's
+ReScaW network at half of the operations; the criterion decides which. Operations and cycles are those of the first test
 samples; cycles are predicted for `small` unless measured."""
 
 
@@ -225,7 +225,8 @@ def draw(found: dict[str, dict[int, dict]]) -> None:
             accuracy, size = (
                 fmean(getattr(each[variant], key) for each in seeds.values()) for key in ("accuracy", "bytes")
             )
-            axis.plot(size, accuracy, marker="s" if variant[1] is None else "o", linestyle="", label=called(*variant))
+            axis.plot(size, accuracy, marker="s" if variant[1] is None else "o", linestyle="",
+                      color=f"C{VARIANTS.index(variant)}", label=called(*variant))
         axis.set_xscale("log")
         axis.set_xlabel("bytes of weights")
         axis.set_ylabel("test accuracy, %")
