@@ -18,6 +18,8 @@ from .notices import note_findings, noticed, warning_line
 from .options import Config, Data, Overrides, config_named
 from .progress import steps
 from .pruning.command import prune
+from .run_command import EXAMPLE as RUN_EXAMPLE
+from .run_command import run
 from .training.run.interrupts import TrainingStopped
 from .writing import check_folder, check_writable
 
@@ -131,7 +133,7 @@ def train(
     )
     chosen = chosen.float32() if float32 else chosen
     if is_first():
-        for line in opening_lines(chosen):
+        for line in opening_lines(chosen, data):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     with stoppable(is_first()):
         path = run_training(chosen, out, data, options=options)
@@ -161,7 +163,7 @@ def export(
 
     check_writable(network)
     loaded = load_checkpoint(checkpoint)
-    integers = export_network(loaded.network, {"recipe": loaded.recipe.to_dict()})
+    integers = export_network(loaded.network, loaded.metadata)
     integers = merge_pools(integers) if merge else integers
     save_network(integers, network)
     console.print(f"integer network: {network}", highlight=False)
@@ -304,6 +306,7 @@ def stream(
     run_comparison(Driver(SerialTransport(port, baud), ready.image.config), ready)
 
 
+app.command("run", epilog=RUN_EXAMPLE)(run)
 NOT_COUNTED = "not counted: the core has no statistics"
 
 
@@ -398,6 +401,7 @@ def info(
     )] = None,
     jobs: Annotated[bool, typer.Option("--jobs", help="Show the jobs of an image's program, one a row.")] = False,
     overrides: Overrides = None,
+    data: Data = None,
 ) -> None:
     """Show what a file or a recipe holds, which boards and recipes there are, or with --config whether it fits."""
     from .information import describe
@@ -418,7 +422,7 @@ def info(
         from .fit_report import candidate, fit_tables
 
         configs = list(CONFIGS.values()) if config == "all" else [config_named(config)]
-        for part in fit_tables(candidate(file, overrides or ()), configs):
+        for part in fit_tables(candidate(file, overrides or (), data), configs):
             console.print(part, highlight=False, markup=False)
         return
     if overrides:

@@ -56,20 +56,20 @@ class Candidate:
         return f"{text}, and rough: a trained network fires at other rates"
 
 
-def recipe_candidate(recipe) -> Candidate:
+def recipe_candidate(recipe, data_root: Path | None = None) -> Candidate:
     """Return a recipe's network, untrained, with weights drawn from the recipe's seed.
 
-    No data are needed. A ValueError says why there is no integer form (float weights, residual
-    blocks), or that the shape of the data is known only from the data.
+    Data are needed only of files of one's own, below ``data_root``. A ValueError says why there is no integer form
+    (float weights), or that the shape of the data is known only from the data.
     """
     from .data.sets.shapes import input_format
     from .training.run.checkpoint import Checkpoint
 
-    network = Checkpoint.start(recipe, *input_format(recipe.data)).network
+    network = Checkpoint.start(recipe, *input_format(recipe.data, data_root)).network
     return Candidate(name=recipe.name, network=exported(recipe.name, network), trained=False)
 
 
-def candidate(file: str, overrides: Iterable[str] = ()) -> Candidate:
+def candidate(file: str, overrides: Iterable[str] = (), data_root: Path | None = None) -> Candidate:
     """Return the network of a recipe, by its name or TOML file, of a checkpoint or of a network's file.
 
     ``overrides`` replace values of a recipe, as ``data.bits=4``. A ValueError names the file if it is
@@ -78,7 +78,7 @@ def candidate(file: str, overrides: Iterable[str] = ()) -> Candidate:
     if is_recipe(file):
         from .training.recipe.recipes import load_recipe
 
-        return recipe_candidate(load_recipe(file, overrides))
+        return recipe_candidate(load_recipe(file, overrides), data_root)
     if overrides:
         raise ValueError(f"{file}: only of a recipe can values be replaced")
     path = Path(file)
@@ -108,10 +108,10 @@ def fits_of(chosen: Candidate, configs: Iterable[CoreConfig], most_segments: int
     return [fit(chosen.network, config, inputs=inputs, most_segments=most_segments) for config in configs]
 
 
-def opening_lines(recipe) -> list[str]:
+def opening_lines(recipe, data_root: Path | None = None) -> list[str]:
     """Return what to print ahead of a recipe's training: :func:`short_lines`, or why there are none."""
     try:
-        return short_lines(recipe_candidate(recipe))
+        return short_lines(recipe_candidate(recipe, data_root))
     except ValueError as error:  # What no core runs may be trained all the same.
         return [f"does it fit? {error}"]
 

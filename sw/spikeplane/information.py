@@ -216,6 +216,7 @@ def checkpoint_rows(checkpoint) -> Rows:
         ("epochs", f"{checkpoint.epoch} of {recipe.training.epochs}"),
         ("batches of the next epoch", str(checkpoint.batch)),
         ("input", shape_text(checkpoint.network.form)),
+        ("classes", ", ".join(checkpoint.class_names) or str(checkpoint.classes)),
         ("weights", f"{checkpoint.network.weight_count:,}"),
         ("neurons", f"{checkpoint.network.neuron_count:,}"),
         *layer_rows(recipe),

@@ -61,5 +61,5 @@ def test_a_network_is_trained_and_evaluated(recipe, registered, tmp_path):
 
 def test_without_it_the_recipe_is_refused(recipe, tmp_path):
     result = CliRunner().invoke(cli.app, ["train", str(recipe), "--out", str(tmp_path)])
-    assert str(result.exception).startswith(f"{recipe}: data.name must be one of cifar10, ")
+    assert str(result.exception).startswith(f"{recipe}: data.name must be one of arrays, cifar10, ")
     assert str(result.exception).endswith("not 'moving_bars'")

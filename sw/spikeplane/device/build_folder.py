@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..cache import cache_root
 from ..locking import lock
 
 __all__ = ["cache_folder", "work_folder"]
@@ -18,10 +19,8 @@ STALE = 60.0
 
 
 def cache_folder() -> Path:
-    """Return the folder of built boards: in XDG_CACHE_HOME, else in ``~/.cache``; it may be missing yet."""
-    # The specification of XDG has relative paths ignored.
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (root if root.is_absolute() else Path.home() / ".cache") / "spikeplane" / "boards"
+    """Return the folder of built boards in the user's cache; it may be missing yet."""
+    return cache_root() / "boards"
 
 
 @contextmanager

@@ -154,17 +154,18 @@ def curves(panels: dict[str, dict[str, list[tuple[float, float]]]], across: str)
     return figure
 
 
-def heat_map(counts: np.ndarray, rows: str, columns: str) -> Figure:
-    """Return a matrix of counts as a picture, its numbers written where there is room for them."""
+def heat_map(counts: np.ndarray, rows: str, columns: str, names: Sequence[str] = ()) -> Figure:
+    """Return a matrix of counts as a picture, numbers and ``names`` of rows and columns written where there is room."""
     size = len(counts)
     side = min(8.0, 2.0 + 0.42 * size)
-    figure, axis = plt.subplots(figsize=(side, side))
+    figure, axis = plt.subplots(figsize=(side, side), layout="constrained")
     axis.imshow(np.log1p(counts), cmap="Blues")
     axis.set_xlabel(columns)
     axis.set_ylabel(rows)
     if size <= 12:
-        axis.set_xticks(range(size))
-        axis.set_yticks(range(size))
+        labels = names or [str(label) for label in range(size)]
+        axis.set_xticks(range(size), labels, rotation=45 if names else 0, ha="right" if names else "center")
+        axis.set_yticks(range(size), labels)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, str(count), ha="center", va="center", fontsize=7,

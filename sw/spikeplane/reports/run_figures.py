@@ -76,6 +76,7 @@ class RunFigures:
             "lost_points": self.lost_points,
             "findings": plain(evaluation.findings),
             "agreement": plain(evaluation.agreement),
+            "class_names": list(checkpoint.class_names),
             "confusion": self.confusion.tolist(),
             "cost": plain(self.cost),
             "distributions": plain(self.distributions),
@@ -106,9 +107,7 @@ def run_figures(
     loaded = load_checkpoint(path)
     test = load_dataset(loaded.recipe.data, "test", data_root)
     if test_samples is not None:
-        test = dataclasses.replace(
-            test, inputs=test.inputs[:test_samples], labels=test.labels[:test_samples]
-        )
+        test = test.part(test.name, np.arange(min(test_samples, len(test.labels))))
     network, inputs = loaded.network, test.inputs[:SAMPLES]
     evaluation = evaluate(loaded, test, agreement_samples=SAMPLES, device=device)
     spent = cost(network, inputs)

@@ -172,7 +172,7 @@ def _page(figures: RunFigures, twin: RunFigures | None) -> Report:
     report.table("Results", ["figure", *names], _summary(shown))
     _curves(report, shown)
     report.picture(
-        "Confusion matrix", heat_map(figures.confusion, "class", "predicted class"),
+        "Confusion matrix", heat_map(figures.confusion, "class", "predicted class", figures.checkpoint.class_names),
         f"Test samples, {'the integer model' if evaluation.integer is not None else 'as trained'}.",
     )
     _layers(report, shown)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = ["build", "check_keys", "typed"]
 
@@ -37,7 +37,7 @@ def typed(value: Any, kind: Any, what: str) -> Any:
     """Return ``value`` if it is of ``kind``; an integer will do for a float.
 
     A ValueError begins with ``what``, the key. A kind is int, float, str, bool, a
-    dataclass, a table of any type, or one of these or None.
+    dataclass, a list of these, a table of any type, or one of these or None.
     """
     if isinstance(kind, UnionType):
         if value is None:
@@ -45,6 +45,10 @@ def typed(value: Any, kind: Any, what: str) -> Any:
         (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return build(kind, value, what)
+    if get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise ValueError(f"{what} must be an array, not {json.dumps(value, default=str)}")
+        return [typed(each, get_args(kind)[0], f"{what}.{index}") for index, each in enumerate(value)]
     if kind is float and type(value) is int:
         return float(value)
     expected = kind if isinstance(kind, type) and kind in (int, float, str, bool) else dict

@@ -1,7 +1,6 @@
 """Recordings as arrays: .npy and .npz of NumPy, .mat of MATLAB."""
 
 import io
-import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .array_files import npy_array, npz_arrays
 from .events import Recording, RecordingError, agree_on_size, make_events
 from .files import import_extra
 from .times import to_microseconds
@@ -22,8 +22,6 @@ NAMES = {
 """What files call the fields of events."""
 STRUCT = "TD"
 """The MATLAB structure of events that the tools of ATIS cameras write."""
-DEFLATE_RATIO = 1032
-"""The most bytes that a compressed one can make."""
 
 
 def read_numpy(
@@ -38,42 +36,14 @@ def read_numpy(
     raw = Path(path).read_bytes()
     try:
         if zipfile.is_zipfile(io.BytesIO(raw)):
-            values = _members(raw)
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                values = npz_arrays(archive, len(raw), {name for names in NAMES.values() for name in names})
         else:
-            loaded = _array(io.BytesIO(raw), len(raw))
+            loaded = npy_array(io.BytesIO(raw), len(raw))
             values = {name: loaded[name] for name in loaded.dtype.names or ()}
     except Exception as error:  # Whatever NumPy and zipfile stumble over in a damaged file.
         raise RecordingError(f"{path}: not a readable NumPy file: {error}") from error
     return _recording(path, values, label, (width, height), unit)
-
-
-def _members(raw: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz file that are fields of events."""
-    values = {}
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        for item in archive.infolist():
-            name = item.filename.removesuffix(".npy")
-            if name in {name for names in NAMES.values() for name in names}:
-                if item.file_size > len(raw) * DEFLATE_RATIO:
-                    raise ValueError(f"{item.filename} claims {item.file_size} bytes, of a file of {len(raw)}")
-                with archive.open(item) as member:
-                    content = member.read(item.file_size)
-                values[name] = _array(io.BytesIO(content), len(content))
-    return values
-
-
-def _array(stream: io.BytesIO, size: int) -> np.ndarray:
-    """Return the array of an .npy file of ``size`` bytes, after a look at how many its header claims."""
-    version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"version {version} of the format, must be one of {', '.join(map(str, readers))}")
-    shape, _, dtype = readers[version](stream)
-    claimed, left = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if not dtype.hasobject and claimed != left:
-        raise ValueError(f"the header claims {claimed} bytes of {dtype}, the file has {left}")
-    stream.seek(0)
-    return np.load(stream, allow_pickle=False)
 
 
 def read_mat(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 __all__ = [
-    "EVENT", "TIME_LIMIT", "Recording", "RecordingError", "RecordingWarning", "agree_on_size", "from_zero",
-    "make_events",
+    "EVENT", "FRAME_LIMIT", "TIME_LIMIT", "Recording", "RecordingError", "RecordingWarning", "agree_on_size",
+    "from_zero", "make_events",
 ]
 
 EVENT = np.dtype([("t", np.int64), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)])

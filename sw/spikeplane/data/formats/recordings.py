@@ -33,12 +33,13 @@ UNITLESS = {".mat": read_mat, ".npy": read_numpy, ".npz": read_numpy}
 
 def read_recording(
     path: Path | str, label: int | None = None, *, width: int | None = None,
-    height: int | None = None, unit: str | None = None,
+    height: int | None = None, unit: str | None = None, keep_times: bool = False,
 ) -> Recording:
     """Return the recording in a file, whose name's ending tells the format, with times in us since its first event.
 
     ``width`` and ``height`` are needed where a file names none: .npy, .npz, .mat, some .dat, .raw and .aedat. ``unit``
-    is that of the times in .npy, .npz and .mat, one of UNITS, us if None. A RecordingError names the file and what is
+    is that of the times in .npy, .npz and .mat, one of UNITS, us if None. With ``keep_times`` the zero of times is what
+    the reader of the format takes, of .bin and .dat the file's own. A RecordingError names the file and what is
     wrong, missing, cut or damaged; a RecordingWarning a part that is lost.
     """
     path = Path(path)
@@ -53,6 +54,6 @@ def read_recording(
         recording = UNITLESS[ending](path, label, width, height, unit)
     else:
         recording = READERS[ending](path, label, width, height)
-    recording = from_zero(recording)
+    recording = from_zero(recording, 0 if keep_times else None)
     recording.verify()
     return recording

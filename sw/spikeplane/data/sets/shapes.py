@@ -1,6 +1,7 @@
-"""What the samples of Spikeplane's own data sets look like, known without loading them."""
+"""What the samples of Spikeplane's own data sets look like, known without loading them, or of one's own."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..formats.aedat import DVS128
 from ..formats.events import EVENT, Recording
 from ..formats.nmnist_bin import SIZE as NMNIST_SIZE
 from . import cifar, cifar10dvs, dvsgesture, mnist, ncars, nmnist
-from .datasets import DataRecipe
+from .datasets import OWN, DataRecipe, load_dataset
 from .digits import CAMERA
 
 __all__ = ["SHAPES", "SampleShape", "input_format"]
@@ -41,11 +42,16 @@ SHAPES = {
 }
 
 
-def input_format(recipe: DataRecipe) -> tuple[InputFormat, int]:
-    """Return the format of a recipe's samples and the number of classes; nothing is loaded.
+def input_format(recipe: DataRecipe, root: Path | None = None) -> tuple[InputFormat, int]:
+    """Return the format of a recipe's samples and the number of classes.
+
+    Nothing is loaded but the test part of files of one's own, below ``root``.
 
     A ValueError says that the data are needed if the data set is none of Spikeplane's own.
     """
+    if recipe.name in OWN:
+        test = load_dataset(recipe, "test", root)
+        return test.input, test.classes
     if recipe.name not in SHAPES:
         raise ValueError(
             f"data set {recipe.name!r}: the shape of its samples is known only from the data; known without "

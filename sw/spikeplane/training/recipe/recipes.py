@@ -119,6 +119,8 @@ class Recipe:
                 del values["training"][key]
         if self.pruning is None:
             del values["pruning"]
+        if values["data"]["files"] is None:  # So that recipes of other data sets stay as they were.
+            del values["data"]["files"]
         return values
 
     @classmethod

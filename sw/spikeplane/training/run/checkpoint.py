@@ -36,8 +36,8 @@ FIRST_FORMAT = "spikeplane-checkpoint-1"
 """Still read: its recipes repeat the settings of neurons in every layer."""
 FORMATS = (FORMAT, SECOND_FORMAT, FIRST_FORMAT)
 KINDS = {
-    "recipe": dict, "input": dict, "classes": int, "epoch": int, "history": list, "checksums": dict, "versions": dict,
-    "run": dict, "teacher": dict, "start": dict, "unfinished": dict,
+    "recipe": dict, "input": dict, "classes": int, "class_names": list, "epoch": int, "history": list,
+    "checksums": dict, "versions": dict, "run": dict, "teacher": dict, "start": dict, "unfinished": dict,
 }
 """Types of the header's values."""
 WRONG = (
@@ -87,6 +87,8 @@ class Checkpoint:
     recipe: Recipe
     network: SpikingNetwork
     classes: int = 10
+    class_names: tuple[str, ...] = ()
+    """Of the data; empty: classes are called by their labels."""
     epoch: int = 0
     """Epochs done."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -118,9 +120,17 @@ class Checkpoint:
         return self.epoch >= self.recipe.training.epochs
 
     @classmethod
-    def start(cls, recipe: Recipe, form: InputFormat, classes: int) -> "Checkpoint":
+    def start(
+        cls, recipe: Recipe, form: InputFormat, classes: int, class_names: tuple[str, ...] = ()
+    ) -> "Checkpoint":
         """Return an untrained network, with weights drawn from the recipe's seed."""
-        return cls(recipe=recipe, network=_network(recipe, form, classes), classes=classes)
+        return cls(recipe=recipe, network=_network(recipe, form, classes), classes=classes, class_names=class_names)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What an export carries along: the recipe, and names of classes where there are some."""
+        names = {"class_names": list(self.class_names)} if self.class_names else {}
+        return {"recipe": self.recipe.to_dict()} | names
 
 
 def versions() -> dict[str, str]:
@@ -181,6 +191,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     }
     header |= {"teacher": checkpoint.teacher} if checkpoint.teacher else {}
     header |= {"start": checkpoint.begun} if checkpoint.begun else {}
+    header |= {"class_names": list(checkpoint.class_names)} if checkpoint.class_names else {}
     if not checkpoint.finished:
         header["unfinished"] = {
             "batch": checkpoint.batch,
@@ -246,6 +257,7 @@ def _checkpoint(path: Path, header: dict[str, Any], tensors: dict[str, Tensor]) 
         recipe=recipe, network=_network(recipe, form, classes), classes=classes, epoch=header["epoch"],
         history=header["history"], checksums=header["checksums"], versions=header["versions"],
         run=header.get("run", {}), teacher=header.get("teacher", {}), begun=header.get("start", {}),
+        class_names=_class_names(header.get("class_names", []), classes),
         optimizer={
             name.removeprefix(OPTIMIZER): value for name, value in tensors.items() if name.startswith(OPTIMIZER)
         },
@@ -270,6 +282,12 @@ def _checkpoint(path: Path, header: dict[str, Any], tensors: dict[str, Tensor]) 
         checkpoint.scaler = dict(unfinished["scaler"])
     checkpoint.network.load_state_dict(weights)
     return checkpoint
+
+
+def _class_names(names: list, classes: int) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names) or len(names) not in (0, classes):
+        raise ValueError(f"class_names must be {classes} texts or none, not {names!r}")
+    return tuple(names)
 
 
 def _check_format(header: dict[str, Any]) -> None:

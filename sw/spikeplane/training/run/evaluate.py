@@ -10,6 +10,7 @@ import torch
 from spikeplane_hw.memory_map import Counter as CoreCounter
 
 from ...data.sets.datasets import Dataset, load_dataset
+from ...data.sets.samples import SampleArray
 from ...findings import Finding, accuracy_lost, clipped_multipliers, without_repeats
 from ...network import model
 from ...network.graph import IntegerNetwork
@@ -68,7 +69,7 @@ class Evaluation:
 
 
 def batches(
-    network: SpikingNetwork, inputs: np.ndarray, most: int = BATCH
+    network: SpikingNetwork, inputs: SampleArray, most: int = BATCH
 ) -> Iterator[np.ndarray]:
     """Yield ``inputs`` in parts of ``most`` samples, fewer where the network has many neurons."""
     each = network.form.steps * max(1, network.neuron_count)
@@ -77,7 +78,7 @@ def batches(
         yield np.ascontiguousarray(inputs[start : start + size])
 
 
-def predict(network: SpikingNetwork, inputs: np.ndarray) -> np.ndarray:
+def predict(network: SpikingNetwork, inputs: SampleArray) -> np.ndarray:
     """Return the classes, int64 (count,), that a network predicts in evaluation mode."""
     if not len(inputs):  # Of several processes one may have no share.
         return np.zeros(0, np.int64)
@@ -91,7 +92,7 @@ def predict(network: SpikingNetwork, inputs: np.ndarray) -> np.ndarray:
 
 
 def predict_integer(
-    network: IntegerNetwork, inputs: np.ndarray, batch: int = BATCH
+    network: IntegerNetwork, inputs: SampleArray, batch: int = BATCH
 ) -> np.ndarray:
     """Return the classes, int64 (count,), that the integer model predicts."""
     return np.concatenate([

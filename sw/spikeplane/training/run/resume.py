@@ -24,7 +24,7 @@ def resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) ->
     """
     checksums = {"train": dataset.checksum}
     if not path.exists():
-        checkpoint = Checkpoint.start(recipe, dataset.input, dataset.classes)
+        checkpoint = Checkpoint.start(recipe, dataset.input, dataset.classes, dataset.class_names)
         checkpoint.checksums = checksums
         checkpoint.teacher = teacher_record(recipe)
         if recipe.training.start:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.sets.datasets import Dataset, load_dataset
+from ...data.sets.samples import SampleArray
 from ..net.networks import SpikingNetwork
 from ..net.teachers import load_classifier
 from ..recipe.answers import TeacherAnswers
@@ -134,7 +135,7 @@ def create_teacher(
     return made
 
 
-def _inputs(what: str, recipe: Recipe, data, dataset: Dataset, root: Path | None) -> np.ndarray:
+def _inputs(what: str, recipe: Recipe, data, dataset: Dataset, root: Path | None) -> SampleArray:
     """Return the training samples as the teacher takes them; a ValueError says if they are others."""
     if data == recipe.data:
         return dataset.inputs

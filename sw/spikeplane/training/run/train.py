@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
+from ...data.sets.samples import select
 from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
@@ -80,6 +81,10 @@ def train(
     with ExitStack() as stack:
         processes = stack.enter_context(join(options.device))
         dataset, validation = load_parts(recipe.data, data_root)
+        test = load_dataset(recipe.data, "test", data_root)
+        if (test.input, test.class_names) != (dataset.input, dataset.class_names):
+            raise ValueError(f"{test.name}: its samples are {test.input} of classes {test.class_names}, those of "
+                             f"{dataset.name} {dataset.input} of {dataset.class_names}")
         checkpoint = resume(path, recipe, dataset, options)
         processes.check_same(
             f"{path}: epochs and batches done", (checkpoint.epoch, checkpoint.batch)
@@ -96,8 +101,7 @@ def train(
             for line in start_table(checkpoint.begun):
                 tqdm.write(line, sys.stderr)
         training = _Training(
-            checkpoint, path, dataset, load_dataset(recipe.data, "test", data_root), options,
-            processes, validation, bounds,
+            checkpoint, path, dataset, test, options, processes, validation, bounds,
         )
         training.notes = progress and processes.first
         training.teacher = create_teacher(
@@ -316,7 +320,7 @@ class _Training:
 
     def _accuracy(self, data: Dataset) -> float:
         own = self.processes.share(len(data.labels))
-        right = predict(self.network, data.inputs[own]) == data.labels[own]
+        right = predict(self.network, select(data.inputs, own)) == data.labels[own]
         counts = torch.tensor([right.sum()], dtype=torch.float64, device=self.processes.device)
         return self.processes.sum(counts).item() / len(data.labels)
 

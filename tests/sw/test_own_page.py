@@ -1,0 +1,42 @@
+"""docs/own.md does what it says: its programs, files and commands in their order."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from spikeplane import cli
+
+PAGE = (Path(__file__).parents[2] / "docs" / "own.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run_command(line: str, monkeypatch, capsys) -> str:
+    """Run a command of the page and return what it printed."""
+    name, *arguments = shlex.split(line, comments=True)
+    assert name == "spikeplane"
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    shown = capsys.readouterr()
+    assert stopped.value.code in (0, None), f"{line}: {shown.err}"
+    return shown.out
+
+
+def test_the_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPIKEPLANE_DATA", raising=False)
+    shown = []
+    for block in BLOCK.finditer(PAGE):
+        if block["kind"] == "python":
+            exec(compile(block["text"], "docs/own.md", "exec"), {})
+        elif block["kind"] == "toml":
+            (name,) = re.findall(r"`([\w.]+\.toml)`", block["before"])
+            Path(name).write_text(block["text"])
+        elif block["kind"] == "sh":
+            shown += [run_command(line, monkeypatch, capsys) for line in block["text"].splitlines()]
+    text = "".join(shown)
+    assert "tiny: fits" in text and "report: run/report.html" in text
+    assert "accuracy on the device" in text
+    assert "bars/lies/0.npz: lies (logit " in text and '"name": "stands"' in text
