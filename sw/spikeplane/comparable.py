@@ -38,21 +38,28 @@ class Comparable:
             check_network(image, network)
         except ImageError as error:
             raise ImageError(f"{image_path}: {error}") from error
-        chosen = cls._recipe(image, image_path, recipe)
+        name, data = cls._data(image, image_path, recipe)
         from .data.sets.datasets import load_dataset  # Its parts take a while to import.
 
-        test = load_dataset(chosen.data, "test", data_root)
+        test = load_dataset(data, "test", data_root)
         if test.input != image.input:
-            raise ImageError(f"{image_path}: its input is {image.input}, the samples of recipe {chosen.name} are "
-                             f"{test.input}: name the recipe of its network by --recipe")
+            raise ImageError(f"{image_path}: its input is {image.input}, the samples of {name} are {test.input}: name "
+                             f"the recipe of its network by --recipe")
         return cls(image=image, network=network, inputs=test.inputs[:samples], labels=test.labels[:samples])
 
     @staticmethod
-    def _recipe(image: Image, path: Path, name: str | None):
-        from .training.recipe.recipes import Recipe, load_recipe  # Of the extra `train`.
+    def _data(image: Image, path: Path, name: str | None):
+        """Return what errors call the data, and the data of a recipe or of the image itself."""
+        from .image_data import image_data
 
         if name is not None:
-            return load_recipe(name)
-        if "recipe" not in image.metadata:
+            from .training.recipe.recipes import load_data_recipe  # Of the extra `train`.
+
+            return f"recipe {name}", load_data_recipe(name)
+        try:
+            data = image_data(image)
+        except ValueError as error:
+            raise ImageError(f"{path}: recipe: {error}") from error
+        if data is None:
             raise ImageError(f"{path}: it carries no recipe whose test data to use: name one by --recipe")
-        return Recipe.from_dict(image.metadata["recipe"], f"{path}: recipe")
+        return f"data set {data.name}", data

@@ -14,9 +14,9 @@ from .data.formats.recordings import READERS, UNITLESS, read_recording
 from .data.sets.bins import Bins, scatter
 from .data.sets.datasets import DURATIONS, FILE_TIMES, DataRecipe
 from .device.driver import Answer, Driver
-from .training.tables import build
+from .image_data import image_data
 
-__all__ = ["Frames", "Prediction", "image_data", "predict_recordings", "read_standard_input"]
+__all__ = ["Frames", "Prediction", "predict_recordings", "read_standard_input"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +102,6 @@ class Prediction:
         steps = f"; by step {' '.join(map(str, self.running))}" if self.running else ""
         logits = max(self.logits)
         return f"{self.file}: {self.name} (logit {logits:.4g}; {self.events:,} events{cycles}){steps}"
-
-
-def image_data(image: Image) -> DataRecipe | None:
-    """Return the data that the network of an image was trained on or calibrated with; None: it says nothing of them."""
-    recipe = image.metadata.get("recipe")
-    values = recipe.get("data") if isinstance(recipe, dict) else image.metadata.get("data")
-    return None if values is None else build(DataRecipe, values, "data")
 
 
 def predict_recordings(

@@ -17,9 +17,10 @@ from spikeplane.data.formats.recordings import read_recording
 from spikeplane.data.sets.bins import CountBins, TimeBins, scatter
 from spikeplane.data.sets.datasets import DataRecipe
 from spikeplane.device.driver import Answer
+from spikeplane.image_data import image_data
 from spikeplane.network import model
 from spikeplane.network.input import InputFormat
-from spikeplane.predictions import Frames, image_data, predict_recordings, read_standard_input
+from spikeplane.predictions import Frames, predict_recordings, read_standard_input
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_hw.config import TINY

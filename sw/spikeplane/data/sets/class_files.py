@@ -56,7 +56,7 @@ def test_samples(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarra
 
 
 def class_files(recipe: DataRecipe, root: Path | None, part: str, endings: Collection[str]) -> ClassFiles:
-    """Return the files of ``part``, "train" or "test", in the order of their paths.
+    """Return the files of ``part``, "train" or "test", in the order of the table, or in a random one that a seed says.
 
     A file belongs to the class of the folder that it lies in, or to the one that the table says. Files with other
     ``endings`` are left out, which a warning says; hidden ones are no files of a data set. A DataError names a folder
@@ -72,16 +72,21 @@ def class_files(recipe: DataRecipe, root: Path | None, part: str, endings: Colle
         chosen = _labelled(folder, names, entries)
         rest, held = test_samples(np.array(chosen.labels), files.test_share, files.seed)
         check_parts(str(folder), names, {"train": len(rest), "test": len(held)})
-        indices = rest if part == "train" else held
-        return ClassFiles(
-            folder=folder, names=names, paths=[chosen.paths[index] for index in indices],
-            labels=[chosen.labels[index] for index in indices],
-        )
+        return _mixed(chosen, rest if part == "train" else held, files.seed)
     check_parts(str(folder), names, {"train": len(entries)})
-    if part == "train":
-        return _labelled(folder, names, entries)
-    other = own_path(root, files.test)
-    return _labelled(other, names, _by_folder(other, endings))
+    if part == "test":
+        folder = own_path(root, files.test)
+        entries = _by_folder(folder, endings)
+    return _mixed(_labelled(folder, names, entries), np.arange(len(entries)), files.seed)
+
+
+def _mixed(found: ClassFiles, indices: np.ndarray, seed: int) -> ClassFiles:
+    """Return some files in a random order: of folders, the first samples would be of one class."""
+    order = indices[np.random.RandomState(seed).permutation(len(indices))]
+    return ClassFiles(
+        folder=found.folder, names=found.names, paths=[found.paths[index] for index in order],
+        labels=[found.labels[index] for index in order],
+    )
 
 
 def _by_folder(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:

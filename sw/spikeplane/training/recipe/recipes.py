@@ -20,7 +20,7 @@ from .pruning import PruningRecipe
 from .regularizers import create_regularizers
 from .sources import StartRecipe, TeacherRecipe
 
-__all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_recipe", "recipe_names"]
+__all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_data_recipe", "load_recipe", "recipe_names"]
 
 OPTIMIZERS = ("adamw", "sgd")
 SEED_LIMIT = 2**32 - 1
@@ -173,6 +173,20 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     except ValueError as error:
         raise RecipeError(f"{path}: {error}") from error
     return recipe
+
+
+def load_data_recipe(name_or_path: str | Path) -> DataRecipe:
+    """Return the data of a recipe by its name or of a TOML file, which need not have more than ``[data]``."""
+    path = _find(str(name_or_path), Path(), "")
+    values = _read(path, ())
+    if "data" not in values:
+        raise RecipeError(f"{path}: data is missing")
+    try:
+        data = build(DataRecipe, values["data"], "data")
+        find_loader(data.name)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return data
 
 
 def _find(name: str, folder: Path, what: str) -> Path:

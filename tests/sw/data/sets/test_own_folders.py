@@ -121,10 +121,10 @@ def test_what_was_read_before_a_bad_file_is_kept(tmp_path, reads):
     with pytest.raises(RecordingError, match=f"^{path}: not a readable NumPy file"):
         load_dataset(chosen, "train", tmp_path)
     done = len(reads)
-    assert done > 10
+    assert 1 < done < 19
     path.write_bytes(good)
     load_dataset(chosen, "train", tmp_path)
-    assert reads.count("05.npz") == 3 and len(reads) == 20  # That of the other class is called so, too.
+    assert len(reads) == 19 + 1  # The bad one twice, all others once.
 
 
 def test_the_cache_survives_a_kill_and_names_damage(tmp_path, cache, reads):
@@ -243,7 +243,7 @@ def test_frames_of_other_sizes_are_named(tmp_path):
         path = tmp_path / "bars" / "stands" / f"{index}.bin"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(bytes([3, index, 0, 0, 5]))
-    message = r"bin: it makes an input of \(3, 2, 34, 34\), .*.aedat one of \(3, 2, 128, 128\): all must have one"
+    message = r"it makes an input of \(3, 2, (34|128), .*, .* one of \(3, 2, (128|34), .*: all must have one size"
     with pytest.raises(RecordingError, match=message):
         load_dataset(recipe(width=None, height=None, test_share=0.3), "train", tmp_path)
 

@@ -1,0 +1,152 @@
+"""The command `spikeplane import`."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+__all__ = ["EXAMPLE", "import_command"]
+
+EXAMPLE = "Example: spikeplane import trained.nir trained.network --recipe nmnist --bits 8"
+
+
+class Fires(enum.StrEnum):
+    """Where a neuron fires."""
+
+    ABOVE = "above"
+    AT = "at"
+
+
+class ResetTo(enum.StrEnum):
+    """What a spike does."""
+
+    ZERO = "zero"
+    SUBTRACT = "subtract"
+
+
+class Discretization(enum.StrEnum):
+    """How a leak comes of a time constant."""
+
+    EULER = "euler"
+    EXPONENTIAL = "exponential"
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A trained network in NIR.")],
+    network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
+    recipe: Annotated[str | None, typer.Option(
+        help="Recipe, by its name or a TOML file with [data], whose training samples it is fitted to."
+    )] = None,
+    data: Annotated[Path | None, typer.Option(
+        envvar="SPIKEPLANE_DATA", help="Root folder of data sets that Spikeplane does not ship."
+    )] = None,
+    bits: Annotated[int, typer.Option(help="Bits of weights: 8, 4, 2 or 1.")] = 8,
+    layer_bits: Annotated[list[str] | None, typer.Option(
+        help="Bits of the weights of one node, as NODE=8; may be repeated."
+    )] = None,
+    state_bits: Annotated[int, typer.Option(help="Bits of potentials: 16, or 2 to 8.")] = 16,
+    fires: Annotated[Fires, typer.Option(
+        help="above: v > threshold, as NIR says and snnTorch does; at: v >= threshold, as Sinabs and SpikingJelly."
+    )] = Fires.ABOVE,
+    reset: Annotated[ResetTo, typer.Option(
+        help="zero, as NIR says; subtract: the threshold, as exporters of snnTorch and Sinabs may mean."
+    )] = ResetTo.ZERO,
+    time_step: Annotated[float | None, typer.Option(
+        "--dt", help="Seconds of a time step, which NIR files do not say; needed for LIF neurons."
+    )] = None,
+    discretization: Annotated[Discretization, typer.Option(
+        help="How much is left after a step: euler 1 - dt / tau, exponential exp(-dt / tau)."
+    )] = Discretization.EULER,
+    round_leak: Annotated[bool, typer.Option("--round-leak", help="Take the nearest leak that boards have.")] = False,
+    samples: Annotated[int, typer.Option(min=1, help="Training samples that it is fitted to.")] = 32,
+    steps: Annotated[int | None, typer.Option(min=1, help="Without --recipe: time steps of a sample.")] = None,
+    shape: Annotated[str | None, typer.Option("--input", help="Without --recipe: as 2x34x34.")] = None,
+    test: Annotated[int | None, typer.Option(min=1, help="Compare predictions on the first test samples.")] = None,
+) -> None:
+    """Import a trained network: quantize its weights and say what became of every node.
+
+    What has no exact counterpart is refused by name. The result is what `spikeplane export` writes.
+    """
+    from spikeplane_hw.neuron import Reset
+
+    from .data.sets.datasets import load_dataset
+    from .importing.build import Settings
+    from .importing.nir_file import Meaning
+    from .importing.nir_import import float_predictions, import_nir
+    from .network.file import save_network
+    from .training.recipe.recipes import load_data_recipe
+    from .training.run.evaluate import predict_integer
+    from .writing import check_writable
+
+    check_writable(network)
+    meaning = Meaning(
+        time_step=time_step, discretization=discretization.value, strict=fires is Fires.ABOVE,
+        reset=Reset.HARD if reset is ResetTo.ZERO else Reset.SOFT,
+    )
+    settings = Settings(
+        bits=bits, layer_bits=_layer_bits(layer_bits or []), state_bits=state_bits, round_leak=round_leak
+    )
+    if recipe is None:
+        if steps is None or test is not None:
+            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test")
+        imported = import_nir(file, meaning, settings, form=_form(shape, steps, file, meaning))
+        chosen = None
+    else:
+        if steps is not None or shape is not None:
+            raise typer.BadParameter("--steps and --input are those of the recipe's data")
+        chosen = load_data_recipe(recipe)
+        imported = import_nir(
+            file, meaning, settings, data=load_dataset(chosen, "train", data), recipe=chosen, calibration=samples
+        )
+    save_network(imported.network, network)
+    console = Console()
+    nodes = Table("node", "what it is", "what it becomes")
+    for row in imported.rows:
+        nodes.add_row(*row)
+    console.print(nodes, highlight=False, markup=False)
+    layers = Table("layer", "in integers", *(
+        Column(name, justify="right") for name in ("sums: rounding", "same spikes", "saturated")
+    ))
+    for each in imported.layers:
+        layers.add_row(each.name, each.text, f"{each.error:.2%}", _share(each.agreement), _share(each.saturated))
+    console.print(layers, highlight=False, markup=False)
+    if chosen is not None and test is not None:
+        part = load_dataset(chosen, "test", data)
+        inputs, labels = part.inputs[:test], part.labels[:test]
+        trained = float_predictions(imported, inputs)
+        integer = predict_integer(imported.network, inputs, 20)
+        console.print(
+            f"{part.name}, {len(labels)} samples: {(trained == labels).mean():.2%} as trained, "
+            f"{(integer == labels).mean():.2%} in integers, {(trained == integer).mean():.2%} same predictions",
+            highlight=False, markup=False,
+        )
+    console.print(f"integer network: {network}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3%}"
+
+
+def _layer_bits(texts: list[str]) -> dict[str, int]:
+    found = {}
+    for text in texts:
+        name, separator, bits = text.rpartition("=")
+        if not separator or not bits.isdecimal():
+            raise typer.BadParameter(f"--layer-bits {text}: expected NODE=BITS")
+        found[name] = int(bits)
+    return found
+
+
+def _form(shape: str | None, steps: int, file: Path, meaning):
+    """Return the format of spikes of a shape, or of the one that the file says."""
+    from .importing.nir_file import read_nir
+    from .network.input import InputFormat
+
+    sides = tuple(shape.split("x")) if shape is not None else ()
+    if shape is not None and (len(sides) != 3 or not all(side.isdecimal() for side in sides)):
+        raise typer.BadParameter(f"--input {shape}: expected channels, height and width, as 2x34x34")
+    channels, height, width = map(int, sides) if sides else read_nir(file, meaning).source
+    return InputFormat(channels=channels, height=height, width=width, steps=steps)

@@ -1,0 +1,1 @@
+"""Networks that other libraries trained: their files, what they mean in integers, their quantization."""

@@ -1,0 +1,330 @@
+"""Networks in NIR files (Pedersen et al., arXiv 2311.14641): nodes become operators and neurons, or are refused."""
+
+import math
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from spikeplane_hw.neuron import Reset
+
+from ..network.checks import NetworkError
+from .chain import Chain, ImportedNeuron, Stage
+from .operators import Operator, Shape, dense, scaling, window_sums
+
+__all__ = ["Meaning", "read_nir"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What NIR files do not say, or libraries mean otherwise than NIR."""
+
+    time_step: float | None = None
+    """Seconds of a time step; None: not known, and LIF neurons are refused."""
+    discretization: str = "euler"
+    """How a leak comes of a time constant: "euler" is 1 - dt / tau, "exponential" exp(-dt / tau)."""
+    strict: bool = True
+    """Whether a neuron fires where v > threshold, as NIR says, or where v >= threshold."""
+    reset: Reset = Reset.HARD
+    """HARD: to 0, as NIR says; SOFT: the threshold is subtracted."""
+
+    def __post_init__(self):
+        if self.discretization not in ("euler", "exponential"):
+            raise ValueError(f"discretization must be euler or exponential, not {self.discretization!r}")
+        if self.time_step is not None and not 0 < self.time_step < math.inf:
+            raise ValueError(f"a time step must be above 0 s, not {self.time_step}")
+        if self.reset not in (Reset.HARD, Reset.SOFT):
+            raise ValueError(f"reset must be HARD or SOFT, not {self.reset}")
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """What is assumed, as rows of the table."""
+        reset = "to 0" if self.reset is Reset.HARD else "by subtracting the threshold"
+        default = self.strict and self.reset is Reset.HARD
+        return [
+            ("(all neurons)", "fire where", "v > threshold" if self.strict else "v >= threshold"),
+            ("(all neurons)", "reset", reset),
+            ("(all neurons)", "both of these", f"{'' if default else 'chosen, other than '}NIR's definition"),
+        ]
+
+
+def read_nir(path: Path, meaning: Meaning, source: Shape | None = None) -> Chain:
+    """Return the network in a NIR file; ``source`` is the shape of its input where the file does not say it.
+
+    A NetworkError names the file, the node and why it has no exact counterpart.
+    """
+    nir = _library()
+    path = Path(path)
+    if not path.is_file():
+        raise NetworkError(f"{path}: no such file")
+    try:
+        graph = nir.read(path, type_check=False)
+    except Exception as error:  # Whatever the library and HDF5 stumble over in a damaged file.
+        raise NetworkError(f"{path}: not a readable NIR file: {error}") from error
+    try:
+        return _Reader(nir, graph, meaning, source).chain()
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+
+
+def _library() -> ModuleType:
+    try:
+        return import_module("nir")
+    except ImportError as error:
+        raise NetworkError(
+            f"nir is needed: install Spikeplane with its extra, as spikeplane[import] ({error})"
+        ) from error
+
+
+class _Reader:
+    """Goes along the nodes of a graph that is a chain."""
+
+    def __init__(self, nir: ModuleType, graph: Any, meaning: Meaning, source: Shape | None):
+        self.nir, self.graph, self.meaning = nir, graph, meaning
+        self.rows: list[tuple[str, str, str]] = []
+        self.names = self._order()
+        self.shape = self.source = self._source(source)
+        self.operator: Operator | None = None
+        self.label = ""
+        """The node whose weights the operator has, else the first node that it was made of."""
+        self.flat = False
+        self.gains: tuple[np.ndarray, np.ndarray] = np.ones(0), np.zeros(0)
+        """What the neurons at hand multiply their input by and add to it."""
+
+    def chain(self) -> Chain:
+        stages: list[Stage] = []
+        for name in self.names[1:-1]:
+            node = self.graph.nodes[name]
+            try:
+                neuron = self._neuron(node)
+                if neuron is None:
+                    becomes = self._linear(name, node)
+                else:
+                    neuron, becomes = neuron
+                    stages.append(self._stage(neuron, name))
+            except (ValueError, TypeError, AttributeError) as error:
+                raise NetworkError(f"node {name!r} ({type(node).__name__}): {error}") from error
+            self.rows.append((name, _text(node), becomes))
+        if self.operator is not None:
+            stages.append(self._stage(None, ""))
+            self.rows.append(("(output)", "sums of the last weights", "added up over all steps"))
+        else:
+            self.rows.append(("(output)", "spikes of the last neurons", "counted over all steps"))
+        if not stages:
+            raise NetworkError("the network has no weights")
+        return Chain(source=self.source, stages=stages, rows=[*self.rows, *self.meaning.rows])
+
+    def _stage(self, neuron: ImportedNeuron | None, name: str) -> Stage:
+        operator = self.operator
+        if operator is None:  # Neurons that read spikes as they are.
+            operator = scaling(np.ones(self.shape[0]), np.zeros(self.shape[0]), self.shape)
+        if neuron is not None:
+            operator = operator.scaled(*self.gains)
+        self.operator, self.shape, self.flat = None, operator.shape, False
+        label, self.label = self.label or name, ""
+        return Stage(name=label, operator=operator, neuron=neuron)
+
+    def _order(self) -> list[str]:
+        """Return the names of the nodes from the input to the output."""
+        nodes, edges = self.graph.nodes, self.graph.edges
+        for name, node in nodes.items():
+            if isinstance(node, self.nir.NIRGraph):
+                raise NetworkError(f"node {name!r} is a graph of its own: flatten it before the export")
+        ends = {kind: [name for name, node in nodes.items() if isinstance(node, kind)]
+                for kind in (self.nir.Input, self.nir.Output)}
+        for kind, found in ends.items():
+            if len(found) != 1:
+                raise NetworkError(f"{len(found)} nodes are {kind.__name__}s, must be 1")
+        following: dict[str, list[str]] = {name: [] for name in nodes}
+        leading: dict[str, list[str]] = {name: [] for name in nodes}
+        for first, second in edges:
+            if first not in nodes or second not in nodes:
+                raise NetworkError(f"an edge leads from {first!r} to {second!r}, which are not both nodes")
+            following[first].append(second)
+            leading[second].append(first)
+        for what, neighbours in (("writes to", following), ("reads", leading)):
+            for name, others in neighbours.items():
+                if len(others) > 1:
+                    raise NetworkError(
+                        f"node {name!r} ({type(nodes[name]).__name__}) {what} {', '.join(map(repr, others))}: branches "
+                        f"and recurrent connections are not imported, only a chain of nodes"
+                    )
+        order = [ends[self.nir.Input][0]]
+        while (others := following[order[-1]]) and len(order) <= len(nodes):
+            order += others
+        if order[-1] != ends[self.nir.Output][0] or len(order) != len(nodes):
+            left = sorted(set(nodes) - set(order)) or [order[-1]]
+            raise NetworkError(f"the input does not lead to the output through all nodes: node {left[0]!r}")
+        return order
+
+    def _source(self, given: Shape | None) -> Shape:
+        found = None
+        first = next((self.graph.nodes[name] for name in self.names[1:]), None)
+        if first is not None and isinstance(first, self.nir.Conv2d) and first.input_shape is not None:
+            height, width = (int(side) for side in np.ravel(first.input_shape))
+            found = (int(first.weight.shape[1] * first.groups), height, width)
+        else:
+            shape = self.graph.nodes[self.names[0]].input_type.get("input")
+            sides = [] if shape is None else [int(side) for side in np.ravel(shape)]
+            found = (sides[0], sides[1], sides[2]) if len(sides) == 3 else None
+        if given is None and found is None:
+            raise NetworkError("it does not say the shape of its input: name it as in --input 2x34x34, or --recipe")
+        if given is not None and found is not None and given != found:
+            raise NetworkError(f"its input is {found}, that of the data {given}")
+        shape = given or found
+        assert shape is not None
+        return shape
+
+    def _neuron(self, node: Any) -> tuple[ImportedNeuron, str] | None:
+        """Return the neuron that a node is, and what it becomes in words; None of another node."""
+        nir, meaning = self.nir, self.meaning
+        if not isinstance(node, nir.IF | nir.LIF | nir.CubaLIF):
+            return None
+        shape = self.operator.shape if self.operator else self.shape
+        threshold = _channels("v_threshold", node.v_threshold, shape)
+        if (threshold <= 0).any():
+            raise ValueError(f"v_threshold {threshold.min():g} of a channel, must be above 0")
+        reset = np.ravel(node.v_reset)
+        if (reset != 0).any():
+            raise ValueError(f"v_reset is {reset[reset != 0][0]:g}, must be 0: potentials begin there")
+        gain = _channels("r", node.r, shape)
+        leak, added, how = 1.0, np.zeros(shape[0]), "no leak, v + r * input in each step"
+        if not isinstance(node, nir.IF):
+            tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
+            leaks = self._leaks("tau" if isinstance(node, nir.LIF) else "tau_mem", tau, shape)
+            if (leaks != leaks[0]).any():
+                raise ValueError(f"its neurons leak differently, {leaks.min():g} to {leaks.max():g} a step: all "
+                                 f"neurons of a layer have one leak")
+            leak = float(leaks[0])
+            added = (1 - leak) * _channels("v_leak", node.v_leak, shape)
+            gain = (1 - leak) * gain
+            how = f"leak {leak:.6g} a step ({meaning.discretization}, dt {meaning.time_step:g} s)"
+        if isinstance(node, nir.CubaLIF):
+            kept = self._leaks("tau_syn", node.tau_syn, shape)
+            if (kept != 0).any():
+                raise ValueError(f"{kept.max():.4g} of its synaptic current is left after a step: a second state of "
+                                 f"each neuron, which boards do not have. Only tau_syn = dt (euler) is exact")
+            gain = gain * _channels("w_in", node.w_in, shape)
+        self.gains = gain, added
+        return ImportedNeuron(leak=leak, threshold=threshold, strict=meaning.strict, reset=meaning.reset), how
+
+    def _leaks(self, name: str, tau: Any, shape: Shape) -> np.ndarray:
+        step = self.meaning.time_step
+        if step is None:
+            raise ValueError("its leak depends on the time step, which NIR files do not say: name it by --dt, as 0.001")
+        constants = _channels(name, tau, shape)
+        if (constants <= 0).any():
+            raise ValueError(f"{name} is {constants.min():g} s, must be above 0")
+        if self.meaning.discretization == "exponential":
+            return np.exp(-step / constants)
+        leaks = 1 - step / constants
+        leaks[np.isclose(leaks, 0, atol=1e-6)] = 0.0
+        if (leaks < 0).any():
+            raise ValueError(f"{name} is {constants.min():g} s, below the time step of {step:g} s")
+        return leaks
+
+    def _linear(self, name: str, node: Any) -> str:
+        """Fold a node into the operator; return what it becomes."""
+        nir = self.nir
+        shape = self.operator.shape if self.operator else self.shape
+        if isinstance(node, nir.Flatten):
+            if int(node.start_dim) not in (0, 1) or int(node.end_dim) not in (-1, 2, 3):
+                raise ValueError(f"it flattens dimensions {node.start_dim}..{node.end_dim}, must be all of a map's")
+            self.flat = True
+            return "the order of the next weights"
+        if isinstance(node, nir.Conv2d):
+            added = _convolution(node, shape)
+            what = "weights"
+        elif isinstance(node, nir.Affine | nir.Linear):
+            if not self.flat and shape[1:] != (1, 1):
+                raise ValueError(f"it takes a vector, the map before it is {shape}: a Flatten is missing")
+            weight = np.asarray(node.weight, np.float64)
+            bias = np.asarray(node.bias, np.float64) if isinstance(node, nir.Affine) else np.zeros(len(weight))
+            added, self.flat = dense(weight, bias, shape), False
+            what = "weights"
+        elif isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+            if np.ravel(node.padding).any():
+                raise ValueError(f"its padding is {np.ravel(node.padding).tolist()}, must be 0")
+            kernel = _pair(node.kernel_size, "kernel")
+            averages = isinstance(node, nir.AvgPool2d)
+            factor = 1 / math.prod(kernel) if averages else 1.0
+            added = window_sums(kernel, _one("stride", node.stride), shape, factor)
+            what = "folded into the weights" if self.operator else "folded into the next weights"
+        elif isinstance(node, nir.Scale):
+            added = scaling(_channels("scale", node.scale, shape), np.zeros(shape[0]), shape)
+            what = "folded into the weights"
+        else:
+            raise ValueError("nodes of this kind have no exact counterpart; known are Conv2d, Affine, Linear, Scale, "
+                             "Flatten, SumPool2d, AvgPool2d, IF, LIF and CubaLIF")
+        for key, values in (("weight", added.weight), ("bias", added.bias)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{key} has a value that is not finite")
+        self.operator = added if self.operator is None else self.operator.then(added)
+        if what == "weights":
+            what = "weights" if self.operator is added else "weights, one convolution with the nodes before"
+            self.label = self.label or name
+        return what
+
+
+def _text(node: Any) -> str:
+    shape = getattr(node, "weight", getattr(node, "v_threshold", getattr(node, "kernel_size", None)))
+    if shape is None:
+        return type(node).__name__
+    values = np.asarray(shape)
+    sides = values.shape if values.ndim > 1 or values.size > 2 else values.ravel().tolist()
+    return f"{type(node).__name__} {' x '.join(map(str, sides))}"
+
+
+def _channels(name: str, values: Any, shape: Shape) -> np.ndarray:
+    """Return a parameter of neurons, float64 (channels,); a ValueError says that it differs within a channel."""
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has a value that is not finite")
+    if array.size == 1:
+        return np.full(shape[0], array.item())
+    if array.ndim == 1 and len(array) == shape[0]:
+        return array.copy()
+    if array.size == math.prod(shape):
+        flat = array.reshape(shape[0], -1)
+        if (flat != flat[:, :1]).any():
+            channel = int((flat != flat[:, :1]).any(1).argmax())
+            raise ValueError(f"{name} differs within channel {channel}; it must be one value a channel")
+        return flat[:, 0].copy()
+    if array.size == shape[0]:
+        return array.reshape(-1).copy()
+    raise ValueError(f"{name} has the shape {array.shape}, the map before it {shape}")
+
+
+def _pair(value: Any, name: str) -> tuple[int, int]:
+    values = np.ravel(value)
+    if values.size not in (1, 2) or values.dtype.kind not in "iu":
+        raise ValueError(f"{name} is {value!r}, must be one or two integers")
+    return int(values[0]), int(values[-1])
+
+
+def _one(name: str, value: Any) -> int:
+    first, second = _pair(value, name)
+    if first != second:
+        raise ValueError(f"{name} is {first} by {second}, must be the same both ways")
+    return first
+
+
+def _convolution(node: Any, shape: Shape) -> Operator:
+    weight = np.asarray(node.weight, np.float64)
+    dilation, stride = _one("dilation", node.dilation), _one("stride", node.stride)
+    padding = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
+    if isinstance(padding, str):
+        if padding == "valid":
+            padding = 0
+        elif stride == 1 and weight.shape[2] == weight.shape[3] and dilation * (weight.shape[2] - 1) % 2 == 0:
+            padding = dilation * (weight.shape[2] - 1) // 2
+        else:
+            raise ValueError(f"padding 'same' of a kernel {weight.shape[2:]} with stride {stride} is not the same on "
+                             f"both sides")
+    bias = np.zeros(len(weight)) if node.bias is None else np.asarray(node.bias, np.float64)
+    return Operator.convolution(
+        weight, np.broadcast_to(bias, (len(weight),)), shape, stride=stride, padding=_one("padding", padding),
+        groups=int(node.groups), dilation=dilation,
+    )
