@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from spikeplane_hw.config import CONFIGS
 
+from . import __version__
 from .comparable import Comparable
 from .findings import clipped_multipliers
 from .import_command import EXAMPLE as IMPORT_EXAMPLE
@@ -31,7 +32,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Train quantized spiking neural networks and run them, bit for bit, on open FPGA boards.",
 )
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
@@ -52,6 +52,22 @@ EXPECTED = (ValueError, OSError, RuntimeError)
 TestRecipe = Annotated[str | None, typer.Option(
     help="Recipe whose test data to use, in place of the one that the image carries."
 )]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end, if it is wanted."""
+    if wanted:
+        console.print(f"spikeplane {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option(
+        "--version", callback=show_version, is_eager=True, help="Show the version and exit."
+    )] = False,
+) -> None:
+    """Train quantized spiking neural networks and run them, bit for bit, on open FPGA boards."""
 
 
 def board_named(name: str):

@@ -6,7 +6,15 @@ from .compiler.image import Image
 from .data.sets.dataset import DataRecipe
 from .training.tables import build
 
-__all__ = ["image_data"]
+__all__ = ["class_names", "image_data"]
+
+
+def class_names(metadata: dict[str, Any], classes: int) -> list[str]:
+    """Return what classes are called: as the metadata of a network or image say, else by their labels."""
+    names = metadata.get("class_names")
+    if isinstance(names, list) and len(names) == classes and all(isinstance(name, str) for name in names):
+        return names
+    return [str(label) for label in range(classes)]
 
 
 def image_data(image: Image) -> DataRecipe | None:

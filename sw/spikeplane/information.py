@@ -9,6 +9,7 @@ from spikeplane_hw.memory_map import Register, Space
 from .compiler.image import Image, load_image
 from .compiler.stream_time import slot_cycles
 from .findings import Finding, clipped_multipliers
+from .image_data import class_names
 from .network.checks import NetworkError
 from .network.file import load_network
 from .network.graph import IntegerNetwork
@@ -131,6 +132,10 @@ def network_rows(network: IntegerNetwork) -> Rows:
     """Return rows of an integer network."""
     rows = [("kind", "integer network"), ("input", shape_text(network.input))]
     rows += [(f"layer {node.name}", node.text) for node in network.nodes]
+    imported = network.metadata.get("imported")
+    if isinstance(imported, dict):
+        rows.append(("imported from", str(imported.get("file"))))
+    rows.append(("classes", ", ".join(class_names(network.metadata, len(network.logit_offset)))))
     return rows + warning_rows(clipped_multipliers(network.clipped))
 
 

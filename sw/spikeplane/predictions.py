@@ -14,7 +14,7 @@ from .data.formats.recordings import READERS, UNITLESS, read_recording
 from .data.sets.bins import Bins, scatter
 from .data.sets.datasets import DURATIONS, FILE_TIMES, DataRecipe
 from .device.driver import Answer, Driver
-from .image_data import image_data
+from .image_data import class_names, image_data
 
 __all__ = ["Frames", "Prediction", "predict_recordings", "read_standard_input"]
 
@@ -115,7 +115,7 @@ def predict_recordings(
     image = driver.image
     if image is None:
         raise ValueError("no image is loaded on the board")
-    names = image.metadata.get("class_names") or [str(label) for label in range(len(image.logit_offset))]
+    names = class_names(image.metadata, len(image.logit_offset))
     for file in files:
         name = file.name if isinstance(file, Recording) else str(file)
         try:
@@ -131,7 +131,7 @@ def predict_recordings(
         last = answers[-1]
         counted = len(last.counters) > 0
         yield Prediction(
-            file=name, label=last.prediction, name=str(names[last.prediction]), logits=last.logits.tolist(),
+            file=name, label=last.prediction, name=names[last.prediction], logits=last.logits.tolist(),
             events=len(recording.events), spikes=len(events),
             cycles=sum(answer.cycles for answer in answers) if counted else None,
             running=[answer.prediction for answer in answers] if by_step else [],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import ragged_networks
 from rich.console import Console
-from spikeplane import cli
+from spikeplane import __version__, cli
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import load_image, save_image
 from spikeplane.compiler.placement import CompileError
@@ -46,6 +46,12 @@ def test_every_command_shows_an_example():
         shown = runner.invoke(cli.app, [name, "--help"])
         assert shown.exit_code == 0
         assert f"Example: spikeplane {name}" in shown.output
+
+
+def test_the_version():
+    shown = runner.invoke(cli.app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"spikeplane {__version__}\n")
+    assert runner.invoke(cli.app, []).output.count("--version") == 1
 
 
 def test_compile_and_info(tmp_path):

@@ -17,7 +17,7 @@ from spikeplane.data.formats.recordings import read_recording
 from spikeplane.data.sets.bins import CountBins, TimeBins, scatter
 from spikeplane.data.sets.datasets import DataRecipe
 from spikeplane.device.driver import Answer
-from spikeplane.image_data import image_data
+from spikeplane.image_data import class_names, image_data
 from spikeplane.network import model
 from spikeplane.network.input import InputFormat
 from spikeplane.predictions import Frames, predict_recordings, read_standard_input
@@ -93,6 +93,11 @@ def test_predictions_are_the_integer_models(made, files):
         assert each.spikes == expected.sum() and each.events == len(recording.events)
         assert each.cycles == len(image.layers)
         assert json.loads(json.dumps(each.to_dict()))["logits"] == pytest.approx(each.logits)
+
+
+@pytest.mark.parametrize("names", [None, 3, ["a"], ["a", 1], "ab"])
+def test_names_that_are_none_are_labels(names):
+    assert class_names({"class_names": names}, 2) == ["0", "1"]
 
 
 def test_a_bad_file_stops_no_other(made, files, tmp_path):
