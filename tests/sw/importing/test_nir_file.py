@@ -80,7 +80,7 @@ NETWORKS = {
         flatten(6, 8, 8), nir.Linear(weight=np.random.RandomState(1).normal(size=(4, 384)).astype(np.float32) / 3),
         nir.Scale(scale=np.array([0.5, 1, 2, 1], np.float32)), if_neurons(4),
     ],
-    "lif": [convolution(), lif_neurons(6, 8, 8, leak=0.3, r=2.0), flatten(6, 8, 8), affine(4, 384),
+    "lif": [convolution(), lif_neurons(6, 8, 8, tau=0.004, leak=0.3, r=4.0), flatten(6, 8, 8), affine(4, 384),
             lif_neurons(4, tau=0.004, threshold=0.3)],
     "dilation and stride": [convolution(dilation=(2, 2), stride=(2, 2), padding=(2, 2)), if_neurons(6, 4, 4),
                             flatten(6, 4, 4), affine(4, 96)],

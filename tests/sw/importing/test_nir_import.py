@@ -112,6 +112,17 @@ def test_bits_of_one_node_and_of_none(tmp_path):
         import_nir(file(tmp_path / "a.nir"), settings=Settings(bits=3), form=FORM)
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_potential_that_meets_the_threshold(tmp_path, strict):
+    weight = np.zeros((4, 128), np.float32)
+    weight[:, 0] = 0.5
+    nodes = [flatten(*SHAPE), nir.Affine(weight=weight, bias=np.zeros(4, np.float32)), if_neurons(4, threshold=0.5)]
+    network = import_nir(write(tmp_path / "a.nir", *nodes), Meaning(strict=strict), form=FORM).network
+    inputs = np.zeros((1, STEPS, *SHAPE), np.uint8)
+    inputs[0, 3, 0, 0, 0] = 1
+    assert bool(model.run(network, inputs, trace=True).spikes["1"].any()) == (not strict)
+
+
 def test_potentials_below_get_room(tmp_path):
     """Potentials of neurons without a leak fall far below 0; thresholds of less than 1.0 leave room for that."""
     weight = np.zeros((4, 128), np.float32)
