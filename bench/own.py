@@ -60,11 +60,11 @@ def on_a_board(network: IntegerNetwork, samples: np.ndarray) -> tuple[int, int, 
         for sample in samples:
             expected = model.run(network, sample[None], trace=True)
             for step, answer in enumerate(driver.stream(sample)):
-                cycles += answer.cycles
                 for index, layer in enumerate(image.layers):
                     if layer.spikes is not None:
                         count(driver.read_spikes(index)[0], expected.spikes[layer.name][0, step].numpy())
-                if step == network.input.steps - 1:
+                if step == network.input.steps - 1:  # Counters go on from step to step.
+                    cycles += answer.cycles
                     count(answer.sums, expected.sums[0].numpy())
                     for index, layer in enumerate(image.layers):
                         if layer.state_base is not None:
@@ -107,7 +107,7 @@ def main() -> None:
                 ),
                 Figure("cnn_sinabs.nir on that board: cycles a recording of 300 steps", cycles, "cycles"),
             ]
-    save("own", figures, {"layers": notes, "note": __doc__})
+        save("own", figures, {"layers": notes, "note": __doc__})  # After each width: the next one takes minutes.
 
 
 if __name__ == "__main__":

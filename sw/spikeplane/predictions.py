@@ -128,12 +128,11 @@ def predict_recordings(
             yield Prediction(file=name, error=str(error))
             continue
         answers = _by_step(driver, events, image) if by_step else [driver.run_events(events)]
-        last = answers[-1]
-        counted = len(last.counters) > 0
+        last = answers[-1]  # Its sums and counters are those of all steps.
         yield Prediction(
             file=name, label=last.prediction, name=names[last.prediction], logits=last.logits.tolist(),
             events=len(recording.events), spikes=len(events),
-            cycles=sum(answer.cycles for answer in answers) if counted else None,
+            cycles=last.cycles if len(last.counters) else None,
             running=[answer.prediction for answer in answers] if by_step else [],
         )
 

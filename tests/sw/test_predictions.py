@@ -44,11 +44,11 @@ class ModelDriver:
         self.integers, self.image = integers, image
         self.seen: list[np.ndarray] = []
 
-    def _answer(self, inputs: np.ndarray) -> Answer:
+    def _answer(self, inputs: np.ndarray, steps: int = 1) -> Answer:
         sums = model.run(self.integers, inputs[None], counters=False).sums[0].numpy()
         return Answer(
             sums=sums, logits=self.image.logit_scale * (sums + self.image.logit_offset),
-            counters=np.ones((len(self.image.layers), 8), np.int64),
+            counters=np.full((len(self.image.layers), 8), steps),
         )
 
     def run_events(self, events):
@@ -60,7 +60,7 @@ class ModelDriver:
         whole = np.zeros(self.image.input.shape, np.uint8)
         for index, spikes in enumerate(steps):
             whole[index] = spikes
-            yield self._answer(whole)
+            yield self._answer(whole, index + 1)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,7 @@ def test_the_prediction_after_each_step(made, files):
     integers, image = made
     found, = predict_recordings(ModelDriver(integers, image), files[:1], frames(image), by_step=True)
     assert len(found.running) == STEPS and found.running[-1] == found.label
+    assert found.cycles == STEPS * len(image.layers)
     assert found.text.endswith("; by step " + " ".join(map(str, found.running)))
 
 

@@ -35,6 +35,8 @@ LEAK_ERROR = 1 / 1000
 """What a leak may be rounded by without being asked for."""
 READOUT = "readout"
 BATCH = 10
+MEASURED = 10
+"""Samples on which spikes are compared, for each threshold that is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class LayerResult:
     error: float
     """Standard deviation of the sums' error by rounding weights, as part of that of the sums."""
     agreement: float | None = None
-    """Share of (step, neuron) whose spike is that of the network as trained, on the same inputs."""
+    """Share of (step, neuron) whose spike is that of the network as trained, on MEASURED inputs that are the same."""
     saturated: float | None = None
     """Share of updates of potentials that saturate."""
 
@@ -237,7 +239,7 @@ def _neurons(
         layer = Layer(name=stage.name, terms=(window,), ending=Fire(neuron=_neuron(stage, settings, headroom)))
         agreement = saturated = None
         if expected is not None and values is not None:
-            agreement, saturated = _measure(layer, shape, values, expected, form.steps)
+            agreement, saturated = _measure(layer, shape, values[:MEASURED], expected[:MEASURED], form.steps)
         result = LayerResult(
             name=stage.name, error=made.error, agreement=agreement, saturated=saturated,
             text=f"{_text(made, bits)}, {settings.state_bits}-bit potentials"
@@ -254,14 +256,10 @@ def _measure(
 ) -> tuple[float, float]:
     """Return the shares of spikes that are those expected, and of updates that saturate."""
     source = layer.sources[0]
-    plan = layer.plan({source: shape}, steps)
-    same, saturated = 0, 0
-    for part, wanted in zip(values.split(BATCH), expected.split(BATCH), strict=True):
-        outcome = plan.run({source: part}, Schedule.REGISTERS, None, True)
-        assert outcome.output is not None
-        same += int((outcome.output == wanted).sum())
-        saturated += int(outcome.counters[Counter.SATURATIONS].sum())
-    return same / expected.numel(), saturated / expected.numel()
+    outcome = layer.plan({source: shape}, steps).run({source: values}, Schedule.REGISTERS, None, True)
+    assert outcome.output is not None
+    same = int((outcome.output == expected).sum())
+    return same / expected.numel(), int(outcome.counters[Counter.SATURATIONS].sum()) / expected.numel()
 
 
 def _head(
