@@ -124,6 +124,9 @@ def train(
     compiled: Annotated[bool, typer.Option(
         "--compile", help="Fuse forward and backward passes with torch.compile: it takes a minute once."
     )] = False,
+    graphs: Annotated[bool, typer.Option(
+        "--graphs", help="Record a batch's operations once and have the GPU replay them: one process, AdamW."
+    )] = False,
     save_every: Annotated[float, typer.Option(
         help="Minutes after which a checkpoint is written within an epoch."
     )] = 10.0,
@@ -147,8 +150,8 @@ def train(
     if make_report:
         require_report(", or train with --no-report")
     options = RunOptions(
-        device=device, amp=amp, compile=compiled, save_every=save_every, validate_every=validate_every,
-        tensorboard=tensorboard,
+        device=device, amp=amp, compile=compiled, graphs=graphs, save_every=save_every,
+        validate_every=validate_every, tensorboard=tensorboard,
     )
     chosen = chosen.float32() if float32 else chosen
     if is_first():

@@ -48,10 +48,14 @@ def leaky_response(
     ``currents`` are (steps, ...), or (1, ...) to be replayed. Maps (steps, batch, channels, height,
     width) lie in memory with their channels last.
     """
-    if torch.compiler.is_compiling():
-        return _unrolled(currents, dynamics, potentials)
     channels, last = channel_axes(currents)
     moved = currents.movedim(channels, last)
+    if torch.compiler.is_compiling():
+        # The compiler lays out what it keeps in the order of the axes; four, it takes for an image's.
+        flat = _unrolled(moved.flatten(1), dynamics, potentials)
+        spikes, found = (None if each is None else each.unflatten(1, moved.shape[1:]) for each in flat)
+        assert spikes is not None
+        return spikes.movedim(last, channels), None if found is None else found.movedim(last, channels)
     if not potentials:
         return _Leaky.apply(moved, dynamics, False).movedim(last, channels), None
     spikes, found = _Leaky.apply(moved, dynamics, True)

@@ -28,7 +28,8 @@ class BatchAnswers:
     labels: Tensor
     """int64 (batch,)."""
     spikes: dict[str, Tensor] = field(default_factory=dict)
-    """(steps, batch, channels, height, width) of all layers but the classifier, by name."""
+    """(steps, batch, channels, height, width) of all layers but the classifier, by name; empty if no loss
+    asks for them."""
     potentials: dict[str, Tensor] = field(default_factory=dict)
     """Potentials before the reset, in units of the threshold, with gradients, of all neurons but those
     of pools, shaped as their spikes; empty unless a loss asks for them."""

@@ -14,7 +14,9 @@ from torch import Tensor
 from .autoaugment import AutoAugment
 from .named import create_named
 
-__all__ = ["AUGMENTATIONS", "AutoAugment", "Cutout", "Drop", "Flip", "Shift", "create_augmentations"]
+__all__ = [
+    "AUGMENTATIONS", "AutoAugment", "CutMix", "Cutout", "Drop", "Flip", "Shift", "active", "create_augmentations",
+]
 
 Augmentation = Callable[[Tensor, np.random.RandomState], Tensor]
 """Takes inputs (count, ..., height, width), on any device, and a generator, and returns new inputs there.
@@ -25,7 +27,7 @@ What is drawn does not depend on the device.
 
 def _drawn(values: np.ndarray, inputs: Tensor) -> Tensor:
     """Return what was drawn where the inputs are."""
-    return torch.from_numpy(np.ascontiguousarray(values)).to(inputs.device)
+    return torch.from_numpy(np.ascontiguousarray(values)).to(inputs.device, non_blocking=True)
 
 
 def _of_samples(values: Tensor, inputs: Tensor) -> Tensor:
@@ -82,24 +84,65 @@ class Flip:
         return torch.where(_of_samples(chosen[:, None], inputs), inputs.flip(-1), inputs)
 
 
+def _check_share(name: str, value: float) -> None:
+    if not (isinstance(value, (int, float)) and 0 <= value <= 1):
+        raise ValueError(f"{name} must be in 0..1, not {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cutout:
     """Sets a square of ``size`` pixels to 0, whose middle may be any pixel."""
 
     size: int
+    until: float = 1.0
+    """Share of the training, from its start, in which samples are changed."""
 
     def __post_init__(self):
         if not isinstance(self.size, int) or self.size < 1:
             raise ValueError(f"size must be an integer of 1 or more, not {self.size!r}")
+        _check_share("until", self.until)
 
     def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
         height, width = inputs.shape[-2:]
-        first = _drawn(draw.randint(0, (height, width), (len(inputs), 2)), inputs) - self.size // 2
-        rows, columns = (
-            _inside(torch.arange(side, device=inputs.device), first[:, axis, None], first[:, axis, None] + self.size)
-            for axis, side in enumerate((height, width))
-        )
-        return inputs * _of_samples(~(rows[:, :, None] & columns[:, None]), inputs)
+        middle = draw.randint(0, (height, width), (len(inputs), 2))
+        return inputs * ~_of_samples(_rectangles(middle, np.full_like(middle, self.size), inputs), inputs)
+
+
+def _rectangles(middle: np.ndarray, sides: np.ndarray, inputs: Tensor) -> Tensor:
+    """Return where rectangles lie, bool (count, height, width); ``middle`` and ``sides`` are (count, 2)."""
+    first = _drawn(middle - sides // 2, inputs)
+    end = first + _drawn(sides, inputs)
+    rows, columns = (
+        _inside(torch.arange(side, device=inputs.device), first[:, axis, None], end[:, axis, None])
+        for axis, side in enumerate(inputs.shape[-2:])
+    )
+    return rows[:, :, None] & columns[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutMix:
+    """Puts a rectangle of another sample of the batch in its place (CutMix, arXiv 1905.04899).
+
+    Its middle may be any pixel, its share of the area before it is cut off at the borders is uniform in
+    0..1, its form that of the sample. Labels stay: what a changed sample shows, a teacher has to tell.
+    """
+
+    probability: float = 0.5
+    """Of each sample."""
+    until: float = 1.0
+    """Share of the training, from its start, in which samples are changed."""
+
+    def __post_init__(self):
+        _check_share("probability", self.probability)
+        _check_share("until", self.until)
+
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
+        size = np.array(inputs.shape[-2:])
+        others = _drawn(draw.permutation(len(inputs)), inputs)
+        middle = draw.randint(0, size, (len(inputs), 2))
+        sides = np.rint(size * np.sqrt(draw.random_sample((len(inputs), 1)))).astype(np.int64)
+        sides *= draw.random_sample((len(inputs), 1)) < self.probability
+        return torch.where(_of_samples(_rectangles(middle, sides, inputs), inputs), inputs[others], inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +165,15 @@ class Drop:
 
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "autoaugment": AutoAugment, "cutout": Cutout, "drop": Drop, "flip": Flip, "shift": Shift,
+    "autoaugment": AutoAugment, "cutmix": CutMix, "cutout": Cutout, "drop": Drop, "flip": Flip, "shift": Shift,
 }
 
 
 def create_augmentations(recipe: dict[str, dict[str, Any]]) -> list[Augmentation]:
     """Return the augmentations that a recipe names, in its order, with their options."""
     return create_named("training.augmentations", AUGMENTATIONS, recipe)
+
+
+def active(augmentations: list[Augmentation], progress: float) -> list[Augmentation]:
+    """Return those that still change samples when ``progress`` of the training, 0 to 1, is done."""
+    return [each for each in augmentations if progress < getattr(each, "until", 1.0)]

@@ -22,6 +22,8 @@ __all__ = [
 class Loss:
     """A term of what a training lowers: created with its options, called with a batch's answers."""
 
+    needs_spikes: ClassVar[bool] = True
+    """Whether it uses ``spikes`` of the network, which are left out if no loss does."""
     needs_potentials: ClassVar[bool] = False
     """Whether it uses ``potentials`` of the network, and of its teacher if it has one."""
     needs_teacher: ClassVar[bool] = False
@@ -47,6 +49,7 @@ def _check_smoothing(label_smoothing: float) -> None:
 class TetLoss(Loss):
     """The mean over steps of each step's cross entropy (TET, arXiv 2202.11946, equation 8)."""
 
+    needs_spikes = False
     label_smoothing: float = 0.0
     """How much of a label is spread over all classes."""
 
@@ -64,6 +67,7 @@ class TetLoss(Loss):
 class MeanLoss(Loss):
     """The cross entropy of the logits' mean over steps."""
 
+    needs_spikes = False
     label_smoothing: float = 0.0
     """As in TetLoss."""
 
@@ -84,6 +88,7 @@ class Distillation(Loss):
     cross entropy with the class that the teacher predicts, without a temperature.
     """
 
+    needs_spikes = False
     needs_teacher = True
     temperature: float = 4.0
     hard: bool = False
@@ -114,6 +119,7 @@ class PotentialDistillation(Loss):
     mean does not depend on how many processes share a batch. The layers are those that both have.
     """
 
+    needs_spikes = False
     needs_potentials = True
     needs_teacher = True
 
@@ -143,6 +149,11 @@ class SumOfLosses(Loss):
     """Losses summed with their weights."""
 
     losses: dict[str, tuple[float, Loss]]
+
+    @property
+    def spikes(self) -> bool:
+        """Whether any of them needs spikes."""
+        return any(loss.needs_spikes for _, loss in self.losses.values())
 
     @property
     def potentials(self) -> bool:

@@ -70,6 +70,11 @@ class TrainingRecipe:
     def _check_losses(self) -> None:
         losses = create_losses(self.losses).losses
         taught = [name for name, (_, loss) in losses.items() if loss.needs_teacher]
+        if "cutmix" in self.augmentations and len(taught) < len(losses):
+            raise ValueError(
+                f"training.augmentations.cutmix changes what a sample shows, but not its label: "
+                f"training.losses.{next(name for name in losses if name not in taught)} must not be used with it"
+            )
         if taught and self.teacher is None:
             raise ValueError(f"training.losses.{taught[0]} needs a teacher: set training.teacher")
         if self.teacher is None:

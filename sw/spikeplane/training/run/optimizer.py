@@ -9,11 +9,14 @@ from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
 from .checkpoint import CheckpointError
 
-__all__ = ["create_optimizer", "optimizer_state", "restore_optimizer"]
+__all__ = ["create_optimizer", "optimizer_state", "restore_optimizer", "set_learning_rate"]
 
 
-def create_optimizer(recipe: Recipe, network: SpikingNetwork) -> torch.optim.Optimizer:
-    """Return the optimizer that a recipe names, of the parameters of ``network``; only weights decay."""
+def create_optimizer(recipe: Recipe, network: SpikingNetwork, graphs: bool = False) -> torch.optim.Optimizer:
+    """Return the optimizer that a recipe names, of the parameters of ``network``; only weights decay.
+
+    With ``graphs`` its steps may be recorded: the rate, too, is on the GPU of the parameters.
+    """
     training = recipe.training
     parameters = list(network.parameters())
     groups = [
@@ -22,7 +25,19 @@ def create_optimizer(recipe: Recipe, network: SpikingNetwork) -> torch.optim.Opt
     ]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
+    if graphs:
+        rate = torch.tensor(training.learning_rate, device=parameters[0].device)
+        return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=True)
     return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give all parameters a learning rate."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
@@ -50,5 +65,6 @@ def restore_optimizer(
                 f"{path}: optimizer state {name} has shape {tuple(value.shape)}, its parameter "
                 f"{tuple(parameter.shape)}"
             )
-        # The count of steps, a scalar, stays on the CPU, where the optimizers keep it.
-        optimizer.state[parameter][key] = value.to(parameter.device) if value.ndim else value
+        # The count of steps, a scalar, stays on the CPU, where the optimizers keep it unless they are recorded.
+        moved = value.ndim or optimizer.defaults.get("capturable")
+        optimizer.state[parameter][key] = value.to(parameter.device) if moved else value

@@ -18,6 +18,8 @@ class RunOptions:
     """One of AMP: products of activations and weights in this type; None: all in float32."""
     compile: bool = False
     """Whether a compiler fuses what forward and backward passes compute: it takes a minute once."""
+    graphs: bool = False
+    """Whether a GPU replays all operations of a batch as one graph, recorded once: one process, AdamW."""
     save_every: float = 10.0
     """Minutes after which a checkpoint is written within an epoch; 0: after every batch."""
     validate_every: int = 0
@@ -28,6 +30,8 @@ class RunOptions:
     def __post_init__(self):
         if self.amp is not None and self.amp not in AMP:
             raise ValueError(f"amp must be one of {', '.join(AMP)}, not {self.amp!r}")
+        if self.graphs and self.amp == "float16":
+            raise ValueError("graphs need amp bfloat16 or none: what scales the gradients of float16 asks the CPU")
         if not (math.isfinite(self.save_every) and self.save_every >= 0):
             raise ValueError(f"save_every must be 0 minutes or more, not {self.save_every}")
         if self.validate_every < 0:

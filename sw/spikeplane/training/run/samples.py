@@ -29,4 +29,4 @@ class Samples:
         """Return the samples with these indices, on the device."""
         if self._held is None:
             return torch.from_numpy(self.inputs[part]).to(self.device)
-        return self._held[torch.from_numpy(part).to(self._held.device)].to(self.device)
+        return self._held[torch.from_numpy(part).to(self._held.device, non_blocking=True)].to(self.device)

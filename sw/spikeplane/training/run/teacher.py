@@ -55,9 +55,17 @@ class Teacher:
 
         ``augment`` changes the samples of a batch as it does those that the network learns from.
         """
+        return self.respond(self.question(part, augment, own))
+
+    def question(self, part: np.ndarray, augment: Callable[[Tensor], Tensor], own: slice) -> Tensor:
+        """Return what :meth:`respond` needs of these samples: inputs, or logits that are known."""
         if self.known is not None:
-            return TeacherAnswers(logits=self.known[torch.from_numpy(part[own])].to(self.device))
-        return self._answer(augment(self.samples.take(part))[own])
+            return self.known[torch.from_numpy(part[own])].to(self.device)
+        return augment(self.samples.take(part))[own]
+
+    def respond(self, question: Tensor) -> TeacherAnswers:
+        """Return the answers to what :meth:`question` gave."""
+        return self._answer(question) if self.known is None else TeacherAnswers(logits=question)
 
     def learn(self) -> None:
         """Compute the logits of all samples once.

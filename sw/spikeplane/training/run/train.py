@@ -5,14 +5,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset, load_dataset, load_parts
@@ -20,9 +20,7 @@ from ...data.sets.samples import select
 from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
-from ..net.leaky import firing_rate
-from ..recipe.answers import BatchAnswers
-from ..recipe.augmentations import create_augmentations
+from ..recipe.augmentations import active, create_augmentations
 from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
 from ..recipe.regularizers import INNER, create_regularizers
@@ -30,18 +28,20 @@ from .allocator import keep_freed_memory
 from .batches import bounds_of_batches, check_shares
 from .checkpoint import Checkpoint, EpochSums, save_checkpoint
 from .curves import Curves
-from .devices import Precision, compiled
+from .devices import Precision
 from .evaluate import predict
+from .graphs import Graphs, Reading
 from .health import final_findings, new_findings
 from .interrupts import StopSignals, TrainingStopped
 from .norms import use_norms
-from .optimizer import create_optimizer, optimizer_state, restore_optimizer
+from .optimizer import create_optimizer, optimizer_state, restore_optimizer, set_learning_rate
 from .options import RunOptions
-from .processes import Processes, join, sum_over_processes
+from .processes import Processes, join
 from .resume import resume
 from .samples import Samples
 from .start import start_table
-from .teacher import Teacher, create_teacher
+from .step import Batch, Step
+from .teacher import create_teacher
 
 __all__ = ["CHECKPOINT", "train"]
 
@@ -104,7 +104,7 @@ def train(
             checkpoint, path, dataset, test, options, processes, validation, bounds,
         )
         training.notes = progress and processes.first
-        training.teacher = create_teacher(
+        training.step.teacher = create_teacher(
             recipe, checkpoint.network, dataset, data_root,
             potentials=training.losses.potentials, device=processes.device, options=options,
         )
@@ -123,6 +123,18 @@ def train(
         if signals.received:
             raise TrainingStopped(f"stopped at the end of the training; saved in {path}", signals.received)
     return path
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A batch that the GPU works on."""
+
+    reading: Reading
+    samples: int
+    number: int
+    """Of all batches since the start; the first is 1."""
+    rate: float
+    """The learning rate."""
 
 
 class _Training:
@@ -148,36 +160,46 @@ class _Training:
         self.dataset, self.test, self.processes = dataset, test, processes
         self.validation = validation
         self.samples = Samples(dataset.inputs, processes.device)
-        self.teacher: Teacher | None = None
         self.curves: Curves | None = None
         self.notes = False
         """Whether this process writes findings."""
         self.recipe = checkpoint.recipe
         settings = self.recipe.training
         self.losses = create_losses(settings.losses)
-        self.regularizers = create_regularizers(settings.regularizers)
         self.augmentations = create_augmentations(settings.augmentations)
         self.bounds = bounds
         self.network = checkpoint.network.to(processes.device)
         self.neurons = list(self.network.neuron_shapes)
         if processes.count > 1 or options.amp:
             use_norms(self.network, processes)
-        self.optimizer = create_optimizer(self.recipe, self.network)
+        self.optimizer = create_optimizer(self.recipe, self.network, options.graphs)
         restore_optimizer(self.optimizer, self.network, checkpoint.optimizer, path)
         self.precision = Precision(options, processes.device)
         if checkpoint.scaler:
             self.precision.scaler.load_state_dict(checkpoint.scaler)
-        self.model: nn.Module = self.network
-        if options.compile:
-            if self.losses.potentials:
-                raise ValueError(
-                    f"recipe {self.recipe.name}: its losses look at potentials, which a compiled network does "
-                    f"not show: train without compile"
-                )
-            self.model = compiled(self.network)
-        if processes.count > 1:
-            self.model = DistributedDataParallel(self.model)
+        self._check_options()
+        self.step = Step(
+            self.network, losses=self.losses, regularizers=create_regularizers(settings.regularizers),
+            optimizer=self.optimizer, precision=self.precision, processes=processes, compile=options.compile,
+        )
+        self.graphs = Graphs(self.step) if options.graphs else None
+        self.pending: _Pending | None = None
+        """The batch whose numbers the GPU has yet to tell; with graphs alone."""
         self.saved = time.monotonic()
+
+    def _check_options(self) -> None:
+        """Raise a ValueError if the recipe cannot be trained as the options say."""
+        if self.losses.potentials and (self.options.compile or self.options.graphs):
+            raise ValueError(
+                f"recipe {self.recipe.name}: its losses look at potentials, which a compiled network does "
+                f"not show: train without compile and graphs"
+            )
+        if not self.options.graphs:
+            return
+        if self.processes.device.type != "cuda" or self.processes.count > 1:
+            raise ValueError("graphs need one process on a GPU: train without graphs")
+        if self.recipe.training.optimizer != "adamw":
+            raise ValueError(f"graphs need training.optimizer adamw, not {self.recipe.training.optimizer}")
 
     @property
     def done(self) -> int:
@@ -197,10 +219,13 @@ class _Training:
             stopped = self._batch(order[first:last], signals.received)
             checkpoint.batch += 1
             ended = checkpoint.batch == len(self.bounds)
+            saves = ended or stopped or time.monotonic() - self.saved >= 60 * self.options.save_every
+            if saves:
+                self._settle()
             shown = self._shown()
             if ended:
                 self._end_epoch()
-            if ended or stopped or time.monotonic() - self.saved >= 60 * self.options.save_every:
+            if saves:
                 self._save()
             yield shown
             if checkpoint.finished:
@@ -216,62 +241,57 @@ class _Training:
 
     def _batch(self, part: np.ndarray, received: int) -> int:
         """Train on the samples ``part``; return the signal that this or another process got, or 0."""
-        training, checkpoint, device = self.recipe.training, self.checkpoint, self.processes.device
+        device = self.processes.device
         own = self.processes.share(len(part))
-        inputs = self._augment(self.samples.take(part))[own]
-        labels = torch.from_numpy(self.dataset.labels[part[own]]).to(device)
         rate = self._learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimizer, rate)
+        teacher = self.step.teacher
+        batch = Batch(
+            inputs=self._augment(self.samples.take(part))[own],
+            labels=torch.from_numpy(self.dataset.labels[part[own]]).to(device, non_blocking=True),
+            taught=teacher.question(part, self._augment, own) if teacher else None,
+        )
+        number = self.done + 1
+        if self.graphs:
+            reading = Reading(self.graphs(batch, len(part)))
+            # The batch before is told of while the GPU works on this one.
+            self._settle()
+            self.pending = _Pending(reading, len(part), number, rate)
+            return received
+        values = self.step(batch, len(part))
+        summed = self.processes.sum(torch.cat([values[:2], values.new_tensor([float(received > 0)])]))
+        loss, right, stopped, *rest = torch.cat([summed, values[2:]]).tolist()
+        self._book([loss, right, *rest], len(part), number, rate)
+        return received or (signal.SIGTERM if stopped else 0)
 
-        teacher = self.teacher and self.teacher.answers(part, self._augment, own)
-        recording = self.network.recording() if self.losses.potentials else nullcontext({})
-        with recording as potentials, self.precision.products():
-            logits, spikes = self.model(inputs)
-        share = len(labels) / len(part)
-        rates = torch.stack([firing_rate(spikes[name]) for name in self.neurons])
-        if self.processes.count > 1:
-            rates = sum_over_processes(rates * share)
-        data_loss = self.losses(BatchAnswers(
-            logits=logits.float(), labels=labels, spikes=spikes, potentials=potentials, teacher=teacher,
-        ))
-        penalty = sum((regularizer(rates) for regularizer in self.regularizers), rates.new_zeros(()))
-        self.optimizer.zero_grad()
-        # The gradients of all processes are averaged; their sum is what is wanted.
-        loss = data_loss * (share * self.processes.count) + penalty
-        self.precision.scaler.scale(loss).backward()
-        self.precision.scaler.step(self.optimizer)
-        self.precision.scaler.update()
+    def _settle(self) -> None:
+        """Book the batch whose numbers the GPU had yet to tell, if there is one."""
+        if self.pending:
+            pending, self.pending = self.pending, None
+            self._book(pending.reading.tolist(), pending.samples, pending.number, pending.rate)
 
-        finite = torch.stack([p.isfinite().all() for p in self.network.parameters()]).all()
-        right = (logits.detach().mean(0).argmax(1) == labels).sum()
-        values = self.processes.sum(torch.stack([
-            (data_loss + penalty).detach().double() * len(labels), right.double(),
-            torch.tensor(received > 0, dtype=torch.float64, device=device),
-        ]))
-        summed_loss, summed_right, stopped, all_finite, *mean_rates = torch.cat([
-            values, finite.double()[None], rates.detach().double()
-        ]).tolist()
-        if not all_finite:
+    def _book(self, values: list[float], samples: int, number: int, rate: float) -> None:
+        """Add to the epoch's sums what a :class:`Step` returned of batch ``number`` since the start."""
+        loss, right, finite, *rates = values
+        if not finite:
             raise ValueError(
                 f"recipe {self.recipe.name}: weights are infinite or NaN in epoch "
-                f"{checkpoint.epoch + 1}; training.learning_rate {training.learning_rate} may be "
+                f"{self.checkpoint.epoch + 1}; training.learning_rate {self.recipe.training.learning_rate} may be "
                 f"too high"
             )
-        sums = checkpoint.sums
-        sums.samples += len(part)
-        sums.loss += summed_loss
-        sums.right += int(summed_right)
-        for name, mean_rate in zip(self.neurons, mean_rates, strict=True):
-            sums.rates[name] = sums.rates.get(name, 0.0) + mean_rate * len(part)
+        sums = self.checkpoint.sums
+        sums.samples += samples
+        sums.loss += loss
+        sums.right += int(right)
+        for name, mean_rate in zip(self.neurons, rates, strict=True):
+            sums.rates[name] = sums.rates.get(name, 0.0) + mean_rate * samples
         if self.curves:
-            self.curves.batch(self.done + 1, summed_loss / len(part), rate)
-        return received or (signal.SIGTERM if stopped else 0)
+            self.curves.batch(number, loss / samples, rate)
 
     def _augment(self, samples: Tensor) -> Tensor:
         """Return the samples of the batch at hand, changed; others in their place change alike."""
         draw = np.random.RandomState([self.recipe.seed, self.checkpoint.epoch, self.checkpoint.batch])
-        for augment in self.augmentations:
+        for augment in active(self.augmentations, self.checkpoint.epoch / self.recipe.training.epochs):
             samples = augment(samples, draw)
         return samples
 
@@ -281,6 +301,8 @@ class _Training:
 
     def _shown(self) -> dict[str, Any]:
         """Return what the bar shows: means over the epoch so far."""
+        if not self.checkpoint.sums.samples:
+            return {"epoch": self.checkpoint.epoch + 1}
         means = self.checkpoint.sums.means()
         shown = {
             "epoch": self.checkpoint.epoch + 1,

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from spikeplane.training.recipe.augmentations import Cutout, Drop, Flip, Shift, create_augmentations
+from spikeplane.training.recipe.augmentations import (
+    CutMix,
+    Cutout,
+    Drop,
+    Flip,
+    Shift,
+    active,
+    create_augmentations,
+)
 
 SAMPLES = np.random.RandomState(0).randint(0, 256, (500, 3, 1, 5, 7)).astype(np.uint8)
 
@@ -84,3 +92,38 @@ def test_drops_take_another_share_of_each_sample(limit):
 def test_wrong_options_are_refused(recipe, message):
     with pytest.raises(ValueError, match=message):
         create_augmentations(recipe)
+
+
+def test_cutmix_pastes_rectangles_of_other_samples():
+    """Every pixel is a sample's own or, in one rectangle, another's; about the probability of them have one."""
+    marks = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, None, None, None], (200, 3, 5, 7))
+    found = apply(CutMix(probability=0.6), np.ascontiguousarray(marks))
+    assert (found == found[:, :1]).all()
+    changed, areas = 0, []
+    for own, sample in enumerate(found[:, 0]):
+        others = sample != own
+        if others.any():
+            assert len(set(sample[others])) == 1
+            rows, columns = others.any(1), others.any(0)
+            assert np.array_equal(others, rows[:, None] & columns)
+            assert all(np.ptp(np.flatnonzero(line)) + 1 == line.sum() for line in (rows, columns))
+            changed += 1
+            areas.append(others.mean())
+    assert 0.4 < changed / 200 <= 0.6 and min(areas) < 0.1 and max(areas) > 0.6
+    assert np.array_equal(apply(CutMix(probability=0.0), np.ascontiguousarray(marks)), marks)
+
+
+def test_some_augmentations_end_before_the_training_does():
+    made = create_augmentations({"flip": {}, "cutout": {"size": 2, "until": 0.5}, "cutmix": {"until": 0.8}})
+    for progress, names in ((0.0, "Flip Cutout CutMix"), (0.5, "Flip CutMix"), (0.79, "Flip CutMix"), (0.8, "Flip")):
+        assert " ".join(type(each).__name__ for each in active(made, progress)) == names
+
+
+@pytest.mark.parametrize("name, options, message", [
+    ("cutmix", {"probability": 1.5}, "training.augmentations.cutmix: probability must be in 0..1, not 1.5"),
+    ("cutmix", {"until": -1}, "training.augmentations.cutmix: until must be in 0..1, not -1"),
+    ("cutout", {"size": 1, "until": "end"}, "training.augmentations.cutout: until must be in 0..1, not 'end'"),
+])
+def test_shares_of_augmentations_are_checked(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        create_augmentations({name: options})

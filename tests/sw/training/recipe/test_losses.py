@@ -81,6 +81,7 @@ def test_losses_add_up_with_their_weights():
     expected = 0.5 * TetLoss()(answers()) + 2 * MeanLoss(label_smoothing=0.1)(answers())
     torch.testing.assert_close(losses(answers()), expected)
     assert not losses.potentials and create_losses({"tet": {}, "potential_distillation": {}}).potentials
+    assert not losses.spikes
 
 
 def test_wrong_options_are_named():
