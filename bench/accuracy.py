@@ -51,10 +51,12 @@ def measure(name: str, config: CoreConfig, samples: int, root: Path) -> dict:
     }
 
 
-def run_on_board(network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray, title: str) -> Comparison:
-    """Return the simulated board beside the integer model on ``inputs``."""
+def run_on_board(
+    network: IntegerNetwork, config: CoreConfig, inputs: np.ndarray, title: str, keep_maps: bool = True
+) -> Comparison:
+    """Return the simulated board beside the integer model on ``inputs``; see :func:`.compile_network`."""
     with Driver(SimulatedTransport(config), config) as driver, tqdm(total=len(inputs), desc=title) as bar:
-        driver.load(compile_network(network, config, samples=inputs[:1]), verify=False)
+        driver.load(compile_network(network, config, keep_maps=keep_maps, samples=inputs[:1]), verify=False)
         return compare_with_model(
             driver, network, inputs, states=False, progress=lambda done: bar.update(done - bar.n)
         )
