@@ -37,10 +37,10 @@ GATEWARE = [
         ("first_word + clear_left - (clear_left != 0)", "first_word + clear_left"),
         ("wanted & self.events_idle", "wanted"),
         ("started & ~self.busy & ~self.stopping", "started & ~self.busy"),
-        ("| self.clearing | self.stopping) & ~stop", "| self.clearing | self.stopping)"),
+        ("asked.eq(~occupied)", "asked.eq(1)"),
         ("stop_left.eq(STOP_CYCLES - 1)", "stop_left.eq(STOP_CYCLES - 2)"),
         ("[wanted.eq(0), clear_left.eq(0)", "[clear_left.eq(0)"),
-        ("self.write & ~self.busy), m.Switch", "self.write), m.Switch"),
+        ("self.write & ~running), m.Switch", "self.write), m.Switch"),
     ),
     *mutants(
         "gateware", f"{HW}/banks.py", f"{TESTS}/test_banks.py",
@@ -161,6 +161,7 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/sequencer.py", f"{TESTS}/test_sequencer.py",
         ("(outer == 0) & ~resumed", "outer == 0"),
+        ("self.program_address - 1), self.collected", "self.program_address), self.collected"),
         ("(row + 1)[: len(row)] == map_rows(config, d)", "row == map_rows(config, d)"),
     ),
     *mutants(
@@ -194,10 +195,12 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/statistics.py", f"{TESTS}/test_sequencer.py",
         ("first.eq(~self.resume)", "first.eq(1)"),
+        ("self.collected & ~counted", "0"),
     ),
     *mutants(
         "gateware", f"{HW}/map_places.py", f"{TESTS}/test_map_places.py",
         ("output_left.eq(self.time & layer.output_ring)", "output_left.eq(self.time)"),
+        ("output_left.eq(output_left - turned)", "output_left.eq(output_left - 1)"),
         ("self.walked & d.streamed", "self.walked"),
     ),
     *mutants(
@@ -207,6 +210,9 @@ GATEWARE = [
         ("Mux(d.shared, 0, group)", "group"),
         ("step_state.eq(step_state + layer.state_step)", "step_state.eq(step_state)"),
         ("& ~more_logits", ""),
+        ("sample_logit + layer.groups), age.eq(0)]", "sample_logit + layer.groups)]"),
+        ("sample_logit.eq(sample_logit + layer.groups)", "sample_logit.eq(sample_logit + 1)"),
+        ("Mux(anew, 0, self.age)", "self.age"),
     ),
     *mutants(
         "gateware", f"{HW}/window_place.py", f"{TESTS}/test_walker.py",
@@ -334,7 +340,7 @@ DRIVER = [
     ),
     *mutants(
         "driver", f"{DEVICE}/driver.py", f"{DEVICE_TESTS}",
-        ("control = Control.RUN | Control.RESUME", "control = Control.RUN"),
+        ("                control = Control.RUN | Control.RESUME", "                control = Control.RUN"),
         ("if self._stream is not None:", "if False:"),
         ("            self.close()\n            raise\n", "            raise\n"),
         ("if runs != (before + 1) % (1 << RUN_COUNT_WIDTH)", "if False"),

@@ -6,15 +6,15 @@ the chip's clock rises until tOH = 2.5 ns after it rises again, and is taken wit
 after it came and 5 ns before it goes.
 """
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, Module
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In
 from spikeplane_hw.sdram_chip import SdramChip, SdramPins
 
 __all__ = ["INPUT_LATENCY", "SdramPhy"]
 
-INPUT_LATENCY = 4
-"""Cycles by which beats come later than without pads: three to get out, one in."""
+INPUT_LATENCY = 3
+"""Cycles by which beats come later than without pads: two to get out, one in."""
 
 
 class SdramPhy(wiring.Component):
@@ -31,17 +31,11 @@ class SdramPhy(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # A register on half the way: pads lie far from the controller, and its decisions take most of a cycle.
-        pads, read_data = platform.request(self.resource, dir="-"), self.pins.read_data
-        pins = {
-            name: Signal.like(getattr(self.pins, name))
-            for name in ("command", "bank", "address", "write", "write_data")
-        }
-        m.d.sync += [register.eq(getattr(self.pins, name)) for name, register in pins.items()]
-        command = pins["command"].as_value()  # its bits are those of SdramCommand
+        pins, pads = self.pins, platform.request(self.resource, dir="-")
+        command = pins.command.as_value()  # its bits are those of SdramCommand
         always = {
             "clk_en": Const(1), "cs": Const(1), "we": command[0], "cas": command[1], "ras": command[2],
-            "ba": pins["bank"], "a": pins["address"], "dqm": Const(0, 2),
+            "ba": pins.bank, "a": pins.address, "dqm": Const(0, 2),
         }
         for name, value in always.items():
             m.submodules[name] = buffer = io.DDRBuffer("o", getattr(pads, name))
@@ -50,6 +44,6 @@ class SdramPhy(wiring.Component):
         m.d.comb += [clock.o[0].eq(0), clock.o[1].eq(1)]
         m.submodules.dq = data = io.DDRBuffer("io", pads.dq)
         m.d.comb += [
-            Cat(data.o).eq(pins["write_data"].replicate(2)), data.oe.eq(pins["write"]), read_data.eq(data.i[1]),
+            Cat(data.o).eq(pins.write_data.replicate(2)), data.oe.eq(pins.write), pins.read_data.eq(data.i[1]),
         ]
         return m

@@ -82,12 +82,17 @@ class Sdram(wiring.Component):
         with m.If(interval == 0):
             m.d.sync += [interval.eq(times.refresh_interval - 1), due.eq(1)]
 
-        command = Signal(SdramCommand)
+        # What is decided stops in registers on its way to the pins: they are far, and so are the beats that follow it.
+        command, issued = Signal(SdramCommand), Signal(SdramCommand)
+        on_bank, on_address = Signal.like(pins.bank), Signal.like(pins.address)
         m.d.sync += [
             looked.eq(held & (command == SdramCommand.NOP)),
-            pins.command.eq(command),
-            pins.bank.eq(bank),
-            pins.address.eq(Mux(command == SdramCommand.ACTIVATE, row, column)),
+            issued.eq(command),
+            on_bank.eq(bank),
+            on_address.eq(Mux(command == SdramCommand.ACTIVATE, row, column)),
+            pins.command.eq(issued),
+            pins.bank.eq(on_bank),
+            pins.address.eq(on_address),
         ]
 
         def issue(what: SdramCommand, following: int):
@@ -99,7 +104,7 @@ class Sdram(wiring.Component):
         with m.If(gap == 0), m.FSM():
             with m.State("START"), m.If(started):
                 issue(SdramCommand.PRECHARGE, times.precharge)
-                m.d.sync += pins.address.eq(ALL_BANKS)
+                m.d.sync += on_address.eq(ALL_BANKS)
                 m.next = "REFRESH"
 
             with m.State("READY"):
@@ -115,7 +120,7 @@ class Sdram(wiring.Component):
                         m.d.sync += turn.eq(BURST_BEATS + chip.cas_latency)
                 with m.Elif(is_open & (due | (asked & ~hit)) & (close == 0)):
                     issue(SdramCommand.PRECHARGE, times.precharge)
-                    m.d.sync += [is_open.eq(0), pins.address.eq(ALL_BANKS)]
+                    m.d.sync += [is_open.eq(0), on_address.eq(ALL_BANKS)]
                     with m.If(due):
                         m.next = "REFRESH"
                 with m.Elif(~is_open & due):
@@ -136,7 +141,7 @@ class Sdram(wiring.Component):
 
             with m.State("MODE"):
                 issue(SdramCommand.MODE, times.mode)
-                m.d.sync += [pins.address.eq(chip.mode), pins.bank.eq(0)]
+                m.d.sync += [on_address.eq(chip.mode), on_bank.eq(0)]
                 m.next = "READY"
 
         # What is written goes out beat by beat from the command on.
@@ -147,7 +152,7 @@ class Sdram(wiring.Component):
         ]
         with m.If(beats != 0):
             m.d.sync += beats.eq(beats - 1)
-        with m.If(command == SdramCommand.WRITE):
+        with m.If(issued == SdramCommand.WRITE):
             m.d.sync += [
                 beats.eq(BURST_BEATS - 1), pins.write.eq(1), pins.write_data.eq(write_data[:BEAT_BITS]),
                 words.eq(write_data[BEAT_BITS:]),
@@ -159,7 +164,7 @@ class Sdram(wiring.Component):
             m.d.sync += reading.eq(reading - 1)
         with m.If(command == SdramCommand.READ):
             m.d.sync += reading.eq(BURST_BEATS - 1)
-        coming = Signal(2 + chip.cas_latency + self.input_latency)
+        coming = Signal(3 + chip.cas_latency + self.input_latency)
         m.d.sync += coming.eq(Cat((command == SdramCommand.READ) | (reading != 0), coming))
         m.d.sync += self.bus.beat.eq(pins.read_data)
         m.d.comb += self.bus.beat_valid.eq(coming[-1])
