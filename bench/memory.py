@@ -48,7 +48,7 @@ WHOLE = {
 }
 """At the width they were published with; weights are random."""
 INPUTS = 4
-BATCHES = 1, 4
+BATCHES = 1, 2, 4
 BIAS, NORMALIZED = -0.6, 4
 """Added to all currents, normalized by so many images first: so random weights fire about as often as trained ones."""
 BURSTS = 4096
