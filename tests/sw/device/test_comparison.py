@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import ragged_networks
+import streamed_networks
 from ragged_networks import changed
 from spikeplane.compiler.compile import compile_network
 from spikeplane.device.comparison import compare_with_model
@@ -23,20 +24,25 @@ class ModelDriver:
     network: object
     image: object
 
-    def run(self, sample):
-        self.result = model.run(self.network, sample[None], config=CONFIG, trace=True)
+    def run_batch(self, samples):
+        assert len(samples) == self.image.batch
+        self.result = model.run(self.network, np.stack(samples), config=self.image.config, trace=True)
         counters = np.zeros((len(self.network.nodes), len(Counter)), np.int64)
         for layer, values in enumerate(self.result.counters.values()):
             for counter in EXACT_COUNTERS:
-                counters[layer, counter.value] = values[counter][0]
-        sums = self.result.sums[0].numpy()
-        return Answer(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
+                counters[layer, counter.value] = values[counter].sum()
+        return [
+            Answer(sums=sums, logits=sums + self.network.logit_offset, counters=counters)
+            for sums in self.result.sums.numpy()
+        ]
 
     def read_spikes(self, layer):
-        return self.result.spikes[self.image.layers[layer].name][0].numpy()
+        info = self.image.layers[layer]
+        held = info.spikes.steps // self.network.input.steps
+        return np.concatenate(list(self.result.spikes[info.name][-held:]))
 
     def read_states(self, layer):
-        return self.result.states[self.image.layers[layer].name][0].numpy()
+        return self.result.states[self.image.layers[layer].name][-1].numpy()
 
 
 @pytest.fixture
@@ -58,6 +64,16 @@ def test_equal_boards_have_no_mismatch(network):
     assert done == [1, 2, 3]
     assert result.operations.shape == (3, len(network.nodes))
     assert len(result.predictions) == 3
+
+
+def test_batches_are_filled_up_with_the_last_sample():
+    network, config = streamed_networks.find_batched(CONFIG, 3, seed=0)
+    image = compile_network(network, config, keep_states=True, batch=3)
+    driver, done = ModelDriver(network, image), []
+    result = compare_with_model(driver, network, ragged_networks.samples(network, 4), progress=done.append)
+    assert result.total == 0 and all(count > 0 for count in result.compared.values())
+    assert done == [3, 4] and result.samples == len(result.predictions) == len(result.cycles) == 4
+    assert result.compared["logits"] == 6 * len(network.logit_offset)
 
 
 def test_layers_without_a_state_have_none_to_compare(network):
