@@ -15,7 +15,7 @@ def random_layer(config, generator, terms=None):
         "output_columns": generator.randint(1, 4),
         "output_ring": generator.randrange(config.tap_count),
         "steps": generator.randint(1, 3),
-        "sample_steps": generator.randrange(4) if config.most_samples > 1 else 0,
+        "sample_steps": 0,
         "replay": generator.randint(0, 1),
         "groups": generator.randint(1, 2),
         "logits": generator.randint(0, 1),
@@ -28,6 +28,10 @@ def random_layer(config, generator, terms=None):
         "output_pixel": config.chunk_slots * generator.randint(1, 3),
         "output_flags": generator.randrange(8),
     }
+    if config.most_samples > 1 and generator.randrange(3):
+        # Of two samples at least, which begin anew within the walk.
+        sample_steps = generator.randint(1, 3)
+        layer |= {"sample_steps": sample_steps, "steps": sample_steps * generator.randint(2, 3), "replay": 0}
     count = generator.randint(1, config.term_count) if terms is None else terms
     passes = [dict.fromkeys(pass_layout(config).members, 0)] * generator.randrange(4)
     found = []
