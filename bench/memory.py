@@ -12,7 +12,7 @@ from figures import Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.placement import CompileError, place, spillable_maps
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
@@ -80,10 +80,11 @@ def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
     return ragged_networks.network(number, direct=direct, taps=number % 9 == 2)
 
 
-def run(config: CoreConfig, count: int) -> list[tuple[int, Comparison]]:
+def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
     """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes.
 
-    Ahead of each is its batch, 1 to MOST_SAMPLES in turn where layers and schedule allow it.
+    Ahead of each is its batch, 1 to MOST_SAMPLES in turn where layers and schedule allow it, and whether maps were
+    spilled.
     """
     import ragged_networks
 
@@ -102,14 +103,21 @@ def run(config: CoreConfig, count: int) -> list[tuple[int, Comparison]]:
             try:
                 if not place(network, config, schedule, keep_states=True).streaming:
                     continue
-                image = compile_network(network, config, schedule, keep_states=True, batch=batch)
+                spilled = None
+                if number % 4 < 2:  # all that can be, as if the spike memory held no more than two layers' maps
+                    early = place(network, config, schedule, keep_maps=False, keep_states=True, batch=batch).early
+                    spilled = frozenset(spillable_maps(network, config, schedule, early))
+                image = compile_network(
+                    network, config, schedule, keep_maps=spilled is None, keep_states=True, batch=batch,
+                    spilled=spilled,
+                )
             except CompileError:
                 continue
             transport.stall(number + 1, STALL if number % 2 else 0.0)
             driver.load(image)
             samples = ragged_networks.samples(network, count_of)
             compared = compare_with_model(driver, network, samples)
-            found.append((batch, compared))
+            found.append((batch, bool(spilled), compared))
             bar.update()
             if compared.total:
                 print(f"{config.name}, number {number}, {schedule.value}, batch {batch}: {compared.mismatches}")
@@ -152,7 +160,8 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: 
     spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
     firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
     off = 100 * float(np.abs(predicted / cycles - 1).max())
-    bursts = len(image.contents[Space.EXTERNAL][1])
+    placed = place(network, LARGE, keep_maps=False, batch=batch)
+    bursts = len(image.contents[Space.EXTERNAL][1]) + placed.moved_words
     title = f"{title}, batch of {batch}"
     print(f"{title}: {found.mismatches}, {cycles} cycles, predicted {predicted}, without waiting {walked}")
     return [
@@ -163,7 +172,7 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: 
         Figure.at_most(f"{title}: predicted cycles, off by", off, "%", 10),
         Figure(f"{title}: of its cycles it waits for memory, by prediction",
                100 * max(0.0, 1 - float(walked.mean()) / measured), "%"),
-        Figure(f"{title}: read from SDRAM an image", bursts * BURST_BITS / 8 / 1e6 / batch, "MB"),
+        Figure(f"{title}: between SDRAM and core an image", bursts * BURST_BITS / 8 / 1e6 / batch, "MB"),
         Figure(f"{title}: images a second at {BOARD.clock / 1e6:g} MHz", BOARD.clock / measured, "images/s",
                *((">= 80", BOARD.clock / measured >= 80) if title.startswith("ResNet-19") and batch > 1 else ())),
     ]
@@ -243,10 +252,12 @@ def main() -> None:
         Figure.at_least("random networks whose weights stream in, on memory that stalls and refreshes often",
                         sum(map(len, found.values())), "networks", 200),
         Figure("of these in batches of 2 to 5 samples",
-               sum(batch > 1 for each in found.values() for batch, _ in each), "networks"),
+               sum(batch > 1 for each in found.values() for batch, _, _ in each), "networks"),
+        Figure("of these with maps that are spilled",
+               sum(spilled for each in found.values() for _, spilled, _ in each), "networks"),
     ]
     for name, networks in found.items():
-        comparisons = [compared for _, compared in networks]
+        comparisons = [compared for _, _, compared in networks]
         compared = sum(sum(each.compared.values()) for each in comparisons)
         figures.append(Figure.at_most(f"{name}, {WEIGHT_DEPTH} weight slots: of {compared:,} values, not the integer "
                                       "model's", sum(each.total for each in comparisons), "values", 0))

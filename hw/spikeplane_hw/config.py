@@ -117,6 +117,12 @@ class CoreConfig:
         if self.external_depth and self.weight_depth & (self.weight_depth - 1):
             raise ValueError(f"weight_depth must be a power of two with memory outside the chip, not "
                              f"{self.weight_depth!r}: streamed weights are a ring of all slots")
+        if self.external_depth and self.word_width > BURST_BITS:
+            raise ValueError(f"word_slots * banks must be at most {BURST_BITS} with memory outside the chip, not "
+                             f"{self.word_width!r}: a word of spikes lies there in a burst")
+        if self.external_depth & (self.external_depth - 1) or 0 < self.external_depth < 2 * self.tap_count:
+            raise ValueError(f"external_depth must be 0 or a power of two from {2 * self.tap_count} on, not "
+                             f"{self.external_depth!r}: half of it are bursts for spikes, in parts for each sample")
         if self.queue_depth < 8:
             raise ValueError(f"queue_depth must be at least 8, not {self.queue_depth!r}")
         if self.clusters != 1:

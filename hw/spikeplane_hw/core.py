@@ -17,6 +17,7 @@ from .lanes import Lanes
 from .loaded_memory import LoadedMemory
 from .map_places import MapPlaces
 from .memory_map import Space, memory_map
+from .mover import Mover
 from .operand import Operand
 from .queue import Queue
 from .registers import Registers
@@ -107,7 +108,8 @@ class Core(wiring.Component):
         connect(m, update.flag_write, flags.spikes)
         connect(m, flipped(self.bus), host.bus)
         for port, block in (
-            (host.program, program.host), (host.passes, planes.host), (host.spikes, spikes.host),
+            (host.program, program.host), (host.passes, planes.host),
+            *([] if config.external_depth else [(host.spikes, spikes.host)]),
             (host.weights, lanes.weights), (host.parameters, update.parameters), (host.tables, update.tables),
             (host.states, update.states), (host.logits, update.logits),
         ):
@@ -223,10 +225,12 @@ class Core(wiring.Component):
         if config.external_depth:
             m.submodules.external = external = ExternalPort(config.external_depth)
             m.submodules.weights = weights = WeightStream(config)
+            m.submodules.mover = mover = stoppable(Mover(config))
             connect(m, external.bus, flipped(self.external))
             connect(m, host.external, external.host)
             connect(m, weights.request, external.request)
             connect(m, weights.write, lanes.stream)
+            connect(m, mover.request, external.move)
             quiet = Signal()
             m.d.sync += quiet.eq(walker.hold & walker.resting & ~segments.o.valid & update.idle)
             m.d.comb += [
@@ -242,7 +246,26 @@ class Core(wiring.Component):
                 weights.need.eq(sequencer.term.weight_group),
                 walker.go.eq(weights.go),
                 walker.weight_offset.eq(weights.base),
+                mover.move.eq(sequencer.move),
+                mover.start.eq(sequencer.move_start),
+                mover.sample.eq(places.time[: len(mover.sample)]),
+                sequencer.move_idle.eq(mover.idle),
+                external.moving.eq(mover.moving),
+                external.move_data.eq(spikes.data),
+                mover.arrived.eq(external.arrived),
+                # What is loaded goes the host's way into the spike memory.
+                spikes.host.address.eq(host.spikes.address),
+                spikes.host.read.eq(host.spikes.read),
+                spikes.host.write.eq(host.spikes.write | mover.write),
+                spikes.host.write_data.eq(host.spikes.write_data),
+                host.spikes.read_data.eq(spikes.host.read_data),
             ]
+            with m.If(mover.moving):
+                m.d.comb += [
+                    spikes.address.eq(mover.word),
+                    spikes.host.address.eq(mover.word),
+                    spikes.host.write_data.eq(external.word),
+                ]
 
         if config.term_count > 1:
             m.submodules.operand = operand = stoppable(Operand(config))

@@ -10,8 +10,8 @@ from .config import CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
 __all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "collect_layout", "descriptor_words", "event_layout", "group_widths",
-           "job_layout", "layer_layout", "load_layout", "map_rows", "pass_layout", "pool_width", "program_depth",
-           "program_words", "term_layout"]
+           "job_layout", "layer_layout", "load_layout", "map_rows", "move_layout", "pass_layout", "pool_width",
+           "program_depth", "program_words", "sample_bursts", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
@@ -34,6 +34,8 @@ class Job(enum.Enum, shape=3):
     """Run the layer: its terms are there."""
     COLLECT = 5
     """End the outer step as END does, until this is the last sample of a batch: then go on with all of them."""
+    MOVE = 6
+    """Store spikes outside the chip, or load them again; part of the layer at hand."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -95,6 +97,7 @@ def layer_layout(config: CoreConfig) -> data.StructLayout:
         "pool_rows": pools * ceil_log2(POOL_LIMIT),     # rows of a window, less one
         "pool_columns": pools * ceil_log2(POOL_LIMIT),  # columns of a window, less one
         "map_rows": pools * config.side_width,          # height of the output map
+        "moved": int(config.external_depth > 0),        # a MOVE follows the walk, and ends the layer
         "output_base": slot,         # first slot of the output map
         "output_step": slot,         # slots of one time step of the output map
         "output_pixel": config.pixel_width,  # slots of an output pixel
@@ -189,10 +192,30 @@ def collect_layout(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({"job": Job, "samples": exact_log2(config.most_samples)})  # less one
 
 
+def sample_bursts(config: CoreConfig) -> int:
+    """Return the bursts from a sample's spikes outside the chip to the next one's: half of all are for spikes."""
+    return config.external_depth // 2 // config.most_samples
+
+
+def move_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of a move of spikes between the spike memory and memory outside the chip, a word in each burst."""
+    word = ceil_log2(config.spike_depth)
+    return data.StructLayout({
+        "job": Job,
+        "store": 1,      # from the spike memory; else into it
+        "sampled": 1,    # each sample of a batch has bursts of its own, sample_bursts behind those before
+        "last": 1,       # the layer ends, whose walk is over
+        "word": word,    # first word of the spike memory
+        "words": word,   # less one
+        "burst": ceil_log2(config.external_depth),  # first burst
+    })
+
+
 def job_layout(config: CoreConfig, job: Job) -> data.StructLayout:
     """Return the layout of a job's descriptor."""
     layouts = {
         Job.LAYER: layer_layout, Job.TERM: term_layout, Job.LOAD: load_layout, Job.COLLECT: collect_layout,
+        Job.MOVE: move_layout,
     }
     return layouts[job](config) if job in layouts else data.StructLayout({"job": Job})
 
@@ -203,10 +226,10 @@ def descriptor_words(layout: data.StructLayout) -> int:
 
 
 @cache
-def program_words(config: CoreConfig, terms: int, loads: int = 0) -> int:
-    """Return how many words a layer with so many terms and loads takes."""
-    counts = {Job.LAYER: 1, Job.LOAD: loads, Job.TERM: terms, Job.WALK: 1}
-    return sum(count * descriptor_words(job_layout(config, job)) for job, count in counts.items())
+def program_words(config: CoreConfig, terms: int, loads: int = 0, moves: int = 0) -> int:
+    """Return how many words a layer with so many terms, loads and moves takes."""
+    counts = {Job.LAYER: 1, Job.LOAD: loads, Job.TERM: terms, Job.WALK: 1, Job.MOVE: moves}
+    return sum(count * descriptor_words(job_layout(config, job)) for job, count in counts.items() if count)
 
 
 def program_depth(config: CoreConfig) -> int:

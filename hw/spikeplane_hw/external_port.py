@@ -1,7 +1,7 @@
-"""Who uses memory outside the chip: the host, a burst at a time, and between its accesses the stream of weights."""
+"""Who uses memory outside the chip: the host, a burst at a time, moves of spikes, and else the stream of weights."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -16,7 +16,7 @@ MOST_BURSTS = 4
 
 
 class ExternalPort(wiring.Component):
-    """Shares an :class:`ExternalBus`. While the host waits, the stream's next bursts do.
+    """Shares an :class:`ExternalBus`. While the host waits or spikes are moved, the stream's next bursts do.
 
     Members
     -------
@@ -28,7 +28,11 @@ class ExternalPort(wiring.Component):
     beat_valid, beat : ``Out``
         Their beats.
     pending : ``Out(range(MOST_BURSTS * BURST_BEATS + 1))``
-        Beats of the stream that are still to come.
+        Beats that are still to come, other than the host's.
+    moving : ``In(1)``, move : ``In(stream.Signature(...))``, move_data : ``In(BURST_BITS)``
+        While spikes are moved, bursts that are read or written for them.
+    arrived : ``Out(1)``, word : ``Out(BURST_BITS)``
+        One of them is there (one cycle).
     """
 
     def __init__(self, depth: int):
@@ -40,11 +44,16 @@ class ExternalPort(wiring.Component):
             "beat_valid": Out(1),
             "beat": Out(BEAT_BITS),
             "pending": Out(range(MOST_BURSTS * BURST_BEATS + 1)),
+            "moving": In(1),
+            "move": In(stream.Signature(data.StructLayout({"write": 1, "address": ceil_log2(depth)}))),
+            "move_data": In(BURST_BITS),
+            "arrived": Out(1),
+            "word": Out(BURST_BITS),
         })
 
     def elaborate(self, platform):
         m = Module()
-        bus, host, request = self.bus, self.host, self.bus.request
+        bus, host, request, word = self.bus, self.host, self.bus.request, self.word
         asked = host.read | host.write
         room, resting = Signal(), Signal()
         m.d.sync += [
@@ -52,27 +61,46 @@ class ExternalPort(wiring.Component):
             resting.eq(self.pending == 0),
         ]
         m.d.comb += [
-            bus.write_data.eq(host.write_data),
+            bus.write_data.eq(Mux(self.moving, self.move_data, host.write_data)),
             self.beat.eq(bus.beat),
+            host.read_data.eq(word),
         ]
         beats = Signal(range(BURST_BEATS))
-        word = Signal(BURST_BITS)
-        m.d.comb += host.read_data.eq(word)
+        m.d.sync += self.arrived.eq(0)
 
         taken, coming = Signal(), Signal(range(BURST_BEATS + 1))
         m.d.comb += coming.eq(Mux(taken, BURST_BEATS, 0))
         with m.FSM():
             with m.State("STREAM"):
+                own = ~asked & ~self.moving & room
                 m.d.comb += [
                     request.p.address.eq(self.request.payload),
-                    request.valid.eq(self.request.valid & room & ~asked),
-                    self.request.ready.eq(request.ready & room & ~asked),
+                    request.valid.eq(self.request.valid & own),
+                    self.request.ready.eq(request.ready & own),
                     taken.eq(request.valid & request.ready),
                     self.beat_valid.eq(bus.beat_valid),
                 ]
+                m.d.sync += [self.pending.eq(self.pending + coming - bus.beat_valid), beats.eq(BURST_BEATS - 1)]
+                with m.If(resting & (self.pending == 0)):
+                    with m.If(asked):
+                        m.next = "HOST"
+                    with m.Elif(self.moving):
+                        m.next = "MOVE"
+
+            with m.State("MOVE"):
+                m.d.comb += [
+                    request.payload.eq(self.move.payload),
+                    request.valid.eq(self.move.valid & room),
+                    self.move.ready.eq(request.ready & room),
+                    taken.eq(request.valid & request.ready & ~request.p.write),
+                ]
                 m.d.sync += self.pending.eq(self.pending + coming - bus.beat_valid)
-                with m.If(asked & resting & (self.pending == 0)):
-                    m.next = "HOST"
+                with m.If(bus.beat_valid):
+                    m.d.sync += [word.eq(Cat(word[BEAT_BITS:], bus.beat)), beats.eq(beats - 1)]
+                    m.d.sync += self.arrived.eq(beats == 0)
+                # What a STOP left on its way still comes.
+                with m.If(~self.moving & resting & (self.pending == 0)):
+                    m.next = "STREAM"
 
             with m.State("HOST"):
                 m.d.comb += [

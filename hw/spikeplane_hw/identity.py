@@ -8,7 +8,17 @@ from amaranth.lib import data, enum
 
 from . import frame, memory_map, neuron
 from .config import CoreConfig
-from .descriptor import PROGRAM_WIDTH, Job, event_layout, layer_layout, load_layout, pass_layout, term_layout
+from .descriptor import (
+    PROGRAM_WIDTH,
+    Job,
+    collect_layout,
+    event_layout,
+    layer_layout,
+    load_layout,
+    move_layout,
+    pass_layout,
+    term_layout,
+)
 from .neuron_unit import parameter_layout
 
 __all__ = ["interface_hash", "shared"]
@@ -47,6 +57,7 @@ def shared(config: CoreConfig) -> dict[str, list[tuple]]:
         "parameter": parameter_layout(),
         "request": frame.request_layout(),
         "reply": frame.reply_layout(),
+        **({"collect": collect_layout(config), "move": move_layout(config)} if config.external_depth else {}),
     }
     return {
         **{name: list(describe_layout(layout)) for name, layout in layouts.items()},

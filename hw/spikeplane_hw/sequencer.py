@@ -15,6 +15,7 @@ from .descriptor import (
     layer_layout,
     load_layout,
     map_rows,
+    move_layout,
     program_depth,
     term_layout,
 )
@@ -49,6 +50,8 @@ class Sequencer(wiring.Component):
         To :class:`Operand`; only if the configuration has several terms.
     load_idle : ``In(1)``
         From there.
+    move, move_start : ``Out``, move_idle : ``In(1)``
+        To and from :class:`Mover`; only with memory outside the chip.
     restart, place, walked, advance : ``Out(1)``
         To :class:`MapPlaces`.
     placed, output_flags : ``In``
@@ -72,6 +75,7 @@ class Sequencer(wiring.Component):
         self.config = config
         flag_width = ceil_log2(config.row_flag_count)
         several = config.term_count > 1
+        moves = {"move": Out(move_layout(config)), "move_start": Out(1), "move_idle": In(1)}
         super().__init__({
             "run": In(1),
             "resume": In(1),
@@ -84,6 +88,7 @@ class Sequencer(wiring.Component):
             "term_index": Out(ceil_log2(config.term_count)),
             "term_store": Out(1),
             **({"load": Out(load_layout(config)), "load_start": Out(1), "load_idle": In(1)} if several else {}),
+            **(moves if config.external_depth else {}),
             "start": Out(1),
             "initial": Out(1),
             **({"time": In(exact_log2(config.tap_count)), "collected": Out(1)} if config.most_samples > 1 else {}),
@@ -117,6 +122,11 @@ class Sequencer(wiring.Component):
         if several:
             shifted[Job.LOAD] = shifted[Job.TERM]
             m.d.comb += self.load.eq(shifted[Job.TERM][: len(self.load.as_value())])
+        if config.external_depth:
+            # It has fewer words than a term, so they lie at the end of the register.
+            shifted[Job.MOVE] = shifted[Job.TERM]
+            words_of_move = shifted[Job.TERM][-words[Job.MOVE] * PROGRAM_WIDTH:]
+            m.d.comb += self.move.eq(words_of_move[: len(self.move.as_value())])
 
         outer = Signal.like(self.outer_steps)
         resumed = Signal()
@@ -202,6 +212,19 @@ class Sequencer(wiring.Component):
                     m.next = "PLACE"
                     with m.If(job == Job.LAYER):
                         m.next = "NEXT"
+                    if config.external_depth:
+                        with m.Elif(job == Job.MOVE):
+                            m.next = "MOVE"
+
+            if config.external_depth:
+                with m.State("MOVE"):
+                    m.d.comb += self.move_start.eq(1)
+                    m.next = "MOVED"
+
+                with m.State("MOVED"), m.If(self.move_idle):
+                    m.next = "NEXT"
+                    with m.If(self.move.last):
+                        m.next = "SETTLE"
 
             with m.State("PLACE"):
                 m.d.comb += self.place.eq(1)
@@ -241,6 +264,9 @@ class Sequencer(wiring.Component):
             with m.State("WALK"), m.If(self.drained):
                 m.d.comb += self.walked.eq(1)
                 m.next = "SETTLE"
+                if config.external_depth:
+                    with m.If(d.moved):
+                        m.next = "NEXT"
 
             with m.State("SETTLE"):
                 m.d.comb += [self.counting.eq(0), self.settle.eq(1)]

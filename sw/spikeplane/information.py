@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.config import BURST_BITS, CoreConfig
 from spikeplane_hw.memory_map import Register, Space
 
 from .compiler.image import Image, load_image
@@ -102,6 +102,16 @@ def weights_text(image: Image) -> str:
     )
 
 
+def spilled_text(image: Image) -> str:
+    """Return which maps are stored outside the chip, and how much of them goes there and back."""
+    words = sum(map(len, image.spilled_bursts))
+    passes = image.registers[Register.OUTER_STEPS] / image.batch
+    loads = [name for layer in image.layers for name in layer.reloads]
+    names = [layer.name for layer in image.layers if layer.spilled]
+    megabytes = passes * words * BURST_BITS / 8e6
+    return f"{', '.join(names)}: {megabytes:.3g} MB stored for each input, and loaded {len(loads) / len(names):g} times"
+
+
 def batch_text(image: Image) -> str:
     """Return which layers of a batch run at once for all of its samples."""
     first = next(layer.name for layer in image.layers if layer.samples > 1)
@@ -118,6 +128,7 @@ def image_rows(image: Image) -> Rows:
         ("self-test vectors", str(len(image.vectors))),
         *([("batch", batch_text(image))] if image.batch > 1 else []),
         ("weights", weights_text(image)),
+        *([("spikes outside the chip", spilled_text(image))] if image.spilled_bursts else []),
     ]
     rows += [(f"words of {space.name}", f"{len(words):,}") for space, (_, words) in image.contents.items()]
     rows += [

@@ -13,8 +13,6 @@ __all__ = ["QUICK_SDRAM", "attach", "bursts", "vigilant"]
 
 QUICK_SDRAM = replace(ULX3S_SDRAM, start=2e3, row_bits=11, column_bits=5)
 """A chip of small rows that is soon ready."""
-ROWS = 256
-"""Rows of each bank that the model has."""
 
 
 def attach(component, chip: SdramChip, clock: float) -> tuple[Module, list]:
@@ -22,7 +20,8 @@ def attach(component, chip: SdramChip, clock: float) -> tuple[Module, list]:
     m = Module()
     m.submodules.component = component
     m.submodules.sdram = sdram = Sdram(chip, clock, depth=component.external.signature.depth)
-    m.submodules.model = model = SdramModel(chip, clock, rows=ROWS)
+    beats = component.external.signature.depth * BURST_BEATS
+    m.submodules.model = model = SdramModel(chip, clock, rows=max(1, beats >> chip.column_bits + chip.bank_bits))
     connect(m, component.external, sdram.bus)
     connect(m, sdram.pins, model.pins)
     return m, [vigilant(model)]

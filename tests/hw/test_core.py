@@ -6,6 +6,7 @@ import pytest
 import ragged_networks
 import random_graphs
 import residual_networks
+import spilled_networks
 import streamed_networks
 import transformer_networks
 from configs import WIDE_LOGIC
@@ -26,8 +27,8 @@ from spikeplane_hw.memory_map import EXACT_COUNTERS
 from spikeplane_hw.neuron import SHIFTS, Neuron, Reset
 
 
-def check(network, config, schedule, samples):
-    image = compile_network(network, config, schedule=schedule, keep_states=True)
+def check(network, config, schedule, samples, **options):
+    image = compile_network(network, config, schedule=schedule, **({"keep_states": True} | options))
     expected = run(network, samples, schedule=schedule, config=config, trace=True)
     for index, result in enumerate(run_image(image, samples)):
         for layer, spikes in result["spikes"].items():
@@ -131,8 +132,32 @@ def test_a_batch_reads_its_weights_once(core):
     network, config = streamed_networks.find_batched(
         ragged_networks.CORES[core], batch, seed=20 * core, most_bursts=200,
     )
+    check_batches(network, config, batch, keep_states=True)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
+def test_maps_are_spilled(core, schedule):
+    """The spike memory is too small for all maps that are still needed."""
+    network, config, placement = spilled_networks.find(ragged_networks.CORES[core], schedule, seed=30 * core)
+    assert placement.spilled
+    check(network, config, schedule, ragged_networks.samples(network, 2), keep_maps=False, keep_states=False)
+
+
+@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
+def test_what_a_batch_collects_is_spilled(core):
+    batch = 2 + core
+    network, config, placement = spilled_networks.find(
+        ragged_networks.CORES[core], Schedule.REGISTERS, 40 * core, batch, most_bursts=200,
+    )
+    assert any(move.sampled for placed in placement.layers for move in placed.after)
+    check_batches(network, config, batch, keep_maps=False)
+
+
+def check_batches(network, config, batch, **options):
+    """Run two batches on a core, and compare all that is to be had with the integer model's."""
     samples = ragged_networks.samples(network, 2 * batch)
-    image = compile_network(network, config, keep_states=True, batch=batch)
+    image = compile_network(network, config, batch=batch, **options)
     expected = run(network, samples, config=config, trace=True)
     for result, first in zip(run_image(image, samples), range(0, len(samples), batch), strict=True):
         own = slice(first, first + batch)

@@ -4,12 +4,12 @@ import pytest
 from amaranth.lib import data, enum
 from configs import NARROW
 from spikeplane_hw import frame, identity, memory_map, neuron
-from spikeplane_hw.config import SMALL
+from spikeplane_hw.config import LARGE, SMALL
 from spikeplane_hw.identity import interface_hash, shared
 
 LAYOUTS = {
     "layer_layout": identity, "term_layout": identity, "load_layout": identity, "pass_layout": identity,
-    "event_layout": identity,
+    "collect_layout": identity, "move_layout": identity, "event_layout": identity,
     "parameter_layout": identity, "request_layout": frame, "reply_layout": frame,
 }
 
@@ -25,16 +25,16 @@ def swaps(layout):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_swapping_two_fields_of_a_layout_changes_the_hash(name, monkeypatch):
-    before, layout_of = interface_hash(SMALL), getattr(LAYOUTS[name], name)
-    takes_config = name in ("layer_layout", "term_layout", "load_layout", "pass_layout")
-    layout = layout_of(SMALL) if takes_config else layout_of()
+    before, layout_of = interface_hash(LARGE), getattr(LAYOUTS[name], name)
+    takes_config = LAYOUTS[name] is identity and name not in ("event_layout", "parameter_layout")
+    layout = layout_of(LARGE) if takes_config else layout_of()
     hashes = {before}
     for names, swapped in swaps(layout):
         monkeypatch.setattr(LAYOUTS[name], name, lambda *_, swapped=swapped: swapped)
-        assert interface_hash(SMALL) not in hashes, names
-        hashes.add(interface_hash(SMALL))
+        assert interface_hash(LARGE) not in hashes, names
+        hashes.add(interface_hash(LARGE))
     monkeypatch.undo()
-    assert interface_hash(SMALL) == before
+    assert interface_hash(LARGE) == before
 
 
 def test_a_sign_changes_the_hash(monkeypatch):

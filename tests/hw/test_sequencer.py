@@ -229,3 +229,60 @@ def test_layers_behind_a_collect_run_with_the_last_sample_and_are_counted_anew(s
                 assert ctx.get(statistics.data) == sum(spikes[index]), index
 
     simulate(dut, testbench)
+
+
+def test_moves_are_made_ahead_of_a_walk_and_behind_it_as_part_of_the_layer():
+    generator = random.Random(5)
+    layout = job_layout(BATCHED, Job.MOVE)
+    groups, moves = [], []
+    for before, after in ((0, 2), (1, 0), (3, 1)):
+        layer, terms = random_layer(BATCHED, generator, terms=1)[:2]
+        own = [
+            {name: generator.getrandbits(field.width) for name, field in layout}
+            | {"job": Job.MOVE, "last": int(number == before + after - 1 and after > 0)}
+            for number in range(before + after)
+        ]
+        moves += own
+        groups += [layer | {"moved": int(after > 0)}, *own[:before], *terms, {"job": Job.WALK}, *own[before:]]
+    dut = SequencerWithMemories(BATCHED, program_words(BATCHED, [*groups, {"job": Job.END}]))
+    sequencer, statistics = dut.sequencer, dut.statistics
+    found, walks, took = [], [], []
+
+    async def mover(ctx):
+        while True:
+            await ctx.tick().until(sequencer.move_start)
+            # It is static from here on; the tick has passed.
+            found.append(ctx.get(sequencer.move))
+            walks.append(len(took))
+            ctx.set(sequencer.move_idle, 0)
+            await ctx.tick().repeat(generator.randint(0, 40))
+            ctx.set(sequencer.move_idle, 1)
+
+    async def testbench(ctx):
+        ctx.set(sequencer.outer_steps, 1)
+        ctx.set(sequencer.placed, 1)
+        ctx.set(sequencer.run, 1)
+        await ctx.tick()
+        ctx.set(sequencer.run, 0)
+        busy = 0
+        while True:
+            starts, is_busy = ctx.get(sequencer.start), ctx.get(sequencer.busy)
+            if starts:
+                took.append(busy)
+            ctx.set(sequencer.drained, int(not starts))
+            if not is_busy:
+                break
+            busy += 1
+            await ctx.tick()
+        cycles = 0
+        for index in range(3):
+            ctx.set(statistics.address, index * len(Counter) + Counter.CYCLES.value)
+            await ctx.tick()
+            cycles += ctx.get(statistics.data)
+        assert cycles + END_CYCLES == busy, "all of a move counts as a layer's"
+
+    simulate(dut, testbench, background=[mover])
+    assert walks == [1, 1, 1, 2, 2, 2, 3]
+    for got, fields in zip(found, moves, strict=True):
+        for name in layout.members:
+            assert getattr(got, name) == fields[name], name

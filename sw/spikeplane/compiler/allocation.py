@@ -1,11 +1,14 @@
 """Allocation: where in a memory pieces lie of which some are never there at the same time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 __all__ = ["allocate"]
 
+Piece = TypeVar("Piece", bound=Hashable)
 
-def allocate(sizes: Mapping[str, int], beside: Mapping[str, Sequence[str]], depth: int) -> dict[str, int]:
+
+def allocate(sizes: Mapping[Piece, int], beside: Mapping[Piece, Sequence[Piece]], depth: int) -> dict[Piece, int]:
     """Return the first place of each piece in a memory of ``depth`` places; it may end behind that.
 
     ``sizes`` are in the order in which pieces are made; the first one is at 0. ``beside`` has of each other piece
@@ -18,7 +21,7 @@ def allocate(sizes: Mapping[str, int], beside: Mapping[str, Sequence[str]], dept
         places[name] = _lowest([(places[other], sizes[other]) for other in beside[name]], sizes[name])
     if all(places[name] + size <= depth for name, size in sizes.items()):
         return places
-    together: dict[str, set[str]] = {name: set() for name in sizes}
+    together: dict[Piece, set[Piece]] = {name: set() for name in sizes}
     for name, pieces in beside.items():
         for other in pieces:
             together[name].add(other)

@@ -38,15 +38,16 @@ def compile_network(
     keep_states: bool = False,
     samples: np.ndarray | None = None,
     batch: int = 1,
+    spilled: frozenset[str] | None = None,
 ) -> Image:
     """Return the image of ``network`` for a core, which runs ``batch`` samples at once.
 
     ``samples``, uint8 (n, *InputFormat.shape), whole batches, become the image's self-test; without, seeded
-    random inputs do, two or a batch. For ``keep_maps`` and ``keep_states`` see :func:`.placement.place`. Raises a
+    random inputs do, two or a batch. For the other options see :func:`.placement.place`. Raises a
     NetworkError or a CompileError naming the layer, the value, the limit and the remedy.
     """
     placement = place(
-        network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, batch=batch
+        network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, batch=batch, spilled=spilled,
     )
     program = Program.of(placement)
     program.verify()
@@ -79,6 +80,8 @@ def compile_network(
                 stream_steps=0 if placed.stream is None else placed.stream.steps,
                 taps=tuple(len(term.term.taps) for term in placed.terms),
                 samples=placed.samples,
+                reloads=tuple(placed.reloads),
+                spilled=placed.layer.name in placement.spilled,
             )
             for placed, kept in zip(placement.layers, placement.kept, strict=True)
         ],

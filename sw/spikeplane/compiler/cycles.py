@@ -13,6 +13,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
+from spikeplane_hw.mover import move_cycles
 from spikeplane_hw.operand import load_cycles
 from spikeplane_hw.sequencer import FETCH_CYCLES
 from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
@@ -25,7 +26,7 @@ from ..network.schedule import Schedule
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, identity_slots, place
-from .stream_time import StreamTime
+from .stream_time import BEATS_A_CYCLE, StreamTime
 
 __all__ = ["predict_cycles"]
 
@@ -114,6 +115,10 @@ def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np
                 placed, walk, begin = placement.layers[index], walks[index][step], now
                 of = slice(sample, None, batch // placed.samples)
                 now = now + walk.setup
+                moved = sum(move_cycles(move.words, BEATS_A_CYCLE) for move in [*placed.before, *placed.after])
+                if moved:
+                    now = now + moved
+                    stream.pause(moved)
                 for group in walk.groups:
                     if placed.stream_group:
                         now = np.maximum(now, stream.arrival(placed.stream_group))
@@ -143,6 +148,7 @@ def _layer(
     padding = max(term.term.padding for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter) * config.statistics)
+    setup += (JOB_SETUP - 1) * (len(placed.before) + len(placed.after))
     setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if placed.target is not None:
         setup += steps * placed.target.height

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import sample_bursts
 from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.memory_map import Register, Space
 from spikeplane_hw.neuron import STATE_WIDTH
@@ -17,12 +18,13 @@ from ..network.schedule import Schedule
 from .event_words import pack_events
 from .image_checks import verify_image
 from .layer_checks import ImageError
+from .program import decode_program
 from .spike_map import SpikeMap
 
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 5
+FILE_VERSION = 6
 VECTOR_ARRAYS = ("sample", "sums", "counters")
 
 
@@ -56,6 +58,10 @@ class LayerInfo:
     """Time steps of the integers that it stores at ``state_base``; 0: it stores none."""
     samples: int = 1
     """Samples of a batch for which it runs at once; ``spikes`` and integers are those of all, sample by sample."""
+    reloads: tuple[str, ...] = ()
+    """The maps that are loaded again from outside the chip before it runs."""
+    spilled: bool = False
+    """Whether its spikes are stored outside the chip when it has run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +111,19 @@ class Image:
         """Words of LOGITS from a sample of a batch to the next one."""
         last = self.layers[-1]
         return -(-last.channels // last.group_lanes) * self.config.lanes
+
+    @property
+    def spilled_bursts(self) -> list[range]:
+        """Bursts outside the chip in which spikes are stored, of each map and each sample of a batch."""
+        if not any(layer.spilled for layer in self.layers):
+            return []
+        words = self.contents[Space.PROGRAM][1].view("<u2").ravel()
+        stores = [move for each in decode_program(self.config, words.tolist()) for move in each.after]
+        return [
+            range(first, first + move["words"] + 1)
+            for move in stores for sample in range(self.batch if move["sampled"] else 1)
+            for first in [move["burst"] + sample * sample_bursts(self.config)]
+        ]
 
     @property
     def takes_events(self) -> bool:
@@ -290,7 +309,7 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         layers=[
             LayerInfo(**entry | {
                 "spikes": entry["spikes"] and SpikeMap(**entry["spikes"]),
-                **{name: tuple(entry[name]) for name in ("sources", "seconds", "operands", "taps")},
+                **{name: tuple(entry[name]) for name in ("sources", "seconds", "operands", "taps", "reloads")},
             })
             for entry in header["layers"]
         ],

@@ -7,7 +7,7 @@ from the image's memory words. It is slow and meant for small networks.
 from dataclasses import dataclass
 
 import numpy as np
-from spikeplane_hw.descriptor import map_rows, pass_layout
+from spikeplane_hw.descriptor import map_rows, pass_layout, sample_bursts
 from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
@@ -98,6 +98,7 @@ class _Machine:
         self.waiting = np.zeros((max(1, config.pool_depth // config.chunks), config.lanes), bool)
         self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
         self.streamed = 0  # slots, of all passes through the program
+        self.outside: dict[int, np.ndarray] = {}  # words of spikes by their bursts
         for number, sample in enumerate(samples):
             self.give(sample)
             for outer in range(self.image.registers[Register.OUTER_STEPS]):
@@ -121,6 +122,8 @@ class _Machine:
     def layer(self, index: int, outer: int, time: int, *, initial: bool) -> None:
         config, jobs = self.config, self.program[index]
         d, terms = jobs.layer, jobs.terms
+        for move in jobs.before:
+            self.move(move, time)
         for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, time).inputs, strict=True):
             self.load(load, place.offset)
         places = find_places(config, d, terms, outer, time)
@@ -152,6 +155,19 @@ class _Machine:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
                     self.update(index, segment, current, group, pixel, step, inner,
                                 segment.initial and inner == step)
+        for move in jobs.after:
+            self.move(move, time)
+
+    def move(self, d: dict[str, int], sample: int) -> None:
+        """Store words of the spike memory outside the chip, or load them again."""
+        config = self.config
+        words = self.spikes.reshape(config.spike_depth, config.word_slots, config.banks)
+        first = d["burst"] + sample % config.most_samples * sample_bursts(config) * d["sampled"]
+        for number in range(d["words"] + 1):
+            if d["store"]:
+                self.outside[first + number] = words[d["word"] + number].copy()
+            else:
+                words[d["word"] + number] = self.outside[first + number]
 
     def fill(self, slots: int) -> None:
         """Write the next slots of the stream into the ring."""

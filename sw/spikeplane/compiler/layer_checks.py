@@ -13,6 +13,7 @@ from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
 from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
+from .move_checks import verify_reloads, verify_spill
 from .placement import identity_slots
 from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
@@ -77,6 +78,7 @@ def verify_layers(image: "Image") -> None:
             _verify_copies(held)
         held.samples = info.samples
         must(where, "samples", info.samples, image.batch if index >= early else 1)
+        verify_reloads(where, held, info, jobs.before)
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
         sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
             each["weight_group"] for each in terms
@@ -97,6 +99,7 @@ def verify_layers(image: "Image") -> None:
         made = None if d["logits"] or d["store"] else _target(where, image, info, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
+        verify_spill(where, held, info, made, jobs.after, early=index < early)
         if made is None:
             for name in MAP_FIELDS:
                 limit(where, name, d[name], 0, 0)

@@ -15,6 +15,7 @@ from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
+from .moves import burst_limit, spill_base
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:  # A placement verifies itself by this module.
@@ -108,8 +109,7 @@ def memory_needs(placement: "Placement") -> list[Need]:
              limit=(1 << config.step_width) - 1),
     ]
     if config.external_depth:
-        found.append(Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for the weights of all layers",
-                          need=placement.stream_slots * slot_bursts(config), limit=config.external_depth))
+        found += _external_needs(placement)
     if placement.schedule is Schedule.REGISTERS:
         bits = layer_layout(config)["steps"].width
         found.append(Need(kind=Limit.RUN_STEPS, where="input", what="time steps of a layer at once",
@@ -140,6 +140,18 @@ def sum_needs(placement: "Placement") -> list[Need]:
                 limit=(1 << (LOGIT_WIDTH - 1)) - 1, what="largest logit, all pixels and steps",
             ))
     return found
+
+
+def _external_needs(placement: "Placement") -> Iterator[Need]:
+    config, spilled = placement.config, placement.spilled
+    yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for the weights of all layers",
+               need=placement.stream_slots * slot_bursts(config),
+               limit=spill_base(config) if spilled else config.external_depth)
+    if spilled:
+        moves = [move for placed in placement.layers for move in placed.after]
+        yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for maps of spikes",
+                   need=sum(move.words for move in moves),
+                   limit=burst_limit(config, sampled=any(move.sampled for move in moves)))
 
 
 def _map_needs(where: str, layer: str, spikes: SpikeMap, config: CoreConfig) -> Iterator[Need]:
@@ -174,6 +186,8 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
+    for each in placed.reloads.values():
+        yield from _map_needs(where, name, each, config)
     if placed.target is not None:
         yield from _map_needs(where, name, placed.target, config)
         yield Need(kind=Limit.PIXEL_SLOTS, layer=name, where=where, what="slots of a pixel",

@@ -6,6 +6,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import program_words
 
 from ..network.lowered import CoreLayer, CoreTerm
+from .moves import Move
 from .spike_map import SpikeMap
 
 __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
@@ -180,6 +181,12 @@ class PlacedLayer:
     """Samples for which each of its channel groups runs at once."""
     steps: int
     """Time steps of all of them that follow each other while a pixel is at hand."""
+    reloads: dict[str, SpikeMap]
+    """The maps that are loaded from outside the chip before it runs, and where to."""
+    before: list[Move]
+    """What loads them."""
+    after: list[Move]
+    """What stores its spikes outside the chip when it has run."""
 
     @property
     def pass_count(self) -> int:
@@ -202,7 +209,7 @@ class PlacedLayer:
 
     def program_words(self, config: CoreConfig) -> int:
         """Return how many words of the program the layer, its terms and loads take."""
-        return program_words(config, len(self.terms), len(self.products))
+        return program_words(config, len(self.terms), len(self.products), len(self.before) + len(self.after))
 
     @property
     def products(self) -> list[PlacedTerm]:

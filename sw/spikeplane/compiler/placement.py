@@ -17,14 +17,15 @@ from ..network.lowered import CoreLayer, CoreTerm, TermKind, UnsupportedError
 from ..network.maps import Maps
 from ..network.node import Node
 from ..network.schedule import Schedule
-from .allocation import allocate
 from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
-from .limits import CompileError, memory_needs, needs
+from .limits import CompileError, Limit, memory_needs, needs
+from .moves import load_moves, store_moves
 from .placed import PlacedLayer, PlacedTerm
 from .spike_map import SpikeMap, input_spike_map
+from .stays import place_maps, spillable
 
-__all__ = ["CompileError", "Placement", "identity_slots", "place"]
+__all__ = ["CompileError", "Placement", "identity_slots", "place", "spillable_maps"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +47,9 @@ class Placement:
     """Samples for which one pass through the program is made."""
     early: int
     """Layers that run for one sample after the other; those behind them run for all of the batch at once."""
+    spilled: dict[str, int]
+    """The maps that are stored outside the chip while others take their place, and the first burst of each, counted
+    from those that are for spikes."""
 
     @property
     def keeps_maps(self) -> bool:
@@ -65,6 +69,11 @@ class Placement:
         jobs = [Job.END, Job.COLLECT] if self.batch > 1 else [Job.END]
         ends = sum(descriptor_words(job_layout(self.config, job)) for job in jobs)
         return ends + sum(placed.program_words(self.config) for placed in self.layers)
+
+    @property
+    def moved_words(self) -> int:
+        """Words of spikes that go out of the chip or come back in a pass through the program."""
+        return sum(move.words for placed in self.streamed_layers for move in [*placed.before, *placed.after])
 
     @property
     def stream_slots(self) -> int:
@@ -88,7 +97,8 @@ class Placement:
         """Return how many words of each memory, from its first one on, the network takes."""
         config, last = self.config, self.layers[-1]
         neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
-        maps = [self.input_map, *(placed.target for placed in neurons if placed.target)]
+        maps = [self.input_map, *(placed.target for placed in neurons if placed.target),
+                *(each for placed in self.layers for each in placed.reloads.values())]
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
         external = {Space.EXTERNAL: self.stream_slots * slot_bursts(config)} if config.external_depth else {}
@@ -116,6 +126,7 @@ def place(
     streaming: bool | None = None,
     batch: int = 1,
     early: int | None = None,
+    spilled: frozenset[str] | None = None,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
@@ -125,7 +136,8 @@ def place(
     the network is one that was verified before, and may need more than the core has. ``streaming``
     says whether weights stay outside the chip; by default they do if they are more than it holds. ``batch`` samples
     share one pass of them through the core; the first ``early`` layers run for one sample after the other, by
-    default as few as let all maps fit.
+    default as few as let all maps fit. The maps ``spilled`` are stored outside the chip while they are not read; by
+    default, where maps are overwritten, as few as let all of them fit.
     """
     check_batch(batch, config, schedule)
     if streaming is None:
@@ -142,6 +154,10 @@ def place(
         early = _choose_early(
             network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, streaming=True, batch=batch,
         )
+    if spilled is None:
+        spilled = frozenset() if keep_maps or not config.external_depth else _choose_spilled(
+            network, config, schedule, keep_states=keep_states, streaming=streaming, batch=batch, early=early,
+        )
     if check:
         network.verify()
     form, formats = network.input, network.maps()
@@ -151,19 +167,18 @@ def place(
         raise CompileError(f"layer {products[0]!r}: it is a product, whose operand has no place where weights "
                            f"stream in")
     input_map = input_spike_map(form, config)
-    rings = {
-        name: max(
-            (_ring(term, schedule) for layer in lowered for term in layer.terms if term.source == name), default=1
-        )
-        for name in formats
-    }
+    rings = _rings(lowered, formats, schedule)
     steps = schedule.inner_steps(form.steps)
     collected = collected_maps(network, early)
     several = {*network.names[early:], *collected}  # of all samples
     map_steps = {
         name: max(steps * (batch if name in several else 1), rings[name]) for name in formats
     }
-    maps, kept = _place_maps(network, rings, map_steps, collected, input_map, config, schedule, keep_maps)
+    made_steps = map_steps | dict.fromkeys(collected & spilled, steps)
+    maps = place_maps(
+        network, rings, map_steps, made_steps, collected, input_map, config, schedule, keep_maps=keep_maps,
+        spilled=spilled,
+    )
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
@@ -183,9 +198,9 @@ def place(
             used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
         placed_terms = [
             used.place(
-                term, maps.get(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                term, maps.at(term.source, index) or streams[term.source], groups, scaled=neuron is not None,
                 second=None if term.second is None else streams[term.second],
-                operand=None if term.operand is None else maps[term.operand],
+                operand=None if term.operand is None else maps.at(term.operand, index),
                 operand_ring=rings.get(term.operand or "", 1),
                 still=formats[term.source].replayed,
                 shares=term.shares_weights(config),
@@ -221,17 +236,18 @@ def place(
                 base=state_base // config.chunks, steps=steps * samples, channels=layer.channels,
                 height=height, width=width, pixel_slots=groups, flagged=False,
             )
+        target, reloads = maps.at(layer.name, index), maps.loaded(index)
         placed = PlacedLayer(
             layer=layer,
             terms=placed_terms,
-            target=maps.get(layer.name),
+            target=target,
             output_height=height,
             output_width=width,
             groups=groups,
             group_lanes=group_lanes,
             last_lanes=layer.channels - (groups - 1) * group_lanes,
             replay=all(formats[term.source].replayed for term in layer.terms),
-            target_ring=sample_ring(batch) if layer.name in collected else rings.get(layer.name, 1),
+            target_ring=sample_ring(batch) if layer.name in collected - spilled else rings.get(layer.name, 1),
             state_base=state_base,
             state_pack=state_pack,
             stored=stored,
@@ -242,6 +258,14 @@ def place(
             operand_end=used.weight,
             samples=samples,
             steps=steps * samples,
+            reloads=reloads,
+            before=[
+                move for name, each in reloads.items()
+                for move in load_moves(each, maps.spilled[name], config, samples=batch if name in collected else 1)
+            ],
+            after=store_moves(
+                target, maps.spilled[layer.name], config, sampled=layer.name in collected
+            ) if target is not None and layer.name in spilled else [],
         )
         layers.append(placed)
         if stored:
@@ -249,8 +273,8 @@ def place(
     layers = [_with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
-        tables=tables, kept=[kept.get(layer.name, False) for layer in lowered], streaming=streaming,
-        batch=batch, early=early,
+        tables=tables, kept=[maps.kept.get(layer.name, False) for layer in lowered], streaming=streaming,
+        batch=batch, early=early, spilled=maps.spilled,
     )
     if check:
         placement.verify()
@@ -268,6 +292,37 @@ def _choose_early(network: IntegerNetwork, config: CoreConfig, schedule: Schedul
         if not any(need.exceeded for need in memory_needs(placement)):
             return early
     return found[-1]
+
+
+def spillable_maps(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, early: int = 0) -> list[str]:
+    """Return the maps that may be spilled, those that are not needed for longest first; ``early`` as in `Placement`."""
+    maps = network.maps()
+    rings = _rings([_lower(node, maps) for node in network.nodes], maps, schedule)
+    return spillable(
+        network, rings, schedule.inner_steps(network.input.steps), collected_maps(network, early), config,
+    )
+
+
+def _choose_spilled(
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule, *, early: int, **options
+) -> frozenset[str]:
+    """Return the maps that must be spilled for all of them to fit; none if they fit so, or do not fit anyway."""
+    def fits(spilled: frozenset[str]) -> bool:
+        placement = place(
+            network, config, schedule, keep_maps=False, check=False, early=early, spilled=spilled, **options,
+        )
+        return not any(
+            need.exceeded for need in memory_needs(placement) if need.kind in (Limit.SPIKES, Limit.ROW_FLAGS)
+        )
+
+    spilled: frozenset[str] = frozenset()
+    if fits(spilled):
+        return spilled
+    for name in spillable_maps(network, config, schedule, early):
+        spilled |= {name}
+        if fits(spilled):
+            return spilled
+    return frozenset()
 
 
 def _ordered(layer: CoreLayer) -> list[CoreTerm]:
@@ -351,46 +406,14 @@ def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
     return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 
 
+def _rings(layers: list[CoreLayer], maps: Maps, schedule: Schedule) -> dict[str, int]:
+    """Return how many steps of each map its readers look back on, as a power of two."""
+    return {
+        name: max((_ring(term, schedule) for layer in layers for term in layer.terms if term.source == name), default=1)
+        for name in maps
+    }
+
+
 def _ring(reader: CoreTerm, schedule: Schedule) -> int:
     """Return how many steps the map holds that ``reader`` reads one step at a time."""
     return 1 << (len(reader.taps) - 1).bit_length() if schedule.stores else 1
-
-
-def _place_maps(
-    network: IntegerNetwork, rings: dict[str, int], steps: dict[str, int], collected: set[str], input_map: SpikeMap,
-    config: CoreConfig, schedule: Schedule, keep_maps: bool,
-) -> tuple[dict[str, SpikeMap], dict[str, bool]]:
-    """Return the place of every map by name, and whether its spikes are still there after the run.
-
-    ``steps`` are those that each map holds. ``collected`` ones hold what samples before made while others run.
-    """
-    order = {name: index for index, name in enumerate(network.names)}
-    last_read = {
-        name: max((order[node.name] for node in readers), default=-1)
-        for name, readers in network.readers().items()
-    }
-    shapes = {INPUT: input_map}
-    beside: dict[str, list[str]] = {}
-    formats = {name: each for name, each in network.maps().items() if name != INPUT and not each.signed}
-    for name, form in formats.items():
-        slots = -(-form.channels // config.banks)
-        live = list(shapes)
-        if not keep_maps and rings[name] == 1 and name not in collected:
-            # The input map and maps of several steps are read again in the next outer step.
-            live = [
-                other for other in shapes if last_read[other] >= order[name]
-                or rings[other] > 1 or (other == INPUT and schedule.stores)
-            ]
-        beside[name] = live
-        shapes[name] = SpikeMap(
-            base=0, steps=steps[name], channels=form.channels, height=form.height,
-            width=form.width, pixel_slots=-(-slots // config.chunk_slots) * config.chunk_slots,
-        )
-    words = allocate({name: each.words(config) for name, each in shapes.items()}, beside, config.spike_depth)
-    flags = allocate({name: each.rows for name, each in shapes.items()}, beside, config.row_flag_count)
-    maps = {INPUT: input_map} | {
-        name: replace(shapes[name], base=words[name] * config.word_slots, flags=flags[name]) for name in formats
-    }
-    last_made = max((order[name] for name in formats), default=-1)
-    return maps, {name: keep_maps or last_read[name] >= last_made for name in formats}
-

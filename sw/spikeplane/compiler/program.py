@@ -65,6 +65,10 @@ class Descriptors:
     layer: dict[str, int]
     terms: list[dict[str, int]] = dataclasses.field(default_factory=list)
     loads: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    before: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    """Of its moves those ahead of the walk."""
+    after: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    """And those behind it."""
     collect: int = 0
     """Samples that are there before the layer runs, for all of them; 0: it runs as the layer before it did."""
 
@@ -72,7 +76,8 @@ class Descriptors:
     def jobs(self) -> list[dict[str, int]]:
         """Its jobs in order."""
         collect = [{"job": Job.COLLECT.value, "samples": self.collect - 1}] if self.collect else []
-        return [*collect, self.layer, *self.loads, *self.terms, {"job": Job.WALK.value}]
+        walk = {"job": Job.WALK.value}
+        return [*collect, self.layer, *self.before, *self.loads, *self.terms, walk, *self.after]
 
 
 def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job, dict[str, int]]]:
@@ -101,19 +106,21 @@ def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job
 def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
     """Return the descriptors of each layer; a ValueError names the word where there are none of a layer."""
     found: list[Descriptors] = []
+    ends = (Job.LAYER, Job.COLLECT, Job.END)
     after = {
-        Job.LAYER: (Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
-        Job.WALK: (Job.LAYER, Job.COLLECT, Job.END), Job.COLLECT: (Job.LAYER,),
+        Job.LAYER: (Job.MOVE, Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
+        Job.COLLECT: (Job.LAYER,),
     }
     allowed: tuple[Job, ...] = (Job.LAYER,)
-    collect = 0
+    collect, walked = 0, False
     for at, job, fields in decode_jobs(config, words):
         if job not in allowed:
             names = " or ".join(each.name for each in allowed)
             raise ValueError(f"{job.name} follows at word {at}, where {names} must")
+        allowed = after.get(job, ())
         if job is Job.LAYER:
             found.append(Descriptors(layer=fields, collect=collect))
-            collect = 0
+            collect, walked = 0, False
         elif job is Job.COLLECT:
             if any(each.collect for each in found):
                 raise ValueError(f"a second COLLECT follows at word {at}")
@@ -124,10 +131,16 @@ def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
             found[-1].loads.append(fields)
         elif job is Job.TERM:
             found[-1].terms.append(fields)
-        elif job is Job.WALK and len(found[-1].terms) != found[-1].layer["terms"] + 1:
-            raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
-                             f"{found[-1].layer['terms'] + 1}")
-        allowed = after.get(job, ())
+        elif job is Job.WALK:
+            if len(found[-1].terms) != found[-1].layer["terms"] + 1:
+                raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
+                                 f"{found[-1].layer['terms'] + 1}")
+            walked, allowed = True, (Job.MOVE,) if found[-1].layer.get("moved") else ends
+        elif job is Job.MOVE:
+            (found[-1].after if walked else found[-1].before).append(fields)
+            if fields["last"] and not walked:
+                raise ValueError(f"the MOVE at word {at} ends a layer that has not run")
+            allowed = ends if fields["last"] else (Job.MOVE,) if walked else after[Job.LAYER]
     return found
 
 
@@ -154,6 +167,8 @@ class Program:
                     layer=_layer(placed, sample_steps, config, more_logits=placed in heads[1:]),
                     terms=[_term(term, placed, config) for term in placed.terms],
                     loads=[load_fields(term, placed, placed.steps, config) for term in placed.products],
+                    before=[move.fields(last=False) for move in placed.before],
+                    after=[move.fields(last=move is placed.after[-1]) for move in placed.after],
                     collect=placement.batch if placement.batch > 1 and index == placement.early else 0,
                 )
                 for index, placed in enumerate(placement.layers)
@@ -229,6 +244,7 @@ def _layer(placed: PlacedLayer, sample_steps: int, config: CoreConfig, *, more_l
         "state_step": 0 if placed.stream is None else placed.stream.step_slots,
         "output_base": 0, "output_step": 0, "output_pixel": 0, "output_flags": 0,
         "pool_rows": placed.layer.pool[0] - 1, "pool_columns": placed.layer.pool[1] - 1, "map_rows": 0,
+        "moved": bool(placed.after),
     }
     if neuron is not None:
         fields |= {

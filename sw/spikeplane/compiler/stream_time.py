@@ -35,6 +35,10 @@ class StreamTime:
             self.last = np.maximum(self.last, ahead.max(0)) + len(freed) * self.slot_cycles
         return self.last
 
+    def pause(self, cycles: float) -> None:
+        """Note that for so many cycles from now on the memory does something else."""
+        self.last = self.last + cycles
+
     def free(self, slots: int, time: np.ndarray) -> None:
         """Note that the next ``slots`` slots are free from the cycles ``time`` on, (inputs,)."""
         self.freed = np.concatenate([self.freed, np.broadcast_to(time, (slots, len(self.last)))])

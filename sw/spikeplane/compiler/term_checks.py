@@ -1,6 +1,6 @@
 """What an image says of a layer's terms, held against their descriptors, passes, weights and parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spikeplane_hw.memory_map import Space
@@ -43,6 +43,9 @@ class Held:
     group: int = 0
     """Those of a channel group of the layer at hand."""
     next_parameter: int = 0
+    spilled: dict[str, tuple[int, bool, SpikeMap]] = field(default_factory=dict)
+    """Maps that are stored outside the chip: burst, whether for each sample by itself, and the map as it was made."""
+    next_burst: int = 0
 
 
 def must(where: str, name: str, found: Any, expected: Any) -> None:

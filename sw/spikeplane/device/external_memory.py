@@ -13,7 +13,7 @@ from .session import DeviceError
 if TYPE_CHECKING:
     from .driver import Driver
 
-__all__ = ["check_lines", "check_memory"]
+__all__ = ["check_bursts", "check_lines", "check_memory"]
 
 PIECE = 4096
 """Bursts between two steps of the progress bar."""
@@ -53,19 +53,24 @@ def check_memory(driver: "Driver", bursts: int | None = None) -> int:
     count = depth if bursts is None else min(bursts, depth)
     driver.image = None
     check_lines(driver)
+    check_bursts(driver, range(count))
+    return count
+
+
+def check_bursts(driver: "Driver", bursts: range) -> None:
+    """Write and read neighbouring bursts twice; a DeviceError names what is wrong. What they held is lost."""
     with stages() as progress:
-        task = progress.add_task(f"testing {count * BURST_BITS // 8 / 1e6:g} MB", total=4 * count)
+        task = progress.add_task(f"testing {len(bursts) * BURST_BITS // 8 / 1e6:g} MB", total=4 * len(bursts))
         for inverted in (False, True):
             for write in (True, False):
-                for start in range(0, count, PIECE):
-                    addresses = np.arange(start, min(start + PIECE, count))
+                for start in bursts[::PIECE]:
+                    addresses = np.arange(start, min(start + PIECE, bursts.stop))
                     words = pattern(addresses, inverted=inverted)
                     if write:
                         driver.write(Space.EXTERNAL, start, words)
                     else:
                         _compare(addresses, words, driver.read(Space.EXTERNAL, start, len(words)))
                     progress.advance(task, len(words))
-    return count
 
 
 def _depth(driver: "Driver") -> int:

@@ -7,7 +7,7 @@ from spikeplane_hw.memory_map import Register, Space
 
 from ..compiler.image import Image
 from ..progress import stages
-from .external_memory import check_lines
+from .external_memory import check_bursts, check_lines
 from .session import DeviceError
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ def load_words(driver: "Driver", image: Image, *, verify: bool) -> None:
     if image.config.external_depth:
         # Else the stream of the image before would write between the host's words.
         driver.write_register(Register.STREAM_SLOTS, 0)
+    if image.spilled_bursts and verify:
+        # Weights that are wrong there are found as they are loaded; spikes would be wrong later.
+        check_lines(driver)
+        for bursts in image.spilled_bursts:
+            check_bursts(driver, bursts)
     for space, (address, words) in image.contents.items():
         if space is Space.EXTERNAL:
             _load_external(driver, address, words, verify=verify)

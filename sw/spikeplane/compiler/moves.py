@@ -1,0 +1,55 @@
+"""Moves: where maps of spikes lie outside the chip that are spilled, and the jobs that store and load them."""
+
+from dataclasses import dataclass
+
+from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import Job, sample_bursts
+
+from .spike_map import SpikeMap
+
+__all__ = ["Move", "burst_limit", "load_moves", "spill_base", "store_moves"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """Words of the spike memory that are stored in as many bursts outside the chip, or loaded from there."""
+
+    store: bool
+    word: int
+    words: int
+    burst: int
+    sampled: bool = False
+    """Whether each sample of a batch has bursts of its own, ``sample_bursts`` behind those of the one before."""
+
+    def fields(self, *, last: bool) -> dict[str, int]:
+        """Return the descriptor; ``last`` says that the layer ends with it."""
+        return {
+            "job": Job.MOVE.value, "store": int(self.store), "sampled": int(self.sampled), "last": int(last),
+            "word": self.word, "words": self.words - 1, "burst": self.burst,
+        }
+
+
+def spill_base(config: CoreConfig) -> int:
+    """Return the first burst of those that are for spikes; weights lie before it."""
+    return config.external_depth // 2
+
+
+def burst_limit(config: CoreConfig, *, sampled: bool) -> int:
+    """Return how many bursts the spilled maps of a network may take, those of one sample if it is one of a batch."""
+    return sample_bursts(config) if sampled else config.external_depth - spill_base(config)
+
+
+def store_moves(spikes: SpikeMap, burst: int, config: CoreConfig, *, sampled: bool) -> list[Move]:
+    """Return what stores a map from the ``burst``-th one of those for spikes on."""
+    return [Move(store=True, word=spikes.first_word(config), words=spikes.words(config),
+                 burst=spill_base(config) + burst, sampled=sampled)]
+
+
+def load_moves(spikes: SpikeMap, burst: int, config: CoreConfig, *, samples: int) -> list[Move]:
+    """Return what loads a map again, of so many samples that were stored one by one."""
+    words = spikes.words(config) // samples
+    return [
+        Move(store=False, word=spikes.first_word(config) + sample * words, words=words,
+             burst=spill_base(config) + burst + sample * sample_bursts(config))
+        for sample in range(samples)
+    ]

@@ -1,0 +1,114 @@
+"""Moves between a spike memory and memory outside the chip: every word is where it shall be, and no other one."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect, flipped
+from configs import BATCHED
+from sdram_bench import QUICK_SDRAM, attach
+from spikeplane_hw.descriptor import sample_bursts
+from spikeplane_hw.external_bus import ExternalBus
+from spikeplane_hw.external_port import ExternalPort
+from spikeplane_hw.memories import spike_read_latency
+from spikeplane_hw.mover import Mover, move_cycles
+from spikeplane_hw.spike_memory import SpikeMemory
+from spikeplane_hw.testing import simulate
+
+CONFIGS = [BATCHED, replace(BATCHED, name="near", wire_registers=False)]
+
+
+class Moved(wiring.Component):
+    """A mover between a spike memory and a port whose bus is the member `external`, as in a core."""
+
+    def __init__(self, config):
+        super().__init__({"external": Out(ExternalBus(config.external_depth))})
+        self.port, self.mover, self.spikes = ExternalPort(config.external_depth), Mover(config), SpikeMemory(config)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.port, m.submodules.mover, m.submodules.spikes = port, mover, spikes = (
+            self.port, self.mover, self.spikes
+        )
+        connect(m, port.bus, flipped(self.external))
+        connect(m, mover.request, port.move)
+        m.d.comb += [
+            port.moving.eq(mover.moving), port.move_data.eq(spikes.data), mover.arrived.eq(port.arrived),
+            port.request.valid.eq(1),  # the stream of weights always has something to ask for
+            spikes.busy.eq(1), spikes.address.eq(mover.word), spikes.host.address.eq(mover.word),
+            spikes.host.write.eq(mover.write), spikes.host.write_data.eq(port.word),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_words_come_back_where_they_are_asked_for(config):
+    generator = random.Random(3)
+    dut = Moved(config)
+    mover, depth, width = dut.mover, config.spike_depth, config.word_width
+    words = [generator.getrandbits(width) for _ in range(depth)]
+    outside: dict[int, int] = {}
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+    cycles = []
+
+    async def move(ctx, sample, **fields):
+        ctx.set(mover.move, {"job": 0, "last": 0, **fields})
+        ctx.set(mover.sample, sample)
+        ctx.set(mover.start, 1)
+        await ctx.tick()
+        ctx.set(mover.start, 0)
+        count = 1
+        while not ctx.get(mover.idle):
+            await ctx.tick()
+            count += 1
+        cycles.append((fields["words"] + 1, count))
+
+    async def host(ctx):
+        await ctx.tick().repeat(300)  # the chip starts
+        # Everything is stored once, which fills the memory outside; what is loaded later is known from there.
+        memory = dut.spikes
+        for address, word in enumerate(words):
+            ctx.set(memory.spikes.enable, 1)
+            for first in range(0, config.word_slots, config.chunk_slots):
+                ctx.set(memory.spikes.slot, address * config.word_slots + first)
+                size = config.chunk_slots * config.banks
+                ctx.set(memory.spikes.data, word >> first * config.banks & ((1 << size) - 1))
+                await ctx.tick()
+        ctx.set(memory.spikes.enable, 0)
+        held = list(words)
+        for turn in range(24):
+            store = turn < 6 or generator.random() < 0.4
+            count = generator.randint(1, 12)
+            word, sample, sampled = generator.randrange(depth - count), generator.randrange(8), turn % 2
+            base = config.external_depth // 2 + generator.randrange(sample_bursts(config) - count)
+            first = base + sample * sample_bursts(config) * sampled
+            if not store and not all(first + number in outside for number in range(count)):
+                first = base = generator.choice([burst for burst in outside if burst + 1 not in outside])
+                count, sampled = 1, 0
+            await move(ctx, sample, store=int(store), sampled=sampled, word=word, words=count - 1, burst=base)
+            for number in range(count):
+                if store:
+                    outside[first + number] = held[word + number]
+                else:
+                    held[word + number] = outside[first + number]
+        await ctx.tick().repeat(4)
+        # Read all words through the same way that stores take.
+        found = []
+        for address in range(depth):
+            ctx.set(mover.move, {"job": 0, "last": 0, "store": 1, "sampled": 0, "word": address, "words": 0,
+                                 "burst": 0})
+            ctx.set(mover.start, 1)
+            await ctx.tick()
+            ctx.set(mover.start, 0)
+            await ctx.tick().repeat(spike_read_latency(config) + 1)
+            found.append(ctx.get(dut.spikes.data))
+            while not ctx.get(mover.idle):
+                await ctx.tick()
+        assert found == held
+        assert held != words
+
+    simulate(design, host, background=watching)
+    for count, took in cycles:  # but for a refresh, which takes some more
+        assert abs(took - move_cycles(count, 1.0)) <= 25, (count, took)

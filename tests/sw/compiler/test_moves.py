@@ -1,0 +1,132 @@
+"""Spilled maps: what is spilled, that answers stay the same, and that an image's moves are what it says of them."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import spilled_networks
+from ragged_networks import CORES
+from spikeplane.compiler.compile import compile_network, random_samples
+from spikeplane.compiler.image import ImageError, load_image, save_image
+from spikeplane.compiler.interpreter import interpret
+from spikeplane.compiler.moves import spill_base
+from spikeplane.compiler.placement import CompileError, place, spillable_maps
+from spikeplane.compiler.program import decode_jobs, decode_program
+from spikeplane.network import model
+from spikeplane.network.schedule import Schedule
+from spikeplane_hw.descriptor import Job, job_layout, move_layout
+from spikeplane_hw.memory_map import EXACT_COUNTERS, Space
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
+@pytest.mark.parametrize("core", CORES[:3], ids=lambda core: core.name)
+def test_spilled_maps_change_no_answer(core, schedule, batch):
+    if batch > 1 and schedule.stores:
+        batch = 1  # A batch takes steps in registers; this is one more network.
+    network, config, placement = spilled_networks.find(core, schedule, 7 * batch, batch)
+    assert placement.spilled
+    samples = random_samples(network.input, batch, 0.4)
+    image = compile_network(network, config, schedule, keep_maps=False, batch=batch, samples=samples)
+    image.verify()
+    outcome = interpret(image, samples if batch > 1 else samples[0])
+    expected = model.run(network, samples, schedule=schedule, config=config)
+    np.testing.assert_array_equal(outcome.sums, expected.sums.numpy() if batch > 1 else expected.sums[0].numpy())
+    for layer, counts in enumerate(expected.counters.values()):
+        for counter in EXACT_COUNTERS:
+            assert outcome.counters[layer, counter.value] == int(counts[counter].sum()), (layer, counter)
+
+
+def test_nothing_is_spilled_that_fits_and_no_more_than_must():
+    network, config, placement = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
+    roomy = replace(config, spike_depth=CORES[0].spike_depth)
+    assert not place(network, roomy, keep_maps=False).spilled
+    candidates = spillable_maps(network, config, Schedule.REGISTERS)
+    assert list(placement.spilled) == [
+        each for each in network.names if each in candidates[:len(placement.spilled)]
+    ], "those that are not needed for longest come first"
+    with pytest.raises(CompileError, match="spike memory words up to its map's end"):
+        place(network, replace(config, external_depth=0), keep_maps=False)
+    with pytest.raises(CompileError, match="--reuse-maps"):
+        place(network, config, keep_maps=True)
+
+
+def test_a_map_that_is_spilled_lies_nowhere_else_in_between():
+    _network, config, placement = spilled_networks.find(CORES[1], Schedule.REGISTERS, 3)
+    names = [placed.layer.name for placed in placement.layers]
+    for name in placement.spilled:
+        maker = placement.layers[names.index(name)]
+        (store,) = maker.after
+        loads = [move for placed in placement.layers if name in placed.reloads for move in placed.before
+                 if move.burst == store.burst]
+        assert store.store and loads and not any(move.store for move in loads)
+        assert {move.words for move in loads} == {store.words}
+        assert store.burst >= spill_base(config)
+    bursts = sorted((move.burst, move.words) for placed in placement.layers for move in placed.after)
+    assert all(first + words <= after for (first, words), (after, _) in itertools.pairwise(bursts))
+
+
+def test_samples_have_bursts_of_their_own():
+    batch = 3
+    _network, _config, placement = spilled_networks.find(CORES[0], Schedule.REGISTERS, 2, batch)
+    stores = [move for placed in placement.layers for move in placed.after]
+    loads = [move for placed in placement.layers for move in placed.before]
+    assert all(move.sampled for move in stores)
+    assert len(loads) == batch * len(stores)
+    assert len({move.burst for move in loads}) == len(loads)
+    assert placement.moved_words == 2 * batch * sum(move.words for move in stores)
+
+
+def altered(image, name, change):
+    """Return the image with a field of its first move changed in the words of the program."""
+    layout = move_layout(image.config)
+    words = image.contents[Space.PROGRAM][1].view("<u2").ravel().copy()
+    at = next(at for at, job, _ in decode_jobs(image.config, words.tolist()) if job is Job.MOVE)
+    count = -(-layout.size // 16)
+    bits = sum(int(word) << 16 * place for place, word in enumerate(words[at:at + count]))
+    field = layout[name]
+    value = change(bits >> field.offset & ((1 << field.width) - 1))
+    mask = ((1 << field.width) - 1) << field.offset
+    bits = (bits & ~mask) | (value & ((1 << field.width) - 1)) << field.offset
+    words[at:at + count] = [bits >> 16 * place & 0xFFFF for place in range(count)]
+    return replace(image, contents=image.contents | {Space.PROGRAM: (0, words.view(np.uint8).reshape(-1, 2))})
+
+
+@pytest.mark.parametrize("name", ["store", "sampled", "last", "word", "words", "burst"])
+def test_a_move_that_is_not_what_the_image_says_is_refused(name):
+    network, config, _ = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
+    image = compile_network(network, config, keep_maps=False)
+    image.verify()
+    with pytest.raises(ImageError, match=r"move|MOVE|PROGRAM|sampled"):
+        altered(image, name, lambda value: value ^ 1).verify()
+
+
+def test_what_an_image_says_of_spilled_maps_is_held_against_its_moves(tmp_path):
+    network, config, _placement = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
+    image = compile_network(network, config, keep_maps=False)
+    path = tmp_path / "spilled.spk"
+    save_image(image, path)
+    assert load_image(path).layers == image.layers
+    reader = next(index for index, each in enumerate(image.layers) if each.reloads)
+    maker = next(index for index, each in enumerate(image.layers) if each.spilled)
+    for index, change, text in (
+        (reader, {"reloads": ()}, "load no map that the image names"),
+        (reader, {"reloads": ("nothing",)}, "which no layer before it stores"),
+        (reader, {"reloads": image.layers[reader].reloads * 2}, "moves ahead of its walk"),
+        (maker, {"spilled": False}, "spilled is False"),
+    ):
+        layers = list(image.layers)
+        layers[index] = replace(layers[index], **change)
+        with pytest.raises(ImageError, match=text):
+            replace(image, layers=layers).verify()
+
+
+def test_moves_are_decoded_where_they_may_be():
+    network, config, placement = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
+    image = compile_network(network, config, keep_maps=False)
+    program = decode_program(config, [int(word) for word in image.contents[Space.PROGRAM][1].view("<u2").ravel()])
+    assert [(len(each.before), len(each.after)) for each in program] == [
+        (len(placed.before), len(placed.after)) for placed in placement.layers
+    ]
+    assert job_layout(config, Job.MOVE) == move_layout(config)
