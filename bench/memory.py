@@ -12,7 +12,7 @@ from figures import Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.compiler.placement import CompileError, place, spillable_maps
+from spikeplane.compiler.placement import CompileError, place
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
@@ -87,6 +87,7 @@ def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
     spilled.
     """
     import ragged_networks
+    from spilled_networks import compile_spilled
 
     chip = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES)
     schedules, found = itertools.cycle(Schedule), []
@@ -103,21 +104,15 @@ def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
             try:
                 if not place(network, config, schedule, keep_states=True).streaming:
                     continue
-                spilled = None
-                if number % 4 < 2:  # all that can be, as if the spike memory held no more than two layers' maps
-                    early = place(network, config, schedule, keep_maps=False, keep_states=True, batch=batch).early
-                    spilled = frozenset(spillable_maps(network, config, schedule, early))
-                image = compile_network(
-                    network, config, schedule, keep_maps=spilled is None, keep_states=True, batch=batch,
-                    spilled=spilled,
-                )
+                make = compile_spilled if number % 4 < 2 else compile_network
+                image = make(network, config, schedule, keep_states=True, batch=batch)
             except CompileError:
                 continue
             transport.stall(number + 1, STALL if number % 2 else 0.0)
             driver.load(image)
             samples = ragged_networks.samples(network, count_of)
             compared = compare_with_model(driver, network, samples)
-            found.append((batch, bool(spilled), compared))
+            found.append((batch, any(layer.spilled for layer in image.layers), compared))
             bar.update()
             if compared.total:
                 print(f"{config.name}, number {number}, {schedule.value}, batch {batch}: {compared.mismatches}")

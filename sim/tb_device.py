@@ -20,6 +20,7 @@ from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Space
 from spikeplane_hw.sdram_model import Violation
+from spilled_networks import compile_spilled
 
 CONFIG = SIMULATED[os.environ["SPIKEPLANE_SIMULATED"]]
 SEED = int(os.environ["COCOTB_RANDOM_SEED"])
@@ -74,18 +75,25 @@ class PinTransport:
         await RisingEdge(self.dut.clk)
 
 
-def fitting_networks(schedule: Schedule, direct: bool, batch: int = 1):
-    """Yield random networks that fit the core, and their images: chains, then layers of several terms, in turn."""
+def fitting_networks(schedule: Schedule, direct: bool, batch: int = 1, *, spill: bool = False):
+    """Yield random networks that fit the core, and their images: chains, then layers of several terms, in turn.
+
+    With ``spill`` those of which maps are spilled.
+    """
     for seed in itertools.count(1000 * SEED):
         if seed % 2 and CONFIG.term_count > 1:
             network = residual_networks.network(seed, direct=direct, most_terms=CONFIG.term_count)
         else:
             network = ragged_networks.network(seed, direct=direct, taps=seed % 4 == 2)
         try:
-            image = compile_network(network, CONFIG, schedule, keep_states=True, batch=batch)
+            image = (compile_spilled if spill else compile_network)(
+                network, CONFIG, schedule, keep_states=True, batch=batch
+            )
         except CompileError:
             continue
         if CONFIG.external_depth and Space.EXTERNAL not in image.contents:
+            continue
+        if spill and not any(layer.spilled for layer in image.layers):
             continue
         yield network, image
 
@@ -133,11 +141,11 @@ async def matches_the_integer_model(dut, stall, schedule, direct):
             cocotb.log.info("%d layers match", len(image.layers))
         if CONFIG.most_samples > 1 and schedule is Schedule.REGISTERS:
             batch = 2 + direct
-            network, image = next(fitting_networks(schedule, direct, batch))
+            network, image = next(fitting_networks(schedule, direct, batch, spill=direct))
             driver.load(image, verify=stall == 0)
             found = compare_with_model(driver, network, ragged_networks.samples(network, 2 * batch, SEED))
             assert not found.total, found.mismatches
-            cocotb.log.info("a batch of %d matches", batch)
+            cocotb.log.info("a batch of %d matches%s", batch, ", with maps that are spilled" if direct else "")
 
     await with_timeout(bridge(host)(), 100, "ms")
     if CONFIG.external_depth:

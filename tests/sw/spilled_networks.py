@@ -7,14 +7,16 @@ from functools import cache
 import random_graphs
 import residual_networks
 import streamed_networks
-from spikeplane.compiler.placement import CompileError, Placement, place
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.image import Image
+from spikeplane.compiler.placement import CompileError, Placement, place, spillable_maps
 from spikeplane.compiler.remedies import fits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Space
 
-__all__ = ["find", "shrunk"]
+__all__ = ["compile_spilled", "find", "shrunk"]
 
 
 MOST_SPIKES = 400
@@ -66,3 +68,12 @@ def find(
         except CompileError:
             continue
     raise AssertionError("there is always another network")
+
+
+def compile_spilled(
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule = Schedule.REGISTERS, *, batch: int = 1, **options
+) -> Image:
+    """Return an image that spills all maps that can be, as on a core that holds no more than it must."""
+    early = place(network, config, schedule, keep_maps=False, batch=batch, **options).early
+    spilled = frozenset(spillable_maps(network, config, schedule, early))
+    return compile_network(network, config, schedule, keep_maps=False, batch=batch, spilled=spilled, **options)

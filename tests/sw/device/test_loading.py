@@ -6,6 +6,7 @@ import deep_network
 import numpy as np
 import pytest
 import ragged_networks
+import spilled_networks
 import streamed_networks
 from spikeplane.compiler.compile import compile_network
 from spikeplane.device import loading
@@ -100,3 +101,24 @@ def test_a_wrong_word_is_named(streamed):
         with pytest.raises(DeviceError, match=r"1 words of EXTERNAL read back differently, .* at address 5: "):
             driver.load(image)
         assert driver.image is None
+
+
+def test_a_weak_cell_where_spikes_will_lie_is_named():
+    network, config, _ = spilled_networks.find(ragged_networks.CORES[1], Schedule.REGISTERS, 0)
+    image = compile_network(network, config, keep_maps=False)
+    weak = image.spilled_bursts[-1][-1]
+
+    class Weak(Driver):
+        def read(self, space, address, count):
+            found = super().read(space, address, count).copy()
+            if space is Space.EXTERNAL and address <= weak < address + count:
+                found[weak - address, 3] |= 16
+            return found
+
+    with SimulatedTransport(config) as transport, Weak(transport, config) as driver:
+        with pytest.raises(DeviceError, match=rf"at address {weak}: .* data line 12$"):
+            driver.load(image)
+        weak = -1
+        driver.load(image)
+        found = compare_with_model(driver, network, ragged_networks.samples(network, 2))
+        assert not found.total, found.mismatches
