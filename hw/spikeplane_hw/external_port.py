@@ -54,9 +54,11 @@ class ExternalPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bus, host, request, word = self.bus, self.host, self.bus.request, self.word
-        asked = host.read | host.write
-        room, resting = Signal(), Signal()
+        # Host and mover wait anyway: who asks is seen a cycle later, and may be far away.
+        asked, moving, room, resting = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
+            asked.eq(host.read | host.write),
+            moving.eq(self.moving),
             room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS),  # one may be taken before this is seen
             resting.eq(self.pending == 0),
         ]
@@ -72,7 +74,7 @@ class ExternalPort(wiring.Component):
         m.d.comb += coming.eq(Mux(taken, BURST_BEATS, 0))
         with m.FSM():
             with m.State("STREAM"):
-                own = ~asked & ~self.moving & room
+                own = ~asked & ~moving & room
                 m.d.comb += [
                     request.p.address.eq(self.request.payload),
                     request.valid.eq(self.request.valid & own),
@@ -84,7 +86,7 @@ class ExternalPort(wiring.Component):
                 with m.If(resting & (self.pending == 0)):
                     with m.If(asked):
                         m.next = "HOST"
-                    with m.Elif(self.moving):
+                    with m.Elif(moving):
                         m.next = "MOVE"
 
             with m.State("MOVE"):
