@@ -111,4 +111,4 @@ def test_words_come_back_where_they_are_asked_for(config):
 
     simulate(design, host, background=watching)
     for count, took in cycles:  # but for a refresh, which takes some more
-        assert abs(took - move_cycles(count, 1.0)) <= 25, (count, took)
+        assert abs(took - move_cycles(count, 1.0)) <= 32, (count, took)
