@@ -135,20 +135,19 @@ def test_a_batch_reads_its_weights_once(core):
     check_batches(network, config, batch, keep_states=True)
 
 
-@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
 @pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
-def test_maps_are_spilled(core, schedule):
+def test_maps_are_spilled(core):
     """The spike memory is too small for all maps that are still needed."""
+    schedule = list(Schedule)[core % 2]
     network, config, placement = spilled_networks.find(ragged_networks.CORES[core], schedule, seed=30 * core)
     assert placement.spilled
     check(network, config, schedule, ragged_networks.samples(network, 2), keep_maps=False, keep_states=False)
 
 
-@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
-def test_what_a_batch_collects_is_spilled(core):
-    batch = 2 + core
+def test_what_a_batch_collects_is_spilled():
+    batch = 3
     network, config, placement = spilled_networks.find(
-        ragged_networks.CORES[core], Schedule.REGISTERS, 40 * core, batch, most_bursts=200,
+        ragged_networks.CORES[1], Schedule.REGISTERS, 40, batch, most_bursts=200,
     )
     assert any(move.sampled for placed in placement.layers for move in placed.after)
     check_batches(network, config, batch, keep_maps=False)
