@@ -22,7 +22,6 @@ from spikeplane.network.schedule import Schedule
 from spikeplane_boards.build import build
 from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
 from spikeplane_hw.external_bus import BURST_BEATS
-from spikeplane_hw.memory_map import Space
 from spikeplane_hw.sdram import Sdram
 from spikeplane_hw.sdram_chip import ULX3S_SDRAM
 from spikeplane_hw.simulated_device import CLOCK, SimulatedDevice
@@ -155,8 +154,7 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: 
     spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
     firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
     off = 100 * float(np.abs(predicted / cycles - 1).max())
-    placed = place(network, LARGE, keep_maps=False, batch=batch)
-    bursts = len(image.contents[Space.EXTERNAL][1]) + placed.moved_words
+    bursts = place(network, LARGE, keep_maps=False, batch=batch).traffic
     title = f"{title}, batch of {batch}"
     print(f"{title}: {found.mismatches}, {cycles} cycles, predicted {predicted}, without waiting {walked}")
     return [

@@ -76,6 +76,11 @@ class Placement:
         return sum(move.words for placed in self.streamed_layers for move in [*placed.before, *placed.after])
 
     @property
+    def traffic(self) -> int:
+        """Bursts between the core and memory outside the chip in a pass through the program."""
+        return self.stream_slots * slot_bursts(self.config) + self.moved_words
+
+    @property
     def stream_slots(self) -> int:
         """Weight slots that stream in for a pass through the program."""
         return sum(placed.groups * placed.stream_group for placed in self.streamed_layers)
@@ -282,16 +287,25 @@ def place(
 
 
 def _choose_early(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, **options) -> int:
-    """Return with how few layers for one sample after the other all maps of a batch fit; if with none, the most."""
+    """Return with how many layers for one sample after the other all maps of a batch fit; if with none, the most.
+
+    Of those that fit, the one with which least goes between the core and memory outside the chip: fewer such layers
+    have fewer weights to be read for each sample, but may have to spill larger maps.
+    """
     found = cuts(network)
     if not found:
         raise CompileError(f"a batch of {options['batch']} samples was asked for, but there is no place between two "
                            f"layers that nothing crosses but maps of spikes which are read behind it only: limit 1")
+    best, least = found[-1], None
     for early in found:
         placement = place(network, config, schedule, check=False, early=early, **options)
-        if not any(need.exceeded for need in memory_needs(placement)):
-            return early
-    return found[-1]
+        if any(need.exceeded for need in memory_needs(placement)):
+            continue
+        if least is None or placement.traffic < least:
+            best, least = early, placement.traffic
+        if not placement.spilled:  # From here on it only grows.
+            break
+    return best
 
 
 def spillable_maps(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, early: int = 0) -> list[str]:

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import spilled_networks
 from ragged_networks import CORES
+from spikeplane.compiler.batches import cuts
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.image import ImageError, load_image, save_image
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.moves import spill_base
 from spikeplane.compiler.placement import CompileError, place, spillable_maps
 from spikeplane.compiler.program import decode_jobs, decode_program
+from spikeplane.compiler.remedies import fits
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.descriptor import Job, job_layout, move_layout
@@ -76,6 +78,19 @@ def test_samples_have_bursts_of_their_own():
     assert len(loads) == batch * len(stores)
     assert len({move.burst for move in loads}) == len(loads)
     assert placement.moved_words == 2 * batch * sum(move.words for move in stores)
+
+
+def test_a_batch_is_collected_where_least_goes_between_chip_and_memory():
+    batch, found = 3, False
+    for seed in range(0, 60, 6):
+        network, config, _ = spilled_networks.find(CORES[seed % 3], Schedule.REGISTERS, seed, batch)
+        options = {"keep_maps": False, "batch": batch, "check": False}
+        chosen = place(network, config, **options)
+        others = [place(network, config, early=early, **options) for early in cuts(network)]
+        fitting = [each for each in others if fits(each)]
+        assert chosen.traffic == min(each.traffic for each in fitting)
+        found = found or len(fitting) > 1
+    assert found, "somewhere there was a choice"
 
 
 def altered(image, name, change):
