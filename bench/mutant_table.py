@@ -67,8 +67,14 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/external_port.py", f"{TESTS}/test_external_port.py",
-        ("asked & resting & (self.pending == 0)", "asked"),
+        ("with m.If(resting & (self.pending == 0)):", "with m.If(1):"),
         ("room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS)", "room.eq(1)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/mover.py", f"{TESTS}/test_mover.py",
+        ("move.burst | of_sample", "move.burst"),
+        ("self.word.eq(self.word + 1), coming", "self.word.eq(self.word), coming"),
+        ("self.moving.eq(coming != 0)", "self.moving.eq(coming > 1)"),
     ),
     *mutants(
         "gateware", f"{HW}/fetch.py", f"{TESTS}/test_fetch.py",
@@ -163,6 +169,7 @@ GATEWARE = [
         ("(outer == 0) & ~resumed", "outer == 0"),
         ("self.program_address - 1), self.collected", "self.program_address), self.collected"),
         ("(row + 1)[: len(row)] == map_rows(config, d)", "row == map_rows(config, d)"),
+        ("with m.If(self.move.last):", "with m.If(1):"),
     ),
     *mutants(
         "gateware", f"{HW}/request_check.py", f"{TESTS}/test_link.py",
@@ -311,6 +318,14 @@ COMPILER = [
         ("reference >> power - beside & 1", "reference & 1"),
         ("- plane.delay * source.step_slots", "+ plane.delay * source.step_slots"),
         ("if not low <= value <= high", "if not low <= value <= high + 1"),
+    ),
+    *mutants(
+        "compiler", f"{COMPILER_FOLDER}/stays.py", " ".join(
+            f"tests/sw/compiler/test_moves.py::test_spilled_maps_change_no_answer[narrow-registers-{batch}]"
+            for batch in (1, 3)
+        ),
+        ("other.last >= stay.first", "other.last > stay.first"),
+        ("if reader > last + 1 or", "if"),
     ),
     *mutants("compiler", f"{COMPILER_FOLDER}/spike_map.py", "tests/sw/compiler/test_spike_map.py",
              ("int(values.max()) >> self.planes", "0"),
