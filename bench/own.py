@@ -17,7 +17,7 @@ from spikeplane.data.sets.datasets import DataRecipe, Dataset, from_recordings
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.importing.build import Settings
-from spikeplane.importing.nir_import import float_predictions, import_nir
+from spikeplane.importing.imported import float_predictions, import_nir
 from spikeplane.network import model
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule

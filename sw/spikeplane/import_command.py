@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 __all__ = ["EXAMPLE", "import_command"]
 
@@ -65,6 +64,9 @@ def import_command(
     steps: Annotated[int | None, typer.Option(min=1, help="Without --recipe: time steps of a sample.")] = None,
     shape: Annotated[str | None, typer.Option("--input", help="Without --recipe: as 2x34x34.")] = None,
     test: Annotated[int | None, typer.Option(min=1, help="Compare predictions on the first test samples.")] = None,
+    sweep: Annotated[str | None, typer.Option(
+        help="Compare widths of weights, as 8,4,2, on 200 training samples that it was not fitted to."
+    )] = None,
 ) -> None:
     """Import a trained network: quantize its weights and say what became of every node.
 
@@ -74,8 +76,10 @@ def import_command(
 
     from .data.sets.datasets import load_dataset
     from .importing.build import Settings
+    from .importing.imported import Imported, float_predictions, import_nir
     from .importing.nir_file import Meaning
-    from .importing.nir_import import float_predictions, import_nir
+    from .importing.sweep import Width, sweep_bits
+    from .importing.tables import layer_table, node_table, width_table
     from .network.file import save_network
     from .training.recipe.recipes import load_data_recipe
     from .training.run.evaluate import predict_integer
@@ -89,30 +93,29 @@ def import_command(
     settings = Settings(
         bits=bits, layer_bits=_layer_bits(layer_bits or []), state_bits=state_bits, round_leak=round_leak
     )
+    compared: list[Width] = []
     if recipe is None:
-        if steps is None or test is not None:
-            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test")
+        if steps is None or test is not None or sweep is not None:
+            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test and --sweep")
         imported = import_nir(file, meaning, settings, form=_form(shape, steps, file, meaning))
         chosen = None
     else:
         if steps is not None or shape is not None:
             raise typer.BadParameter("--steps and --input are those of the recipe's data")
+        widths = [] if sweep is None else _widths(sweep)
         chosen = load_data_recipe(recipe)
-        imported = import_nir(
-            file, meaning, settings, data=load_dataset(chosen, "train", data), recipe=chosen, calibration=samples
-        )
+        train = load_dataset(chosen, "train", data)
+
+        def make(settings: Settings) -> Imported:
+            return import_nir(file, meaning, settings, data=train, recipe=chosen, calibration=samples)
+
+        imported = make(settings)
+        if widths:
+            compared = sweep_bits(make, settings, widths, train, calibration=samples)
     save_network(imported.network, network)
     console = Console()
-    nodes = Table("node", "what it is", "what it becomes")
-    for row in imported.rows:
-        nodes.add_row(*row)
-    console.print(nodes, highlight=False, markup=False)
-    layers = Table("layer", "in integers", *(
-        Column(name, justify="right") for name in ("sums: rounding", "same spikes", "saturated")
-    ))
-    for each in imported.layers:
-        layers.add_row(each.name, each.text, f"{each.error:.2%}", _share(each.agreement), _share(each.saturated))
-    console.print(layers, highlight=False, markup=False)
+    for table in (node_table(imported), layer_table(imported), *([width_table(compared)] if compared else [])):
+        console.print(table, highlight=False, markup=False)
     if chosen is not None and test is not None:
         part = load_dataset(chosen, "test", data)
         inputs, labels = part.inputs[:test], part.labels[:test]
@@ -126,8 +129,11 @@ def import_command(
     console.print(f"integer network: {network}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3%}"
+def _widths(text: str) -> list[int]:
+    widths = text.split(",")
+    if not all(width.strip().isdecimal() for width in widths):
+        raise typer.BadParameter(f"--sweep {text}: expected widths, as 8,4,2")
+    return [int(width) for width in widths]
 
 
 def _layer_bits(texts: list[str]) -> dict[str, int]:

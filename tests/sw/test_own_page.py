@@ -27,10 +27,11 @@ def run_command(line: str, monkeypatch, capsys) -> str:
 def test_the_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPIKEPLANE_DATA", raising=False)
-    shown = []
+    shown, program = [], {}
     for block in BLOCK.finditer(PAGE):
         if block["kind"] == "python":
-            exec(compile(block["text"], "docs/own.md", "exec"), {})
+            program = {} if "The same program goes on" not in block["before"] else program
+            exec(compile(block["text"], "docs/own.md", "exec"), program)
         elif block["kind"] == "toml":
             (name,) = re.findall(r"`([\w.]+\.toml)`", block["before"])
             Path(name).write_text(block["text"])

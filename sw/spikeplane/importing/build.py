@@ -1,7 +1,8 @@
 """From a network as it was trained to integers: weights quantized, scales folded, potentials placed."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ HEADROOM = range(6)
 """Powers of two that a threshold may be less than 1.0, so that potentials below it have room."""
 LEAK_ERROR = 1 / 1000
 """What a leak may be rounded by without being asked for."""
+LEAST_DELAYED = 1 / 8
+"""Least leak of a threshold that is subtracted behind it: what is subtracted ahead of it is so many times larger."""
 READOUT = "readout"
 BATCH = 10
 MEASURED = 10
@@ -112,7 +115,7 @@ def build_network(
                 values = expected
             nodes.append(layer)
             results.append(result)
-            channels, height, width = stage.operator.shape
+            channels, height, width = stage.shape
             shape = MapFormat(channels=channels, height=height, width=width)
             source, scale = stage.name, 1.0
             bar.update()
@@ -144,7 +147,10 @@ def _check(chain: Chain, form: InputFormat, settings: Settings) -> None:
         if not 0 <= neuron.leak <= limit:
             raise NetworkError(f"layer {stage.name!r}: its leak is {neuron.leak:.6g} a step, limit {limit:g} with "
                                f"{settings.state_bits}-bit potentials; take potentials of more bits")
-        rounded = _kept(_neuron(stage, settings, 0))
+        if neuron.delayed and neuron.leak < LEAST_DELAYED:
+            raise NetworkError(f"layer {stage.name!r}: {neuron.leak:.6g} is left after a step, and the threshold is "
+                               f"subtracted behind that: at least {LEAST_DELAYED} must be left")
+        rounded = _kept(_neuron(stage, settings, 0)[0])
         if abs(rounded - neuron.leak) > LEAK_ERROR and not settings.round_leak:
             raise NetworkError(
                 f"layer {stage.name!r}: of its potentials {neuron.leak:.6g} is left after a step, "
@@ -153,13 +159,17 @@ def _check(chain: Chain, form: InputFormat, settings: Settings) -> None:
             )
 
 
-def _neuron(stage: Stage, settings: Settings, headroom: int) -> Neuron:
+def _neuron(stage: Stage, settings: Settings, headroom: int) -> tuple[Neuron, float]:
+    """Return the neuron in integers, and which part of 1.0 its threshold is."""
     neuron = stage.neuron
     assert neuron is not None
-    return Neuron(
-        fire_above=(1 << (FRACTION_BITS - headroom)) - (0 if neuron.strict else 1), reset=neuron.reset,
-        state_bits=settings.state_bits, levels=Levels.UNIFORM, leak=neuron.leak,
-    )
+    made = Neuron(reset=neuron.reset, state_bits=settings.state_bits, levels=Levels.UNIFORM, leak=neuron.leak)
+    part = 2.0**-headroom
+    if neuron.delayed:
+        # A spike takes 1.0 ahead of the leak, which leaves of it what the trained network takes behind: the threshold.
+        part = _kept(made)
+    threshold = part * (1 << FRACTION_BITS)
+    return replace(made, fire_above=math.floor(threshold) if neuron.strict else math.ceil(threshold) - 1), part
 
 
 def _kept(neuron: Neuron) -> float:
@@ -224,9 +234,10 @@ def _neurons(
         sums = windows @ integers.T
         mean, deviation = sums.mean(0), sums.std(0) + 1e-9
     best: tuple[Layer, LayerResult] | None = None
-    wide = neuron.reset is Reset.HARD and settings.state_bits == STATE_WIDTH and expected is not None
+    wide = neuron.reset is not Reset.SOFT and expected is not None
     for headroom in HEADROOM if wide else (0,):
-        each = 2.0 ** -headroom / neuron.threshold
+        fired, part = _neuron(stage, settings, headroom)
+        each = part / neuron.threshold
         shift, multiplier, offset = fixed_point(stage.name, Currents(
             gain=made.scale * scale * each, bias=(stage.operator.bias + lost * scale) * each, mean=mean,
             deviation=deviation,
@@ -236,14 +247,15 @@ def _neurons(
             stride=stage.operator.stride, padding=stage.operator.padding, multiplier=multiplier, offset=offset,
             shift=shift,
         )
-        layer = Layer(name=stage.name, terms=(window,), ending=Fire(neuron=_neuron(stage, settings, headroom)))
+        layer = Layer(name=stage.name, terms=(window,), ending=Fire(neuron=fired, pooling=stage.pooling))
         agreement = saturated = None
         if expected is not None and values is not None:
             agreement, saturated = _measure(layer, shape, values[:MEASURED], expected[:MEASURED], form.steps)
         result = LayerResult(
             name=stage.name, error=made.error, agreement=agreement, saturated=saturated,
             text=f"{_text(made, bits)}, {settings.state_bits}-bit potentials"
-                 + (f", threshold 1/{1 << headroom}" if headroom else ""),
+                 + (f", threshold 1/{1 << headroom}" if headroom else "")
+                 + (f", threshold {part:.4g}" if neuron.delayed else ""),
         )
         if best is None or (agreement or 0) > (best[1].agreement or 0):
             best = layer, result

@@ -1,7 +1,7 @@
 """A network as it was trained, in floating point: a chain of operators and neurons, and how it is run."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from spikeplane_hw.neuron import Reset
 from torch import Tensor
 from torch.nn import functional
 
+from ..network.pool import Pooling
 from .operators import Operator, Shape
 
 __all__ = ["Chain", "ImportedNeuron", "Stage", "predict_chain", "run_stage"]
@@ -24,6 +25,8 @@ class ImportedNeuron:
     strict: bool
     """Whether v must be above the threshold, or may equal it."""
     reset: Reset
+    delayed: bool = False
+    """Whether SOFT takes the threshold from the potential behind the next leak, as snnTorch does, not ahead of it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +37,19 @@ class Stage:
     """Of the node whose weights these are."""
     operator: Operator
     neuron: ImportedNeuron | None
+    pooling: Pooling | None = None
+    """Of the neurons' spikes."""
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height, width of what comes out."""
+        return self.operator.shape if self.pooling is None else self.pooling.shape(self.operator.shape)
+
+    def pooled(self, pooling: Pooling) -> "Stage":
+        """Return it with a pool of its spikes."""
+        if self.pooling is not None:
+            raise ValueError("the spikes before it are pooled already: have one pool in place of two")
+        return replace(self, pooling=pooling)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +65,7 @@ class Chain:
     @property
     def classes(self) -> int:
         """Values of the answer."""
-        return int(np.prod(self.stages[-1].operator.shape))
+        return int(np.prod(self.stages[-1].shape))
 
 
 def run_stage(stage: Stage, inputs: Tensor, scale: float = 1.0) -> Tensor:
@@ -70,15 +86,18 @@ def run_stage(stage: Stage, inputs: Tensor, scale: float = 1.0) -> Tensor:
     threshold = torch.from_numpy(neuron.threshold).float().view(-1, 1, 1)
     spikes = torch.empty(currents.shape, dtype=torch.uint8)
     potential = torch.zeros_like(currents[:, 0])
+    taken = torch.zeros_like(threshold)
     for step in range(steps):
-        potential = neuron.leak * potential + currents[:, step]
+        potential = neuron.leak * potential + currents[:, step] - taken
         fired = potential > threshold if neuron.strict else potential >= threshold
         spikes[:, step] = fired
         if neuron.reset is Reset.HARD:
             potential = potential * ~fired
+        elif neuron.reset is Reset.SOFT and neuron.delayed:
+            taken = fired * threshold
         elif neuron.reset is Reset.SOFT:
             potential = potential - fired * threshold
-    return spikes
+    return spikes if stage.pooling is None else stage.pooling.pool(spikes)
 
 
 def predict_chain(chain: Chain, inputs: np.ndarray, input_scale: float, batch: int = 10) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Networks in NIR files (Pedersen et al., arXiv 2311.14641): nodes become operators and neurons, or are refused."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +11,9 @@ import numpy as np
 from spikeplane_hw.neuron import Reset
 
 from ..network.checks import NetworkError
-from .chain import Chain, ImportedNeuron, Stage
-from .operators import Operator, Shape, dense, scaling, window_sums
+from .assembly import Assembly
+from .chain import Chain, ImportedNeuron
+from .operators import Operator, Shape, channel_values, scaling, window_sums
 
 __all__ = ["Meaning", "read_nir"]
 
@@ -85,46 +86,18 @@ class _Reader:
         self.nir, self.graph, self.meaning = nir, graph, meaning
         self.rows: list[tuple[str, str, str]] = []
         self.names = self._order()
-        self.shape = self.source = self._source(source)
-        self.operator: Operator | None = None
-        self.label = ""
-        """The node whose weights the operator has, else the first node that it was made of."""
-        self.flat = False
-        self.gains: tuple[np.ndarray, np.ndarray] = np.ones(0), np.zeros(0)
-        """What the neurons at hand multiply their input by and add to it."""
+        self.assembly = Assembly(self._source(source))
 
     def chain(self) -> Chain:
-        stages: list[Stage] = []
         for name in self.names[1:-1]:
             node = self.graph.nodes[name]
             try:
-                neuron = self._neuron(node)
-                if neuron is None:
-                    becomes = self._linear(name, node)
-                else:
-                    neuron, becomes = neuron
-                    stages.append(self._stage(neuron, name))
+                becomes = self._neurons(name, node) or self._linear(name, node)
             except (ValueError, TypeError, AttributeError) as error:
                 raise NetworkError(f"node {name!r} ({type(node).__name__}): {error}") from error
             self.rows.append((name, _text(node), becomes))
-        if self.operator is not None:
-            stages.append(self._stage(None, ""))
-            self.rows.append(("(output)", "sums of the last weights", "added up over all steps"))
-        else:
-            self.rows.append(("(output)", "spikes of the last neurons", "counted over all steps"))
-        if not stages:
-            raise NetworkError("the network has no weights")
-        return Chain(source=self.source, stages=stages, rows=[*self.rows, *self.meaning.rows])
-
-    def _stage(self, neuron: ImportedNeuron | None, name: str) -> Stage:
-        operator = self.operator
-        if operator is None:  # Neurons that read spikes as they are.
-            operator = scaling(np.ones(self.shape[0]), np.zeros(self.shape[0]), self.shape)
-        if neuron is not None:
-            operator = operator.scaled(*self.gains)
-        self.operator, self.shape, self.flat = None, operator.shape, False
-        label, self.label = self.label or name, ""
-        return Stage(name=label, operator=operator, neuron=neuron)
+        made = self.assembly.chain(self.rows)
+        return replace(made, rows=[*made.rows, *self.meaning.rows])
 
     def _order(self) -> list[str]:
         """Return the names of the nodes from the input to the output."""
@@ -177,19 +150,19 @@ class _Reader:
         assert shape is not None
         return shape
 
-    def _neuron(self, node: Any) -> tuple[ImportedNeuron, str] | None:
-        """Return the neuron that a node is, and what it becomes in words; None of another node."""
+    def _neurons(self, name: str, node: Any) -> str:
+        """Add the neurons that a node is; return what they become, nothing of another node."""
         nir, meaning = self.nir, self.meaning
         if not isinstance(node, nir.IF | nir.LIF | nir.CubaLIF):
-            return None
-        shape = self.operator.shape if self.operator else self.shape
-        threshold = _channels("v_threshold", node.v_threshold, shape)
+            return ""
+        shape = self.assembly.shape
+        threshold = channel_values("v_threshold", node.v_threshold, shape)
         if (threshold <= 0).any():
             raise ValueError(f"v_threshold {threshold.min():g} of a channel, must be above 0")
         reset = np.ravel(node.v_reset)
         if (reset != 0).any():
             raise ValueError(f"v_reset is {reset[reset != 0][0]:g}, must be 0: potentials begin there")
-        gain = _channels("r", node.r, shape)
+        gain = channel_values("r", node.r, shape)
         leak, added, how = 1.0, np.zeros(shape[0]), "no leak, v + r * input in each step"
         if not isinstance(node, nir.IF):
             tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
@@ -198,7 +171,7 @@ class _Reader:
                 raise ValueError(f"its neurons leak differently, {leaks.min():g} to {leaks.max():g} a step: all "
                                  f"neurons of a layer have one leak")
             leak = float(leaks[0])
-            added = (1 - leak) * _channels("v_leak", node.v_leak, shape)
+            added = (1 - leak) * channel_values("v_leak", node.v_leak, shape)
             gain = (1 - leak) * gain
             how = f"leak {leak:.6g} a step ({meaning.discretization}, dt {meaning.time_step:g} s)"
         if isinstance(node, nir.CubaLIF):
@@ -206,15 +179,16 @@ class _Reader:
             if (kept != 0).any():
                 raise ValueError(f"{kept.max():.4g} of its synaptic current is left after a step: a second state of "
                                  f"each neuron, which boards do not have. Only tau_syn = dt (euler) is exact")
-            gain = gain * _channels("w_in", node.w_in, shape)
-        self.gains = gain, added
-        return ImportedNeuron(leak=leak, threshold=threshold, strict=meaning.strict, reset=meaning.reset), how
+            gain = gain * channel_values("w_in", node.w_in, shape)
+        neuron = ImportedNeuron(leak=leak, threshold=threshold, strict=meaning.strict, reset=meaning.reset)
+        self.assembly.neurons(name, neuron, gain, added)
+        return how
 
     def _leaks(self, name: str, tau: Any, shape: Shape) -> np.ndarray:
         step = self.meaning.time_step
         if step is None:
             raise ValueError("its leak depends on the time step, which NIR files do not say: name it by --dt, as 0.001")
-        constants = _channels(name, tau, shape)
+        constants = channel_values(name, tau, shape)
         if (constants <= 0).any():
             raise ValueError(f"{name} is {constants.min():g} s, must be above 0")
         if self.meaning.discretization == "exponential":
@@ -227,45 +201,28 @@ class _Reader:
 
     def _linear(self, name: str, node: Any) -> str:
         """Fold a node into the operator; return what it becomes."""
-        nir = self.nir
-        shape = self.operator.shape if self.operator else self.shape
+        nir, shape = self.nir, self.assembly.shape
         if isinstance(node, nir.Flatten):
             if int(node.start_dim) not in (0, 1) or int(node.end_dim) not in (-1, 2, 3):
                 raise ValueError(f"it flattens dimensions {node.start_dim}..{node.end_dim}, must be all of a map's")
-            self.flat = True
-            return "the order of the next weights"
+            return self.assembly.flatten()
         if isinstance(node, nir.Conv2d):
-            added = _convolution(node, shape)
-            what = "weights"
-        elif isinstance(node, nir.Affine | nir.Linear):
-            if not self.flat and shape[1:] != (1, 1):
-                raise ValueError(f"it takes a vector, the map before it is {shape}: a Flatten is missing")
+            return self.assembly.weights(name, _convolution(node, shape))
+        if isinstance(node, nir.Affine | nir.Linear):
             weight = np.asarray(node.weight, np.float64)
             bias = np.asarray(node.bias, np.float64) if isinstance(node, nir.Affine) else np.zeros(len(weight))
-            added, self.flat = dense(weight, bias, shape), False
-            what = "weights"
-        elif isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+            return self.assembly.dense(name, weight, bias)
+        if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
             if np.ravel(node.padding).any():
                 raise ValueError(f"its padding is {np.ravel(node.padding).tolist()}, must be 0")
             kernel = _pair(node.kernel_size, "kernel")
             averages = isinstance(node, nir.AvgPool2d)
             factor = 1 / math.prod(kernel) if averages else 1.0
-            added = window_sums(kernel, _one("stride", node.stride), shape, factor)
-            what = "folded into the weights" if self.operator else "folded into the next weights"
-        elif isinstance(node, nir.Scale):
-            added = scaling(_channels("scale", node.scale, shape), np.zeros(shape[0]), shape)
-            what = "folded into the weights"
-        else:
-            raise ValueError("nodes of this kind have no exact counterpart; known are Conv2d, Affine, Linear, Scale, "
-                             "Flatten, SumPool2d, AvgPool2d, IF, LIF and CubaLIF")
-        for key, values in (("weight", added.weight), ("bias", added.bias)):
-            if not np.isfinite(values).all():
-                raise ValueError(f"{key} has a value that is not finite")
-        self.operator = added if self.operator is None else self.operator.then(added)
-        if what == "weights":
-            what = "weights" if self.operator is added else "weights, one convolution with the nodes before"
-            self.label = self.label or name
-        return what
+            return self.assembly.fold(window_sums(kernel, _one("stride", node.stride), shape, factor))
+        if isinstance(node, nir.Scale):
+            return self.assembly.fold(scaling(channel_values("scale", node.scale, shape), np.zeros(shape[0]), shape))
+        raise ValueError("nodes of this kind have no exact counterpart; known are Conv2d, Affine, Linear, Scale, "
+                         "Flatten, SumPool2d, AvgPool2d, IF, LIF and CubaLIF")
 
 
 def _text(node: Any) -> str:
@@ -275,26 +232,6 @@ def _text(node: Any) -> str:
     values = np.asarray(shape)
     sides = values.shape if values.ndim > 1 or values.size > 2 else values.ravel().tolist()
     return f"{type(node).__name__} {' x '.join(map(str, sides))}"
-
-
-def _channels(name: str, values: Any, shape: Shape) -> np.ndarray:
-    """Return a parameter of neurons, float64 (channels,); a ValueError says that it differs within a channel."""
-    array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has a value that is not finite")
-    if array.size == 1:
-        return np.full(shape[0], array.item())
-    if array.ndim == 1 and len(array) == shape[0]:
-        return array.copy()
-    if array.size == math.prod(shape):
-        flat = array.reshape(shape[0], -1)
-        if (flat != flat[:, :1]).any():
-            channel = int((flat != flat[:, :1]).any(1).argmax())
-            raise ValueError(f"{name} differs within channel {channel}; it must be one value a channel")
-        return flat[:, 0].copy()
-    if array.size == shape[0]:
-        return array.reshape(-1).copy()
-    raise ValueError(f"{name} has the shape {array.shape}, the map before it {shape}")
 
 
 def _pair(value: Any, name: str) -> tuple[int, int]:

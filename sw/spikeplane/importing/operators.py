@@ -7,7 +7,7 @@ import numpy as np
 
 from ..network.geometry import output_side
 
-__all__ = ["Operator", "Shape", "dense", "scaling", "window_sums"]
+__all__ = ["Operator", "Shape", "channel_values", "dense", "scaling", "window_sums"]
 
 Shape = tuple[int, int, int]
 
@@ -121,3 +121,23 @@ def window_sums(kernel: tuple[int, int], stride: int, source: Shape, factor: flo
     if min(made.shape) < 1:
         raise ValueError(f"its window {kernel} is larger than the map {source[1:]}")
     return made
+
+
+def channel_values(name: str, values: object, shape: Shape) -> np.ndarray:
+    """Return a parameter of neurons, float64 (channels,); a ValueError says that it differs within a channel."""
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has a value that is not finite")
+    if array.size == 1:
+        return np.full(shape[0], array.item())
+    if array.ndim == 1 and len(array) == shape[0]:
+        return array.copy()
+    if array.size == math.prod(shape):
+        flat = array.reshape(shape[0], -1)
+        if (flat != flat[:, :1]).any():
+            channel = int((flat != flat[:, :1]).any(1).argmax())
+            raise ValueError(f"{name} differs within channel {channel}; it must be one value a channel")
+        return flat[:, 0].copy()
+    if array.size == shape[0]:
+        return array.reshape(-1).copy()
+    raise ValueError(f"{name} has the shape {array.shape}, the map before it {shape}")

@@ -1,7 +1,8 @@
-"""From a NIR file to integers and to a board's image: predictions stay, and commands know the result."""
+"""From a trained network to integers and to a board's image: predictions stay, and commands know the result."""
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+import snntorch
 import torch
+from library_spikes import snntorch_spikes
 from nir_networks import SHAPE, affine, convolution, if_neurons, lif_neurons, write
 from own_files import SIZE, recording_folder
 from spikeplane import cli
@@ -18,8 +21,9 @@ from spikeplane.compiler.interpreter import interpret
 from spikeplane.data.sets.dataset import DataRecipe, Dataset
 from spikeplane.importing.build import Settings
 from spikeplane.importing.chain import run_stage
+from spikeplane.importing.imported import float_predictions, import_modules, import_nir
 from spikeplane.importing.nir_file import Meaning
-from spikeplane.importing.nir_import import float_predictions, import_nir
+from spikeplane.importing.sweep import sweep_bits
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.file import load_network, save_network
@@ -28,6 +32,7 @@ from spikeplane.network.schedule import Schedule
 from spikeplane.training.run.evaluate import predict_integer
 from spikeplane_hw.config import LARGE
 from spikeplane_hw.neuron import Reset
+from torch import nn
 
 STEPS = 10
 FORM = InputFormat(channels=SHAPE[0], height=SHAPE[1], width=SHAPE[2], steps=STEPS)
@@ -218,6 +223,24 @@ def test_the_command_prints_what_became_of_each_node(command):
     assert json.dumps(network.metadata["data"]["files"])
 
 
+def test_the_command_compares_widths(command):
+    status, shown, errors = command("bars.nir", "bars.network", "--recipe", "bars.toml", "--samples", "4", "--bits",
+                                    "4", "--sweep", "8,2")
+    assert status == 0, errors
+    (eight,), (two,) = ([line.split("│")[1:-1] for line in shown.splitlines() if re.match(rf"│ +{bits} │", line)]
+                        for bits in (8, 2))
+    # 2 x 288 weights, and the 2 x 2 of the layer that counts spikes; 16 training samples, 4 of them fitted to.
+    assert [each.strip() for each in eight[1:3]] == ["576", "12"] and two[1].strip() == "144"
+    assert {term.weight_bits for term in load_network("bars.network").nodes[0].terms} == {4}
+
+
+def test_no_samples_are_left_to_compare(tmp_path):
+    few = data(10)
+    with pytest.raises(ValueError, match="noise train has 10 samples, and 32 are what weights are fitted to"):
+        sweep_bits(lambda settings: import_nir(file(tmp_path / "a.nir"), settings=settings, data=few), Settings(), [8],
+                   few)
+
+
 def test_the_command_without_data(command):
     status, shown, errors = command("bars.nir", "bars.network", "--steps", "4", "--fires", "at", "--reset", "subtract")
     assert status == 0, errors
@@ -229,6 +252,8 @@ def test_the_command_without_data(command):
     (["bars.nir", "x.network"], "name --recipe, whose data it is fitted to, or --steps"),
     (["bars.nir", "x.network", "--recipe", "bars.toml", "--steps", "3"], "--steps and --input are those of the recipe"),
     (["bars.nir", "x.network", "--steps", "3", "--input", "2x3"], "--input 2x3: expected channels, height and width"),
+    (["bars.nir", "x.network", "--steps", "3", "--sweep", "8"], "or --steps without --test and --sweep"),
+    (["bars.nir", "x.network", "--recipe", "bars.toml", "--sweep", "8;4"], "--sweep 8;4: expected widths, as 8,4,2"),
     (["bars.nir", "x.network", "--steps", "3", "--layer-bits", "1"], "--layer-bits 1: expected NODE=BITS"),
     (["bars.nir", "x.network", "--steps", "3", "--input", "2x3x3"], "its input is (2, 12, 12), that of the data (2, 3"),
     (["absent.nir", "x.network", "--steps", "3"], "absent.nir: no such file"),
@@ -258,3 +283,58 @@ def test_a_network_that_others_trained(monkeypatch):
     imported = import_nir(path, form=form)
     shapes = [node.terms[0].weight.shape for node in imported.network.nodes]
     assert shapes == [(16, 2, 5, 5), (16, 16, 3, 3), (8, 16, 6, 6), (256, 8, 8, 8), (10, 256, 1, 1), (10, 10, 1, 1)]
+
+
+def exact_modules(reset: str) -> list[nn.Module]:
+    """Return snnTorch modules whose sums and leaks are exact in floating point and on boards."""
+    random = np.random.RandomState(3)
+    network = [nn.Conv2d(2, 6, 3, padding=1), snntorch.Leaky(beta=0.5, reset_mechanism=reset), nn.MaxPool2d(2),
+               nn.Flatten(), nn.Linear(96, 4), snntorch.Leaky(beta=0.75, reset_mechanism=reset)]
+    with torch.no_grad():
+        for module, largest, mean in ((network[0], 90, 20), (network[4], 20, 1)):
+            integers = random.randint(mean - largest, mean + largest, module.weight.shape)
+            integers.reshape(len(integers), -1)[:, 0] = 127  # The greatest of 8 bits: the scale is 1/128.
+            module.weight.copy_(torch.from_numpy(integers) / 128.0)
+            module.bias.zero_()
+    return network
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_modules_spike_the_same_on_a_board(reset):
+    """The delayed subtraction too is exact: nothing is lost where weights and leaks are those of boards."""
+    network = exact_modules(reset)
+    inputs = data(6, seed=2).inputs
+    imported = import_modules(network, form=FORM, name="mine")
+    expected = snntorch_spikes(network, torch.from_numpy(inputs))
+    assert 0.1 < expected.mean() < 0.9
+    ran = model.run(imported.network, inputs, trace=True)
+    assert (ran.spikes["4"].flatten(2) == expected).all()
+    image = compile_network(imported.network, LARGE, Schedule.REGISTERS)
+    for sample, counts in zip(inputs, expected.sum(1), strict=True):
+        np.testing.assert_array_equal(interpret(image, sample).sums, counts.numpy())
+    assert imported.network.metadata["imported"]["file"].startswith("mine (snntorch ")
+    assert load_rows(imported)["1"].startswith("leak 0.5 a step, v > threshold, reset ")
+
+
+def load_rows(imported) -> dict[str, str]:
+    return {name: becomes for name, _, becomes in imported.rows}
+
+
+@pytest.mark.parametrize("state_bits", [4, 8])
+def test_few_bits_of_modules_keep_predictions(state_bits):
+    network = [nn.Conv2d(2, 6, 3, padding=1), snntorch.Leaky(beta=0.5), nn.AvgPool2d(2), nn.Flatten(),
+               nn.Linear(96, 4), snntorch.Leaky(beta=0.5)]
+    with torch.no_grad():
+        network[0].weight.abs_()
+        network[4].weight.copy_(torch.from_numpy(quarters(0.2).weight))
+    imported = import_modules(network, Settings(bits=4, state_bits=state_bits), data=data())
+    test = data(seed=1)
+    expected = snntorch_spikes(network, torch.from_numpy(test.inputs)).sum(1).argmax(1).numpy()
+    assert (expected == test.labels).mean() > 0.8
+    assert (predict_integer(imported.network, test.inputs) == expected).mean() > 0.9
+
+
+def test_a_subtraction_that_hardly_anything_is_left_of_is_refused():
+    network = [nn.Flatten(), nn.Linear(128, 4), snntorch.Leaky(beta=0.0)]
+    with pytest.raises(NetworkError, match=r"mine: layer '1': 0 is left after a step, and the threshold is subtracted"):
+        import_modules(network, form=FORM, name="mine")
