@@ -371,4 +371,31 @@ DRIVER = [
     *mutants("driver", f"{DEVICE}/words.py", "tests/sw/device/test_driver.py",
              ("(values < 0) | (values >= limit)", "values > limit"), ("first = early[0] + 1", "first = early[0]")),
 ]
-MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER]
+IMPORTING_FOLDER, IMPORTING_TESTS = "sw/spikeplane/importing", "tests/sw/importing"
+BOARD_TEST = f"{IMPORTING_TESTS}/test_imported.py::test_modules_spike_the_same_on_a_board"
+IMPORTING = [
+    *mutants(
+        "importing", f"{IMPORTING_FOLDER}/chain.py", f"{IMPORTING_TESTS}/test_modules.py",
+        ("            taken = fired * threshold", "            potential = potential - fired * threshold"),
+        ("stage.pooling is None else stage.pooling.pool(spikes)", "True else spikes"),
+    ),
+    *mutants(
+        "importing", f"{IMPORTING_FOLDER}/build.py", BOARD_TEST,
+        ("        part = _kept(made)", "        pass"),
+        ("math.floor(threshold) if neuron.strict", "math.floor(threshold) - 1 if neuron.strict"),
+        ("ending=Fire(neuron=fired, pooling=stage.pooling)", "ending=Fire(neuron=fired)"),
+    ),
+    *mutants(
+        "importing", f"{IMPORTING_FOLDER}/snntorch_modules.py", f"{IMPORTING_TESTS}/test_modules.py",
+        ("module.beta.clamp(0, 1)", "module.beta"),
+        ("delayed=reset is Reset.SOFT", "delayed=False"),
+        ("if module.state_function.__name__ != function:", "if False:"),
+    ),
+    *mutants(
+        "importing", f"{IMPORTING_FOLDER}/spikingjelly_modules.py", f"{IMPORTING_TESTS}/test_modules.py",
+        ("float(module.v_threshold) - base", "float(module.v_threshold)"),
+        ("decays = part > 0 and module.decay_input", "decays = part > 0"),
+        ("if len(modes) > 1:", "if False:"),
+    ),
+]
+MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER, *IMPORTING]

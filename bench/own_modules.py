@@ -43,7 +43,7 @@ def snntorch_network() -> nn.Sequential:
 
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, stride=2, padding=2), leaky(), nn.Conv2d(16, 32, 3, stride=2, padding=1), leaky(),
-        nn.Flatten(), nn.Linear(32 * 7 * 7, 10), leaky(),
+        nn.Conv2d(32, 20, 3, stride=2, padding=1), leaky(), nn.Flatten(), nn.Linear(20 * 4 * 4, 10), leaky(),
     )
 
 
@@ -62,8 +62,8 @@ def spikingjelly_network() -> nn.Sequential:
 
     network = nn.Sequential(
         layer.Conv2d(1, 16, 5, stride=2, padding=2, bias=False), layer.BatchNorm2d(16), leaky(),
-        layer.MaxPool2d(2, 2), layer.Conv2d(16, 32, 3, padding=1, bias=False), layer.BatchNorm2d(32), leaky(),
-        layer.Flatten(), layer.Linear(32 * 7 * 7, 10), leaky(),
+        layer.MaxPool2d(2, 2), layer.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), layer.BatchNorm2d(32), leaky(),
+        layer.Flatten(), layer.Linear(32 * 4 * 4, 10), leaky(),
     )
     functional.set_step_mode(network, "m")
     return network
