@@ -397,5 +397,12 @@ IMPORTING = [
         ("decays = part > 0 and module.decay_input", "decays = part > 0"),
         ("if len(modes) > 1:", "if False:"),
     ),
+    *mutants(
+        "importing", "sw/spikeplane/exporting/nir_export.py", "tests/sw/exporting/test_nir_export.py",
+        ("exponent * source.greatest", "exponent"),
+        ("0.5 / area", "1.5 / area"),
+        ("(self.network.logit_scale / self.network.input.steps)", "self.network.logit_scale"),
+        ("- (1 << (term.shift - 1))", "+ (1 << (term.shift + 7))"),
+    ),
 ]
 MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER, *IMPORTING]

@@ -128,7 +128,7 @@ def on_a_board(imported: Imported, images: np.ndarray) -> tuple[int, int, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/own_modules.py --epochs 1")
     parser.add_argument("--data", type=Path, default=os.environ.get("SPIKEPLANE_DATA"), help="root of data sets")
-    parser.add_argument("--epochs", type=int, default=4, help="of each training")
+    parser.add_argument("--epochs", type=int, default=3, help="of each training")
     parser.add_argument("--samples", type=int, default=100, help="images on the simulated board")
     arguments = parser.parse_args()
     train_part, test = (load_dataset(RECIPE, part, Path(arguments.data)) for part in ("train", "test"))

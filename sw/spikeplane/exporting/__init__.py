@@ -1,0 +1,1 @@
+"""Integer networks for other libraries: files that these read."""
