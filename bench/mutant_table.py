@@ -405,4 +405,29 @@ IMPORTING = [
         ("- (1 << (term.shift - 1))", "+ (1 << (term.shift + 7))"),
     ),
 ]
-MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER, *IMPORTING]
+LIVE_FOLDER, LIVE_TESTS = "sw/spikeplane/live", "tests/sw/live"
+LIVE = [
+    *mutants(
+        "live", f"{LIVE_FOLDER}/live.py", f"{LIVE_TESTS}/test_live.py",
+        ("maxlen=window + 1", "maxlen=window"),
+        (".astype(np.int32).astype(np.int64)", ""),
+        ("wait=source.patient", "wait=True"),
+        ("        feeder.join()\n", ""),
+    ),
+    *mutants(
+        "live", f"{LIVE_FOLDER}/bin_queue.py", f"{LIVE_TESTS}/test_bin_queue.py",
+        ("lost = self._bins.popleft()", "lost = self._bins.pop()"),
+        ("if self._error is not None:", "if False:"),
+    ),
+    *mutants(
+        "live", f"{LIVE_FOLDER}/packets.py", f"{LIVE_TESTS}/test_packets.py",
+        ("at + (0 if untimed[at] else 1)", "at"),
+        ("self._left = self._left[used:]", "self._left = b''"),
+    ),
+    *mutants(
+        "live", f"{LIVE_FOLDER}/sources.py", f"{LIVE_TESTS}/test_sources.py",
+        ("if self.datagrams and content:", "if False:"),
+        ("elif stopping.wait(max(0.0, begun", "elif stopping.wait(0 * max(0.0, begun"),
+    ),
+]
+MUTANTS = [*GATEWARE, *MODEL, *COMPILER, *DRIVER, *IMPORTING, *LIVE]

@@ -42,7 +42,7 @@ def snntorch_network() -> nn.Sequential:
         return snntorch.Leaky(beta=0.5, init_hidden=True, spike_grad=snntorch_surrogate.atan())
 
     return nn.Sequential(
-        nn.Conv2d(1, 16, 5, stride=2, padding=2), leaky(), nn.Conv2d(16, 32, 3, stride=2, padding=1), leaky(),
+        nn.Conv2d(1, 16, 3, stride=2, padding=1), leaky(), nn.Conv2d(16, 32, 3, stride=2, padding=1), leaky(),
         nn.Conv2d(32, 20, 3, stride=2, padding=1), leaky(), nn.Flatten(), nn.Linear(20 * 4 * 4, 10), leaky(),
     )
 
@@ -61,7 +61,7 @@ def spikingjelly_network() -> nn.Sequential:
         return neuron.LIFNode(tau=2.0, surrogate_function=surrogate.ATan(), detach_reset=True)
 
     network = nn.Sequential(
-        layer.Conv2d(1, 16, 5, stride=2, padding=2, bias=False), layer.BatchNorm2d(16), leaky(),
+        layer.Conv2d(1, 16, 3, stride=2, padding=1, bias=False), layer.BatchNorm2d(16), leaky(),
         layer.MaxPool2d(2, 2), layer.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), layer.BatchNorm2d(32), leaky(),
         layer.Flatten(), layer.Linear(32 * 4 * 4, 10), leaky(),
     )

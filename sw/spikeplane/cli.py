@@ -16,6 +16,8 @@ from .comparable import Comparable
 from .findings import clipped_multipliers
 from .import_command import EXAMPLE as IMPORT_EXAMPLE
 from .import_command import import_command
+from .live_command import EXAMPLE as LIVE_EXAMPLE
+from .live_command import live
 from .network.schedule import Schedule
 from .notices import note_findings, noticed, warning_line
 from .options import Config, Data, Overrides, config_named
@@ -349,6 +351,7 @@ def stream(
 
 
 app.command("run", epilog=RUN_EXAMPLE)(run)
+app.command("live", epilog=LIVE_EXAMPLE)(live)
 app.command("import", epilog=IMPORT_EXAMPLE)(import_command)
 NOT_COUNTED = "not counted: the core has no statistics"
 

@@ -41,5 +41,6 @@ def test_the_page_runs(tmp_path, monkeypatch, capsys):
     assert "tiny: fits" in text and "report: run/report.html" in text
     assert "accuracy on the device" in text
     assert "recordings test, 16 samples: 100.00% as trained, 100.00% in integers" in text
+    assert "0.000 s: " in text and "latency, 99 %" in text and "0 steps with 0 events" in text
     assert "bars/stands/3.npz: stands (logit " in text
     assert "bars/lies/0.npz: lies (logit " in text and '"name": "stands"' in text

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from ..network.input import INPUT
 from .loading import load_words
 from .session import DeviceError, NoAnswerError, Session
 from .transport import Transport
-from .words import event_words
+from .words import event_words, step_words
 
 __all__ = ["Answer", "DeviceError", "Driver", "NoAnswerError"]
 
@@ -206,12 +206,12 @@ class Driver:
         self._steps = None
         return self._run_events(event_words(events, self._image()))
 
-    def stream(self, steps: Iterable[np.ndarray]) -> Iterator[Answer]:
+    def stream(self, steps: Iterable[np.ndarray]) -> Generator[Answer, None, None]:
         """Yield an answer after each time step; its sums are those since the first step.
 
-        ``steps`` are spikes (channels, height, width) of 0 and 1, one array for each time step, as
-        many as there are. The image must have the schedule STORED and take events. Until the iterator
-        is at its end or closed, nothing else runs: a DeviceError says so.
+        ``steps`` are spikes (channels, height, width) of 0 and 1, or events with the fields x, y and polarity, one
+        array for each time step, as many as there are. The image must have the schedule STORED and take events. Until
+        the iterator is at its end or closed, nothing else runs: a DeviceError says so.
         """
         self._refuse_stream("begin another stream")
         image = self._image()
@@ -237,14 +237,7 @@ class Driver:
                 if self._stream is not this:
                     raise DeviceError("the stream ended with its session; load the image and begin another one")
                 self._steps = count
-                padded = np.zeros(image.input.shape, np.uint8)
-                spikes = np.asarray(spikes)
-                if spikes.shape != padded.shape[1:]:
-                    raise ValueError(f"a time step of shape {padded.shape[1:]} was expected, "
-                                     f"not {spikes.shape}")
-                padded = padded.astype(spikes.dtype)
-                padded[0] = spikes
-                yield self._run_events(image.encode_events(padded), control)
+                yield self._run_events(step_words(np.asarray(spikes), image), control)
                 control = Control.RUN | Control.RESUME
         finally:
             if self._stream is this:

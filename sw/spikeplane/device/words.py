@@ -5,7 +5,7 @@ import numpy as np
 from ..compiler.event_words import pack_events
 from ..compiler.image import Image, ImageError
 
-__all__ = ["event_words"]
+__all__ = ["event_words", "step_words"]
 
 
 def event_words(events: np.ndarray, image: Image) -> np.ndarray:
@@ -36,3 +36,21 @@ def event_words(events: np.ndarray, image: Image) -> np.ndarray:
         raise ImageError(f"event {first} of step {events['step'][first]} comes after one of step "
                          f"{events['step'][first - 1]}; events must be in time order")
     return pack_events({name: events[name] for name in limits})
+
+
+def step_words(spikes: np.ndarray, image: Image) -> np.ndarray:
+    """Return the spikes of one time step as uint32 words of event_layout.
+
+    ``spikes`` is (channels, height, width) of 0 and 1, or an array of events with the fields x, y and polarity.
+    """
+    if spikes.dtype.names is not None:
+        fields = [name for name in ("y", "x", "polarity") if name in spikes.dtype.names]
+        events = np.zeros(spikes.shape, [("step", np.uint16), *((name, spikes.dtype[name]) for name in fields)])
+        for name in fields:
+            events[name] = spikes[name]
+        return event_words(events, image)
+    padded = np.zeros(image.input.shape, spikes.dtype)
+    if spikes.shape != padded.shape[1:]:
+        raise ValueError(f"a time step of shape {padded.shape[1:]} was expected, not {spikes.shape}")
+    padded[0] = spikes
+    return image.encode_events(padded)

@@ -103,6 +103,7 @@ class _Writer:
 
     def _layer(self, node: Layer, term: Window, ending: Fire) -> None:
         source = self.maps[term.source]
+        assert term.multiplier is not None and term.offset is not None, "neurons' currents are scaled"
         exponent = 2.0 ** -(term.shift + FRACTION_BITS)
         weight = _ungrouped(term) * (term.multiplier * exponent * source.greatest)[:, None, None, None]
         # B holds the half that makes the shift round to nearest.

@@ -91,6 +91,11 @@ def test_streaming_gives_the_sums_after_every_step(driver):
         np.testing.assert_array_equal(results[-1].sums, result.sums)
         first = run(replace(network, input=replace(network.input, steps=1)), sample[None, :1])
         np.testing.assert_array_equal(results[0].sums, first.sums[0].numpy())
+        events = [np.argwhere(spikes)[:, [2, 1, 0]] for spikes in sample]
+        fields = [[tuple(each) for each in every] for every in events]
+        given = [np.array(each, [("x", "u2"), ("y", "u2"), ("polarity", "u1")]) for each in fields]
+        for dense, sparse in zip(results, driver.stream(given), strict=True):
+            np.testing.assert_array_equal(dense.sums, sparse.sums)
     np.testing.assert_array_equal(driver.run(samples[0]).sums, whole[0].sums)
 
 
