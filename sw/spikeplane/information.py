@@ -15,6 +15,7 @@ from .network.file import load_network
 from .network.graph import IntegerNetwork
 from .network.safetensors_file import FileError, parse_header, read_file
 from .wording import potential_text
+from .zoo import zoo_checkpoints
 
 __all__ = ["describe", "is_recipe", "kind_of", "read_checkpoint", "shape_text", "weights_text"]
 
@@ -22,7 +23,7 @@ Rows = list[tuple[str, str]]
 
 
 def describe(file: str) -> Rows:
-    """Return (what, value) rows of an image, network, checkpoint or recipe, of ``boards`` or ``recipes``.
+    """Return (what, value) rows of an image, network, checkpoint or recipe, of ``boards``, ``recipes`` or ``zoo``.
 
     A recipe is a TOML file, or one of Spikeplane's by its name. A ValueError names the file if it is
     none of these.
@@ -36,6 +37,8 @@ def describe(file: str) -> Rows:
         from .training.recipe.recipes import load_recipe, recipe_names
 
         return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
+    if file == "zoo":
+        return [(name, str(path)) for name, path in zoo_checkpoints().items()]
     path = Path(file)
     if is_recipe(file):
         from .training.recipe.recipes import load_recipe

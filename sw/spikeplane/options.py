@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
-__all__ = ["Config", "Data", "Overrides", "config_named"]
+from .zoo import find_checkpoint
+
+__all__ = ["Checkpoint", "Config", "Data", "Overrides", "config_named"]
 
 Data = Annotated[Path | None, typer.Option(
     envvar="SPIKEPLANE_DATA", help="Root folder of data sets that Spikeplane does not ship."
+)]
+Checkpoint = Annotated[Path, typer.Argument(
+    callback=find_checkpoint, help="What `spikeplane train` wrote, or a network of the zoo by its name, as digits."
 )]
 Config = Annotated[str, typer.Option(help=f"Core configuration: {', '.join(CONFIGS)}.")]
 Overrides = Annotated[list[str] | None, typer.Option(

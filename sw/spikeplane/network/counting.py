@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
-from torch import Tensor
-from torch.nn import functional
 
 from .geometry import Walk
+from .tensors import Tensor, functional, torch
 
 __all__ = ["Reads", "add_reads", "bank_counts", "count_image", "count_pool", "count_reads", "count_shortcut",
            "count_windows"]

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
-import torch
 from spikeplane_hw.descriptor import POOL_LIMIT
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import FRACTION_BITS, STATE_WIDTH, Levels, Neuron, Reset, quantizer_table, saturate
-from torch import Tensor
 
 from ..wording import potential_text
 from .checks import NetworkError
@@ -17,6 +15,7 @@ from .lowered import CoreLayer, UnsupportedError
 from .maps import STREAM_BITS, MapFormat
 from .node import Outcome
 from .pool import Pooling
+from .tensors import Tensor, torch
 from .term import Scale
 
 __all__ = ["Digit", "Ending", "Fire", "Logits", "Store"]

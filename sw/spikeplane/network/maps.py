@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from .checks import NetworkError
+from .tensors import Tensor
 
 __all__ = ["STREAM_BITS", "MapFormat", "Maps", "find_map"]
 

@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
-from torch import Tensor
 
 from .checks import NetworkError
 from .graph import IntegerNetwork
 from .input import INPUT
 from .node import NodePlan, Outcome
 from .schedule import Schedule
+from .tensors import Tensor, torch
 
 __all__ = ["Result", "run"]
 

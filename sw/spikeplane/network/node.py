@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
-from torch import Tensor
 
 from .checks import verify_fields
 from .lowered import CoreLayer, UnsupportedError
 from .maps import MapFormat, Maps
 from .schedule import Schedule
+from .tensors import Tensor
 from .term import Values
 
 __all__ = ["Memory", "Node", "NodePlan", "Outcome"]

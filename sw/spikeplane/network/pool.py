@@ -3,12 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.neuron import Neuron, Reset
-from torch import Tensor
-from torch.nn import functional
 
 from .checks import NetworkError
 from .counting import count_pool, count_reads
@@ -17,6 +14,7 @@ from .lowered import CoreLayer, CoreTerm, pool_shares_weights
 from .maps import MapFormat, Maps, find_map
 from .node import Node, NodePlan, Outcome
 from .schedule import Schedule
+from .tensors import Tensor, functional, torch
 from .term import Values
 from .window import KERNEL_LIMIT
 

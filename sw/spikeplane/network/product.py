@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
-from torch import Tensor
 
 from .checks import NetworkError
 from .counting import Reads, count_reads
 from .geometry import Walk
 from .lowered import CoreTerm, TermKind
 from .maps import MapFormat, Maps, find_map
+from .tensors import Tensor, torch
 from .term import Scale, SummingPlan, SummingTerm, Values
 
 __all__ = ["Product"]

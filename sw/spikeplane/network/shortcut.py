@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.neuron import SHIFTS
-from torch import Tensor
-from torch.nn import functional
 
 from .checks import NetworkError
 from .counting import Reads, count_shortcut
 from .lowered import CoreTerm, TermKind
 from .maps import Maps, find_map
+from .tensors import Tensor, functional, torch
 from .term import Scale, Term, TermPlan, Values
 from .window import tap_weights, traces, verify_taps
 

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, SHIFTS
-from torch import Tensor
 
 from .checks import NetworkError
 from .lowered import CoreTerm, TermKind, UnsupportedError
 from .maps import Maps, find_map
+from .tensors import Tensor, torch
 from .term import Scale, Term, TermPlan, Values
 
 __all__ = ["Stored"]
@@ -93,7 +92,7 @@ class StoredPlan(TermPlan):
 
     def add(self, values: Values) -> Tensor:
         total = sum(values[name].to(torch.int64) for name in self.term.streams)
-        assert isinstance(total, Tensor)
+        assert isinstance(total, torch.Tensor)
         if self.shift >= 0:
             return total << self.shift
         return (total + (1 << (-self.shift - 1))) >> -self.shift

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, SHIFTS, scale_sum
-from torch import Tensor
 
 from .checks import NetworkError, verify_integers
 from .counting import Reads
 from .geometry import Walk
 from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
+from .tensors import Tensor, torch
 
 __all__ = ["MULTIPLIER_LIMITS", "Scale", "Term", "TermPlan", "Values"]
 

@@ -3,10 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from spikeplane_hw.config import CoreConfig
-from torch import Tensor
-from torch.nn import functional
 
 from .checks import NetworkError
 from .counting import Reads, count_image, count_reads
@@ -14,6 +11,7 @@ from .geometry import Walk
 from .input import planes_beside
 from .lowered import CoreTerm, UnsupportedError
 from .maps import MapFormat, Maps, find_map
+from .tensors import Tensor, functional, torch
 from .term import Scale, SummingPlan, SummingTerm, TermMemory, Values
 from .weights import WeightKind, verify_weights
 
