@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lively_networks import lively
 from own_files import SIZE, bar_events, recording_folder, write_npz
 from packet_senders import encode
 from spikeplane import cli
@@ -41,7 +42,7 @@ def made():
     data = DataRecipe(name="recordings", steps=STEPS, duration=3000, downsample=2)
     chosen = replace(recipe(), data=data, layers=[layers()[0], layers()[-1]])
     checkpoint = Checkpoint.start(chosen, form, 2, ("stands", "lies"))
-    integers = export_network(checkpoint.network, checkpoint.metadata)
+    integers = export_network(lively(made=checkpoint.network), checkpoint.metadata)
     return integers, compile_network(integers, TINY, Schedule.STORED)
 
 
@@ -88,6 +89,7 @@ def test_steps_are_those_of_the_model(made):
     np.testing.assert_allclose(found[-1].logits, image.logit_scale * (whole - before + image.logit_offset))
     first = model.run(replace(network, input=replace(network.input, steps=1)), spikes[None, :1]).sums[0].numpy()
     np.testing.assert_allclose(found[0].logits, image.logit_scale * (first + image.logit_offset / STEPS))
+    assert len({tuple(each.logits) for each in found}) == 9, "the network says something"
     assert [each.index for each in found] == list(range(9))
     assert all(each.name == ("stands", "lies")[each.label] == ("stands", "lies")[int(np.argmax(each.logits))]
                for each in found)

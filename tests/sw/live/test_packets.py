@@ -32,6 +32,15 @@ def test_bytes_that_are_no_whole_event_are_counted():
     assert reader.take_left() == 4
 
 
+@pytest.mark.parametrize("piece", [1, 4, 7, 4096])
+def test_words_with_and_without_times_may_mix(piece):
+    sent = events(30)
+    parts = [encode("spif", sent[at : at + 3], timed=at % 2 == 0) for at in range(0, 30, 3)]
+    content, reader = b"".join(parts), PacketReader("spif")
+    found = np.concatenate([reader.read(content[at : at + piece]) for at in range(0, len(content), piece)])
+    np.testing.assert_array_equal(found, sent)
+
+
 def test_unknown_packets_are_named():
     with pytest.raises(ValueError, match="packets 'x', must be one of spif, t64_x16_y16_on8, t32_x16_y15_on1"):
         PacketReader("x")
