@@ -60,7 +60,7 @@ def collect(source, enough: int, stopping: threading.Event):
     for each in source.bins(EVERY, stopping):
         found.append(each)
         count += len(each.events)
-        if count >= enough:
+        if count >= enough or len(found) == 500:  # 5 s: what has not come by then does not come.
             stopping.set()
     return found
 
