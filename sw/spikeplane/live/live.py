@@ -15,10 +15,12 @@ from ..image_data import class_names
 from .bin_queue import BinQueue, EventBin
 from .sources import Source
 
-__all__ = ["QUANTILES", "LiveStatistics", "LiveStep", "run_live"]
+__all__ = ["FEEDER", "QUANTILES", "LiveStatistics", "LiveStep", "run_live"]
 
 QUANTILES = {"50 %": 0.5, "90 %": 0.9, "99 %": 0.99, "greatest": 1.0}
 """Of latencies, by what they are called."""
+FEEDER = "spikeplane live"
+"""The name of the thread that reads events."""
 QUEUE = 8
 """Bins that wait for the board at most, unless another number is asked for."""
 
@@ -111,7 +113,7 @@ def run_live(
         raise RecordingError(f"{source.name}: a sensor of {size[0]} x {size[1]} pixels makes {made}, the image takes "
                              f"{wanted}: give --side, --downsample, or --width and --height")
     waiting, stopping = BinQueue(queue), threading.Event()
-    feeder = threading.Thread(target=_feed, args=(source, every, waiting, stopping), daemon=True)
+    feeder = threading.Thread(target=_feed, args=(source, every, waiting, stopping), name=FEEDER, daemon=True)
     taken: list[tuple[EventBin, int]] = []
 
     def steps() -> Iterator[np.ndarray]:
