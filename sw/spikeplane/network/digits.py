@@ -15,12 +15,13 @@ __all__ = ["weighted_stream"]
 
 def weighted_stream(
     name: str, stream: str, *, fraction_bits: int, weight: np.ndarray, weight_bits: int, weight_kind: WeightKind,
-    lowest: int = 0,
+    lowest: int = 0, exponent: int = 0,
 ) -> list[Layer]:
     """Return layers that add ``weight`` over a stream to the logits, at each pixel: a head on a stream.
 
     ``weight`` is int64 (classes, channels, kernel height, kernel width), ``fraction_bits`` are the
-    stream's. What is added is exact: the sum of ``weight * (stream >> lowest)``. For each digit there is
+    stream's. What is added is exact: the sum of ``weight * (sat(stream * 2**exponent) >> lowest)``: with an exponent
+    the stream is clipped to fewer bits, of which there are fewer digits. For each digit there is
     a layer that makes it, named ``NAME digit K``, and one that weights it, ``NAME K``. The digit of
     the sign counts negative, with negated weights: a NetworkError says if one of them has none.
     """
@@ -36,7 +37,8 @@ def weighted_stream(
         made = f"{name} digit {digit}"
         layers += [
             Layer(
-                name=made, terms=(Stored(streams=(stream,)),), ending=Digit(digit=digit, fraction_bits=fraction_bits)
+                name=made, terms=(Stored(streams=(stream,), exponent=exponent),),
+                ending=Digit(digit=digit, fraction_bits=fraction_bits + exponent),
             ),
             Layer(
                 name=f"{name} {digit}",

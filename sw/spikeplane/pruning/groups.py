@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..training.net.layers import ResidualBlock
-from ..training.net.networks import LayerRecipe, SpikingNetwork, inner_name
+from ..training.net.names import inner_name
+from ..training.net.networks import LayerRecipe, SpikingNetwork
 
 __all__ = ["ChannelGroup", "find_groups"]
 

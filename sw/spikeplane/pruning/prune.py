@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data.sets.datasets import load_parts
+from ..training.net.layer_recipe import TRANSFORMER_OPTIONS
 from ..training.net.networks import SpikingNetwork
 from ..training.recipe.pruning import PruningRecipe
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
@@ -183,6 +184,12 @@ def _groups(source: Path, loaded: Checkpoint) -> list[ChannelGroup]:
         raise PruningError(
             f"{source}: layer {wrong[0].name!r} has {wrong[0].weights} weights, which no core runs: quantize first, "
             f"then prune; train it again without --float32"
+        )
+    kinds = [layer.kind for layer in loaded.recipe.layers if layer.kind in TRANSFORMER_OPTIONS]
+    if kinds:
+        raise PruningError(
+            f"{source}: its layers of kinds {', '.join(dict.fromkeys(kinds))} share the channels of one stream: "
+            f"transformers are not pruned; train one of fewer channels (network.width)"
         )
     return find_groups(loaded.network, loaded.recipe.layers)
 

@@ -20,10 +20,14 @@ from ..network import model
 from ..network.checks import NetworkError
 from ..network.counting import count_windows
 from ..network.graph import IntegerNetwork
+from ..network.layer import Layer
+from ..network.product import Product
 from ..training.net.export import export_network
 from ..training.net.layers import Classifier
-from ..training.net.networks import SpikingNetwork, synapse_names
+from ..training.net.names import synapse_names
+from ..training.net.networks import SpikingNetwork
 from ..training.net.quantizers import WeightQuantizer
+from ..training.net.streams import Heads
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
 from ..training.run.evaluate import batches
 from .probes import Neurons, Synapses, probe
@@ -96,7 +100,8 @@ class Cost:
     float32_bits: Size
     """The same with 32-bit weights, parameters and potentials; spikes stay one bit."""
     operations: dict[str, Operations]
-    """Of each layer with weights; pools add nothing."""
+    """Of each layer with weights, and of products of two maps; pools add nothing. Without an integer model, products
+    are left out."""
     rates: dict[str, float]
     """Share of (step, pixel, channel) that spike, of each layer but the classifier."""
     core_operations: dict[str, float] | None
@@ -158,6 +163,7 @@ def cost(network: SpikingNetwork, inputs: np.ndarray) -> Cost:
         core = None
     else:
         core, accumulates, rates = _count_integers(integers, inputs)
+    synapses |= {} if integers is None else _products(integers)
     return Cost(
         samples=len(inputs), size_bits=size, float32_bits=float32, rates=rates,
         operations={
@@ -189,7 +195,7 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
         sources.append((maps, name))
         dense = _additions(module, torch.ones_like(maps[0]))
         kept, folded = 2 * FLOAT_BITS, MULTIPLIER_WIDTH + OFFSET_WIDTH
-        if isinstance(module, Classifier):
+        if isinstance(module, Classifier | Heads):
             # An ordinary network averages over pixels first.
             dense = weight.numel()
             kept, folded = FLOAT_BITS, LOGIT_WIDTH
@@ -212,6 +218,17 @@ def _structure(network: SpikingNetwork) -> tuple[dict[str, tuple[int, bool]], Si
     return synapses, size, float32
 
 
+def _products(integers: IntegerNetwork) -> dict[str, tuple[int, bool]]:
+    """Return, as :func:`_structure` does, the dense operations of products of two maps, which have no weights."""
+    maps, found = integers.maps(), {}
+    for node in integers.nodes:
+        terms = [term for term in node.terms if isinstance(term, Product)] if isinstance(node, Layer) else []
+        for term in terms:
+            _, height, width = term.shape(node.where, maps)
+            found[node.name] = int(term.bound(maps).sum()) * height * width, False
+    return found
+
+
 def _taps(neurons: Neurons | None) -> int:
     return 1 if neurons is None else len(neurons.integers()[1])
 
@@ -219,7 +236,7 @@ def _taps(neurons: Neurons | None) -> int:
 def _additions(module: Synapses, activity: Tensor) -> int:
     """Return how many weights ``activity``, (batch, channels, height, width), adds up."""
     shape = module.weight.shape
-    strides = (1, 0) if isinstance(module, Classifier) else (module.stride, module.padding)
+    strides = (1, 0) if isinstance(module, Classifier | Heads) else (module.stride, module.padding)
     return int(count_windows(activity, shape[2:], *strides).sum()) * shape[0]
 
 
@@ -241,7 +258,8 @@ def _count_integers(
             operations[name] += float(values.sum()) / len(inputs)
         for name, terms in result.term_operations.items():
             parts = synapse_names(name, len(terms), integers.names) if terms else []
-            for part, width, values in zip(parts, bits[name], terms, strict=True):
+            # A product of two maps has no weights of its own: the bits of the other map stand in for them.
+            for part, width, values in zip(parts, bits[name] or (1,) * len(parts), terms, strict=True):
                 accumulates[part] = accumulates.get(part, 0.0) + float(values.sum()) / width / len(inputs)
         for name, spikes in result.spikes.items():
             rates[name] = rates.get(name, 0.0) + float(spikes.double().mean()) * len(spikes) / len(inputs)
@@ -258,7 +276,8 @@ def _count_spikes(
     def add(name: str, module: Synapses, maps: Tensor, target: Neurons | None) -> None:
         # A memory-free neuron adds a spike once more for each later step that looks back at it.
         times = torch.arange(len(maps), 0, -1).clamp(max=_taps(target)).view(-1, 1, 1, 1, 1)
-        added = _additions(module, (maps * times).sum(0))
+        # Of a stream all numbers that are not 0 are multiplied.
+        added = _additions(module, ((maps != 0) * times).sum(0))
         operations[name] = operations.get(name, 0.0) + added / len(inputs)
 
     for part in batches(network, inputs, BATCH):

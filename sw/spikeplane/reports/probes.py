@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from ..training.net.layers import Classifier, NormConv, ResidualBlock, SpikingConv
+from ..training.net.names import part_name
 from ..training.net.networks import SpikingNetwork
 from ..training.net.neuron import SpikingNeurons
+from ..training.net.streams import Embedding, Heads, Projection, StreamLayer
 
 __all__ = ["probe"]
 
-Synapses = NormConv | Classifier
+Synapses = NormConv | Classifier | Heads
 Neurons = SpikingNeurons
 
 
@@ -30,8 +32,8 @@ def probe(
 
     ``synapses`` is called with (name, layer, maps, neurons) for all that has weights, convolutions
     of blocks and their shortcuts too: maps are (steps or 1, batch, channels, height, width), neurons
-    those that take the sums, None for the classifier. ``neurons`` is called with (name of their
-    spikes, neurons, currents).
+    those that take the sums, None for the classifier and for what is added to streams. ``neurons`` is
+    called with (name of their spikes, neurons, currents).
     """
     handles = []
 
@@ -48,11 +50,18 @@ def probe(
         if isinstance(module, SpikingConv):
             watch_synapses(name, module, module.neurons, module)
             watch_neurons(name.removesuffix(".conv2"), module.neurons)
-        elif isinstance(module, Classifier):
+        elif isinstance(module, Heads):
+            # Each head reads a stream of the same shape.
+            watch(module, lambda streams, name=name, module=module: synapses(name, module, streams[-1], None))
+        elif isinstance(module, Classifier | Embedding | Projection):
             watch_synapses(name, module, None, module)
         elif isinstance(module, ResidualBlock) and isinstance(module.shortcut, NormConv):
             # A block asks its shortcut for currents only, and both read the block's input.
             watch_synapses(f"{name}.shortcut", module.shortcut, module.conv2.neurons, module)
+        if isinstance(module, StreamLayer):
+            for part, found in module.named_neurons():
+                if getattr(module, part) is found:  # Others are a convolution's, which is found by itself.
+                    watch_neurons(part_name(name, part), found)
     network.eval()
     try:
         with torch.no_grad():

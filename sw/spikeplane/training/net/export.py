@@ -15,9 +15,13 @@ from ...network.pool import Pooling
 from ...network.shortcut import Shortcut
 from ...network.term import Term
 from ...network.window import Window
-from .fixed_point import Currents, fixed_point
-from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
-from .networks import SpikingNetwork, inner_name
+from .export_streams import export_embedding, export_heads, export_transformer, output_streams
+from .layers import Classifier, OrPool, PadShortcut, ResidualBlock, SpikingConv
+from .names import inner_name
+from .networks import SpikingNetwork
+from .streams import Embedding, Heads
+from .transformer import TransformerBlock
+from .windows import weights_of, window_of
 
 __all__ = ["export_network"]
 
@@ -27,7 +31,8 @@ def export_network(network: SpikingNetwork, metadata: dict | None = None) -> Int
     nodes: list[Node] = []
     # The integers of the input are input_levels times the numbers they stand for.
     source, input_scale = INPUT, 1 / network.input_levels
-    head = None
+    logits: tuple[np.ndarray, float] | None = None
+    streams: tuple[str, ...] = ()
     for name, module in network.layers.items():
         _check_finite(name, module)
         if isinstance(module, SpikingConv):
@@ -37,15 +42,24 @@ def export_network(network: SpikingNetwork, metadata: dict | None = None) -> Int
         elif isinstance(module, OrPool):
             pooling = Pooling(kernel=(module.kernel, module.kernel), stride=module.stride)
             nodes.append(graph.OrPool(name=name, source=source, pooling=pooling))
+        elif isinstance(module, Embedding):
+            nodes.append(export_embedding(name, module, source))
+            streams = (name,)
+        elif isinstance(module, TransformerBlock):
+            nodes += export_transformer(name, module, streams)
+            streams = output_streams(name, module)
+        elif isinstance(module, Heads):
+            layers, logits = export_heads(name, module, streams, network.form.steps)
+            nodes += layers
         elif isinstance(module, Classifier):
             nodes.append(_classifier(name, module, source))
-            head = module
+            logits = _logits(module, network.form.steps)
         else:
             raise NetworkError(f"layer {name!r}: {type(module).__name__} has no integer form")
         source, input_scale = name, 1.0
-    if head is None:
+    if logits is None:
         raise NetworkError("the network has no classifier")
-    logit_offset, logit_scale = _logits(head, network.form.steps)
+    logit_offset, logit_scale = logits
     result = IntegerNetwork(
         input=network.form, nodes=nodes, logit_offset=logit_offset, logit_scale=logit_scale,
         metadata=metadata or {},
@@ -64,52 +78,12 @@ def _check_finite(name: str, module: nn.Module) -> None:
             )
 
 
-def _weights(name: str, module: NormConv | Classifier) -> tuple[dict, np.ndarray]:
-    """Return the weight arguments of a window, and the scale of each channel."""
-    if not module.quantizer.has_integers:
-        raise NetworkError(
-            f"layer {name!r}: {type(module.quantizer).__name__} weights have no integer form"
-        )
-    integers, scale = module.quantizer.integers(module.weight.detach())
-    return {
-        "weight": integers.numpy(),
-        "weight_bits": module.quantizer.bits,
-        "weight_kind": module.quantizer.kind,
-    }, scale.numpy()
-
-
-def _window(
-    name: str, module: NormConv, taps: tuple[int, ...], source: str, input_scale: float
-) -> Window:
-    """Return a convolution and its normalization, whose sums neurons with these ``taps`` mix."""
-    weights, scale = _weights(name, module)
-    norm = module.norm
-    gamma, beta, mean, variance = (
-        value.detach().to(torch.float64).numpy()
-        for value in (
-            norm.weight, norm.bias,
-            norm.get_buffer("running_mean"), norm.get_buffer("running_var"),
-        )
-    )
-    slope = gamma / np.sqrt(variance + norm.eps)
-    # What one unit of the integer sum is worth ahead of the normalization; 0 of a channel without weights.
-    unit = scale.astype(np.float64) * input_scale * 2.0 ** -taps[-1]
-    each = np.divide(1, unit, out=np.zeros_like(unit), where=unit != 0)
-    shift, multiplier, offset = fixed_point(name, Currents(
-        gain=slope * unit, bias=beta - mean * slope, mean=mean * each, deviation=np.sqrt(variance) * each,
-    ))
-    return Window(
-        **weights, source=source, stride=module.stride, padding=module.padding, taps=taps,
-        multiplier=multiplier, offset=offset, shift=shift,
-    )
-
-
 def _convolution(
     name: str, module: SpikingConv, source: str, input_scale: float, shortcut: tuple[Term, ...] = ()
 ) -> Layer:
     """Return a convolution with neurons; ``shortcut`` is added to their currents."""
     neuron, taps = module.neurons.integers()
-    window = _window(name, module, taps, source, input_scale)
+    window = window_of(name, module, taps, source, input_scale)
     return Layer(name=name, terms=(window, *shortcut), ending=Fire(neuron=neuron))
 
 
@@ -121,7 +95,7 @@ def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> 
             source=source, stride=block.shortcut.stride, silent=block.shortcut.added, taps=taps
         )
     else:
-        shortcut = _window(f"{name}.shortcut", block.shortcut, taps, source, input_scale)
+        shortcut = window_of(f"{name}.shortcut", block.shortcut, taps, source, input_scale)
     return [
         _convolution(inner, block.conv1, source, input_scale),
         _convolution(name, block.conv2, inner, 1.0, (shortcut,)),
@@ -129,7 +103,7 @@ def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> 
 
 
 def _classifier(name: str, module: Classifier, source: str) -> Layer:
-    weights, scale = _weights(name, module)
+    weights, scale = weights_of(name, module)
     if (scale != scale[0]).any():
         raise NetworkError(f"layer {name!r}: the weights of all classes must have one scale")
     return Layer(name=name, terms=(Window(**weights, source=source),), ending=Logits())

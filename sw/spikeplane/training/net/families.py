@@ -6,12 +6,36 @@ docs/training.md.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ...registry import Registry
+from ..tables import build
 from .networks import LayerRecipe
+from .transformer import TransformerOptions
 
-__all__ = ["FAMILIES", "NetworkRecipe"]
+__all__ = ["FAMILIES", "NetworkRecipe", "TransformerFamily"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerFamily(TransformerOptions):
+    """What recipes set of a network of transformer blocks: the blocks' options, and two more."""
+
+    depth: int = 4
+    """How many blocks there are."""
+    tokenizer: str = "1 2 4 P 8 P 8"
+    """Multiples of the first width, "s" behind those with stride 2, and "P" for 2x2 OR-pools; the last one is the
+    embedding, and what it has channels have all blocks."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.depth < 1:
+            raise ValueError(f"depth must be positive, not {self.depth}")
+        items = self.tokenizer.split()
+        wrong = [item for item in items if item != "P" and not item.removesuffix("s").isdigit()]
+        if wrong or len(items) < 2 or "P" in (items[0], items[-1]):
+            raise ValueError(
+                f"tokenizer must be widths, as 1 and 2s, and P, a width first and last, not {self.tokenizer!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +55,8 @@ class NetworkRecipe:
     """Bits of the first layer's and of the classifier's weights, which are absmax."""
     shortcut: str | None = None
     """As in LayerRecipe, for residual families; None: the family's own."""
+    transformer: dict = field(default_factory=dict)
+    """Of a family of transformers: the fields of TransformerFamily."""
 
     def __post_init__(self):
         FAMILIES.find(self.family, "network.family")
@@ -38,6 +64,8 @@ class NetworkRecipe:
             raise ValueError(f"network.width must be positive, not {self.width}")
         if self.shortcut is not None and all(layer.kind != "block" for layer in self.layers()):
             raise ValueError(f"network.shortcut is {self.shortcut!r}, but {self.family} has no blocks")
+        if self.transformer and all(layer.kind != "transformer" for layer in self.layers()):
+            raise ValueError(f"network.transformer is set, but {self.family} has no transformer blocks")
 
     def layers(self) -> list[LayerRecipe]:
         """Return the layers."""
@@ -81,6 +109,22 @@ def _vgg(network: NetworkRecipe, plan: str, width: int) -> list[LayerRecipe]:
         else:
             layers.append(network.inner(f"conv{count}", "conv", channels, stride=stride))
     return layers
+
+
+def bestformer(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return a spiking tokenizer, transformer blocks on residual streams, and two heads; 48 channels at first."""
+    options = build(TransformerFamily, network.transformer, "network.transformer")
+    *plan, last = options.tokenizer.split()
+    layers = _vgg(network, " ".join(plan), 48)
+    channels = (network.width or 48) * int(last.rstrip("s"))
+    own = {item.name: getattr(options, item.name) for item in fields(TransformerOptions)}
+    return [
+        *layers,
+        network.inner("embedding", "embedding", channels, stride=2 if last.endswith("s") else 1),
+        *(network.inner(f"block{index}", "transformer", channels, transformer=own)
+          for index in range(1, options.depth + 1)),
+        LayerRecipe(name="heads", kind="heads", weights="absmax", weight_bits=network.edge_bits),
+    ]
 
 
 def vgg9(network: NetworkRecipe) -> list[LayerRecipe]:
@@ -138,6 +182,6 @@ def resnet20(network: NetworkRecipe) -> list[LayerRecipe]:
 
 
 FAMILIES: Registry[Callable[[NetworkRecipe], list[LayerRecipe]]] = Registry("network", {
-    "resnet19": resnet19, "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9,
+    "bestformer": bestformer, "resnet19": resnet19, "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9,
     "vgg_compact": vgg_compact, "vggsnn": vggsnn,
 })

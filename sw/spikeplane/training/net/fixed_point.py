@@ -1,8 +1,8 @@
 """Fixed point: a layer's gains and biases as the core's integers M, B and shift.
 
-A neuron layer's current is ``gain * sum + bias`` of the integer sum. In the core's fixed point that is
+A layer's current is ``gain * sum + bias`` of the integer sum. In the core's fixed point that is
 ``(sum * M + B) >> shift`` with ``M = gain * 2**(FRACTION_BITS + shift)``, likewise B, which includes
-the half that makes ``>>`` round to nearest.
+the half that makes ``>>`` round to nearest. What is added to a stream has the stream's fraction bits instead.
 
 A layer has one shift, and M has few bits: what is enough for one channel rounds the gains
 of others coarsely. A channel whose sums hardly varied in the training has a gain so large that M fits
@@ -37,8 +37,10 @@ class Currents:
     """Standard deviation of these sums."""
 
 
-def fixed_point(name: str, currents: Currents) -> tuple[int, np.ndarray, np.ndarray]:
-    """Return (shift, M, B) of layer ``name``, M and B int64 (channels,).
+def fixed_point(
+    name: str, currents: Currents, fraction_bits: int = FRACTION_BITS
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return (shift, M, B) of layer ``name``, M and B int64 (channels,); the sum has ``fraction_bits``.
 
     The mean square error of the currents, rounding and clipping of M together, is least at this shift,
     the greatest one of equals. The current at the mean of the sums stays what it is where M is
@@ -46,15 +48,15 @@ def fixed_point(name: str, currents: Currents) -> tuple[int, np.ndarray, np.ndar
     """
     best, least = None, np.inf
     for shift in sorted(SHIFTS, reverse=True):
-        multiplier, offset = _integers(currents, shift)
+        multiplier, offset = _integers(currents, shift, fraction_bits)
         if (offset < -OFFSET_LIMIT).any() or (offset >= OFFSET_LIMIT).any():
             continue
-        wrong = multiplier / _unit(shift) - currents.gain
+        wrong = multiplier / _unit(shift, fraction_bits) - currents.gain
         error = np.square(wrong * currents.deviation).sum()
         if error < least:
             best, least = (shift, multiplier.astype(np.int64), offset.astype(np.int64)), error
     if best is None:
-        _, offset = _integers(currents, min(SHIFTS))
+        _, offset = _integers(currents, min(SHIFTS), fraction_bits)
         channel = int(np.abs(offset).argmax())
         raise NetworkError(
             f"layer {name!r}: B of channel {channel} is {offset[channel]:.0f} at the least shift {min(SHIFTS)}, "
@@ -64,14 +66,14 @@ def fixed_point(name: str, currents: Currents) -> tuple[int, np.ndarray, np.ndar
     return best
 
 
-def _unit(shift: int) -> float:
+def _unit(shift: int, fraction_bits: int) -> float:
     """Return what stands for 1.0 ahead of the shift."""
-    return 2.0 ** (FRACTION_BITS + shift)
+    return 2.0 ** (fraction_bits + shift)
 
 
-def _integers(currents: Currents, shift: int) -> tuple[np.ndarray, np.ndarray]:
+def _integers(currents: Currents, shift: int, fraction_bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Return M, clipped, and the B that goes with it, as floats; B may be outside of its limits."""
-    unit = _unit(shift)
+    unit = _unit(shift, fraction_bits)
     rounded = np.rint(currents.gain * unit)
     multiplier = rounded.clip(*MULTIPLIER_LIMITS)
     lost = np.where(multiplier == rounded, 0.0, currents.gain - multiplier / unit)

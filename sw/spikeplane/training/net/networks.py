@@ -1,125 +1,27 @@
 """Networks from their description: the same description gives the float32 twin."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from ...network.geometry import output_side
 from ...network.input import InputFormat
-from .layers import Classifier, NormConv, OrPool, PadShortcut, ResidualBlock, SpikingConv
+from .creation import create_layer
+from .layer_recipe import ENDS, KINDS, TRANSFORMER_OPTIONS, LayerRecipe
+from .layers import Classifier, ResidualBlock, SpikingConv
+from .names import inner_name, part_name
 from .neuron import SpikingNeurons
 from .neurons import NEURONS, NeuronRecipe
-from .quantizers import WEIGHT_QUANTIZERS, WeightQuantizer
+from .quantizers import WeightQuantizer
+from .stream_creation import create_stream_layer
+from .streams import Grid, Heads, StreamLayer
 
-__all__ = ["KINDS", "LayerRecipe", "SpikingNetwork", "inner_name", "synapse_names"]
-
-KINDS = ("conv", "dense", "block", "pool", "classifier")
-SHORTCUTS = ("conv", "pad")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerRecipe:
-    """One layer."""
-
-    name: str
-    kind: str
-    """One of KINDS."""
-    channels: int = 0
-    """Output channels of a convolution, dense layer or block."""
-    inner_channels: int = 0
-    """Of a block's first convolution; 0: as many as the block has."""
-    kernel: int = 3
-    stride: int = 1
-    """Of a convolution or a block's first one; a pool has its kernel as stride."""
-    padding: int = -1
-    """Of a convolution; -1 is half the kernel, so that stride 1 keeps the map's size."""
-    weights: str = "binary"
-    """A name in WEIGHT_QUANTIZERS."""
-    weight_bits: int = 1
-    shortcut: str = "conv"
-    """One of SHORTCUTS, of a block whose stride or channels differ from its input's: a 1x1
-    convolution with the block's weights, or the spikes with silent channels added. Other blocks
-    add their input spikes."""
-    pooled: bool = True
-    """Whether a classifier averages over pixels, instead of being fully connected."""
-    neuron: dict = field(default_factory=dict)
-    """What the layer's neurons have otherwise than those of the recipe, see :meth:`.NeuronRecipe.over`."""
-    options: dict = field(default_factory=dict)
-    """Further arguments of the weight quantizer."""
-
-    def __post_init__(self):
-        if self.kind not in KINDS:
-            raise ValueError(f"layer {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
-        if not self.name or "." in self.name:
-            raise ValueError(f"layer {self.name!r}: a name must not be empty or have a dot")
-        if hasattr(nn.ModuleDict, self.name):
-            raise ValueError(f"layer {self.name!r}: PyTorch's modules use this name themselves")
-        if self.has_neurons and self.channels < 1:
-            raise ValueError(f"layer {self.name!r}: channels must be positive, not {self.channels}")
-        if self.inner_channels < 0 or (self.inner_channels and self.kind != "block"):
-            raise ValueError(
-                f"layer {self.name!r}: inner_channels are a block's and 0 or more, "
-                f"not a {self.kind}'s {self.inner_channels}"
-            )
-        if self.neuron and not self.has_neurons:
-            raise ValueError(
-                f"layer {self.name!r}: a {self.kind} has no neurons whose {', '.join(self.neuron)} to set"
-            )
-        if self.kernel < 1 or self.stride < 1:
-            raise ValueError(
-                f"layer {self.name!r}: kernel and stride must be positive, "
-                f"not {self.kernel} and {self.stride}"
-            )
-        if self.shortcut not in SHORTCUTS:
-            raise ValueError(
-                f"layer {self.name!r}: shortcut must be one of {SHORTCUTS}, not {self.shortcut!r}"
-            )
-        if self.kind == "block" and (self.kernel % 2 == 0 or self.padding >= 0):
-            raise ValueError(
-                f"layer {self.name!r}: a block has an odd kernel and padding -1, "
-                f"not {self.kernel} and {self.padding}"
-            )
-
-    @property
-    def has_neurons(self) -> bool:
-        """Whether the layer has neurons of its own; an OR-pool's are fixed."""
-        return self.kind in ("conv", "dense", "block")
-
-    @property
-    def has_integers(self) -> bool:
-        """Whether :func:`.export_network` knows the layer in integers."""
-        return self.kind == "pool" or WEIGHT_QUANTIZERS[self.weights].has_integers
-
-    def neurons(self, default: NeuronRecipe) -> NeuronRecipe:
-        """Return what the layer's neurons are, ``default`` where the layer sets nothing."""
-        try:
-            return default.over(**self.neuron)
-        except ValueError as error:
-            raise ValueError(f"layer {self.name!r}: {error}") from error
-
-    def create_neurons(self, default: NeuronRecipe) -> SpikingNeurons:
-        """Return the layer's neurons, of ``default`` where the layer sets nothing."""
-        recipe = self.neurons(default)
-        try:
-            return recipe.create()
-        except ValueError as error:
-            raise ValueError(f"layer {self.name!r}: {error}") from error
-
-    def create_quantizer(self) -> WeightQuantizer:
-        """Return the weight quantizer."""
-        quantizer = WEIGHT_QUANTIZERS.find(self.weights, f"layer {self.name!r}: weights")
-        try:
-            return quantizer(bits=self.weight_bits, **self.options)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"layer {self.name!r}: {error}") from error
-
+__all__ = ["KINDS", "LayerRecipe", "SpikingNetwork"]
 
 class SpikingNetwork(nn.Module):
-    """A stack of layers that ends in a classifier."""
+    """A stack of layers that ends in a classifier, or in heads on streams."""
 
     def __init__(
         self,
@@ -130,12 +32,12 @@ class SpikingNetwork(nn.Module):
     ):
         super().__init__()
         kinds = [layer.kind for layer in layers]
-        if kinds.count("classifier") != 1 or kinds[-1] != "classifier":
-            raise ValueError(f"layers must end in their only classifier; kinds are {kinds}")
-        if form.direct and layers[0].kind == "block":
+        if sum(kind in ENDS for kind in kinds) != 1 or kinds[-1] not in ENDS:
+            raise ValueError(f"layers must end in their only classifier, or heads; kinds are {kinds}")
+        if form.direct and layers[0].kind in ("block", "embedding"):
             raise ValueError(
-                f"layer {layers[0].name!r}: a block reads spikes, not an image: put a convolution "
-                f"ahead of it"
+                f"layer {layers[0].name!r}: a layer of kind {layers[0].kind} reads spikes, not an image: put a "
+                f"convolution ahead of it"
             )
         self.form = form
         self.layers = nn.ModuleDict()
@@ -144,6 +46,7 @@ class SpikingNetwork(nn.Module):
         self.norm_values: dict[str, int] = {}
         """How many values of a channel the normalizations of each layer with neurons see in one sample."""
         shape = (form.channels, form.height, form.width)
+        grid: Grid | None = None
         # Until the first neurons have spiked, there is one map for all steps.
         replayed = form.direct and form.steps > 1
         for layer in layers:
@@ -153,17 +56,39 @@ class SpikingNetwork(nn.Module):
             if replayed and layer.has_neurons:
                 _check_replay(layer, neuron)
                 replayed = False
-            self.layers[layer.name], shape = _create(layer, shape, neuron, classes)
+            if layer.kind in TRANSFORMER_OPTIONS:
+                module, shape, grid = create_stream_layer(layer, shape, form.steps, neuron, classes, grid)
+                self._add_streams(layer.name, module, form.steps * math.prod(shape[1:]))
+                continue
+            if grid is not None:
+                raise ValueError(
+                    f"layer {layer.name!r}: a {layer.kind} reads spikes, a stream comes before it: end in heads"
+                )
+            self.layers[layer.name], shape = create_layer(layer, shape, neuron, classes)
             if layer.kind == "block":
                 self.neuron_shapes[inner_name(layer.name)] = (layer.inner_channels or shape[0], *shape[1:])
             if layer.has_neurons:
                 self.neuron_shapes[layer.name] = shape
                 self.norm_values[layer.name] = steps * math.prod(shape[1:])
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return logits (steps, batch, classes) and the spikes of each layer by its name.
+    def _add_streams(self, name: str, module: nn.Module, norm_values: int) -> None:
+        """Add a layer that makes or reads streams; ``norm_values`` are of what it makes."""
+        assert isinstance(module, StreamLayer)
+        self.layers[name] = module
+        self.neuron_shapes |= {part_name(name, part): each for part, each in module.neuron_shapes.items()}
+        if not isinstance(module, Heads):
+            self.norm_values[name] = norm_values
 
-        A block's are those of its second convolution; the first one's are NAME.conv1.
+    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (steps, batch, classes), the mean of all heads', and spikes, see :meth:`answer`."""
+        heads, spikes = self.answer(inputs)
+        return heads[0] if len(heads) == 1 else heads.mean(0), spikes
+
+    def answer(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (heads, steps, batch, classes) and the spikes of each layer by its name.
+
+        A block's are those of its second convolution; the first one's are NAME.conv1. A transformer's are those of
+        its parts, NAME.query and so on. A classifier is one head.
         ``inputs`` are integers, (batch, steps, channels, height, width), or an image
         (batch, channels, height, width) if direct-coded, which stands for image / (2**bits - 1).
         """
@@ -175,12 +100,18 @@ class SpikingNetwork(nn.Module):
         maps = maps.to(torch.float32) / self.input_levels
         spikes = {}
         for name, layer in self.layers.items():
+            if isinstance(layer, StreamLayer):
+                found, maps = layer(maps, self.form.steps)
+                spikes |= {part_name(name, part): each for part, each in found.items()}
+                continue
             if isinstance(layer, ResidualBlock):
                 spikes[inner_name(name)], maps = layer(maps, self.form.steps)
             else:
                 maps = layer(maps, self.form.steps)
+            if isinstance(layer, Classifier):
+                return maps[None], spikes
             spikes[name] = maps
-        return spikes.popitem()[1], spikes
+        return maps, spikes
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Tensor]]:
@@ -219,6 +150,9 @@ class SpikingNetwork(nn.Module):
                 yield name, layer.conv2.neurons
             elif isinstance(layer, SpikingConv):
                 yield name, layer.neurons
+            elif isinstance(layer, StreamLayer):
+                for part, neurons in layer.named_neurons():
+                    yield part_name(name, part), neurons
 
     @property
     def input_levels(self) -> int:
@@ -242,22 +176,6 @@ class SpikingNetwork(nn.Module):
                 module.set_progress(progress)
 
 
-def inner_name(name: str) -> str:
-    """Return what the spikes of a block's first convolution are called."""
-    return f"{name}.conv1"
-
-
-def synapse_names(name: str, count: int, nodes: Collection[str]) -> list[str]:
-    """Return what the ``count`` terms with weights of integer node ``name`` are called as modules.
-
-    The second layer of a block has those of its convolution and of its shortcut; ``nodes`` are the
-    names of all nodes.
-    """
-    if inner_name(name) in nodes:
-        return [f"{name}.conv2", f"{name}.shortcut"][:count]
-    return [name]
-
-
 def _check_replay(layer: LayerRecipe, neuron: NeuronRecipe) -> None:
     """Raise a ValueError if neurons that an image is replayed to need an input of every step."""
     recipe = layer.neurons(neuron)
@@ -266,64 +184,3 @@ def _check_replay(layer: LayerRecipe, neuron: NeuronRecipe) -> None:
             f"layer {layer.name!r}: {recipe.dynamics} neurons cannot replay an image: set "
             f"layers.{layer.name}.neuron.dynamics to leaky, say, with reset none"
         )
-
-
-def _create(
-    layer: LayerRecipe, shape: tuple[int, int, int], neuron: NeuronRecipe, classes: int
-) -> tuple[nn.Module, tuple[int, int, int]]:
-    """Return a layer's module and the (channels, height, width) of its output."""
-    channels, height, width = shape
-    if layer.kind == "classifier":
-        quantizer = layer.create_quantizer()
-        module = Classifier(shape, classes, pooled=layer.pooled, quantizer=quantizer)
-        return module, (classes, 1, 1)
-    if layer.kind == "pool":
-        kernel, stride, padding = (layer.kernel, layer.kernel), layer.kernel, 0
-        channels_out, module = channels, OrPool(layer.kernel, layer.kernel)
-    else:
-        if layer.kind == "dense":
-            kernel, stride, padding = (height, width), 1, 0
-        else:
-            kernel, stride = (layer.kernel, layer.kernel), layer.stride
-            padding = layer.kernel // 2 if layer.padding < 0 else layer.padding
-        channels_out = layer.channels
-        module = SpikingConv(
-            channels, layer.inner_channels or channels_out, kernel, stride=stride, padding=padding,
-            quantizer=layer.create_quantizer(), neurons=layer.create_neurons(neuron),
-        )
-        if layer.kind == "block":
-            module = _block(layer, channels, module, neuron)
-    rows, columns = (
-        output_side(length, reach, stride, padding)
-        for length, reach in zip((height, width), kernel, strict=True)
-    )
-    if min(rows, columns) < 1:
-        raise ValueError(
-            f"layer {layer.name!r}: kernel {kernel} exceeds its {height}x{width} input"
-        )
-    return module, (channels_out, rows, columns)
-
-
-def _block(
-    layer: LayerRecipe, channels: int, conv1: SpikingConv, neuron: NeuronRecipe
-) -> ResidualBlock:
-    """Return a block whose input has ``channels`` and whose first convolution is ``conv1``."""
-    conv2 = SpikingConv(
-        layer.inner_channels or layer.channels, layer.channels, (layer.kernel, layer.kernel), stride=1,
-        padding=layer.kernel // 2, quantizer=layer.create_quantizer(),
-        neurons=layer.create_neurons(neuron),
-    )
-    changes = layer.stride > 1 or layer.channels != channels
-    if changes and layer.shortcut == "conv":
-        shortcut = NormConv(
-            channels, layer.channels, (1, 1), stride=layer.stride, padding=0,
-            quantizer=layer.create_quantizer(),
-        )
-    elif layer.channels < channels:
-        raise ValueError(
-            f"layer {layer.name!r}: shortcut pad needs at least the input's {channels} channels, "
-            f"not {layer.channels}"
-        )
-    else:
-        shortcut = PadShortcut(layer.stride, layer.channels - channels)
-    return ResidualBlock(conv1, conv2, shortcut)

@@ -24,7 +24,7 @@ class BatchAnswers:
     """Answers to the samples of one batch that a process computes; float32."""
 
     logits: Tensor
-    """(steps, batch, classes)."""
+    """(steps, batch, classes), means of all heads'."""
     labels: Tensor
     """int64 (batch,)."""
     spikes: dict[str, Tensor] = field(default_factory=dict)
@@ -34,3 +34,14 @@ class BatchAnswers:
     """Potentials before the reset, in units of the threshold, with gradients, of all neurons but those
     of pools, shaped as their spikes; empty unless a loss asks for them."""
     teacher: TeacherAnswers | None = None
+    heads: Tensor | None = None
+    """(heads, steps, batch, classes); None: there is one, whose logits are these."""
+
+    def of_head(self, head: int | None) -> Tensor:
+        """Return the logits (steps, batch, classes) of one head, or the mean of all; a ValueError if there is none."""
+        if head is None:
+            return self.logits
+        count = 1 if self.heads is None else len(self.heads)
+        if head >= count:
+            raise ValueError(f"head is {head}: the network has {count}, counted from 0")
+        return self.logits if self.heads is None else self.heads[head]

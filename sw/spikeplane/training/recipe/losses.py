@@ -40,6 +40,11 @@ def _teacher(answers: BatchAnswers) -> TeacherAnswers:
     return answers.teacher
 
 
+def _check_head(head: int | None) -> None:
+    if head is not None and (type(head) is not int or head < 0):
+        raise ValueError(f"head must be an integer of 0 or more, not {head!r}")
+
+
 def _check_smoothing(label_smoothing: float) -> None:
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must be 0 or more and below 1, not {label_smoothing!r}")
@@ -70,13 +75,16 @@ class MeanLoss(Loss):
     needs_spikes = False
     label_smoothing: float = 0.0
     """As in TetLoss."""
+    head: int | None = None
+    """Which head's logits, of a network with several; None: the mean of all."""
 
     def __post_init__(self):
         _check_smoothing(self.label_smoothing)
+        _check_head(self.head)
 
     def __call__(self, answers: BatchAnswers) -> Tensor:
         return functional.cross_entropy(
-            answers.logits.mean(0), answers.labels, label_smoothing=self.label_smoothing
+            answers.of_head(self.head).mean(0), answers.labels, label_smoothing=self.label_smoothing
         )
 
 
@@ -92,15 +100,18 @@ class Distillation(Loss):
     needs_teacher = True
     temperature: float = 4.0
     hard: bool = False
+    head: int | None = None
+    """As in MeanLoss: one head may learn from labels, another from the teacher (BESTformer, arXiv 2501.05904)."""
 
     def __post_init__(self):
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f"temperature must be above 0, not {self.temperature!r}")
         if not isinstance(self.hard, bool):
             raise ValueError(f"hard must be true or false, not {self.hard!r}")
+        _check_head(self.head)
 
     def __call__(self, answers: BatchAnswers) -> Tensor:
-        logits, taught = answers.logits.mean(0), _teacher(answers).logits
+        logits, taught = answers.of_head(self.head).mean(0), _teacher(answers).logits
         if self.hard:
             return functional.cross_entropy(logits, taught.argmax(1))
         divergence = functional.kl_div(

@@ -118,7 +118,9 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
-        values = dataclasses.asdict(self) | {"neuron": self.neuron.to_dict()}
+        values = dataclasses.asdict(self) | {
+            "neuron": self.neuron.to_dict(), "layers": [layer.to_dict() for layer in self.layers],
+        }
         for key in ("teacher", "start"):
             if values["training"][key] is None:
                 del values["training"][key]

@@ -43,12 +43,12 @@ class Answering(nn.Module):
         self.network, self.spikes = network, spikes
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return logits (steps, batch, classes), the firing rates of all neurons, (layers,), and spikes by layer."""
-        logits, spikes = self.network(inputs)
+        """Return logits (heads, steps, batch, classes), the rates of all neurons, (layers,), and spikes by layer."""
+        heads, spikes = self.network.answer(inputs)
         # The compiler makes its own gradient of a mean.
         rate = torch.mean if torch.compiler.is_compiling() else firing_rate
         rates = torch.stack([rate(spikes[name]) for name in self.network.neuron_shapes])
-        return logits, rates, spikes if self.spikes else {}
+        return heads, rates, spikes if self.spikes else {}
 
 
 class Step:
@@ -86,11 +86,13 @@ class Step:
             taught = self.teacher.respond(batch.taught)
         recording = self.network.recording() if self.losses.potentials else nullcontext({})
         with recording as potentials, self.precision.products():
-            logits, rates, spikes = self.model(batch.inputs)
+            heads, rates, spikes = self.model(batch.inputs)
+        heads = heads.float()
+        logits = heads[0] if len(heads) == 1 else heads.mean(0)
         if self.processes.count > 1:
             rates = sum_over_processes(rates * share)
         data_loss = self.losses(BatchAnswers(
-            logits=logits.float(), labels=batch.labels, spikes=spikes, potentials=potentials, teacher=taught,
+            logits=logits, labels=batch.labels, spikes=spikes, potentials=potentials, teacher=taught, heads=heads,
         ))
         penalty = sum((regularizer(rates) for regularizer in self.regularizers), rates.new_zeros(()))
         self.optimizer.zero_grad()

@@ -8,6 +8,7 @@ from spikeplane.network.input import InputFormat
 from spikeplane.training.net.families import FAMILIES, NetworkRecipe
 from spikeplane.training.net.networks import SpikingNetwork
 from spikeplane.training.net.neurons import NeuronRecipe
+from spikeplane.training.net.quantizers import BinaryWeight
 
 IMAGE = InputFormat(channels=3, height=32, width=32, steps=2, bits=8, direct=True)
 EVENTS = InputFormat(channels=2, height=48, width=48, steps=2)
@@ -20,6 +21,7 @@ def create(form: InputFormat, classes: int = 10, **options) -> SpikingNetwork:
 
 @pytest.mark.parametrize(("family", "form", "weights", "neurons"), [
     # In millions where a paper or its code gives the number; see docs/training.md.
+    ("bestformer", IMAGE, 9.28, 1_556_480),
     ("resnet19", IMAGE, 12.559, 1_441_792),
     ("resnet20", IMAGE, 17.04, 1_441_792),
     ("vgg16", IMAGE, 14.72, 276_480),
@@ -47,7 +49,7 @@ def test_the_page_has_the_sizes(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_edges_have_8_bits_and_the_rest_is_binary(family):
     first, *inner, last = NetworkRecipe(family=family).layers()
-    assert (first.kind, last.kind) == ("conv", "classifier")
+    assert (first.kind, last.kind) == ("conv", "heads" if family == "bestformer" else "classifier")
     assert {(layer.weights, layer.weight_bits) for layer in (first, last)} == {("absmax", 8)}
     weighted = [layer for layer in inner if layer.kind != "pool"]
     assert {(layer.weights, layer.weight_bits) for layer in weighted} == {("binary", 1)}
@@ -78,10 +80,35 @@ def test_shortcuts_are_the_familys_own_unless_given():
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"family": "lenet"}, "network.family must be one of resnet19, .* not 'lenet'"),
+    ({"family": "lenet"}, "network.family must be one of bestformer, .* not 'lenet'"),
     ({"family": "vgg9", "width": 0}, "network.width must be positive, not 0"),
     ({"family": "vgg9", "shortcut": "pad"}, "network.shortcut is 'pad', but vgg9 has no blocks"),
 ])
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         NetworkRecipe(**options)
+
+
+def test_the_transformer_has_the_published_parameters():
+    """As counted in the authors' log: 9,314,884, of which 9,275,904 are binary weights."""
+    form = InputFormat(channels=3, height=32, width=32, steps=4, bits=8, direct=True)
+    network = create(form, family="bestformer", transformer={"scales": "step"})
+    assert sum(value.numel() for value in network.parameters()) == 9_314_884
+    binary = [
+        module for module in network.modules() if isinstance(getattr(module, "quantizer", None), BinaryWeight)
+    ]
+    assert sum(module.weight.numel() for module in binary) == 9_275_904
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"depth": 0}, "depth must be positive, not 0"),
+    ({"tokenizer": "1 P"}, "tokenizer must be widths, as 1 and 2s, and P, a width first and last, not '1 P'"),
+    ({"tokenizer": "1 x 2"}, "tokenizer must be widths"),
+    ({"heads": 7}, "layer 'block1': 7 heads do not divide 384 channels"),
+    ({"tokens": 7}, r"unknown key network\.transformer\.tokens; known are heads"),
+])
+def test_bad_transformers_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        create(IMAGE, family="bestformer", transformer=options)
+    with pytest.raises(ValueError, match=r"network\.transformer is set, but vgg9 has no transformer blocks"):
+        NetworkRecipe(family="vgg9", transformer=options)

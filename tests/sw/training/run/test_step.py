@@ -27,7 +27,7 @@ def test_a_network_answers_with_rates_and_with_spikes_if_asked():
     logits, spikes = sample(inputs)
     for asked in (False, True):
         again, rates, given = Answering(sample, asked)(inputs)
-        assert torch.equal(again, logits)
+        assert torch.equal(again, logits[None])
         assert rates.tolist() == [firing_rate(spikes[name]).item() for name in sample.neuron_shapes]
         assert given.keys() == (spikes.keys() if asked else set())
 
