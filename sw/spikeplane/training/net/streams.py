@@ -74,9 +74,9 @@ class HeadOptions:
 
     count: int = 2
     """How many heads there are; their logits are averaged."""
-    bits: int = 8
+    bits: int = 5
     """Of a stream's number that a head reads: a layer of its own on the core for each."""
-    fraction_bits: int = 4
+    fraction_bits: int = 2
     """Of these, below the point."""
 
 

@@ -57,12 +57,15 @@ class TetLoss(Loss):
     needs_spikes = False
     label_smoothing: float = 0.0
     """How much of a label is spread over all classes."""
+    head: int | None = None
+    """Which head's logits, of a network with several; None: the mean of all."""
 
     def __post_init__(self):
         _check_smoothing(self.label_smoothing)
+        _check_head(self.head)
 
     def __call__(self, answers: BatchAnswers) -> Tensor:
-        logits = answers.logits
+        logits = answers.of_head(self.head)
         return functional.cross_entropy(
             logits.flatten(0, 1), answers.labels.repeat(len(logits)), label_smoothing=self.label_smoothing
         )
@@ -76,7 +79,7 @@ class MeanLoss(Loss):
     label_smoothing: float = 0.0
     """As in TetLoss."""
     head: int | None = None
-    """Which head's logits, of a network with several; None: the mean of all."""
+    """As in TetLoss."""
 
     def __post_init__(self):
         _check_smoothing(self.label_smoothing)
@@ -101,7 +104,7 @@ class Distillation(Loss):
     temperature: float = 4.0
     hard: bool = False
     head: int | None = None
-    """As in MeanLoss: one head may learn from labels, another from the teacher (BESTformer, arXiv 2501.05904)."""
+    """As in TetLoss: one head may learn from labels, another from the teacher (BESTformer, arXiv 2501.05904)."""
 
     def __post_init__(self):
         if not (math.isfinite(self.temperature) and self.temperature > 0):

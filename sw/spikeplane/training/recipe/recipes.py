@@ -39,7 +39,9 @@ class TrainingRecipe:
     batch_size: int = 64
     optimizer: str = "adamw"
     learning_rate: float = 0.003
-    """At the start; falls to 0 along a cosine."""
+    """At the start, or after the warm-up; falls to 0 along a cosine."""
+    warmup_epochs: int = 0
+    """In which the rate rises from 0, in a line."""
     weight_decay: float = 1e-4
     """Of weights only, not of biases and normalization."""
     losses: dict[str, dict] = field(default_factory=lambda: {"tet": {}})
@@ -61,6 +63,10 @@ class TrainingRecipe:
             raise ValueError(f"training.learning_rate must be above 0, not {self.learning_rate}")
         if not self.weight_decay >= 0:
             raise ValueError(f"training.weight_decay must be 0 or more, not {self.weight_decay}")
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(
+                f"training.warmup_epochs must be 0 or more and below the {self.epochs} epochs, not {self.warmup_epochs}"
+            )
         create_augmentations(self.augmentations)
         create_regularizers(self.regularizers)
         self._check_losses()
@@ -81,7 +87,14 @@ class TrainingRecipe:
             return
         if not taught:
             raise ValueError(f"training.teacher is used by none of the losses {', '.join(losses)}")
+        if self.teacher.cached and "cutmix" in self.augmentations:
+            raise ValueError(
+                "training.teacher.cached: answers to samples as they are do not tell what "
+                "training.augmentations.cutmix puts together"
+            )
         for name in taught:
+            if losses[name][1].needs_potentials and self.teacher.cached:
+                raise ValueError(f"training.losses.{name} needs potentials, training.teacher.cached keeps logits alone")
             if losses[name][1].needs_potentials and self.teacher.checkpoint is None:
                 raise ValueError(
                     f"training.losses.{name} needs a teacher that spikes: set training.teacher.checkpoint"
@@ -110,11 +123,22 @@ class Recipe:
                 layer.create_neurons(self.neuron)
             if layer.kind != "pool":
                 layer.create_quantizer()
+        self._check_heads()
         if "autoaugment" in self.training.augmentations and self.data.bits != AutoAugment.bits:
             raise ValueError(
                 f"training.augmentations.autoaugment needs data.bits = {AutoAugment.bits}, "
                 f"not {self.data.bits}"
             )
+
+    def _check_heads(self) -> None:
+        """Raise a ValueError if a loss looks at a head that the network has not."""
+        last = self.layers[-1] if self.layers else None
+        count = last.create_transformer_options().count if last is not None and last.kind == "heads" else 1
+        for name, options in self.training.losses.items():
+            if (options.get("head") or 0) >= count:
+                raise ValueError(
+                    f"training.losses.{name}.head is {options['head']}, but the network has {count}, counted from 0"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in the TOML file."""
@@ -124,6 +148,11 @@ class Recipe:
         for key in ("teacher", "start"):
             if values["training"][key] is None:
                 del values["training"][key]
+        # What is not set is left out, so that recipes without it stay as they were.
+        if not values["training"]["warmup_epochs"]:
+            del values["training"]["warmup_epochs"]
+        if self.training.teacher and not self.training.teacher.cached:
+            del values["training"]["teacher"]["cached"]
         if self.pruning is None:
             del values["pruning"]
         if values["data"]["files"] is None:  # So that recipes of other data sets stay as they were.

@@ -20,6 +20,8 @@ class TeacherRecipe:
     """A name in TEACHERS, in place of ``checkpoint``."""
     weights: str | None = None
     """Safetensors file of the classifier's tensors."""
+    cached: bool = False
+    """Whether it is asked once for each sample as it is, not for each changed one in every epoch."""
 
     def __post_init__(self):
         if (self.checkpoint is None) == (self.classifier is None):

@@ -138,7 +138,7 @@ def create_teacher(
         samples=Samples(inputs, device), potentials=potentials, device=device,
         precision=Precision(options, device),
     )
-    if not recipe.training.augmentations and not potentials:
+    if chosen.cached or not (recipe.training.augmentations or potentials):
         made.learn()
     return made
 
@@ -152,10 +152,13 @@ def _inputs(what: str, recipe: Recipe, data, dataset: Dataset, root: Path | None
     other = load_dataset(data, "train", root)
     if not np.array_equal(other.labels, dataset.labels):
         raise ValueError(f"{what}: its training samples are not those of {dataset.name}")
-    if recipe.training.augmentations and other.inputs.shape[-2:] != dataset.inputs.shape[-2:]:
+    teacher = recipe.training.teacher
+    changed = recipe.training.augmentations and not (teacher and teacher.cached)
+    if changed and other.inputs.shape[-2:] != dataset.inputs.shape[-2:]:
         raise ValueError(
             f"{what} takes maps of {other.inputs.shape[-2:]}, this network of {dataset.inputs.shape[-2:]}: "
-            f"the same augmentation would change them differently; train without training.augmentations"
+            f"the same augmentation would change them differently; set training.teacher.cached = true, or train "
+            f"without training.augmentations"
         )
     return other.inputs
 

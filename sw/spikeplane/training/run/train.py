@@ -296,8 +296,12 @@ class _Training:
         return samples
 
     def _learning_rate(self) -> float:
-        done = self.done / (len(self.bounds) * self.recipe.training.epochs)
-        return self.recipe.training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        settings, each = self.recipe.training, len(self.bounds)
+        warmup = settings.warmup_epochs * each
+        if self.done < warmup:
+            return settings.learning_rate * (self.done + 1) / warmup
+        done = (self.done - warmup) / (each * settings.epochs - warmup)
+        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def _shown(self) -> dict[str, Any]:
         """Return what the bar shows: means over the epoch so far."""

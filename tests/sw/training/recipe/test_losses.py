@@ -38,6 +38,28 @@ def test_smoothed_labels(loss, logits):
     torch.testing.assert_close(loss(label_smoothing=0.3)(answers()), torch.as_tensor(expected))
 
 
+def test_losses_of_one_head():
+    """One head learns from labels, another from the teacher; the logits are the mean of both."""
+    heads = torch.stack([LOGITS + 1.5, LOGITS.flip(2)])
+    found = BatchAnswers(logits=heads.mean(0), labels=LABELS, heads=heads, teacher=TeacherAnswers(logits=TAUGHT))
+    torch.testing.assert_close(MeanLoss(head=1)(found), MeanLoss()(BatchAnswers(logits=heads[1], labels=LABELS)))
+    torch.testing.assert_close(TetLoss(head=0)(found), TetLoss()(answers()))
+    hard = Distillation(head=1, hard=True)(found)
+    torch.testing.assert_close(hard, cross_entropy(heads[1].mean(0), TAUGHT.argmax(1)))
+    torch.testing.assert_close(MeanLoss()(found), MeanLoss()(BatchAnswers(logits=heads.mean(0), labels=LABELS)))
+    # A classifier is a head, too.
+    torch.testing.assert_close(MeanLoss(head=0)(answers()), MeanLoss()(answers()))
+    with pytest.raises(ValueError, match="head is 1: the network has 1, counted from 0"):
+        MeanLoss(head=1)(answers())
+
+
+@pytest.mark.parametrize("head", [-1, 0.5, True])
+@pytest.mark.parametrize("loss", [TetLoss, MeanLoss, Distillation])
+def test_wrong_heads_are_refused(loss, head):
+    with pytest.raises(ValueError, match="head must be an integer of 0 or more"):
+        loss(head=head)
+
+
 def test_distillation():
     taught = answers(teacher=TeacherAnswers(logits=TAUGHT))
     p, q = (TAUGHT / 2.5).softmax(1), (LOGITS.mean(0) / 2.5).softmax(1)

@@ -1,6 +1,7 @@
 """Teachers: what they are asked, what is kept of their answers, and that a training learns from them."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -137,6 +138,31 @@ def test_answers_are_those_to_the_augmented_samples(taught):
     with torch.no_grad():
         expected = made.network(torch.from_numpy(data.inputs[14:19]))[0].mean(0)
     torch.testing.assert_close(kept.answers(part, None, slice(4, 9)).logits, expected)
+
+
+def test_a_cached_teacher_is_asked_once_for_the_samples_as_they_are(tmp_path, taught):
+    """Though the network that learns sees changed ones."""
+    kind = {"teacher": TeacherRecipe(checkpoint=str(taught), cached=True), "augmentations": {"flip": {}}}
+    chosen, data = learning(taught, **kind), samples()
+    made = create_teacher(chosen, network(), data, None, potentials=False, device=CPU)
+    assert made is not None and made.known is not None
+    part = np.arange(10, 26)
+    with torch.no_grad():
+        expected = made.network(torch.from_numpy(data.inputs[14:19]))[0].mean(0)
+    torch.testing.assert_close(made.answers(part, lambda inputs: inputs.flip(-1), slice(4, 9)).logits, expected)
+    path = train(dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, epochs=1)), tmp_path,
+                 progress=False)
+    assert load_checkpoint(path).recipe.training.teacher == kind["teacher"]
+    assert "cached" not in learning(taught).to_dict()["training"]["teacher"]
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"losses": POTENTIALS}, "potential_distillation needs potentials, training.teacher.cached keeps logits alone"),
+    ({"augmentations": {"cutmix": {}}}, "do not tell what training.augmentations.cutmix puts together"),
+])
+def test_what_cached_answers_do_not_tell_is_refused(taught, settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        learning(taught, teacher=TeacherRecipe(checkpoint=str(taught), cached=True), **settings)
 
 
 def test_a_teacher_of_other_images_has_its_own_format(taught, monkeypatch):

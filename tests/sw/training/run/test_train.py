@@ -47,7 +47,8 @@ def test_training_learns_and_is_reproducible(tmp_path, optimizer, rate):
     assert len(history) == 12 and history[-1]["loss"] < history[0]["loss"]
 
 
-def test_schedules_of_rate_and_steepness(tmp_path, monkeypatch):
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_schedules_of_rate_and_steepness(tmp_path, monkeypatch, warmup):
     epochs, batches = 3, 6
     found = []
     batch = training._Training._batch
@@ -59,8 +60,10 @@ def test_schedules_of_rate_and_steepness(tmp_path, monkeypatch):
         return result
 
     monkeypatch.setattr(training._Training, "_batch", recording)
-    train(recipe(epochs=epochs), tmp_path, progress=False)
-    expected = [0.01 * (1 + math.cos(math.pi * i / (epochs * batches))) / 2 for i in range(epochs * batches)]
+    train(recipe(epochs=epochs, warmup_epochs=warmup), tmp_path, progress=False)
+    rising = [0.01 * (i + 1) / 6 for i in range(warmup * batches)]
+    falling = (epochs - warmup) * batches
+    expected = rising + [0.01 * (1 + math.cos(math.pi * i / falling)) / 2 for i in range(falling)]
     assert [len(rates) for rates, _ in found] == [1] * len(expected)
     assert [rates.pop() for rates, _ in found] == pytest.approx(expected)
     steepness = [0.1 * 100 ** (i // batches / epochs) for i in range(epochs * batches)]
