@@ -39,6 +39,8 @@ FOLDER = Path("build/bench/bestformer")
 PICTURE = Path("docs/pictures/bestformer.png")
 OPERATION_SAMPLES, AGREEMENT_SAMPLES, BOARD_SAMPLES = 50, 100, 20
 """Test samples on which operations are counted, on which spikes are compared, and that run on the simulated board."""
+EPOCHS = {"mnist": 4, "ncars": 6}
+"""Of data sets whose recipes have more."""
 OTHERS = {"mnist": ("MNIST", 98.8), "ncars": ("N-CARS part", None)}
 """Titles of other data sets, and their targets in percent."""
 NOTE = """\
@@ -73,6 +75,8 @@ def recipe_of(data: str, key: str, seed: int) -> Recipe:
     """Return the recipe of a variant."""
     variant = VARIANTS[key]
     overrides = [f"seed={seed}", f"network.transformer.reversible={str(variant.reversible).lower()}"]
+    if data in EPOCHS:
+        overrides.append(f"training.epochs={EPOCHS[data]}")
     if variant.distilled:
         overrides.append(f'training.teacher.checkpoint="{FOLDER}/{data}-float32-{seed}/checkpoint.safetensors"')
     recipe = load_recipe(f"{data}_bestformer{'_distilled' if variant.distilled else ''}", overrides)

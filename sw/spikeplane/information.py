@@ -183,7 +183,7 @@ def recipe_text(recipe) -> str:
     neurons = dict.fromkeys(
         layer.create_neurons(recipe.neuron).text for layer in recipe.layers if layer.has_neurons
     )
-    layers = sum({"pool": 0, "block": 2}.get(layer.kind, 1) for layer in recipe.layers)
+    layers = sum({"pool": 0, "block": 2, "transformer": 6}.get(layer.kind, 1) for layer in recipe.layers)
     return (f"{recipe.data.name}, {recipe.data.steps} steps, {layers} layers of "
             f"{', '.join(map(str, sorted(weights)))}-bit weights; {', '.join(neurons)}")
 
@@ -213,11 +213,12 @@ def layer_rows(recipe) -> Rows:
             text = f"or-pool, {layer.kernel} x {layer.kernel}"
         else:
             text = layer.kind
-            if layer.has_neurons:
+            if layer.channels:
                 text += f", {layer.channels} channels"
+            text += "".join(f", {key} {value}" for key, value in layer.transformer.items())
             if layer.inner_channels:
                 text += f", {layer.inner_channels} between its convolutions"
-            if layer.kind in ("conv", "block"):
+            if layer.kind in ("conv", "block", "embedding"):
                 text += f", {layer.kernel} x {layer.kernel}, stride {layer.stride}"
             text += f", {layer.weight_bits}-bit {layer.weights} weights"
             if layer.has_neurons:

@@ -20,12 +20,13 @@ from spikeplane.training.net.networks import LayerRecipe, SpikingNetwork
 from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.recipe.pruning import PruningRecipe
 from spikeplane.training.recipe.recipes import load_recipe
-from spikeplane.training.run.checkpoint import load_checkpoint, save_checkpoint
+from spikeplane.training.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from spikeplane.training.run.evaluate import compare
 from spikeplane.training.run.train import train
 from spikeplane_hw.config import SMALL
 from training_process import sample_data
 from training_samples import EVENTS, layers, offer_sample, recipe
+from transformer_training import described
 from typer.testing import CliRunner
 
 SETTINGS = PruningRecipe(batches=2, batch_size=24)
@@ -216,3 +217,14 @@ def test_wrong_options_write_nothing(source, tmp_path, options, message):
     text = " ".join(f"{done.output} {done.exception}".replace("│", " ").split())
     assert message in text
     assert not (tmp_path / "out").exists()
+
+
+def test_transformers_are_not_pruned(tmp_path):
+    chosen = dataclasses.replace(sample_recipe(neuron=NeuronRecipe(state_bits=16)), layers=described(blocks=1))
+    made = Checkpoint.start(chosen, EVENTS, 4)
+    made.epoch = chosen.training.epochs
+    made.history = [{"loss": 1.0, "accuracy": 0.5}] * made.epoch
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(made, path)
+    with pytest.raises(PruningError, match="embedding, transformer, heads share the channels of one stream"):
+        prune(path, ratios={"conv1": 0.5})

@@ -12,6 +12,7 @@ from spikeplane.training.net.export import export_network
 from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.run.checkpoint import Checkpoint, save_checkpoint
 from training_samples import EVENTS, IMAGE, layers, offer_sample, recipe, samples
+from transformer_training import settled, some_events, transformer
 
 # Input maps, weights and outputs of the sample's layers, by hand.
 WEIGHTS = {"first": 6 * 2 * 9, "inner": 10 * 6 * 9, "last": 12 * 10 * 9, "classifier": 4 * 12}
@@ -187,3 +188,23 @@ def test_neurons_of_one_layer_may_differ():
     found = cost(lively(dynamics="memory_free", taps=2), samples().inputs[:2])
     assert set(found.size_bits.potentials) == {"first", "last"}
     assert set(found.size_bits.input_spikes) == {"inner"}
+
+
+def test_a_transformer_has_products_and_heads_too():
+    made = settled(transformer())
+    inputs = some_events(8)
+    found = cost(made, inputs.numpy())
+    with torch.no_grad():
+        _, spikes = made(inputs)
+    # A spike of the query meets each of 16 keys; one of the map all 8 channels of its head.
+    for index in (1, 2):
+        for part, source, reached in (("map", "query", 16), ("picked", "map", 8)):
+            active = float(spikes[f"block{index}.{source}"].sum()) / len(inputs)
+            assert found.operations[f"block{index}.{part}"].accumulates == pytest.approx(reached * active, rel=0.02)
+        assert found.operations[f"block{index}.map"].dense == 16 * 16 * 16
+    assert found.operations["heads"].accumulates > 0
+    assert set(found.size_bits.potentials) == set(made.neuron_shapes)
+    assert sum(found.size_bits.potentials.values()) == 16 * made.neuron_count
+    assert sum(found.size_bits.weights.values()) == 8 * (2 * 8 * 9 + 8 * 16) + 9 * 8 * 16 + 2 * 16 * 16 * 8
+    twin = cost(settled(transformer(weights="float")), inputs.numpy())
+    assert twin.missing and twin.accumulates > 0 and "block1.map" not in twin.operations

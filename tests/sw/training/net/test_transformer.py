@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.limits import CompileError
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.training.net.export import export_network
@@ -13,6 +15,7 @@ from spikeplane.training.net.neurons import NeuronRecipe
 from spikeplane.training.net.streams import Grid
 from spikeplane.training.net.transformer import LEAST_SCALE, TransformerBlock
 from spikeplane.training.run.evaluate import compare
+from spikeplane_hw.config import LARGE
 from transformer_training import EVENTS, described, exact, settled, some_events, transformer
 
 PARTS = {"spikes", "query", "key", "value", "map", "picked", "inner", "hidden"}
@@ -219,6 +222,14 @@ def test_layers_in_a_wrong_place_are_named(at, layer, message):
     layers[at : at + 1] = [layer] if layer else []
     with pytest.raises(ValueError, match=message):
         SpikingNetwork(EVENTS, layers, NeuronRecipe(state_bits=16), 4)
+
+
+def test_more_tokens_than_lanes_name_the_map():
+    form = replace(EVENTS, height=24, width=24)
+    integers = export_network(transformer(form, blocks=1).eval())
+    message = r"'block1\.map': its 2 groups have 144 output channels each; large runs groups .* at most 128"
+    with pytest.raises(CompileError, match=message):
+        compile_network(integers, LARGE)
 
 
 def test_attention_needs_leaky_neurons():
