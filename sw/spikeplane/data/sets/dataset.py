@@ -85,6 +85,8 @@ class DataRecipe:
     """Time steps: bins of a recording, or how often an image is replayed."""
     bits: int = 1
     """Bits of an image's pixels."""
+    crop: int | None = None
+    """Rows and columns in the middle of an image that become the input; None: all."""
     frames: str = "time"
     """What the bins of a recording hold equally much of: "time" or "count", of events."""
     duration: int | None = None
@@ -108,6 +110,8 @@ class DataRecipe:
             raise ValueError(f"data.validation must be 0 samples or more, not {self.validation}")
         if not 0 <= self.validation_seed < SEED_LIMIT:
             raise ValueError(f"data.validation_seed must be in 0..{SEED_LIMIT - 1}, not {self.validation_seed}")
+        if self.crop is not None and self.crop < 1:
+            raise ValueError(f"data.crop must be 1 pixel or more, not {self.crop}")
         if self.frames not in BINS:
             raise ValueError(f"data.frames must be one of {', '.join(BINS)}, not {self.frames!r}")
         if self.duration is not None and self.frames != "time":
@@ -123,6 +127,16 @@ class DataRecipe:
         if self.frames == "time":
             options["duration"] = duration if self.duration is None else self.duration
         return BINS[self.frames](**options)
+
+    def middle(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return the rows and columns of an image that become the input; a ValueError says that it has too few."""
+        side = min(height, width)
+        if self.crop is None:
+            return slice(0, height), slice(0, width)
+        if self.crop > side:
+            raise ValueError(f"data.crop is {self.crop}, but images of {self.name} are {width}x{height}, limit {side}")
+        top, left = (height - self.crop) // 2, (width - self.crop) // 2
+        return slice(top, top + self.crop), slice(left, left + self.crop)
 
     def refuse(self, kind: str, *names: str) -> None:
         """Raise a ValueError if one of these is set: a data set of this ``kind`` has no use for it."""
@@ -182,7 +196,7 @@ def from_recordings(
     are those of the classes, in place of their number. A ValueError names a setting of the recipe that only images
     have, a DataError a part without recordings.
     """
-    recipe.refuse("recordings", "bits")
+    recipe.refuse("recordings", "bits", "crop")
     bins = recipe.bins(duration)
     inputs, labels = [], []
     for recording in recordings:  # One by one: their events may exceed the memory.
@@ -217,10 +231,13 @@ def from_images(
 ) -> Dataset:
     """Return the data set of the images, uint8 (count, channels, height, width), and labels of ``load()``.
 
-    A ValueError names a setting of the recipe that only recordings have, before anything is loaded.
+    A ValueError names a setting of the recipe that only recordings have, before anything is loaded, or a crop that is
+    larger than the images.
     """
     recipe.refuse("images", "frames", "duration", "downsample", "side", "threshold")
     images, labels = load()
+    rows, columns = recipe.middle(*images.shape[2:])
+    images = images[:, :, rows, columns]
     return Dataset(
         name=f"{recipe.name} {part}", input=image_format(recipe, images.shape[1:]),
         inputs=quantize_image(images, recipe.bits), labels=labels, classes=classes, class_names=tuple(names),

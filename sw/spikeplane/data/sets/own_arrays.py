@@ -132,6 +132,7 @@ class _Mapped(StoredSamples):
 def _dataset(
     recipe: DataRecipe, part: str, train: _Arrays, test: _Arrays | None, names: tuple[str, ...]
 ) -> Dataset:
+    recipe.refuse("your own arrays, which are taken whole", "crop")
     if train.spiking:
         recipe.refuse("spikes", "bits", "frames", "duration", "downsample", "side", "threshold")
     else:

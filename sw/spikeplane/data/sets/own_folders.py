@@ -35,7 +35,7 @@ def load_recording_folder(recipe: DataRecipe, root: Path | None, part: str) -> D
     A RecordingError names a file that cannot be read or whose frame is another, a DataError what :func:`.class_files`
     says.
     """
-    recipe.refuse("recordings", "bits")
+    recipe.refuse("recordings", "bits", "crop")
     files, bins = files_of(recipe), recipe.bins(None)
     files.refuse("recordings", "colours", "layout")
     found = class_files(recipe, root, part, READERS)
@@ -59,6 +59,7 @@ def load_image_folder(recipe: DataRecipe, root: Path | None, part: str) -> Datas
     :func:`.class_files` says.
     """
     recipe.refuse("images", "frames", "duration", "downsample", "side", "threshold")
+    recipe.refuse("your own images, which are taken whole", "crop")
     files = files_of(recipe)
     files.refuse("images", "unit", "layout")
     found = class_files(recipe, root, part, IMAGE_ENDINGS)

@@ -10,6 +10,7 @@ from ..formats.aedat import DVS128
 from ..formats.events import EVENT, Recording
 from ..formats.nmnist_bin import SIZE as NMNIST_SIZE
 from . import cifar, cifar10dvs, dvsgesture, mnist, ncars, nmnist
+from .dataset import image_format
 from .datasets import OWN, DataRecipe, load_dataset
 from .digits import CAMERA
 
@@ -59,9 +60,9 @@ def input_format(recipe: DataRecipe, root: Path | None = None) -> tuple[InputFor
         )
     shape = SHAPES[recipe.name]
     if shape.colours:
-        form = InputFormat(channels=shape.colours, height=shape.height, width=shape.width,
-                           steps=recipe.steps, bits=recipe.bits, direct=True)
-        return form, shape.classes
+        rows, columns = recipe.middle(shape.height, shape.width)
+        sides = (rows.stop - rows.start, columns.stop - columns.start)
+        return image_format(recipe, (shape.colours, *sides)), shape.classes
     frame = Recording(name=recipe.name, events=np.empty(0, EVENT), width=shape.width, height=shape.height)
     height, width = recipe.bins(None).size(frame)
     return InputFormat(channels=2, height=height, width=width, steps=recipe.steps), shape.classes

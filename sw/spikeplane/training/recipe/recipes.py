@@ -155,8 +155,9 @@ class Recipe:
             del values["training"]["teacher"]["cached"]
         if self.pruning is None:
             del values["pruning"]
-        if values["data"]["files"] is None:  # So that recipes of other data sets stay as they were.
-            del values["data"]["files"]
+        for key in ("files", "crop"):  # So that recipes without them stay as they were.
+            if values["data"][key] is None:
+                del values["data"][key]
         return values
 
     @classmethod

@@ -23,6 +23,7 @@ def test_what_is_missing_is_named(tmp_path, name, part):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"name": "digits", "bits": 4}, "data.bits is 4, but digits is a data set of recordings"),
+    ({"name": "digits", "crop": 4}, "data.crop is 4, but digits is a data set of recordings"),
     ({"name": "mnist", "frames": "count"}, "data.frames is 'count', but mnist is a data set of images"),
     ({"name": "mnist", "duration": 5}, "data.duration is 5, but mnist is a data set of images"),
 ])
