@@ -1,77 +1,61 @@
-"""CIFAR-10 on the large core: a million 1-bit weights, its variants, and what the chip does a second.
+"""CIFAR-10 on the large core: a million 1-bit weights, its variants, and what the chip does a second; and on tiny.
 
-Needs the data sets under SPIKEPLANE_DATA, and the teacher that the recipe names. Trainings lie in build/bench/cifar10/,
-and beside each what was measured of it; what is missing there is trained, which needs a GPU, or measured.
+Needs the data sets under SPIKEPLANE_DATA, the teacher that the recipe names, and for `speed` the packages of the
+dependency group "bench". Trainings lie in build/bench/cifar10/, and beside each what was measured of it; what is
+missing there is trained, or measured. What is trained from the start needs a GPU; what is trained on, and the network
+for tiny, a processor core.
 """
 
 import argparse
 import hashlib
 import json
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from accuracy import data_root, run_on_board
 from cifar10_part import DATA as PART
 from cifar10_part import HELD_OUT as PART_HELD_OUT
 from cifar10_part import IMAGES as PART_IMAGES
 from cifar10_part import register
+from cifar10_variants import (
+    BOARD,
+    PRUNED,
+    RECIPE,
+    SPENT,
+    TINY,
+    TINY_BOARD,
+    TINY_RECIPE,
+    TUNED,
+    VARIANTS,
+    WHOLE,
+    trained,
+)
 from cifar10_wide import widen
 from figures import Figure, save
-from spikeplane.boards import BOARDS
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.merge import merge_pools
 from spikeplane.pruning.costs import weight_bytes
-from spikeplane.pruning.prune import prune, settings_of
-from spikeplane.pruning.written import RECIPE as TUNING_RECIPE
-from spikeplane.pruning.written import write_pruned
 from spikeplane.training.net.export import export_network
-from spikeplane.training.recipe.recipes import Recipe, load_recipe
+from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.run.checkpoint import Checkpoint, load_checkpoint
 from spikeplane.training.run.evaluate import predict, predict_integer
-from spikeplane.training.run.options import RunOptions
-from spikeplane.training.run.train import CHECKPOINT, train
-from spikeplane.writing import write_json
 from spikeplane_boards import Board
 
-RECIPE, TINY_RECIPE = "cifar10_core", "cifar10_tiny"
-FOLDER = Path("build") / "bench" / "cifar10"
-BOARD, TINY_BOARD = BOARDS["ulx3s-85f"], BOARDS["icebreaker"]
-MEMORY_FREE = (
-    "neuron.dynamics=memory_free", "neuron.taps=2", "layers.conv1.neuron.dynamics=leaky",
-    "layers.conv1.neuron.state_bits=16", "layers.conv1.neuron.reset=none",
-)
-INNER = ("conv2", "conv3", "conv4", "conv5", "conv6")
-RESCALED = (
-    "neuron.state_bits=16",
-    *(f"layers.{name}.{setting}" for name in INNER for setting in ("weights=rescaled", "weight_bits=2")),
-)
-TUNING = (
-    f"data.name={PART}", "data.validation=0", "training.epochs=1", "training.batch_size=100",
-    "training.learning_rate=0.001", "training.augmentations.cutmix=false",
-)
-"""Of what is trained on: once over a part of the images, the teacher as before."""
-WHOLE = {
-    "1-2": (), "float32": ("training.epochs=74",), "memory-free": (*MEMORY_FREE, "training.epochs=74"),
-    "2-16": (*RESCALED, "training.epochs=36"),
-}
-"""Trained from the start: what the recipe's settings become; float32 is the twin without quantization."""
-TUNED = {f"1-{bits}": (*TUNING, f"neuron.state_bits={bits}") for bits in (4, 8)}
-"""Trained on from 1-2."""
-PRUNED = "2-16 pruned"
-RATIO = 0.3
-"""Part of the channels of every group that 2-16 loses: about half of the weights and of the operations."""
-TINY = "tiny"
-VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
 WIDE, SPEED = "wide", "speed"
 PARTS = (*VARIANTS, WIDE, SPEED)
+AS_TRAINED = ("1-2", "float32", "memory-free")
+"""Variants whose test accuracy as trained is measured as well."""
+COMPARED = (("1-2", "2-16", 0.5), ("2-16", PRUNED, 1), ("1-2", "1-4", None), ("1-2", "1-8", None))
+"""By how many points of percent the second one may be worse than the first."""
+FEW_TESTS = 5_000
+"""Test images of what is trained on."""
 SAMPLES, FEW = 500, 20
 """Images that run on the simulated board: of 1-2, and of its variants."""
-TINY_SAMPLES, WIDE_SAMPLES = 200, 4
+TINY_SAMPLES, WIDE_SAMPLES = 200, 8
 
 
 NOTE = """\
@@ -80,43 +64,30 @@ blocks, was given up after 36 epochs: 81.8 against 82.9 % of the validation part
 followed the schedule of a training of 260."""
 
 
-def recipe_of(name: str) -> Recipe:
-    """Return the recipe of a variant that is not pruned."""
-    if name == TINY:
-        return load_recipe(TINY_RECIPE)
-    if name in TUNED:
-        start = f"training.start.checkpoint={FOLDER / '1-2' / CHECKPOINT}"
-        return load_recipe(RECIPE, (*TUNED[name], start))
-    recipe = load_recipe(RECIPE, WHOLE[name])
-    return recipe.float32() if name == "float32" else recipe
+@dataclass(kw_only=True)
+class Found:
+    """What was measured of a variant."""
 
+    labels: np.ndarray
+    """Of the test images."""
+    trained: float | None = None
+    """Percent, as trained."""
+    classes: np.ndarray | None = None
+    """That integers tell of the first test images."""
+    size: float = 0.0
+    """Bytes of weights."""
+    cycles: float = 0.0
+    """An image, on the board's simulated core; 0: not run."""
 
-def trained(name: str, root: Path) -> Path:
-    """Return the checkpoint of a variant, trained if it is not there."""
-    gpu, folder = name in WHOLE, FOLDER / name.replace(" ", "-")
-    options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available()) if gpu else RunOptions()
-    begun = time.process_time()
-    if name == PRUNED:
-        recipe, folder = pruned(folder, root), folder / "tuned"
-    else:
-        recipe = recipe_of(name)
-    path = train(recipe, folder, root, options=options)
-    spent = folder / "cpu_seconds.json"
-    if not gpu and not spent.exists():
-        write_json(spent, time.process_time() - begun)
-    return path
-
-
-def pruned(folder: Path, root: Path) -> Recipe:
-    """Return the recipe that trains 2-16 on without a part of its channels; it begins with what is in ``folder``."""
-    if not (folder / TUNING_RECIPE).exists():
-        source = trained("2-16", root)
-        ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
-        settings = settings_of(source, "svs")
-        write_pruned(
-            prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root, shown=False), folder
+    def less(self, other: "Found") -> tuple[float, int]:
+        """Return by how many points of percent another one is worse on the images that both saw, and their number."""
+        assert self.classes is not None and other.classes is not None
+        count = min(len(self.classes), len(other.classes))
+        right, others = (
+            100 * float((each.classes[:count] == self.labels[:count]).mean()) for each in (self, other)
+            if each.classes is not None
         )
-    return load_recipe(folder / TUNING_RECIPE, TUNING)
+        return right - others, count
 
 
 def kept(checkpoint: Path, what: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -142,9 +113,16 @@ def accuracy(predictions: np.ndarray, test: Dataset) -> float:
     return 100 * float((predictions == test.labels[:len(predictions)]).mean())
 
 
-def core_figures(name: str, path: Path, network: IntegerNetwork, test: Dataset, samples: int) -> list[Figure]:
-    """Return what the simulated board does with the first ``samples`` test images."""
-    board = TINY_BOARD if name == TINY else BOARD
+def board_of(name: str) -> Board:
+    """Return the board that a variant runs on."""
+    return TINY_BOARD if name == TINY else BOARD
+
+
+def core_figures(
+    name: str, path: Path, network: IntegerNetwork, test: Dataset, samples: int
+) -> tuple[list[Figure], float]:
+    """Return what the simulated board does with the first ``samples`` test images, and the cycles of one."""
+    board = board_of(name)
     inputs = test.inputs[:samples]
     found = kept(path, f"board-{samples}", lambda: on_board(network, board, inputs))
     cycles, title = float(found["cycles"].mean()), f"CIFAR-10 {name}"
@@ -154,22 +132,23 @@ def core_figures(name: str, path: Path, network: IntegerNetwork, test: Dataset, 
         Figure(f"{title}: accuracy on these images", accuracy(found["predictions"], test), "%"),
         Figure(f"{title}: cycles an image", cycles, "cycles"),
     ]
-    rate = f"{title}: images a second at {board.clock / 1e6:g} MHz"
+    clock = f"at {board.clock / 1e6:g} MHz"
+    rate = f"{title}: images a second {clock}"
     if name == TINY:
-        return [*figures, Figure(f"{title}: an image at {board.clock / 1e6:g} MHz", 1e3 * cycles / board.clock, "ms")]
-    if name != "1-2":
-        return [*figures, Figure(rate, board.clock / cycles, "1/s")]
-    expected = float(predict_cycles(network, test.inputs[:8], board.config, keep_maps=False).sum(1).mean())
-    return [
-        *figures, Figure(f"{title}: predicted cycles of 8 images", expected, "cycles"),
-        Figure.at_least(rate, board.clock / cycles, "1/s", 400),
-    ]
+        figures.append(Figure(f"{title}: an image {clock}", 1e3 * cycles / board.clock, "ms"))
+    elif name != "1-2":
+        figures.append(Figure(rate, board.clock / cycles, "1/s"))
+    else:
+        expected = float(predict_cycles(network, test.inputs[:8], board.config, keep_maps=False).sum(1).mean())
+        figures.append(Figure(f"{title}: predicted cycles of 8 images", expected, "cycles"))
+        figures.append(Figure.at_least(rate, board.clock / cycles, "1/s", 400))
+    return figures, cycles
 
 
 def training_figures(name: str, checkpoint: Checkpoint, path: Path) -> list[Figure]:
     """Return how long a variant was trained, and what it says of the validation part."""
     epochs, last = checkpoint.recipe.training.epochs, checkpoint.history[-1]
-    spent = path.with_name("cpu_seconds.json")
+    spent = path.with_name(SPENT)
     figures = []
     if spent.exists():
         figures.append(Figure(f"CIFAR-10 {name}: training", json.loads(spent.read_text()) / 3600, "CPU hours"))
@@ -180,32 +159,49 @@ def training_figures(name: str, checkpoint: Checkpoint, path: Path) -> list[Figu
     return [Figure(label, 100 * last["validation_accuracy"], "%"), *figures]
 
 
-def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], dict[str, float]]:
-    """Return a variant's figures, and its accuracy on the test images as trained and in integers."""
+def trained_accuracy(name: str, checkpoint: Checkpoint, path: Path, test: Dataset) -> float | None:
+    """Return the accuracy on the test images as trained, in percent, of variants where it is measured."""
+    if name == TINY:
+        return 100 * checkpoint.history[-1]["test_accuracy"]
+    if name not in AS_TRAINED:
+        return None
+    found = kept(path, "trained", lambda: {"classes": predict(checkpoint.network, test.inputs)})
+    return accuracy(found["classes"], test)
+
+
+def integer_classes(name: str, path: Path, network: IntegerNetwork, test: Dataset) -> np.ndarray:
+    """Return the classes that integers tell of the test images, of what is trained on of the first FEW_TESTS."""
+    if name not in (*TUNED, PRUNED):
+        return kept(path, "integer", lambda: {"classes": predict_integer(network, test.inputs)})["classes"]
+    few = test.inputs[:FEW_TESTS]
+    return kept(path, f"integer-{FEW_TESTS}", lambda: {"classes": predict_integer(network, few)})["classes"]
+
+
+def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], Found]:
+    """Return a variant's figures, and what others are compared with."""
     path = trained(name, root)
     checkpoint = load_checkpoint(path)
     test = load_dataset(load_recipe(TINY_RECIPE if name == TINY else RECIPE).data, "test", root)
-    figures, found, weights = training_figures(name, checkpoint, path), {}, checkpoint.network.weight_count
-    if checkpoint.recipe.data.name != PART:
-        floats = kept(path, "trained", lambda: {"classes": predict(checkpoint.network, test.inputs)})
-        found["trained"] = accuracy(floats["classes"], test)
-        figures.append(Figure(f"CIFAR-10 {name}: {len(test.labels):,} test images, as trained", found["trained"], "%"))
+    title = f"CIFAR-10 {name}"
+    figures, found = training_figures(name, checkpoint, path), Found(labels=test.labels)
+    found.trained = trained_accuracy(name, checkpoint, path, test)
+    if found.trained is not None:
+        figures.append(Figure(f"{title}: {len(test.labels):,} test images, as trained", found.trained, "%"))
     if name == "float32":
         return figures, found
     network = merge_pools(export_network(checkpoint.network))
-    integers = kept(path, "integer", lambda: {"classes": predict_integer(network, test.inputs)})
-    found["integer"] = accuracy(integers["classes"], test)
-    label = f"CIFAR-10 {name}: {weights:,} weights, test images, integer model"
-    figures.append(
-        Figure.at_least(label, found["integer"], "%", 90) if name == "1-2" else Figure(label, found["integer"], "%")
-    )
-    size = sum(weight_bytes(checkpoint.network).values())
-    figures.append(Figure(f"CIFAR-10 {name}: bytes of weights", size, "bytes"))
-    if "trained" in found:
-        less = found["trained"] - found["integer"]
-        figures.append(Figure.at_most(f"CIFAR-10 {name}: trained less integer", less, "points", 0.2))
+    found.classes = integer_classes(name, path, network, test)
+    right, count = accuracy(found.classes, test), len(found.classes)
+    which = "test images" if count == len(test.labels) else f"the first {count:,} test images"
+    label = f"{title}: {checkpoint.network.weight_count:,} weights, {which}, integer model"
+    figures.append(Figure.at_least(label, right, "%", 90) if name == "1-2" else Figure(label, right, "%"))
+    found.size = sum(weight_bytes(checkpoint.network).values())
+    figures.append(Figure(f"{title}: bytes of weights", found.size, "bytes"))
+    if found.trained is not None:
+        figures.append(Figure.at_most(f"{title}: trained less integer", found.trained - right, "points", 0.2))
     if name != "memory-free":
-        figures += core_figures(name, path, network, test, samples)
+        added, found.cycles = core_figures(name, path, network, test, samples)
+        figures += added
     return figures, found
 
 
@@ -214,32 +210,51 @@ def wide_figures(root: Path) -> list[Figure]:
     path = trained("1-2", root)
     checkpoint = load_checkpoint(path)
     test = load_dataset(checkpoint.recipe.data, "test", root)
-    network, inputs = widen(checkpoint), test.inputs[:WIDE_SAMPLES]
+    wide, inputs = widen(checkpoint), test.inputs[:WIDE_SAMPLES]
+    network = merge_pools(export_network(wide))
     classes = kept(path, "integer", lambda: {})["classes"][:WIDE_SAMPLES]
     found = kept(path, f"wide-{WIDE_SAMPLES}", lambda: on_board(network, BOARD, inputs))
-    weights = sum(layer.weights.size for layer in network.layers if layer.weight_bits == 1)
-    cycles, title = float(found["cycles"].mean()), f"CIFAR-10 1-2 widened to {weights:,} 1-bit weights in SDRAM"
+    cycles, others = float(found["cycles"].mean()), int((found["predictions"] != classes).sum())
+    title = f"CIFAR-10 1-2 widened to {wide.weight_count:,} weights in SDRAM, not trained"
     return [
-        Figure(f"{title}: other classes than before, {WIDE_SAMPLES} images", int((found["predictions"] != classes).sum()), "images"),
+        Figure(f"{title}: other classes than 1-2, {WIDE_SAMPLES} images", others, "images"),
         Figure.at_most(f"{title}: mismatches of these on the simulated board", int(found["mismatches"]), "values", 0),
         Figure(f"{title}: cycles an image", cycles, "cycles"),
         Figure(f"{title}: images a second at {BOARD.clock / 1e6:g} MHz", BOARD.clock / cycles, "1/s"),
     ]
 
 
-def comparisons(found: dict[str, dict[str, float]]) -> list[Figure]:
+def comparisons(found: dict[str, Found]) -> list[Figure]:
     """Return how variants compare with each other, those that were measured."""
     figures = []
     if {"float32", "1-2"} <= found.keys():
-        less = found["float32"]["trained"] - found["1-2"]["trained"]
+        less = (found["float32"].trained or 0.0) - (found["1-2"].trained or 0.0)
         figures.append(Figure.at_most("CIFAR-10 float32 less 1-2", less, "points", 2))
-    if {"2-16", "1-2"} <= found.keys():
-        less = found["1-2"]["integer"] - found["2-16"]["integer"]
-        figures.append(Figure.at_most("CIFAR-10 1-2 less 2-16", less, "points", 0.5))
-    if {"2-16", PRUNED} <= found.keys():
-        less = found["2-16"]["integer"] - found[PRUNED]["integer"]
-        figures.append(Figure.at_most("CIFAR-10 2-16 less 2-16 pruned", less, "points", 1))
+    for name, other, limit in COMPARED:
+        if {name, other} <= found.keys():
+            less, count = found[name].less(found[other])
+            label = f"CIFAR-10 {name} less {other}, {count:,} test images"
+            figures.append(
+                Figure(label, less, "points") if limit is None else Figure.at_most(label, less, "points", limit)
+            )
     return figures
+
+
+def table(found: dict[str, Found]) -> list[list[str]]:
+    """Return the rows of the page's table, the first of them its head."""
+    rows = [["network", "trained", "kB", "as trained, %", "integers, %", "test images", "cycles", "images a second"]]
+    for name, each in found.items():
+        how = "an H100" if name in WHOLE else "a processor core"
+        count = len(each.labels) if each.classes is None else len(each.classes)
+        right = "" if each.classes is None else f"{100 * (each.classes == each.labels[:count]).mean():.2f}"
+        board = board_of(name)
+        rows.append([
+            name, how, f"{each.size / 1e3:.1f}" if each.size else "",
+            "" if each.trained is None else f"{each.trained:.2f}", right, f"{count:,}",
+            f"{each.cycles:,.0f}" if each.cycles else "",
+            f"{board.clock / each.cycles:.0f}, {board.config.name}" if each.cycles else "",
+        ])
+    return rows
 
 
 def main() -> None:
@@ -261,7 +276,7 @@ def main() -> None:
             continue
         made, found[name] = variant_figures(name, root, counts.get(name, FEW))
         figures += made
-    save("cifar10", [*figures, *comparisons(found)], {"note": NOTE})
+    save("cifar10", [*figures, *comparisons(found)], {"note": NOTE, "tables": {"networks": table(found)}})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """A larger CIFAR-10 network whose weights lie in SDRAM: the trained one for large, widened such that it says the same.
 
-Channels are copied. A layer that reads M copies of each channel has sums M times as large, which its normalization takes
-back. So the network has the accuracy of the trained one, before a training makes use of its weights.
+Channels are copied. A layer that reads M copies of each channel has sums M times as large, which its normalization
+takes back. So the network has the accuracy of the trained one, before a training makes use of its weights.
 """
 
 import dataclasses
 from collections.abc import Mapping
 
-from spikeplane.network.graph import IntegerNetwork
-from spikeplane.network.merge import merge_pools
-from spikeplane.training.net.export import export_network
+from spikeplane.training.net.networks import SpikingNetwork
 from spikeplane.training.run.checkpoint import Checkpoint
 from torch import Tensor
 
@@ -20,8 +18,8 @@ COPIES = {"conv1": 1, "conv2": 2, "conv3": 2, "conv4": 3, "conv5": 3, "conv6": 4
 
 
 
-def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> IntegerNetwork:
-    """Return the integer network of a trained one with ``copies`` of each layer's channels."""
+def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> SpikingNetwork:
+    """Return a trained network with ``copies`` of each layer's channels."""
     recipe = checkpoint.recipe
     layers = [
         dataclasses.replace(layer, channels=layer.channels * copies[layer.name])
@@ -42,8 +40,7 @@ def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> Integer
         _, layer, *rest = name.split(".")
         own[name] = _copied(value, rest, copies.get(layer, 1), read[layer])
     made.load_state_dict(own)
-    made.set_progress(1.0)
-    return merge_pools(export_network(made.eval()))
+    return made.eval()
 
 
 def _copied(value: Tensor, part: list[str], outputs: int, inputs: int) -> Tensor:

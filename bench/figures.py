@@ -2,12 +2,13 @@
 
 import json
 import platform
+import re
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["RESULTS", "Figure", "headlines", "save", "tables"]
+__all__ = ["RESULTS", "Figure", "fill_tables", "headlines", "save", "tables"]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -81,6 +82,19 @@ def row(figure: dict) -> str:
 
 
 HEAD = ["| figure | value | unit | target | met |", "| --- | ---: | --- | --- | --- |"]
+
+
+TABLE = re.compile(r"(<!-- table (\S+) (\S+): .*?-->\n).*?(<!-- end of table -->)", re.DOTALL)
+"""Where a page has a table of a result: its marks name the result and the table."""
+
+
+def fill_tables(page: str) -> str:
+    """Return a Markdown page with its tables made anew from ``tables`` of the results."""
+    def made(found: re.Match) -> str:
+        head, *rows = json.loads((RESULTS / f"{found[2]}.json").read_text())["tables"][found[3]]
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        return found[1] + "\n".join(["", *("| " + " | ".join(cells) + " |" for cells in lines), "", found[4]])
+    return TABLE.sub(made, page)
 
 
 def headlines() -> str:

@@ -42,9 +42,19 @@ VARIANTS = (
     ("rescaled", "l1"), ("rescaled", "svs"), ("rescaled", "rate"), ("rescaled", "random"),
 )
 """Weights, and the criterion by which they are pruned."""
+OTHER_BITS = (("rescaled-4", None), ("rescaled-8", None), ("q-snn", None), ("memory-free", None))
+"""What stands beside 2 bits in the pictures: more bits, and the project's other methods."""
 BASELINE = ("vanilla", "l1")
 """What both parts of the method together are compared with."""
-NAMES = {"float32": "float32", "vanilla": "vanilla 2 bits", "rescaled": "ReScaW 2 bits"}
+NAMES = {
+    "float32": "float32", "vanilla": "vanilla 2 bits", "rescaled": "ReScaW 2 bits", "rescaled-4": "ReScaW 4 bits",
+    "rescaled-8": "ReScaW 8 bits", "q-snn": "Q-SNN 1-2", "memory-free": "1 bit, memory-free",
+}
+MEMORY_FREE = (
+    "neuron.dynamics=memory_free", "neuron.taps=2", "layers.conv1.neuron.dynamics=leaky",
+    "layers.conv1.neuron.reset=none", "layers.conv1.neuron.state_bits=16",
+)
+"""Neurons that replay an image leak."""
 CRITERIA = {"l1": "L1", "svs": "SVS", "rate": "firing rate", "random": "chance"}
 
 
@@ -64,7 +74,7 @@ class Task:
 TASKS = {
     "mnist": Task(
         title="MNIST", inner=("conv2", "conv3", "dense"), epochs=5, tuning_epochs=2, board_samples=200,
-        overrides=("data.validation=40000",),
+        overrides=("data.validation=40000",), variants=(*VARIANTS, *OTHER_BITS),
     ),
     "ncars": Task(
         title="N-CARS part", inner=("conv2", "conv3", "conv4"), epochs=10, tuning_epochs=2, board_samples=20,
@@ -92,12 +102,25 @@ class Measured:
     """0 where there is no integer model."""
 
 
+def settings_of_weights(weights: str) -> tuple[str, ...]:
+    """Return what inner layers have in place of rescaled weights of 2 bits."""
+    if weights == "vanilla":
+        return ('options={rescaling="none"}',)
+    if weights in ("q-snn", "memory-free"):
+        return ("weights=binary", "weight_bits=1")
+    _, _, bits = weights.partition("-")
+    return (f"weight_bits={bits}",) if bits else ()
+
+
 def base_recipe(data: str, weights: str, seed: int) -> Recipe:
     """Return the recipe of an unpruned network."""
     task = TASKS[data]
     overrides = [*task.overrides, f"training.epochs={task.epochs}", f"seed={seed}"]
-    if weights == "vanilla":
-        overrides += [f'layers.{name}.options={{rescaling="none"}}' for name in task.inner]
+    overrides += [f"layers.{name}.{setting}" for name in task.inner for setting in settings_of_weights(weights)]
+    if weights == "q-snn":
+        overrides.append("neuron.state_bits=2")
+    if weights == "memory-free":
+        overrides += MEMORY_FREE
     recipe = load_recipe(f"{data}_2w16u", overrides)
     return recipe.float32() if weights == "float32" else recipe
 
@@ -217,21 +240,42 @@ def figures(data: str, found: dict[int, dict], board: dict[str, float], left: di
     ]
 
 
+def table(data: str, found: dict[int, dict]) -> list[list[str]]:
+    """Return the rows of the table of a data set, the first of them its head; means of the seeds."""
+    rows = [["network", "accuracy, %", "kB", "operations", f"cycles on `{CONFIG.name}`"]]
+    for variant in TASKS[data].variants:
+        accuracy, size, operations, cycles = (
+            fmean(getattr(each[variant], key) for each in found.values())
+            for key in ("accuracy", "bytes", "operations", "cycles")
+        )
+        rows.append([
+            called(*variant), f"{accuracy:.2f}", f"{size / 1e3:.1f}", f"{operations:,.0f}",
+            f"{cycles:,.0f}" if cycles else "",
+        ])
+    return rows
+
+
 def draw(found: dict[str, dict[int, dict]]) -> None:
-    """Draw accuracy over bytes, a panel for each data set, means of its seeds."""
-    figure, axes = plt.subplots(1, len(found), figsize=(4.4 * len(found), 3.6), squeeze=False, layout="constrained")
-    for axis, (data, seeds) in zip(axes[0], found.items(), strict=True):
-        for variant in TASKS[data].variants:
-            accuracy, size = (
-                fmean(getattr(each[variant], key) for each in seeds.values()) for key in ("accuracy", "bytes")
-            )
-            axis.plot(size, accuracy, marker="s" if variant[1] is None else "o", linestyle="",
-                      color=f"C{VARIANTS.index(variant)}", label=called(*variant))
-        axis.set_xscale("log")
-        axis.set_xlabel("bytes of weights")
-        axis.set_ylabel("test accuracy, %")
-        axis.set_title(TASKS[data].title, fontsize=9)
-        axis.grid(color="#dde3ec", linewidth=0.6)
+    """Draw accuracy over bytes and over cycles, a row for each data set, means of its seeds."""
+    figure, axes = plt.subplots(
+        len(found), 2, figsize=(8.8, 3.4 * len(found)), squeeze=False, layout="constrained", sharey="row",
+    )
+    order = (*VARIANTS, *OTHER_BITS)
+    for row, (data, seeds) in zip(axes, found.items(), strict=True):
+        for axis, key, title in zip(row, ("bytes", "cycles"), ("bytes of weights", "cycles a sample"), strict=True):
+            for variant in TASKS[data].variants:
+                accuracy, cost_of = (
+                    fmean(getattr(each[variant], name) for each in seeds.values()) for name in ("accuracy", key)
+                )
+                if cost_of:
+                    axis.plot(cost_of, accuracy, marker="s" if variant[1] is None else "o", linestyle="",
+                              color=plt.get_cmap("tab20")(order.index(variant)), label=called(*variant))
+            axis.set_xlabel(title)
+            axis.set_title(TASKS[data].title, fontsize=9)
+            axis.grid(color="#dde3ec", linewidth=0.6)
+        row[0].set_xscale("log")
+        row[1].locator_params(axis="x", nbins=5)
+        row[0].set_ylabel("test accuracy, %")
     axes[0][0].legend(fontsize=6)
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=110)
@@ -245,7 +289,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=TASKS, default=list(TASKS), help="data sets; default: all")
     arguments, root = parser.parse_args(), data_root()
     found: dict[str, dict[int, dict]] = {}
-    result = []
+    result, tables = [], {}
     for data in arguments.data:
         found[data] = {
             seed: {variant: measure(data, *variant, seed, root) for variant in TASKS[data].variants}
@@ -253,7 +297,8 @@ def main() -> None:
         }
         result += figures(data, found[data], on_board(data, root), ratios(data, root))
         draw(found)
-        save("qp_snn", result, {"note": NOTE, "picture": "pictures/qp_snn.png"})
+        tables[data] = table(data, found[data])
+        save("qp_snn", result, {"note": NOTE, "picture": "pictures/qp_snn.png", "tables": tables})
 
 
 if __name__ == "__main__":

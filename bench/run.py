@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from figures import RESULTS, headlines, tables
+from figures import RESULTS, fill_tables, headlines, tables
 
 BENCH = Path(__file__).resolve().parent
 PAGE = BENCH.parent / "docs" / "figures.md"
@@ -38,6 +38,8 @@ def main() -> None:
     if not RESULTS.exists():
         sys.exit("bench/results holds nothing yet")
     PAGE.write_text(tables())
+    for page in sorted(PAGE.parent.glob("*.md")):
+        page.write_text(fill_tables(page.read_text()))
     before, rest = README.read_text().split(MARKS[0])
     README.write_text(f"{before}{MARKS[0]}\n\n{headlines()}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
     if failed:
