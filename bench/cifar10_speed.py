@@ -34,9 +34,9 @@ __all__ = ["figures"]
 RECIPE = "cifar10_core"
 FILE = Path("build") / "bench" / "cifar10" / "speed.json"
 BATCH, STEPS, CLASSES = 50, 2, 10
-WARM_UP, ROUNDS = 1, 5
+WARM_UP, ROUNDS = 1, 3
 TARGET = 2
-OURS = {"Spikeplane": RunOptions(device="cpu"), "Spikeplane, compiled": RunOptions(device="cpu", compile=True)}
+OURS = {"Spikeplane": RunOptions(device="cpu")}
 
 
 def widths() -> list[int]:
