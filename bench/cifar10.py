@@ -34,6 +34,7 @@ from cifar10_variants import (
 )
 from cifar10_wide import widen
 from figures import Figure, save
+from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.network.graph import IntegerNetwork
@@ -44,6 +45,7 @@ from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.run.checkpoint import Checkpoint, load_checkpoint
 from spikeplane.training.run.evaluate import predict, predict_integer
 from spikeplane_boards import Board
+from spikeplane_hw.memory_map import Register
 
 WIDE, SPEED = "wide", "speed"
 PARTS = (*VARIANTS, WIDE, SPEED)
@@ -225,8 +227,10 @@ def wide_figures(root: Path) -> list[Figure]:
     classes = kept(path, "integer", lambda: {})["classes"][:WIDE_SAMPLES]
     said = kept(path, f"wide-{WIDE_SAMPLES}", lambda: {"classes": predict_integer(network, inputs)})["classes"]
     cycles = predicted(path, network, BOARD, test, f"{WIDE}-")
+    image = compile_network(network, BOARD.config, keep_maps=False, samples=inputs[:1])
     title = f"CIFAR-10 1-2 widened to {wide.weight_count:,} weights in SDRAM, not trained"
     return [
+        Figure(f"{title}: slots that stream in for an image", image.registers[Register.STREAM_SLOTS], "slots"),
         Figure(f"{title}: other classes than 1-2, {WIDE_SAMPLES} images", int((said != classes).sum()), "images"),
         Figure(f"{title}: predicted cycles of {PREDICTED} images", cycles, "cycles"),
         Figure(f"{title}: images a second at {BOARD.clock / 1e6:g} MHz", BOARD.clock / cycles, "1/s"),
