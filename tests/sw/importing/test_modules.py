@@ -64,7 +64,7 @@ def leaky_network(**options) -> list[nn.Module]:
     {"beta": 0.8, "reset_mechanism": "zero", "reset_delay": False}, {"beta": 0.25, "reset_mechanism": "none"},
     {"beta": 0.75, "learn_beta": True, "learn_threshold": True},
     {"beta": 0.5, "spike_grad": snntorch_surrogate.fast_sigmoid()},
-], ids=str)
+], ids=lambda options: " ".join(f"{name}={getattr(value, '__qualname__', value)}" for name, value in options.items()))
 def test_snntorch_spikes(options):
     network = leaky_network(**options)
     expected = snntorch_spikes(network, events())
