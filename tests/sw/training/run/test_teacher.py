@@ -207,7 +207,7 @@ def test_a_classifier_sees_eight_bits(tmp_path, monkeypatch):
             teacher=TeacherRecipe(classifier="sums", weights=str(tmp_path / "sums.safetensors")),
         )
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, bits=4))
-        monkeypatch.setattr(SpikingNetwork, "forward", note(SpikingNetwork.forward, learned))
+        monkeypatch.setattr(SpikingNetwork, "answer", note(SpikingNetwork.answer, learned))
         train(chosen, tmp_path, progress=False)
     finally:
         TEACHERS.unregister("sums")
