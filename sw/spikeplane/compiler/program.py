@@ -135,7 +135,7 @@ def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
             if len(found[-1].terms) != found[-1].layer["terms"] + 1:
                 raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
                                  f"{found[-1].layer['terms'] + 1}")
-            walked, allowed = True, (Job.MOVE,) if found[-1].layer.get("moved") else ends
+            walked, allowed = True, (Job.MOVE,) if found[-1].layer["moved"] else ends
         elif job is Job.MOVE:
             (found[-1].after if walked else found[-1].before).append(fields)
             if fields["last"] and not walked:

@@ -87,7 +87,6 @@ class LayerRecipe:
                 f"layer {self.name!r}: a block has an odd kernel and padding -1, "
                 f"not {self.kernel} and {self.padding}"
             )
-
         if self.transformer and self.kind not in TRANSFORMER_OPTIONS:
             raise ValueError(
                 f"layer {self.name!r}: a {self.kind} has no {', '.join(self.transformer)} in a table transformer"
