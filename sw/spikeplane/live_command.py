@@ -30,7 +30,9 @@ def live(
     fast: Annotated[bool, typer.Option(
         "--fast", help="Replay a file as fast as the board goes; nothing is lost."
     )] = False,
-    queue: Annotated[int, typer.Option(min=1, help="Steps that wait for the board; beyond, the oldest is lost.")] = 8,
+    queue: Annotated[int | None, typer.Option(
+        min=1, help="Steps that wait for the board; beyond, the oldest is lost. Default: a few."
+    )] = None,
     window: Annotated[int | None, typer.Option(
         min=1, help="Steps that a prediction is of; default: as many as in the training."
     )] = None,
@@ -56,7 +58,7 @@ def live(
     from .device.simulated import SimulatedTransport
     from .device.transport import SerialTransport
     from .device.verilate import check_tools
-    from .live.live import LiveStatistics, run_live
+    from .live.live import QUEUE, LiveStatistics, run_live
     from .live.sources import FileSource, open_source
     from .predictions import Frames
 
@@ -89,7 +91,7 @@ def live(
     with Driver(transport, loaded.config) as driver:
         driver.load(loaded)
         driver.self_test()
-        steps = run_live(driver, opened, step, bins, size, queue=queue, window=window, statistics=statistics)
+        steps = run_live(driver, opened, step, bins, size, queue=queue or QUEUE, window=window, statistics=statistics)
         try:
             for found in steps:
                 if as_json:

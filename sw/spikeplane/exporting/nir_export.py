@@ -6,7 +6,6 @@ saturate nowhere. So spikes that hang on such a rounding may be others; all else
 
 import io
 import math
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ..network.maps import MapFormat, Maps
 from ..network.node import Node
 from ..network.pool import OrPool, Pooling
 from ..network.window import Window
+from ..nir_library import nir_library
 from ..writing import write_bytes
 
 __all__ = ["TIME_STEP", "export_nir", "nir_graph"]
@@ -38,7 +38,7 @@ def export_nir(network: IntegerNetwork, path: Path | str, *, quantized: bool = F
     and predictions change. A NetworkError names the node that NIR cannot say.
     """
     buffer = io.BytesIO()
-    _library().write(buffer, nir_graph(network, quantized=quantized))
+    nir_library().write(buffer, nir_graph(network, quantized=quantized))
     write_bytes(path, buffer.getvalue())
 
 
@@ -48,16 +48,7 @@ def nir_graph(network: IntegerNetwork, *, quantized: bool = False) -> Any:
     Inputs are spikes, or images from 0 to 1 in every step; the answer is the sum of the outputs over all steps.
     """
     network.verify()
-    return _Writer(_library(), network, quantized).graph()
-
-
-def _library() -> Any:
-    try:
-        return import_module("nir")
-    except ImportError as error:
-        raise NetworkError(
-            f"nir is needed: install Spikeplane with its extra, as spikeplane[import] ({error})"
-        ) from error
+    return _Writer(nir_library(), network, quantized).graph()
 
 
 class _Writer:

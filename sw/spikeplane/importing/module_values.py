@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["Leaf", "fires_above", "library", "numbers", "one", "pair", "plain"]
+__all__ = ["Leaf", "fires_above", "library", "numbers", "plain"]
 
 Leaf = tuple[str, nn.Module, nn.Module | None]
 """A module that holds no others: its name, itself, and the outermost container of SpikingJelly's around it."""
@@ -30,22 +30,6 @@ def plain(module: nn.Module) -> type:
 def numbers(values: Any) -> np.ndarray:
     """Return a parameter, float64."""
     return torch.as_tensor(values).detach().double().cpu().numpy()
-
-
-def pair(name: str, value: Any) -> tuple[int, int]:
-    """Return the two sides of a setting that may be given as one number."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    if len(values) != 2 or not all(isinstance(each, int) for each in values):
-        raise ValueError(f"its {name} is {value!r}, must be one or two integers")
-    return values[0], values[1]
-
-
-def one(name: str, value: Any) -> int:
-    """Return a setting that must be the same both ways."""
-    first, second = pair(name, value)
-    if first != second:
-        raise ValueError(f"its {name} is {first} by {second}, must be the same both ways")
-    return first
 
 
 def fires_above(name: str, function: Any) -> bool:

@@ -14,8 +14,8 @@ from ..network.pool import Pooling
 from . import snntorch_modules, spikingjelly_modules
 from .assembly import Assembly
 from .chain import Chain
-from .module_values import Leaf, library, numbers, one, pair, plain
-from .operators import Operator, Shape, scaling, window_sums
+from .module_values import Leaf, library, numbers, plain
+from .operators import Operator, Shape, one, pair, scaling, window_sums
 
 __all__ = ["Modules", "module_text", "read_modules"]
 

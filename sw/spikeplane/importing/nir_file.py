@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 from spikeplane_hw.neuron import Reset
 
 from ..network.checks import NetworkError
+from ..nir_library import nir_library
 from .assembly import Assembly
 from .chain import Chain, ImportedNeuron
-from .operators import Operator, Shape, channel_values, scaling, window_sums
+from .operators import Operator, Shape, channel_values, one, pair, scaling, window_sums
 
 __all__ = ["Meaning", "read_nir"]
 
@@ -56,7 +56,7 @@ def read_nir(path: Path, meaning: Meaning, source: Shape | None = None) -> Chain
 
     A NetworkError names the file, the node and why it has no exact counterpart.
     """
-    nir = _library()
+    nir = nir_library()
     path = Path(path)
     if not path.is_file():
         raise NetworkError(f"{path}: no such file")
@@ -68,15 +68,6 @@ def read_nir(path: Path, meaning: Meaning, source: Shape | None = None) -> Chain
         return _Reader(nir, graph, meaning, source).chain()
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
-
-
-def _library() -> ModuleType:
-    try:
-        return import_module("nir")
-    except ImportError as error:
-        raise NetworkError(
-            f"nir is needed: install Spikeplane with its extra, as spikeplane[import] ({error})"
-        ) from error
 
 
 class _Reader:
@@ -215,10 +206,10 @@ class _Reader:
         if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
             if np.ravel(node.padding).any():
                 raise ValueError(f"its padding is {np.ravel(node.padding).tolist()}, must be 0")
-            kernel = _pair(node.kernel_size, "kernel")
+            kernel = pair("kernel", node.kernel_size)
             averages = isinstance(node, nir.AvgPool2d)
             factor = 1 / math.prod(kernel) if averages else 1.0
-            return self.assembly.fold(window_sums(kernel, _one("stride", node.stride), shape, factor))
+            return self.assembly.fold(window_sums(kernel, one("stride", node.stride), shape, factor))
         if isinstance(node, nir.Scale):
             return self.assembly.fold(scaling(channel_values("scale", node.scale, shape), np.zeros(shape[0]), shape))
         raise ValueError("nodes of this kind have no exact counterpart; known are Conv2d, Affine, Linear, Scale, "
@@ -234,23 +225,9 @@ def _text(node: Any) -> str:
     return f"{type(node).__name__} {' x '.join(map(str, sides))}"
 
 
-def _pair(value: Any, name: str) -> tuple[int, int]:
-    values = np.ravel(value)
-    if values.size not in (1, 2) or values.dtype.kind not in "iu":
-        raise ValueError(f"{name} is {value!r}, must be one or two integers")
-    return int(values[0]), int(values[-1])
-
-
-def _one(name: str, value: Any) -> int:
-    first, second = _pair(value, name)
-    if first != second:
-        raise ValueError(f"{name} is {first} by {second}, must be the same both ways")
-    return first
-
-
 def _convolution(node: Any, shape: Shape) -> Operator:
     weight = np.asarray(node.weight, np.float64)
-    dilation, stride = _one("dilation", node.dilation), _one("stride", node.stride)
+    dilation, stride = one("dilation", node.dilation), one("stride", node.stride)
     padding = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     if isinstance(padding, str):
         if padding == "valid":
@@ -262,6 +239,6 @@ def _convolution(node: Any, shape: Shape) -> Operator:
                              f"both sides")
     bias = np.zeros(len(weight)) if node.bias is None else np.asarray(node.bias, np.float64)
     return Operator.convolution(
-        weight, np.broadcast_to(bias, (len(weight),)), shape, stride=stride, padding=_one("padding", padding),
+        weight, np.broadcast_to(bias, (len(weight),)), shape, stride=stride, padding=one("padding", padding),
         groups=int(node.groups), dilation=dilation,
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..network.geometry import output_side
 
-__all__ = ["Operator", "Shape", "channel_values", "dense", "scaling", "window_sums"]
+__all__ = ["Operator", "Shape", "channel_values", "dense", "one", "pair", "scaling", "window_sums"]
 
 Shape = tuple[int, int, int]
 
@@ -141,3 +141,19 @@ def channel_values(name: str, values: object, shape: Shape) -> np.ndarray:
     if array.size == shape[0]:
         return array.reshape(-1).copy()
     raise ValueError(f"{name} has the shape {array.shape}, the map before it {shape}")
+
+
+def pair(name: str, value: object) -> tuple[int, int]:
+    """Return the two sides of a setting that may be given as one number."""
+    values = np.ravel(np.asarray(value))
+    if values.size not in (1, 2) or values.dtype.kind not in "iu":
+        raise ValueError(f"{name} is {value!r}, must be one or two integers")
+    return int(values[0]), int(values[-1])
+
+
+def one(name: str, value: object) -> int:
+    """Return a setting that must be the same both ways."""
+    first, second = pair(name, value)
+    if first != second:
+        raise ValueError(f"{name} is {first} by {second}, must be the same both ways")
+    return first

@@ -15,7 +15,7 @@ from ..image_data import class_names
 from .bin_queue import BinQueue, EventBin
 from .sources import Source
 
-__all__ = ["FEEDER", "QUANTILES", "LiveStatistics", "LiveStep", "run_live"]
+__all__ = ["FEEDER", "QUANTILES", "QUEUE", "LiveStatistics", "LiveStep", "run_live"]
 
 QUANTILES = {"50 %": 0.5, "90 %": 0.9, "99 %": 0.99, "greatest": 1.0}
 """Of latencies, by what they are called."""

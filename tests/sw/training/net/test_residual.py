@@ -189,7 +189,7 @@ def test_bad_blocks_are_refused(settings, message):
 
 
 def test_a_block_cannot_read_an_image():
-    with pytest.raises(ValueError, match="layer 'same': a layer of kind block reads spikes, not an image: put a convolution ahead of it"):
+    with pytest.raises(ValueError, match="layer 'same': a layer of kind block reads spikes, not an image"):
         SpikingNetwork(IMAGE, blocks()[1:], LEAKY, 4)
     assert isinstance(settled(LEAKY, form=IMAGE).layers["first"], SpikingConv)
 
