@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from amaranth import Module
+from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 from configs import BATCHED
@@ -25,13 +25,14 @@ class Moved(wiring.Component):
 
     def __init__(self, config):
         super().__init__({"external": Out(ExternalBus(config.external_depth))})
+        self.stop = Signal()
         self.port, self.mover, self.spikes = ExternalPort(config.external_depth), Mover(config), SpikeMemory(config)
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.port, m.submodules.mover, m.submodules.spikes = port, mover, spikes = (
-            self.port, self.mover, self.spikes
-        )
+        port, mover, spikes = self.port, self.mover, self.spikes
+        m.submodules.port, m.submodules.spikes = port, spikes
+        m.submodules.mover = ResetInserter(self.stop)(mover)
         connect(m, port.bus, flipped(self.external))
         connect(m, mover.request, port.move)
         m.d.comb += [
@@ -112,3 +113,54 @@ def test_words_come_back_where_they_are_asked_for(config):
     simulate(design, host, background=watching)
     for count, took in cycles:  # but for a refresh, which takes some more
         assert abs(took - move_cycles(count, 1.0)) <= 32, (count, took)
+
+
+@pytest.mark.parametrize("rest", range(6, 60, 6))
+def test_beats_that_a_stop_left_on_their_way_are_no_ones(rest):
+    """The stream of weights gets its own bursts alone, and the next move begins anew."""
+    dut = Moved(BATCHED)
+    mover, port = dut.mover, dut.port
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+    base = BATCHED.external_depth // 2
+    words = {burst: 0x01020304 * (burst % 64 + 1) % (1 << BATCHED.word_width) for burst in range(base, base + 8)}
+    streamed = []
+
+    async def move(ctx, wait: int | None, **fields):
+        ctx.set(mover.move, {"job": 0, "last": 0, "sampled": 0, **fields})
+        ctx.set(mover.start, 1)
+        await ctx.tick()
+        ctx.set(mover.start, 0)
+        if wait is None:
+            await ctx.tick().until(mover.idle)
+        else:
+            await ctx.tick().repeat(wait)
+
+    async def host(ctx):
+        await ctx.tick().repeat(300)  # the chip starts
+        for burst, word in words.items():
+            ctx.set(port.host.address, burst)
+            ctx.set(port.host.write_data, word)
+            ctx.set(port.host.write, 1)
+            await ctx.tick().until(port.done)
+            ctx.set(port.host.write, 0)
+            await ctx.tick()
+        await move(ctx, rest, store=0, word=0, words=7, burst=base)
+        ctx.set(dut.stop, 1)
+        await ctx.tick().repeat(4)
+        ctx.set(dut.stop, 0)
+        streamed.clear()
+        await ctx.tick().repeat(200)
+        # All that was asked for the stream, which reads burst 0 again and again, is zeros.
+        assert streamed and not any(streamed)
+        await move(ctx, None, store=0, word=16, words=7, burst=base)
+        await ctx.tick().repeat(4)
+        for number, word in enumerate(words.values()):
+            await move(ctx, None, store=1, word=16 + number, words=0, burst=0)
+            assert ctx.get(dut.spikes.data) == word, number
+
+    async def collect(ctx):
+        async for _, _, valid, beat in ctx.tick().sample(port.beat_valid, port.beat):
+            if valid:
+                streamed.append(beat)
+
+    simulate(design, host, background=[collect, *watching])
