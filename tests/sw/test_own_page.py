@@ -1,4 +1,4 @@
-"""docs/own.md does what it says: its programs, files and commands in their order."""
+"""The pages on files, events and networks of one's own do what they say: programs, files and commands in their order."""
 
 import re
 import shlex
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from spikeplane import cli
 
-PAGE = (Path(__file__).parents[2] / "docs" / "own.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("own.md", "events.md", "nir.md", "snntorch.md")
+"""The first one makes what the others begin with."""
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -24,14 +26,15 @@ def run_command(line: str, monkeypatch, capsys) -> str:
     return shown.out
 
 
-def test_the_page_runs(tmp_path, monkeypatch, capsys):
+def test_the_pages_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPIKEPLANE_DATA", raising=False)
     shown, program = [], {}
-    for block in BLOCK.finditer(PAGE):
+    blocks = [(page, block) for page in PAGES for block in BLOCK.finditer((DOCS / page).read_text(encoding="utf-8"))]
+    for page, block in blocks:
         if block["kind"] == "python":
             program = {} if "The same program goes on" not in block["before"] else program
-            exec(compile(block["text"], "docs/own.md", "exec"), program)
+            exec(compile(block["text"], f"docs/{page}", "exec"), program)
         elif block["kind"] == "toml":
             (name,) = re.findall(r"`([\w.]+\.toml)`", block["before"])
             Path(name).write_text(block["text"])
