@@ -14,7 +14,7 @@ PYTEST ?= --numprocesses auto --dist worksteal
 # Waveforms of `make sim`: WAVES=1.
 WAVES ?=
 
-.PHONY: help demo test sim bitstream program check bench mutants zoo clean
+.PHONY: help demo test sim bitstream program check docs bench mutants zoo clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@for tool in g++ make perl; do command -v $$tool >/dev/null || { echo "Spikeplane needs $$tool: install it with the system package manager"; exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,simulate,bitstream]" --group test --group check
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,simulate,bitstream]" --group test --group check --group docs
 	@touch $@
 
 demo: $(INSTALLED) ## train, compile and run the digits network on the simulated board; report in build/demo/
@@ -46,6 +46,9 @@ check: $(INSTALLED) ## ruff, pyright and the tests
 	$(BIN)/ruff check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest $(PYTEST)
+
+docs: $(INSTALLED) ## the manual as a site, in build/site/
+	$(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED) ## every figure of the documentation: bench/results/*.json and docs tables (hours)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

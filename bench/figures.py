@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["RESULTS", "Figure", "fill_tables", "headlines", "save", "tables"]
+__all__ = ["MARKS", "RESULTS", "Figure", "fill_tables", "headlines", "save", "tables"]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -97,6 +97,8 @@ def fill_tables(page: str) -> str:
     return TABLE.sub(made, page)
 
 
+MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end of figures -->")
+"""Between these the README has its figures."""
 HEADLINES = (
     ("digits", "accuracy on the device, 1-bit inner weights"),
     ("accuracy", "MNIST, integer model, 1-bit inner weights, 4-bit potentials"),

@@ -19,7 +19,8 @@ from mutant_table import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("hw", "sw", "boards", "sim", "bench", "tests", "docs", "zoo")
-FILES = ("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md")
+FILES = ("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff",
+         "LICENSE", "mkdocs.yml")
 TIME_LIMIT = 300
 """Seconds for the tests of a mutant: one that does not end is noticed."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)

@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from figures import RESULTS, fill_tables, headlines, tables
+from figures import MARKS, RESULTS, fill_tables, headlines, tables
 
 BENCH = Path(__file__).resolve().parent
 PAGE = BENCH.parent / "docs" / "figures.md"
 README = BENCH.parent / "README.md"
-MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end of figures -->")
 
 
 def scripts() -> list[Path]:
