@@ -17,6 +17,7 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
+from .parts import SplitKind
 from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 from .program import Program
@@ -71,9 +72,9 @@ def compile_network(
                 operands=tuple(term.term.operand or "" for term in placed.products),
                 channels=placed.layer.channels,
                 group_lanes=placed.group_lanes,
-                height=placed.output_height,
+                height=sum(each.output_height for each in parts) if _banded(placed) else placed.output_height,
                 width=placed.output_width,
-                spikes=placed.target if kept else None,
+                spikes=placed.made if kept else None,
                 state_base=placed.state_base if placed.stored else None,
                 state_pack=placed.state_pack,
                 state_bits=placed.layer.neuron.state_bits if placed.layer.neuron else 0,
@@ -82,8 +83,10 @@ def compile_network(
                 samples=placed.samples,
                 reloads=tuple(placed.reloads),
                 spilled=placed.layer.name in placement.spilled,
+                split="" if placed.split is None else placed.split.kind.value,
+                borders=() if placed.split is None else placed.split.borders,
             )
-            for placed, kept in zip(placement.layers, placement.kept, strict=True)
+            for parts, kept in zip(placement.nodes, placement.kept, strict=True) for placed in parts[:1]
         ],
         network_digest=network_digest(network),
         logit_offset=network.logit_offset.astype(np.int64),
@@ -92,6 +95,10 @@ def compile_network(
         metadata=network.metadata,
         batch=batch,
     )
+
+
+def _banded(placed: PlacedLayer) -> bool:
+    return placed.split is not None and placed.split.kind is SplitKind.ROWS
 
 
 def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, np.ndarray]]:
@@ -105,7 +112,7 @@ def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, 
     }
     parameters = [
         _parameter_words(term, placed, placement.config)
-        for placed in placement.layers if placed.layer.neuron for term in placed.terms
+        for placed in placement.layers if placed.layer.neuron and placed.owns for term in placed.terms
     ]
     if parameters:
         contents[Space.PARAMETERS] = (0, np.concatenate(parameters))

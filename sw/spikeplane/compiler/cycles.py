@@ -83,15 +83,31 @@ def predict_cycles(
     for placed in placement.layers:
         samples = placed.samples
         slots = [
-            _together(_slots(term, maps.get(term.term.source), len(inputs), steps, placed.replay, config), samples)
+            _together(
+                _slots(term, _read(term, maps.get(term.term.source)), len(inputs), len(term.steps), placed.replay,
+                       config),
+                samples,
+            )
             for term in placed.terms
         ]
         if not schedule.stores:
-            walks.append([_layer(placed, slots, 0, steps * samples, config, sample_steps=steps)])
+            walks.append([_layer(placed, slots, 0, placed.steps, config, sample_steps=placed.steps // samples)])
         else:
             at = [slots if placed.replay else [each[:, :, step:step + 1] for each in slots] for step in range(steps)]
             walks.append([_layer(placed, now, step, 1, config, sample_steps=1) for step, now in enumerate(at)])
-    return _in_time(placement, walks, len(inputs) // batch)
+    cycles = _in_time(placement, walks, len(inputs) // batch)
+    return np.stack([
+        cycles[:, [placed.node == node for placed in placement.layers]].sum(1) for node in range(len(network.nodes))
+    ], 1)
+
+
+def _read(term: PlacedTerm, values: np.ndarray | None) -> np.ndarray | None:
+    """Return of the values of a map, (inputs, steps, channels, height, width), those that a term reads."""
+    if values is None:
+        return None
+    if not term.still:
+        values = values[:, term.steps.start:term.steps.stop]
+    return values[..., term.rows.start:term.rows.stop, :]
 
 
 def _together(slots: np.ndarray, samples: int) -> np.ndarray:
@@ -105,7 +121,7 @@ def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np
     """Return the cycles of every layer, int64 (batches, layers), of which some may wait for their weights."""
     cycles, now = np.zeros((count, len(walks))), np.zeros(count)
     stream = StreamTime(placement.config, count)
-    batch, early = placement.batch, placement.early
+    batch, early = placement.batch, placement.early_layers
     runs = [(sample, 0, early) for sample in range(batch)] if early else []
     for sample, first, last in [*runs, (0, early, len(walks))]:
         if sample:  # While the host gives the next sample, the ring fills.
@@ -145,7 +161,7 @@ def _layer(
 
     ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
     """
-    padding = max(term.term.padding for term in placed.terms)
+    padding = max(term.pad_rows for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter) * config.statistics)
     setup += (JOB_SETUP - 1) * (len(placed.before) + len(placed.after))
@@ -262,7 +278,7 @@ def _work(
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
-            row = np.arange(layer.output_height) * term.stride + kernel_row - term.padding
+            row = np.arange(layer.output_height) * term.stride + kernel_row - placed.pad_rows
             inside = np.logical_and(row >= 0, row < rows)
             row = row.clip(0, rows - 1)
             # Earlier steps are read whether silent or not.

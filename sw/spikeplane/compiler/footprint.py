@@ -86,8 +86,7 @@ def layer_cycles(placement: Placement, inputs: np.ndarray) -> dict[str, float]:
     predicted = predict_cycles(
         placement.network, inputs, placement.config, placement.schedule, keep_maps=placement.keeps_maps
     ).mean(0)
-    names = [placed.layer.name for placed in placement.layers]
-    return dict(zip(names, predicted.tolist(), strict=True))
+    return dict(zip(placement.network.names, predicted.tolist(), strict=True))
 
 
 def footprints(

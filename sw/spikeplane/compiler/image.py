@@ -24,7 +24,7 @@ from .spike_map import SpikeMap
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
 
 FILE_KIND = "image"
-FILE_VERSION = 6
+FILE_VERSION = 7
 VECTOR_ARRAYS = ("sample", "sums", "counters")
 
 
@@ -62,6 +62,15 @@ class LayerInfo:
     """The maps that are loaded again from outside the chip before it runs."""
     spilled: bool = False
     """Whether its spikes are stored outside the chip when it has run."""
+    split: str = ""
+    """Of what each part has its own if it runs in several layers of the program, a :class:`.parts.SplitKind`."""
+    borders: tuple[int, ...] = ()
+    """The first row, step or plane of each part, and the end of the last one."""
+
+    @property
+    def parts(self) -> int:
+        """Layers of the program."""
+        return max(1, len(self.borders) - 1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,16 +123,31 @@ class Image:
 
     @property
     def spilled_bursts(self) -> list[range]:
-        """Bursts outside the chip in which spikes are stored, of each map and each sample of a batch."""
+        """Bursts outside the chip in which spikes are stored, of all maps and each sample of a batch."""
         if not any(layer.spilled for layer in self.layers):
             return []
         words = self.contents[Space.PROGRAM][1].view("<u2").ravel()
         stores = [move for each in decode_program(self.config, words.tolist()) for move in each.after]
-        return [
-            range(first, first + move["words"] + 1)
+        found: list[range] = []
+        for first, count in sorted(
+            (move["burst"] + sample * sample_bursts(self.config), move["words"] + 1)
             for move in stores for sample in range(self.batch if move["sampled"] else 1)
-            for first in [move["burst"] + sample * sample_bursts(self.config)]
-        ]
+        ):
+            if found and found[-1].stop == first:  # Parts of a map lie side by side.
+                found[-1] = range(found[-1].start, first + count)
+            else:
+                found.append(range(first, first + count))
+        return found
+
+    @property
+    def program_layers(self) -> int:
+        """Layers of the program, for each of which the device counts."""
+        return sum(layer.parts for layer in self.layers)
+
+    def by_layer(self, counters: np.ndarray) -> np.ndarray:
+        """Return what was counted in each layer, (layers, n), from what was in each of the program's layers."""
+        firsts = np.cumsum([0, *(layer.parts for layer in self.layers[:-1])])
+        return np.add.reduceat(counters, firsts)
 
     @property
     def takes_events(self) -> bool:
@@ -309,7 +333,8 @@ def _image(header: dict, tensors: dict[str, np.ndarray]) -> Image:
         layers=[
             LayerInfo(**entry | {
                 "spikes": entry["spikes"] and SpikeMap(**entry["spikes"]),
-                **{name: tuple(entry[name]) for name in ("sources", "seconds", "operands", "taps", "reloads")},
+                **{name: tuple(entry[name])
+                   for name in ("sources", "seconds", "operands", "taps", "reloads", "borders")},
             })
             for entry in header["layers"]
         ],

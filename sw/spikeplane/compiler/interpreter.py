@@ -298,7 +298,7 @@ class _Machine:
         ])
         return Outcome(
             sums=sums if image.batch > 1 else sums[0],
-            counters=self.counters,
+            counters=image.by_layer(self.counters),
             spikes=np.packbits(bits, axis=1, bitorder="little"),
             states=self.states.astype(f"<u{state_bytes}").view(np.uint8).reshape(-1, state_bytes),
         )

@@ -1,5 +1,6 @@
 """What an image says of its layers, held against the descriptors and passes in its words."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..network.input import INPUT
 from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
 from .move_checks import verify_reloads, verify_spill
+from .part_checks import Part, layer_parts, verify_split
 from .placement import identity_slots
 from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
@@ -44,8 +46,11 @@ def verify_layers(image: "Image") -> None:
         program = decode_program(image.config, _integers(image, Space.PROGRAM))
     except ValueError as error:
         raise ImageError(f"PROGRAM: {error}") from error
-    if len(program) != len(image.layers):
-        raise ImageError(f"PROGRAM: it has {len(program)} layers, the image {len(image.layers)}")
+    for index, info in enumerate(image.layers):
+        _verify_info(image, index, info)
+    parts = layer_parts(image)
+    if len(program) != len(parts):
+        raise ImageError(f"PROGRAM: it has {len(program)} layers, the image {len(parts)}")
     layout = pass_layout(image.config)
     held = Held(
         image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
@@ -53,32 +58,31 @@ def verify_layers(image: "Image") -> None:
     )
     if not held.streaming and any(term["shortcut"] for each in program for term in each.terms):
         _verify_identity(held, image.contents[Space.WEIGHTS][1])
-    early = _early_layers(image, program)
+    early = _early_layers(image, parts, program)
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
     next_state, heads = image.config.chunks, 0
-    for index, (info, jobs) in enumerate(zip(image.layers, program, strict=True)):
-        d, terms = jobs.layer, jobs.terms
-        where = f"layer {info.name!r}" if isinstance(info.name, str) and info.name else f"layer {index}"
-        try:
-            verify_fields(where, info)
-        except NetworkError as error:
-            raise ImageError(str(error)) from error
-        if not info.name or info.name == INPUT or info.name in [each.name for each in image.layers[:index]]:
-            raise ImageError(f"{where}: the name {info.name!r} is empty or another map's")
+    begin = (held.next_pass, held.next_weight, held.next_parameter, held.next_slot)
+    for index, (part, jobs) in enumerate(zip(parts, program, strict=True)):
+        d, terms, info, where = jobs.layer, jobs.terms, part.info, part.where
+        if part.shares:  # Of passes, weights and parameters those of the first part are its own.
+            held.next_pass, held.next_weight, held.next_parameter, first_slot = begin
+        else:
+            begin = (held.next_pass, held.next_weight, held.next_parameter, held.next_slot)
+            first_slot = held.next_slot
         for name in ("sources", "seconds", "taps"):
             must(where, f"the number of {name}", len(getattr(info, name)), len(terms))
-        if not d["logits"] and index == len(image.layers) - 1:
+        if not d["logits"] and index == len(parts) - 1:
             raise ImageError(f"{where}: the program does not add it to the logits, which the last layer must be")
         _limit_heads(where, d, heads)
         heads += d["logits"]
-        _verify_layer(where, image, info, d)
+        _verify_layer(where, image, part, d)
         if index == early and image.batch > 1:
             _verify_copies(held)
         held.samples = info.samples
         must(where, "samples", info.samples, image.batch if index >= early else 1)
-        verify_reloads(where, held, info, jobs.before)
+        verify_reloads(where, held, part, terms, jobs.before)
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
         sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
             each["weight_group"] for each in terms
@@ -86,26 +90,36 @@ def verify_layers(image: "Image") -> None:
         for number, (term, load) in enumerate(zip(terms, loads, strict=True)):
             named = where if len(terms) == 1 else f"{where}, term {number}"
             ends = term is terms[-1] and bool(term["streamed"]) and index == streamed[-1]
-            verify_term(named, held, info.sources[number], info.taps[number], d, term, load, sizes[number],
+            verify_term(named, held, part, info.sources[number], info.taps[number], d, term, load, sizes[number],
                         last=term is terms[-1], streamed_last=ends)
             verify_second(named, held, info.sources[number], info.seconds[number], term)
         if held.streaming:
             must(where, "the slots of a channel group", held.next_weight, held.group)
+            if part.shares:
+                _verify_copy(where, held, first_slot, d["groups"] * held.group)
             held.next_slot += d["groups"] * held.group
-        next_state = _verify_states(where, image, info, d, next_state)
+        next_state = _verify_states(where, image, part, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
         if d["store"]:
+            if part.split is not None:
+                raise ImageError(f"{where}: it stores a stream, and is split")
             held.streams[info.name] = _stream(where, info, d)
-        made = None if d["logits"] or d["store"] else _target(where, image, info, d)
+        target, made = (None, None) if d["logits"] or d["store"] else _target(where, image, part, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
-        verify_spill(where, held, info, made, jobs.after, early=index < early)
+        verify_spill(where, held, part, d, target, made, jobs.after, early=index < early)
+        for name in held.pieces:  # The next part, or layer, has to load its own.
+            del held.maps[name]
         if made is None:
             for name in MAP_FIELDS:
                 limit(where, name, d[name], 0, 0)
         else:
-            held.maps[info.name], held.rings[info.name] = made, 0 if image.batch > 1 else d["output_ring"]
-    verify_operands(held, [(info.name, jobs.loads) for info, jobs in zip(image.layers, program, strict=True)])
+            if part.number and not info.spilled:
+                must(where, "the map that its parts make", made, held.maps[info.name])
+            if part.split is None or not info.spilled:
+                held.maps[info.name] = made
+            held.rings[info.name] = 0 if image.batch > 1 else d["output_ring"]
+    verify_operands(held, [(part.info.name, jobs.loads) for part, jobs in zip(parts, program, strict=True)])
     taken = {Space.PASSES: held.next_pass, Space.WEIGHTS: held.next_weight * image.config.banks}
     if held.streaming:
         taken = {Space.PASSES: held.next_pass, Space.EXTERNAL: held.next_slot * slot_bursts(image.config)}
@@ -115,7 +129,19 @@ def verify_layers(image: "Image") -> None:
             raise ImageError(f"{space.name}: {found} words, the layers take {count}")
 
 
-def _early_layers(image: "Image", program: list[Descriptors]) -> int:
+def _verify_info(image: "Image", index: int, info: "LayerInfo") -> None:
+    """Check the types of what an image says of a layer, its name and its parts."""
+    where = f"layer {info.name!r}" if isinstance(info.name, str) and info.name else f"layer {index}"
+    try:
+        verify_fields(where, info)
+    except NetworkError as error:
+        raise ImageError(str(error)) from error
+    if not info.name or info.name == INPUT or info.name in [each.name for each in image.layers[:index]]:
+        raise ImageError(f"{where}: the name {info.name!r} is empty or another map's")
+    verify_split(where, image, info)
+
+
+def _early_layers(image: "Image", parts: list[Part], program: list[Descriptors]) -> int:
     """Return how many layers run for one sample after the other; an ImageError says if none collects them."""
     found = {index: each.collect for index, each in enumerate(program) if each.collect}
     if list(found.values()) != ([] if image.batch == 1 else [image.batch]):
@@ -123,7 +149,9 @@ def _early_layers(image: "Image", program: list[Descriptors]) -> int:
     if not found:
         return 0
     (early,) = found
-    if any(INPUT in info.sources for info in image.layers[early:]):
+    if parts[early].number:
+        raise ImageError(f"PROGRAM: it collects samples within the parts of layer {parts[early].info.name!r}")
+    if any(INPUT in part.info.sources for part in parts[early:]):
         raise ImageError("PROGRAM: a layer that runs for all samples of a batch reads the input, which is of one")
     return early
 
@@ -141,6 +169,15 @@ def _verify_copies(held: Held) -> None:
         if len(wrong):
             raise ImageError(f"EXTERNAL: word {sample * length + wrong[0]} is not the weight of sample 0, which word "
                              f"{wrong[0]} is")
+
+
+def _verify_copy(where: str, held: Held, first: int, slots: int) -> None:
+    """Check that the weights that stream in for a part are those of the first part of its layer."""
+    words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(held.image.config)
+    own, other = (words[at * bursts:(at + slots) * bursts] for at in (held.next_slot, first))
+    if own.shape != other.shape or (own != other).any():
+        raise ImageError(f"{where}: EXTERNAL: slots {held.next_slot} to {held.next_slot + slots - 1} are not those "
+                         f"from {first} on, which the first of its layer's parts has")
 
 
 def _limit_heads(where: str, d: dict[str, int], heads: int) -> None:
@@ -201,13 +238,19 @@ def _begin_group(
     return [sizes.get(id(term), 0) for term in terms]
 
 
-def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) -> None:
+def _verify_layer(where: str, image: "Image", part: Part, d: dict[str, int]) -> None:
     """Check shape and time of a layer, and its neurons."""
-    config, steps = image.config, image.schedule.inner_steps(image.input.steps)
+    config, info = image.config, part.info
+    steps = image.schedule.inner_steps(image.input.steps)
+    if part.steps is not None:
+        steps = len(part.steps)
     for name in ("output_rows", "output_columns", "groups", "last_lanes"):
         limit(where, name, d[name], 1, 1 << 30)
     limit(where, "last_lanes", d["last_lanes"], 1, config.lanes)
-    must(where, "height", info.height, d["output_rows"])
+    if part.rows is None:
+        must(where, "height", info.height, d["output_rows"])
+    else:
+        limit(where, "output_rows", d["output_rows"], len(part.rows), len(part.rows))
     must(where, "width", info.width, d["output_columns"])
     lanes = config.lanes
     if config.term_count > 1:
@@ -225,6 +268,8 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
         if d[name] != expected:
             raise ImageError(f"{where}: its descriptor's {name} is {d[name]}, must be {int(expected)} by input and "
                              f"schedule")
+    if part.steps is not None and (info.state_bits or max(info.taps) > 1 or replayed):
+        raise ImageError(f"{where}: its steps are split, but are not each by itself")
     limit(where, "digit", d["digit"], 0, int(not (d["logits"] or d["store"])))
     limit(where, "power", d["power"], 0, STATE_WIDTH - 1 if d["logits"] or d["digit"] else 0)
     if d["logits"]:
@@ -242,9 +287,9 @@ def _verify_layer(where: str, image: "Image", info: "LayerInfo", d: dict[str, in
         limit(where, "table", d["table"], 0, 0)
 
 
-def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, int], first: int) -> int:
+def _verify_states(where: str, image: "Image", part: Part, d: dict[str, int], first: int) -> int:
     """Check the place of a layer's potentials, from chunk ``first`` on; return the first one after them."""
-    config = image.config
+    config, info = image.config, part.info
     if d["logits"]:
         must(where, "state_bits", info.state_bits, 0)
     elif d["quantized"]:
@@ -268,11 +313,12 @@ def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, i
     if d["state_pack"] and STATE_WIDTH >> d["state_pack"] < info.state_bits:
         raise ImageError(f"{where}: {1 << d['state_pack']} potentials of {info.state_bits} bits do not fit a word")
     chunks = config.chunks >> d["state_pack"]
-    must(where, "state_base", info.state_base, d["state_base"] * chunks if d["stored"] else None)
+    before = 0 if part.rows is None else part.rows.start * info.width * d["groups"] * chunks
+    must(where, "state_base", info.state_base, d["state_base"] * chunks - before if d["stored"] else None)
     if not d["store"]:
         limit(where, "state_step", d["state_step"], 0, 0)
     if d["stored"]:
-        end = d["state_base"] * chunks + chunks * info.height * info.width * d["groups"] * (info.stream_steps or 1)
+        end = d["state_base"] * chunks + chunks * d["output_rows"] * info.width * d["groups"] * (info.stream_steps or 1)
         if d["state_base"] * chunks < first or end > config.state_depth:
             raise ImageError(f"{where}: its potentials are at chunks {d['state_base'] * chunks} to {end - 1}, limit "
                              f"{first}..{config.state_depth - 1}")
@@ -282,13 +328,21 @@ def _verify_states(where: str, image: "Image", info: "LayerInfo", d: dict[str, i
     return first
 
 
-def _target(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) -> SpikeMap:
-    """Return where a layer's spikes are, by its descriptor."""
-    config = image.config
+def _target(where: str, image: "Image", part: Part, d: dict[str, int]) -> tuple[SpikeMap, SpikeMap]:
+    """Return where the spikes of a part of a layer are, by its descriptor, and all of the map that they are part of.
+
+    Of a map that is spilled in parts that is what lies outside the chip.
+    """
+    config, info = image.config, part.info
     height, width = info.height // (1 + d["pool_rows"]), info.width // (1 + d["pool_columns"])
     limit(where, "pool_rows", d["pool_rows"], 0, min(POOL_LIMIT, info.height) - 1)
     limit(where, "pool_columns", d["pool_columns"], 0, min(POOL_LIMIT, info.width) - 1)
-    rows = height if config.pool_depth else 0
+    own = range(height)
+    if part.rows is not None:
+        own = range(part.rows.start // (1 + d["pool_rows"]), min(height, part.rows.stop // (1 + d["pool_rows"])))
+        if part.rows.start % (1 + d["pool_rows"]) or not own:
+            raise ImageError(f"{where}: its pool's windows of {1 + d['pool_rows']} rows are not all in one part")
+    rows = len(own) if config.pool_depth else 0
     limit(where, "map_rows", d["map_rows"], rows, rows)
     waiting = -(-info.width // (1 + d["pool_columns"])) * d["steps"] * config.chunks
     if (height, width) != (info.height, info.width) and waiting > config.pool_depth:
@@ -297,16 +351,38 @@ def _target(where: str, image: "Image", info: "LayerInfo", d: dict[str, int]) ->
     if image.batch > 1 and d["output_ring"]:  # The steps of all samples, collected one after the other.
         limit(where, "output_ring", d["output_ring"] + 1, *[1 if info.samples > 1 else sample_ring(image.batch)] * 2)
         steps = d["steps"] * image.batch
-    made = SpikeMap(
-        base=d["output_base"], steps=steps, channels=info.channels,
-        height=height, width=width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
-    )
     banks = -(-info.channels // config.banks)
     slots = -(-banks // config.chunk_slots) * config.chunk_slots
     limit(where, "output_pixel", d["output_pixel"], slots, slots)
-    limit(where, "output_step", d["output_step"], made.step_slots, made.step_slots)
-    if made.base % config.word_slots or made.first_word(config) + made.words(config) > config.spike_depth:
-        raise ImageError(f"{where}: its spikes are at slots {made.base} to {made.base + made.slots - 1}, not at whole "
+    whole = SpikeMap(
+        base=d["output_base"], steps=steps, channels=info.channels,
+        height=height, width=width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
+    )
+    whole = whole.padded(config) if info.spilled else whole
+    made = target = whole
+    if part.rows is not None:
+        made = replace(whole, base=whole.base - own.start * whole.row_slots, flagged=False, flags=0)
+        target = replace(made.rows_of(own), flagged=True, flags=whole.flags)
+        if info.spilled:
+            made = replace(made, base=0)
+            words = -(-target.frame_slots // config.word_slots) * config.word_slots
+            limit(where, "output_step", d["output_step"], words, 1 << config.slot_width)
+            if d["output_step"] % config.word_slots or own.start * whole.row_slots % config.word_slots:
+                raise ImageError(f"{where}: rows {own.start} on of its map are stored outside the chip, which begin "
+                                 f"within a word")
+            target = replace(target, gap=d["output_step"] - target.frame_slots)
+    elif part.steps is not None:
+        first = part.steps.start
+        made = replace(whole, steps=part.info.borders[-1])
+        made = replace(made, base=0, flagged=False, flags=0) if info.spilled else replace(
+            made, base=whole.base - first * whole.step_slots, flags=whole.flags - first * height,
+        )
+    limit(where, "output_step", d["output_step"], target.step_slots, target.step_slots)
+    at = made if part.split is None or not info.spilled else target
+    if at.base % config.word_slots or at.base < 0 or at.first_word(config) + at.words(config) > config.spike_depth:
+        raise ImageError(f"{where}: its spikes are at slots {at.base} to {at.base + at.slots - 1}, not at whole "
                          f"words of {config.spike_depth}")
-    limit(where, "output_flags", d["output_flags"] + made.rows, 1, config.row_flag_count)
-    return made
+    if target.flags - (0 if part.steps is None or info.spilled else part.steps.start * height) < 0:
+        raise ImageError(f"{where}: its row flags begin ahead of the first one")
+    limit(where, "output_flags", d["output_flags"] + target.rows, 1, config.row_flag_count)
+    return target, made

@@ -132,9 +132,9 @@ def sum_needs(placement: "Placement") -> list[Need]:
     """Return the largest sums of every layer, whatever its input."""
     found, logit = [], 0
     for placed in placement.layers:
-        found += _sum_needs(placed, placement)
+        found += _sum_needs(placed, placement) if placed.owns else []
         if placed.layer.neuron is None:
-            logit += _logit(placed, placement)
+            logit += _logit(placed)
             found.append(Need(
                 kind=Limit.LOGIT_SUM, layer=placed.layer.name, where=f"layer {placed.layer.name!r}", need=logit,
                 limit=(1 << (LOGIT_WIDTH - 1)) - 1, what="largest logit, all pixels and steps",
@@ -148,10 +148,9 @@ def _external_needs(placement: "Placement") -> Iterator[Need]:
                need=placement.stream_slots * slot_bursts(config),
                limit=spill_base(config) if spilled else config.external_depth)
     if spilled:
-        moves = [move for placed in placement.layers for move in placed.after]
+        sampled = any(move.sampled for placed in placement.layers for move in placed.after)
         yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for maps of spikes",
-                   need=sum(move.words for move in moves),
-                   limit=burst_limit(config, sampled=any(move.sampled for move in moves)))
+                   need=placement.spilled_bursts, limit=burst_limit(config, sampled=sampled))
 
 
 def _map_needs(where: str, layer: str, spikes: SpikeMap, config: CoreConfig) -> Iterator[Need]:
@@ -186,8 +185,10 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
-    for each in placed.reloads.values():
-        yield from _map_needs(where, name, each, config)
+    if placed.before or placed.after:
+        yield Need(kind=Limit.SPIKES, layer=name, where=where, limit=config.spike_depth,
+                   what="spike memory words up to the end of what is loaded or stored again",
+                   need=max(move.word + move.words for move in [*placed.before, *placed.after]))
     if placed.target is not None:
         yield from _map_needs(where, name, placed.target, config)
         yield Need(kind=Limit.PIXEL_SLOTS, layer=name, where=where, what="slots of a pixel",
@@ -236,10 +237,10 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
 
 
-def _logit(placed: "PlacedLayer", placement: "Placement") -> int:
+def _logit(placed: "PlacedLayer") -> int:
     """Return the greatest absolute value that a layer adds to a logit."""
     reach = np.sum([_reach(term) for term in placed.terms], axis=0)
-    segments = placed.output_height * placed.output_width * placement.network.input.steps
+    segments = placed.output_height * placed.output_width * len(placed.terms[0].steps)
     return int(reach.max()) * segments << placed.layer.exponent
 
 

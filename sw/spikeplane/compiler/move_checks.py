@@ -1,63 +1,114 @@
 """What an image says of maps that are spilled, held against the moves that store and load them."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from spikeplane_hw.memory_map import Space
 
-from .moves import burst_limit, load_moves, spill_base, store_moves
+from .moves import Move, burst_limit, load_moves, row_moves, spill_base, step_moves, store_moves
+from .part_checks import Part
+from .parts import in_piece
 from .spike_map import SpikeMap
 from .term_checks import Held, ImageError, limit, must
-
-if TYPE_CHECKING:
-    from .image import LayerInfo
 
 __all__ = ["verify_reloads", "verify_spill"]
 
 
-def verify_reloads(where: str, held: Held, info: "LayerInfo", moves: list[dict[str, int]]) -> None:
-    """Check the moves ahead of a layer's walk, and note where they put the maps that the image names."""
-    config, left = held.image.config, moves
+def verify_reloads(
+    where: str, held: Held, part: Part, terms: list[dict[str, int]], moves: list[dict[str, int]]
+) -> None:
+    """Check the moves ahead of the walk of a layer's part, and note where they put the maps that the image names."""
+    config, info, left = held.image.config, part.info, moves
+    held.pieces = {}
     for name in info.reloads:
         if name not in held.spilled:
             raise ImageError(f"{where}: it loads {name!r} again, which no layer before it stores")
-        burst, sampled, made = held.spilled[name]
+        burst, sampled, outside = held.spilled[name]
         samples = held.image.batch if sampled else 1
         if samples > 1 and info.samples == 1:
             raise ImageError(f"{where}: it loads {name!r} of {samples} samples, itself it runs for one")
         if len(left) < samples:
             raise ImageError(f"{where}: it has {len(moves)} moves ahead of its walk, {name!r} takes {samples} of them")
         loaded = replace(
-            made, base=left[0]["word"] * config.word_slots, steps=made.steps * samples, flags=0, flagged=False,
+            outside, base=left[0]["word"] * config.word_slots, steps=outside.steps * samples, flags=0, flagged=False,
         )
-        own, left = left[:samples], left[samples:]
-        _verify_moves(f"{where}, {name!r}", own, load_moves(loaded, burst, config, samples=samples), last=False)
-        if loaded.first_word(config) + loaded.words(config) > config.spike_depth:
-            raise ImageError(f"{where}: {name!r} is loaded to words {loaded.first_word(config)} to "
-                             f"{loaded.first_word(config) + loaded.words(config) - 1}, limit {config.spike_depth - 1}")
-        held.maps[name] = loaded
+        if part.rows is not None:
+            expected = _band_loads(where, held, part, name, loaded, terms)
+        elif part.steps is not None:
+            loaded = replace(loaded, steps=len(part.steps))
+            held.pieces[name] = loaded, range(loaded.height)
+            expected = step_moves(loaded, part.steps, outside, burst, config, store=False)
+        else:
+            expected = load_moves(loaded, burst, config, samples=samples)
+        if len(left) < len(expected):
+            raise ImageError(f"{where}: it has {len(moves)} moves ahead of its walk, {name!r} takes {len(expected)} of "
+                             f"the last {len(left)}")
+        own, left = left[:len(expected)], left[len(expected):]
+        _verify_moves(f"{where}, {name!r}", own, expected, last=False)
+        end = max(move.word + move.words for move in expected)
+        if end > config.spike_depth:
+            raise ImageError(f"{where}: {name!r} is loaded to words {loaded.first_word(config)} to {end - 1}, limit "
+                             f"{config.spike_depth - 1}")
+        held.maps[name] = outside if name in held.pieces else loaded
     if left:
         raise ImageError(f"{where}: {len(left)} moves ahead of its walk load no map that the image names")
 
 
+def _band_loads(
+    where: str, held: Held, part: Part, name: str, whole: SpikeMap, terms: list[dict[str, int]]
+) -> list[Move]:
+    """Return the moves that load the rows which a part's terms read of a map; ``whole`` begins where they lie."""
+    config, (burst, _, outside) = held.image.config, held.spilled[name]
+    readers = [term for source, term in zip(part.info.sources, terms, strict=True) if source == name]
+    if not readers:
+        raise ImageError(f"{where}: it loads {name!r} again, which none of its terms reads")
+    read = [part.read(term, outside.height, outside.pixel_slots)[0] for term in readers]
+    rows = range(min(each.start for each in read), max(each.stop for each in read))
+    piece = replace(whole, height=len(rows))
+    piece = replace(piece, gap=readers[0]["input_step"] - piece.frame_slots)
+    there = in_piece(piece, rows, rows, config)
+    words = -(-(there.base % config.word_slots + there.frame_slots) // config.word_slots)
+    limit(where, f"input_step of {name!r}", piece.step_slots, words * config.word_slots, 1 << config.slot_width)
+    if piece.step_slots % config.word_slots:
+        raise ImageError(f"{where}: the steps of {name!r} are loaded to places {piece.step_slots} slots apart, which "
+                         f"are not whole words")
+    held.pieces[name] = piece, rows
+    return row_moves(there, rows, outside, burst, config, store=False)
+
+
 def verify_spill(
-    where: str, held: Held, info: "LayerInfo", made: SpikeMap | None, moves: list[dict[str, int]], *, early: bool
+    where: str, held: Held, part: Part, d: dict[str, int], target: SpikeMap | None, outside: SpikeMap | None,
+    moves: list[dict[str, int]], *, early: bool,
 ) -> None:
-    """Check the moves behind a layer's walk, which store its spikes ``made``; ``early``: for each sample by itself."""
+    """Check the moves behind the walk of a layer's part ``d``, which store its spikes ``target``.
+
+    ``outside`` is the whole map there; ``early`` says that it is stored for each sample by itself.
+    """
+    info = part.info
     must(where, "spilled", info.spilled, bool(moves))
     if not moves:
         return
-    if made is None or info.spikes is not None:
-        what = "has none" if made is None else "keeps all on the chip"
+    if target is None or outside is None or info.spikes is not None:
+        what = "has none" if target is None else "keeps all on the chip"
         raise ImageError(f"{where}: it stores spikes outside the chip, of which it {what}")
-    if len(moves) != 1:
-        raise ImageError(f"{where}: it stores its spikes by {len(moves)} moves, must be one")
     config, external = held.image.config, held.image.contents.get(Space.EXTERNAL)
     sampled, burst = bool(moves[0]["sampled"]), held.next_burst
     limit(where, "sampled", int(sampled), 0, int(early and held.image.batch > 1))
-    _verify_moves(where, moves, store_moves(made, burst, config, sampled=sampled), last=True)
-    held.spilled[info.name] = burst, sampled, made
-    held.next_burst += made.words(config)
+    if part.rows is not None:
+        first = part.rows.start // (1 + d["pool_rows"])
+        expected = row_moves(target, range(first, first + target.height), outside, burst, config, store=True)
+    elif part.steps is not None:
+        expected = step_moves(target, part.steps, outside, burst, config, store=True)
+    else:
+        expected = store_moves(target, burst, config, sampled=sampled)
+    if len(moves) != len(expected):
+        raise ImageError(f"{where}: it stores its spikes by {len(moves)} moves, must be {len(expected)}")
+    _verify_moves(where, moves, expected, last=True)
+    end = max(move.word + move.words for move in expected)
+    limit(where, "last word of what it stores", end - 1, 0, config.spike_depth - 1)
+    if not part.last:
+        return
+    held.spilled[info.name] = burst, sampled, outside
+    held.next_burst += outside.words(config)
     most = burst_limit(config, sampled=any(each for _, each, _ in held.spilled.values()))
     if held.next_burst > most:
         raise ImageError(f"{where}: spikes outside the chip take {held.next_burst} bursts, limit {most}")

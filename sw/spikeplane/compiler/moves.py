@@ -7,7 +7,7 @@ from spikeplane_hw.descriptor import Job, sample_bursts
 
 from .spike_map import SpikeMap
 
-__all__ = ["Move", "burst_limit", "load_moves", "spill_base", "store_moves"]
+__all__ = ["Move", "burst_limit", "load_moves", "row_moves", "spill_base", "step_moves", "store_moves"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +53,32 @@ def load_moves(spikes: SpikeMap, burst: int, config: CoreConfig, *, samples: int
              burst=spill_base(config) + burst + sample * sample_bursts(config))
         for sample in range(samples)
     ]
+
+
+def row_moves(
+    part: SpikeMap, rows: range, outside: SpikeMap, burst: int, config: CoreConfig, *, store: bool
+) -> list[Move]:
+    """Return what stores ``rows`` of a map, or loads them: ``part`` of the spike memory, from whole words on.
+
+    ``outside`` is the map as it lies from the ``burst``-th of those for spikes on. Each time step takes a move, unless
+    all of the map moves at once.
+    """
+    first, words = divmod(rows.start * part.row_slots, config.word_slots)
+    words = -(-(words + len(rows) * part.row_slots) // config.word_slots)
+    pitch, burst = outside.step_words(config), spill_base(config) + burst
+    if words == part.step_words(config) == pitch:
+        return step_moves(part, range(part.steps), outside, burst - spill_base(config), config, store=store)
+    return [
+        Move(store=store, word=part.first_word(config) + step * part.step_words(config), words=words,
+             burst=burst + step * pitch + first)
+        for step in range(part.steps)
+    ]
+
+
+def step_moves(
+    part: SpikeMap, steps: range, outside: SpikeMap, burst: int, config: CoreConfig, *, store: bool
+) -> list[Move]:
+    """Return what stores some time steps of a map, or loads them, as :func:`row_moves`."""
+    pitch = outside.step_words(config)
+    return [Move(store=store, word=part.first_word(config), words=len(steps) * pitch,
+                 burst=spill_base(config) + burst + steps.start * pitch)]

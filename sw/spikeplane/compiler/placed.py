@@ -7,6 +7,7 @@ from spikeplane_hw.descriptor import program_words
 
 from ..network.lowered import CoreLayer, CoreTerm
 from .moves import Move
+from .parts import Split, SplitKind
 from .spike_map import SpikeMap
 
 __all__ = ["InputPlane", "PlacedLayer", "PlacedTerm"]
@@ -57,6 +58,12 @@ class PlacedTerm:
     """Slots from one channel group to the next one; 0: all groups have the same ones."""
     weight_step: int = 0
     """Of a product: slots of one time step of its operand, which lie side by side."""
+    rows: range
+    """Rows of its map that it reads."""
+    steps: range
+    """And time steps."""
+    pad_rows: int
+    """Rows of padding above them."""
     second: SpikeMap | None = None
     """Of a mean the other stream, as ``source``."""
     operand: SpikeMap | None = None
@@ -146,9 +153,17 @@ class PlacedTerm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlacedLayer:
-    """A layer and the places of what it reads and writes."""
+    """A layer, or a part of one, and the places of what it reads and writes."""
 
     layer: CoreLayer
+    node: int
+    """Number of the node of the network."""
+    split: Split | None
+    """How it is split, if this is a part."""
+    number: int
+    """Of the part."""
+    made: SpikeMap | None
+    """The whole map that it makes, of which ``target`` is a part; None: there is none on the chip."""
     terms: list[PlacedTerm]
     target: SpikeMap | None
     """None for the classifier."""
@@ -187,6 +202,11 @@ class PlacedLayer:
     """What loads them."""
     after: list[Move]
     """What stores its spikes outside the chip when it has run."""
+
+    @property
+    def owns(self) -> bool:
+        """Whether passes, weights and parameters are its own; else they are those of the first part."""
+        return self.number == 0 or (self.split is not None and self.split.kind is SplitKind.PLANES)
 
     @property
     def pass_count(self) -> int:

@@ -1,6 +1,7 @@
 """Placement: where the maps, weights, parameters and states of a network lie in a core."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +21,12 @@ from ..network.schedule import Schedule
 from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
 from .limits import CompileError, Limit, memory_needs, needs
-from .moves import load_moves, store_moves
+from .moves import load_moves, row_moves, step_moves, store_moves
+from .parts import Split, SplitKind, head_split, held_rows, in_piece, plane_part, read_rows
 from .placed import PlacedLayer, PlacedTerm
 from .spike_map import SpikeMap, input_spike_map
-from .stays import place_maps, spillable
+from .splits import choose_splits
+from .stays import PlacedMaps, made_rows, place_maps, spillable
 
 __all__ = ["CompileError", "Placement", "identity_slots", "place", "spillable_maps"]
 
@@ -37,24 +40,45 @@ class Placement:
     schedule: Schedule
     input_map: SpikeMap
     layers: list[PlacedLayer]
+    """Those of the program: of a node of the network one, or its parts."""
     tables: list[tuple[int, Levels]]
     """(bits, levels) of each quantizer table."""
     kept: list[bool]
-    """Whether a layer's spikes are still there after the run."""
+    """Whether the spikes of each node of the network are still there after the run."""
     streaming: bool
     """Whether weights stream in from memory outside the chip while layers run, since they are more than it holds."""
     batch: int
     """Samples for which one pass through the program is made."""
     early: int
-    """Layers that run for one sample after the other; those behind them run for all of the batch at once."""
+    """Nodes that run for one sample after the other; those behind them run for all of the batch at once."""
     spilled: dict[str, int]
     """The maps that are stored outside the chip while others take their place, and the first burst of each, counted
     from those that are for spikes."""
+    spilled_bursts: int
+    """Of all of them, in a batch of each sample."""
+
+    @property
+    def nodes(self) -> list[list[PlacedLayer]]:
+        """Of each node of the network its parts."""
+        found: list[list[PlacedLayer]] = [[] for _ in self.network.nodes]
+        for placed in self.layers:
+            found[placed.node].append(placed)
+        return found
+
+    @property
+    def early_layers(self) -> int:
+        """Layers of the program that run for one sample after the other."""
+        return sum(placed.node < self.early for placed in self.layers)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """How the nodes are split that run in parts."""
+        return {placed.layer.name: placed.split for placed in self.layers if placed.split is not None}
 
     @property
     def keeps_maps(self) -> bool:
         """Whether every map has its own memory, also where there are too few to overwrite any."""
-        return all(kept for kept, placed in zip(self.kept, self.layers, strict=True) if placed.target is not None)
+        return all(kept for kept, (placed, *_) in zip(self.kept, self.nodes, strict=True) if placed.target is not None)
 
     @property
     def keeps_states(self) -> bool:
@@ -88,7 +112,8 @@ class Placement:
     @property
     def streamed_layers(self) -> list[PlacedLayer]:
         """The layers in the order in which they run in a pass: those of one sample as often as there are samples."""
-        return self.layers[:self.early] * self.batch + self.layers[self.early:]
+        early = self.early_layers
+        return self.layers[:early] * self.batch + self.layers[early:]
 
     def verify(self) -> None:
         """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
@@ -102,8 +127,8 @@ class Placement:
         """Return how many words of each memory, from its first one on, the network takes."""
         config, last = self.config, self.layers[-1]
         neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
-        maps = [self.input_map, *(placed.target for placed in neurons if placed.target),
-                *(each for placed in self.layers for each in placed.reloads.values())]
+        maps = [self.input_map, *(placed.made for placed in neurons if placed.made)]
+        moves = [move for placed in self.layers for move in [*placed.before, *placed.after]]
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max((placed.state_end(config) for placed in neurons), default=0)
         external = {Space.EXTERNAL: self.stream_slots * slot_bursts(config)} if config.external_depth else {}
@@ -113,7 +138,10 @@ class Placement:
             Space.WEIGHTS: max(placed.operand_end for placed in self.layers) * config.banks,
             Space.PARAMETERS: chunks * config.updates,
             Space.TABLES: len(self.tables) << TABLE_INDEX_WIDTH,
-            Space.SPIKES: max(each.first_word(config) + each.words(config) for each in maps),
+            Space.SPIKES: max([
+                *(each.first_word(config) + each.words(config) for each in maps),
+                *(move.word + move.words for move in moves),
+            ]),
             Space.STATES: states * config.updates,
             Space.LOGITS: last.logit_end(config),
             **external,
@@ -132,6 +160,7 @@ def place(
     batch: int = 1,
     early: int | None = None,
     spilled: frozenset[str] | None = None,
+    splits: dict[str, Split] | None = None,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
@@ -142,12 +171,13 @@ def place(
     says whether weights stay outside the chip; by default they do if they are more than it holds. ``batch`` samples
     share one pass of them through the core; the first ``early`` layers run for one sample after the other, by
     default as few as let all maps fit. The maps ``spilled`` are stored outside the chip while they are not read; by
-    default, where maps are overwritten, as few as let all of them fit.
+    default, where maps are overwritten, as few as let all of them fit. ``splits`` says of which nodes rows or steps are
+    split; by default, where maps fit no other way, those of which as few go between the chip and memory as can be.
     """
     check_batch(batch, config, schedule)
     if streaming is None:
         resident = place(network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, check=False,
-                         streaming=False) if config.external_depth else None
+                         streaming=False, spilled=frozenset(), splits={}) if config.external_depth else None
         streaming = resident is not None and not any(placed.products for placed in resident.layers) and (
             resident.layers[-1].weight_end > config.weight_depth
         )
@@ -160,9 +190,10 @@ def place(
             network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, streaming=True, batch=batch,
         )
     if spilled is None:
-        spilled = frozenset() if keep_maps or not config.external_depth else _choose_spilled(
-            network, config, schedule, keep_states=keep_states, streaming=streaming, batch=batch, early=early,
+        spilled, splits = (frozenset(), splits) if keep_maps or not config.external_depth else _choose_spilled(
+            network, config, schedule, splits, keep_states=keep_states, streaming=streaming, batch=batch, early=early,
         )
+    splits = splits or {}
     if check:
         network.verify()
     form, formats = network.input, network.maps()
@@ -182,8 +213,13 @@ def place(
     made_steps = map_steps | dict.fromkeys(collected & spilled, steps)
     maps = place_maps(
         network, rings, map_steps, made_steps, collected, input_map, config, schedule, keep_maps=keep_maps,
-        spilled=spilled,
+        spilled=spilled, lowered=lowered, splits=splits,
     )
+
+    def banded(name: str) -> bool:
+        """Whether a map is made in bands of rows, each of which has row flags of its own."""
+        return name in splits and splits[name].kind is SplitKind.ROWS
+
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     streams: dict[str, SpikeMap] = {}
@@ -192,36 +228,16 @@ def place(
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
+        def found(name: str, index: int = index) -> SpikeMap | None:
+            spikes = maps.at(name, index)
+            return spikes if spikes is None or not banded(name) else _unflagged(spikes)
+
         neuron = layer.neuron
         form_in = formats[layer.terms[0].source]
         height, width = layer.terms[0].walk.output(form_in.height, form_in.width)
         live = schedule.stores and not form.direct
         group_lanes = find_group_lanes(layer, formats, config, live=live)
         groups = -(-layer.channels // group_lanes)
-        terms = _ordered(layer)
-        if streaming:
-            used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
-        placed_terms = [
-            used.place(
-                term, maps.at(term.source, index) or streams[term.source], groups, scaled=neuron is not None,
-                second=None if term.second is None else streams[term.second],
-                operand=None if term.operand is None else maps.at(term.operand, index),
-                operand_ring=rings.get(term.operand or "", 1),
-                still=formats[term.source].replayed,
-                shares=term.shares_weights(config),
-                full=term.kind is TermKind.WINDOW and term.groups == 1 and not term.shares_weights(config)
-                and term.walk.fills(formats[term.source].height, formats[term.source].width),
-                streamed=live and term.source == INPUT,
-                streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
-                ring=1 if term.source == INPUT else rings[term.source],
-            )
-            for term in terms
-        ]
-        if streaming:
-            placed_terms = [
-                replace(each, weight_group=used.weight if each.shares or each.weight_size else 0)
-                for each in placed_terms
-            ]
         stored = (
             neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states or layer.stores)
         )
@@ -242,44 +258,84 @@ def place(
                 height=height, width=width, pixel_slots=groups, flagged=False,
             )
         target, reloads = maps.at(layer.name, index), maps.loaded(index)
-        placed = PlacedLayer(
-            layer=layer,
-            terms=placed_terms,
-            target=target,
-            output_height=height,
-            output_width=width,
-            groups=groups,
-            group_lanes=group_lanes,
-            last_lanes=layer.channels - (groups - 1) * group_lanes,
-            replay=all(formats[term.source].replayed for term in layer.terms),
-            target_ring=sample_ring(batch) if layer.name in collected - spilled else rings.get(layer.name, 1),
-            state_base=state_base,
-            state_pack=state_pack,
-            stored=stored,
-            stream=streams.get(layer.name),
-            table=table,
-            stream_group=used.weight if streaming else 0,
-            weight_end=used.weight,
-            operand_end=used.weight,
-            samples=samples,
-            steps=steps * samples,
-            reloads=reloads,
-            before=[
-                move for name, each in reloads.items()
-                for move in load_moves(each, maps.spilled[name], config, samples=batch if name in collected else 1)
-            ],
-            after=store_moves(
-                target, maps.spilled[layer.name], config, sampled=layer.name in collected
-            ) if target is not None and layer.name in spilled else [],
-        )
-        layers.append(placed)
+        split = splits.get(layer.name)
+        if split is None and isinstance(source := found(layer.terms[0].source), SpikeMap):
+            split = head_split(layer, source.pixel_slots, config, streaming=streaming)
+        planes = split is not None and split.kind is SplitKind.PLANES
+        for number, own in enumerate([plane_part(layer, each) for each in split.ranges] if planes else [layer]):
+            terms = _ordered(own)
+            if streaming:
+                used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
+            placed_terms = [
+                used.place(
+                    term, found(term.source) or streams[term.source], groups, scaled=neuron is not None,
+                    second=None if term.second is None else streams[term.second],
+                    operand=None if term.operand is None else found(term.operand),
+                    operand_ring=rings.get(term.operand or "", 1),
+                    still=formats[term.source].replayed,
+                    shares=term.shares_weights(config),
+                    full=term.kind is TermKind.WINDOW and term.groups == 1 and not term.shares_weights(config)
+                    and term.walk.fills(formats[term.source].height, formats[term.source].width),
+                    streamed=live and term.source == INPUT,
+                    streamed_last=live and term is terms[-1] and term.source == INPUT and index == readers[-1],
+                    ring=1 if term.source == INPUT else rings[term.source],
+                    rows=range(formats[term.source].height), steps=range(form.steps), pad_rows=term.padding,
+                )
+                for term in terms
+            ]
+            if streaming:
+                placed_terms = [
+                    replace(each, weight_group=used.weight if each.shares or each.weight_size else 0)
+                    for each in placed_terms
+                ]
+            placed = PlacedLayer(
+                layer=own,
+                node=index,
+                split=split,
+                number=number,
+                terms=placed_terms,
+                target=target,
+                made=target if target is None or not banded(layer.name) else _unflagged(target),
+                output_height=height,
+                output_width=width,
+                groups=groups,
+                group_lanes=group_lanes,
+                last_lanes=layer.channels - (groups - 1) * group_lanes,
+                replay=all(formats[term.source].replayed for term in layer.terms),
+                target_ring=(
+                    sample_ring(batch) if layer.name in collected - spilled else rings.get(layer.name, 1)
+                ),
+                state_base=state_base,
+                state_pack=state_pack,
+                stored=stored,
+                stream=streams.get(layer.name),
+                table=table,
+                stream_group=used.weight if streaming else 0,
+                weight_end=used.weight,
+                operand_end=used.weight,
+                samples=samples,
+                steps=steps * samples,
+                reloads=reloads,
+                before=[
+                    move for name, each in reloads.items() for move in load_moves(
+                        each, maps.spilled[name], config, samples=batch if name in collected else 1,
+                    )
+                ],
+                after=store_moves(
+                    target, maps.spilled[layer.name], config, sampled=layer.name in collected
+                ) if target is not None and layer.name in spilled else [],
+            )
+            if split is None or planes:
+                layers.append(placed)
+            else:
+                layers += [_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
         if stored:
-            state = placed.state_end(config)
+            state = layers[-1].state_end(config)
     layers = [_with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[maps.kept.get(layer.name, False) for layer in lowered], streaming=streaming,
-        batch=batch, early=early, spilled=maps.spilled,
+        batch=batch, early=early, spilled=maps.spilled, spilled_bursts=maps.bursts,
     )
     if check:
         placement.verify()
@@ -312,31 +368,120 @@ def spillable_maps(network: IntegerNetwork, config: CoreConfig, schedule: Schedu
     """Return the maps that may be spilled, those that are not needed for longest first; ``early`` as in `Placement`."""
     maps = network.maps()
     rings = _rings([_lower(node, maps) for node in network.nodes], maps, schedule)
-    return spillable(
-        network, rings, schedule.inner_steps(network.input.steps), collected_maps(network, early), config,
-    )
+    return spillable(network, rings, collected_maps(network, early))
 
 
 def _choose_spilled(
-    network: IntegerNetwork, config: CoreConfig, schedule: Schedule, *, early: int, **options
-) -> frozenset[str]:
-    """Return the maps that must be spilled for all of them to fit; none if they fit so, or do not fit anyway."""
-    def fits(spilled: frozenset[str]) -> bool:
-        placement = place(
-            network, config, schedule, keep_maps=False, check=False, early=early, spilled=spilled, **options,
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule, splits: dict[str, Split] | None, *, early: int,
+    **options,
+) -> tuple[frozenset[str], dict[str, Split]]:
+    """Return the maps that must be spilled for all of them to fit, and how layers are split.
+
+    None are if all maps fit so, or do not fit anyway. Layers are split only if maps do not fit otherwise, and not if
+    ``splits`` says how.
+    """
+    def placed(spilled: frozenset[str], splits: dict[str, Split]) -> Placement:
+        return place(
+            network, config, schedule, keep_maps=False, check=False, early=early, spilled=spilled, splits=splits,
+            **options,
         )
+
+    def fits(spilled: frozenset[str]) -> bool:
         return not any(
-            need.exceeded for need in memory_needs(placement) if need.kind in (Limit.SPIKES, Limit.ROW_FLAGS)
+            need.exceeded for need in memory_needs(placed(spilled, splits or {}))
+            if need.kind in (Limit.SPIKES, Limit.ROW_FLAGS)
         )
 
     spilled: frozenset[str] = frozenset()
     if fits(spilled):
-        return spilled
+        return spilled, splits or {}
     for name in spillable_maps(network, config, schedule, early):
         spilled |= {name}
         if fits(spilled):
-            return spilled
-    return frozenset()
+            return spilled, splits or {}
+    if splits is not None or schedule.stores or options["batch"] > 1:
+        return frozenset(), splits or {}
+    return _choose_splits(network, config, schedule, placed)
+
+
+def _choose_splits(
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule,
+    placed: Callable[[frozenset[str], dict[str, Split]], Placement],
+) -> tuple[frozenset[str], dict[str, Split]]:
+    """Return the maps that are spilled and how layers are split, with which least goes between chip and memory.
+
+    Where none fits, that which needs least too much; nothing if maps fit in no way.
+    """
+    formats = network.maps()
+    lowered = [_lower(node, formats) for node in network.nodes]
+    rings, input_map = _rings(lowered, formats, schedule), input_spike_map(network.input, config)
+    steps = {name: max(network.input.steps, rings[name]) for name in formats}
+    best: tuple[frozenset[str], dict[str, Split]] = frozenset(), {}
+    least: tuple[float, int] | None = None
+    spilled: frozenset[str] = frozenset()
+    sizes = {name: form.channels * form.height * form.width for name, form in formats.items()}
+    for name in sorted(spillable(network, rings, set(), parts=True), key=lambda name: -sizes[name]):
+        spilled |= {name}
+        outside = spilled
+        splits = choose_splits(network, lowered, config, outside, lambda splits, outside=outside: place_maps(
+            network, rings, steps, steps, set(), input_map, config, schedule, keep_maps=False, spilled=outside,
+            lowered=lowered, splits=splits,
+        ))
+        if splits is None:
+            continue
+        placement = placed(spilled, splits)
+        worst = max(need.share for need in memory_needs(placement))
+        rank = worst if worst > 1 else 0.0, placement.traffic
+        if least is None or rank < least:
+            best, least = (spilled, splits), rank
+    return best
+
+
+def _unflagged(spikes: SpikeMap) -> SpikeMap:
+    return replace(spikes, flagged=False, flags=0)
+
+
+def _part(whole: PlacedLayer, number: int, maps: PlacedMaps, formats: Maps, config: CoreConfig) -> PlacedLayer:
+    """Return the part of a placed layer that makes some rows of its sums, or some of its time steps."""
+    assert whole.split is not None
+    layer, part, rows = whole.layer, whole.split.ranges[number], whole.split.kind is SplitKind.ROWS
+    spilled, height = layer.name in maps.spilled, formats[layer.name].height if layer.name in formats else 0
+    held = {name: held_rows(layer, part, name, formats[name].height) for name in whole.reloads} if rows else {}
+    before, terms, after = [], [], []
+    for name, piece in whole.reloads.items():
+        place = maps.outside[name], maps.spilled[name]
+        if rows:
+            there = in_piece(piece, held[name], held[name], config)
+            before += row_moves(there, held[name], *place, config, store=False)
+        else:
+            before += step_moves(piece, part, *place, config, store=False)
+    for term in whole.terms:
+        name, source, own = term.term.source, term.source, term.term
+        if not rows:
+            source = replace(source, steps=len(part)) if name in whole.reloads else source.steps_of(part)
+            terms.append(replace(term, source=source, steps=part))
+            continue
+        read, above = read_rows(part, formats[name].height, own.kernel[0], own.stride, own.padding)
+        source = in_piece(source, held[name], read, config) if name in held else source.rows_of(read)
+        terms.append(replace(term, source=source, rows=read, pad_rows=above))
+    target = whole.target
+    if target is not None and rows:
+        made = made_rows(layer, part, height)
+        if spilled:
+            target = in_piece(target, made, made, config)
+            after = row_moves(target, made, maps.outside[layer.name], maps.spilled[layer.name], config, store=True)
+        else:
+            target = replace(target.rows_of(made), flagged=True, flags=target.flags)
+    elif target is not None:
+        target = replace(target, steps=len(part)) if spilled else target.steps_of(part)
+        if spilled:
+            after = step_moves(target, part, maps.outside[layer.name], maps.spilled[layer.name], config, store=True)
+    states = part.start * whole.output_width * whole.groups * (config.chunks >> whole.state_pack)
+    return replace(
+        whole, number=number, terms=terms, target=target, before=before, after=after,
+        output_height=len(part) if rows else whole.output_height, steps=whole.steps if rows else len(part),
+        state_base=whole.state_base + states * (rows and whole.stored),
+    )
 
 
 def _ordered(layer: CoreLayer) -> list[CoreTerm]:

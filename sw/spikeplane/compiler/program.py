@@ -169,12 +169,13 @@ class Program:
                     loads=[load_fields(term, placed, placed.steps, config) for term in placed.products],
                     before=[move.fields(last=False) for move in placed.before],
                     after=[move.fields(last=move is placed.after[-1]) for move in placed.after],
-                    collect=placement.batch if placement.batch > 1 and index == placement.early else 0,
+                    collect=placement.batch if placement.batch > 1 and index == placement.early_layers else 0,
                 )
                 for index, placed in enumerate(placement.layers)
             ],
             passes=[
-                fields for placed in placement.layers for term in placed.terms for fields in _passes(term, config)
+                fields for placed in placement.layers if placed.owns
+                for term in placed.terms for fields in _passes(term, config)
             ],
             outer_steps=placement.schedule.outer_steps(steps),
         )
@@ -272,18 +273,18 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     fields = {
         "job": Job.TERM.value,
         # Sums of slots are modulo 2**slot_width, so padding may start below the first slot.
-        "input_base": (source.base - term.padding * source.row_slots) % (1 << config.slot_width),
+        "input_base": (source.base - placed.pad_rows * source.row_slots) % (1 << config.slot_width),
         "input_step": placed.input_step,
-        "input_row": source.step_slots if placed.full else source.row_slots,
+        "input_row": source.frame_slots if placed.full else source.row_slots,
         "input_rows": 1 if placed.full else source.height,
         "row_stride": term.stride * source.row_slots if layer.output_height > 1 else 0,
         "column_stride": term.stride * source.pixel_slots if layer.output_width > 1 else 0,
         "pad_slots": term.padding * source.pixel_slots,
-        "pad_rows": term.padding,
+        "pad_rows": placed.pad_rows,
         "stride": 1 if placed.full else term.stride,
         "kernel_rows": 1 if placed.full else kernel_height,
         "kernel_slots": (
-            source.step_slots if placed.full else kernel_width * placed.group_slots(config)
+            source.frame_slots if placed.full else kernel_width * placed.group_slots(config)
         ),
         "input_flags": source.flags,
         "skip_silent": flagged,

@@ -1,6 +1,6 @@
 """Spike maps: how spikes and direct-coded images lie in the words of the spike memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
@@ -23,7 +23,7 @@ class SpikeMap:
     """Place and shape of one map: slots in the order (plane, step, y, x, slot of pixel)."""
 
     base: int
-    """First slot; always the first of a word."""
+    """First slot: of a whole map the first one of a word."""
     steps: int
     channels: int
     height: int
@@ -31,6 +31,9 @@ class SpikeMap:
     pixel_slots: int
     planes: int = 1
     """Bits of a direct-coded image; plane i has the weight ``2**i``."""
+    gap: int = 0
+    """Slots from the end of a time step to the begin of the next one: those of rows that are not part of it, or what
+    fills up a word."""
     beside: int = 1
     """Planes beside each other in a slot: the i-th one's channel c is channel ``i * channels + c``."""
     flags: int = 0
@@ -43,8 +46,14 @@ class SpikeMap:
         return self.width * self.pixel_slots
 
     @property
-    def step_slots(self) -> int:
+    def frame_slots(self) -> int:
+        """Slots of the pixels of a time step."""
         return self.height * self.row_slots
+
+    @property
+    def step_slots(self) -> int:
+        """Slots from a time step to the next one."""
+        return self.frame_slots + self.gap
 
     @property
     def plane_slots(self) -> int:
@@ -53,7 +62,7 @@ class SpikeMap:
 
     @property
     def slots(self) -> int:
-        return -(-self.planes // self.beside) * self.plane_slots
+        return -(-self.planes // self.beside) * self.plane_slots - self.gap
 
     @property
     def rows(self) -> int:
@@ -65,7 +74,25 @@ class SpikeMap:
 
     def words(self, config: CoreConfig) -> int:
         """Return how many words of the spike memory the map covers."""
-        return -(-self.slots // config.word_slots)
+        return -(-(self.base % config.word_slots + self.slots) // config.word_slots)
+
+    def step_words(self, config: CoreConfig) -> int:
+        """Return the words from a time step to the next one, of a map whose steps begin with whole words."""
+        return self.step_slots // config.word_slots
+
+    def padded(self, config: CoreConfig) -> "SpikeMap":
+        """Return the map with time steps that begin with whole words."""
+        return replace(self, gap=-self.frame_slots % config.word_slots)
+
+    def rows_of(self, rows: range) -> "SpikeMap":
+        """Return so many rows of each time step as a map; its row flags are not those of a map of its own."""
+        part = replace(self, base=self.base + rows.start * self.row_slots, height=len(rows), flagged=False, flags=0)
+        return replace(part, gap=self.step_slots - part.frame_slots)
+
+    def steps_of(self, steps: range) -> "SpikeMap":
+        """Return so many time steps as a map."""
+        flags = self.flags + steps.start * self.height * self.flagged
+        return replace(self, base=self.base + steps.start * self.step_slots, steps=len(steps), flags=flags)
 
     def pack(self, values: np.ndarray, config: CoreConfig) -> np.ndarray:
         """Return the words, uint8 (words, word_bytes), of spikes or of an image.

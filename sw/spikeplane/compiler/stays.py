@@ -1,10 +1,11 @@
 """Stays: when each spike map is in the spike memory, between what makes and what reads it, and where.
 
 A map usually stays from the layer that makes it to the last one that reads it. One that is spilled is stored outside
-the chip when it is made, and loaded again where it is read later.
+the chip when it is made, and loaded again where it is read later. Of a spilled map no more than a piece is there while
+a layer runs in parts (:mod:`.parts`) that makes or reads it: what one part needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,12 +13,14 @@ from spikeplane_hw.config import CoreConfig
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
+from ..network.lowered import CoreLayer
 from ..network.maps import MapFormat
 from ..network.schedule import Schedule
 from .allocation import allocate
+from .parts import Split, SplitKind, held_rows
 from .spike_map import SpikeMap
 
-__all__ = ["PlacedMaps", "Stay", "place_maps", "spillable"]
+__all__ = ["PlacedMaps", "Stay", "made_rows", "place_maps", "spillable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,12 @@ class PlacedMaps:
     """The first burst of each map that is spilled, counted from those that are for spikes."""
     kept: dict[str, bool]
     """Whether a map's spikes are still there after the run."""
+    words: dict[Stay, int]
+    """Words of the spike memory that a map takes there."""
+    outside: dict[str, SpikeMap]
+    """The shape of each map that is spilled, as it lies there."""
+    bursts: int
+    """Of all of them."""
 
     def at(self, name: str, layer: int) -> SpikeMap | None:
         """Return where a map lies when the ``layer``-th one runs; None: it is no map of spikes."""
@@ -61,9 +70,12 @@ def _uses(network: IntegerNetwork) -> dict[str, list[int]]:
 
 
 def spillable(
-    network: IntegerNetwork, rings: Mapping[str, int], steps: int, collected: set[str], config: CoreConfig,
+    network: IntegerNetwork, rings: Mapping[str, int], collected: set[str], *, parts: bool = False
 ) -> list[str]:
-    """Return the maps that leave the spike memory for a while if they are spilled, those for longest first."""
+    """Return the maps that leave the spike memory for a while if they are spilled, those for longest first.
+
+    With ``parts`` every map does, which is never there as a whole.
+    """
     order, uses = {name: index for index, name in enumerate(network.names)}, _uses(network)
     found = {}
     for name, form in network.maps().items():
@@ -72,10 +84,8 @@ def spillable(
         at = [order[name], *uses[name]]
         gap = max(after - before for before, after in pairwise(at))
         if name in collected:
-            # Each sample's part is loaded by itself, at whole words.
-            if steps * _shape(form, steps, config).step_slots % config.word_slots == 0:
-                found[name] = len(network.nodes) + gap
-        elif gap > 1:
+            found[name] = len(network.nodes) + gap
+        elif gap > 1 or parts:
             found[name] = gap
     return sorted(found, key=lambda name: -found[name])
 
@@ -91,7 +101,7 @@ def _shape(form: MapFormat, steps: int, config: CoreConfig) -> SpikeMap:
 
 def _stays(
     network: IntegerNetwork, rings: Mapping[str, int], collected: set[str], schedule: Schedule, spilled: frozenset[str],
-    keep_maps: bool,
+    keep_maps: bool, splits: Mapping[str, Split],
 ) -> list[Stay]:
     order, uses, end = {name: index for index, name in enumerate(network.names)}, _uses(network), len(network.nodes)
     last = max(uses[INPUT], default=-1)
@@ -105,10 +115,11 @@ def _stays(
             lasting = keep_maps or rings[name] > 1
             found.append(Stay(name=name, first=made, last=last, lasting=lasting or name in collected))
             continue
-        # What is read by the next layer stays for it, unless that is of another sample.
+        # What is read by the next layer stays for it, unless that is of another sample, or either has pieces of it.
         first, last, loaded = made, made, False
         for reader in readers:
-            if reader > last + 1 or (name in collected and not loaded):
+            pieces = any(network.names[index] in splits for index in (first, reader))
+            if reader > last + 1 or (name in collected and not loaded) or pieces:
                 found.append(Stay(name=name, first=first, last=last, loaded=loaded))
                 first, loaded = reader, True
             last = reader
@@ -119,14 +130,14 @@ def _stays(
 def place_maps(
     network: IntegerNetwork, rings: Mapping[str, int], steps: Mapping[str, int], made_steps: Mapping[str, int],
     collected: set[str], input_map: SpikeMap, config: CoreConfig, schedule: Schedule, *, keep_maps: bool,
-    spilled: frozenset[str],
+    spilled: frozenset[str], lowered: Sequence[CoreLayer], splits: Mapping[str, Split],
 ) -> PlacedMaps:
     """Return the places of all maps of spikes.
 
     ``steps`` are those that each map holds where it is read, ``made_steps`` where it is made. ``collected`` ones
-    hold what samples before made while others run.
+    hold what samples before made while others run. ``splits`` are those of rows and steps.
     """
-    formats, stays = network.maps(), _stays(network, rings, collected, schedule, spilled, keep_maps)
+    formats, stays = network.maps(), _stays(network, rings, collected, schedule, spilled, keep_maps, splits)
     shapes: dict[Stay, SpikeMap] = {}
     beside: dict[Stay, list[Stay]] = {}
     for stay in stays:
@@ -141,8 +152,16 @@ def place_maps(
             shapes[stay] = input_map
             continue
         held = steps if stay.loaded or stay.name not in spilled else made_steps
-        shapes[stay] = replace(_shape(form, held[stay.name], config), flagged=not stay.loaded)
-    words = allocate({stay: each.words(config) for stay, each in shapes.items()}, beside, config.spike_depth)
+        shape = replace(_shape(form, held[stay.name], config), flagged=not stay.loaded)
+        if stay.name in spilled:
+            layer = lowered[stay.first]
+            shape = _piece(shape.padded(config), stay, layer, splits.get(layer.name), config)
+        shapes[stay] = shape
+    sizes = {
+        stay: each.steps * each.step_words(config) if stay.name in spilled else each.words(config)
+        for stay, each in shapes.items()
+    }
+    words = allocate(sizes, beside, config.spike_depth)
     flags = allocate({stay: each.rows for stay, each in shapes.items()}, beside, config.row_flag_count)
     placed = {
         stay: input_map if stay.name == INPUT else replace(
@@ -156,8 +175,33 @@ def place_maps(
         stay.name: stay.name not in spilled and (keep_maps or max(uses[stay.name], default=-1) >= last_placed)
         for stay in made
     }
-    bursts, places = 0, {}
-    for stay, shape in placed.items():
+    bursts, places, outside = 0, {}, {}
+    for stay in placed:
         if stay.name in spilled and not stay.loaded:
-            places[stay.name], bursts = bursts, bursts + shape.words(config)
-    return PlacedMaps(stays=placed, spilled=places, kept=kept)
+            whole = _shape(formats[stay.name], made_steps[stay.name], config).padded(config)
+            outside[stay.name], places[stay.name], bursts = whole, bursts, bursts + whole.words(config)
+    return PlacedMaps(stays=placed, spilled=places, kept=kept, words=sizes, outside=outside, bursts=bursts)
+
+
+def made_rows(layer: CoreLayer, rows: range, height: int) -> range:
+    """Return the rows of a layer's map of ``height`` that its sums ``rows`` make, pooled on the way out."""
+    return range(rows.start // layer.pool[0], min(height, rows.stop // layer.pool[0]))
+
+
+def _piece(whole: SpikeMap, stay: Stay, layer: CoreLayer, split: Split | None, config: CoreConfig) -> SpikeMap:
+    """Return the shape of what is there of a spilled map while a layer runs that makes or reads it."""
+    if split is None:
+        return whole
+    if split.kind is SplitKind.STEPS:
+        return replace(whole, steps=max(map(len, split.ranges)))
+    parts = [
+        held_rows(layer, rows, stay.name, whole.height) if stay.loaded else made_rows(layer, rows, whole.height)
+        for rows in split.ranges
+    ]
+    # Words that come in hold the end of the row before, too.
+    words = max(
+        -(-(rows.start * whole.row_slots % config.word_slots + len(rows) * whole.row_slots) // config.word_slots)
+        for rows in parts
+    )
+    piece = replace(whole, height=max(map(len, parts)))
+    return replace(piece, gap=words * config.word_slots - piece.frame_slots)

@@ -7,6 +7,7 @@ from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import SHIFTS
 
 from ..network.input import INPUT
+from .part_checks import ImageError, Part
 from .placement import identity_slots
 from .program import second_limit
 from .spike_map import SpikeMap
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from .image import Image
 
 __all__ = ["Held", "ImageError", "limit", "must", "verify_second", "verify_term"]
-
-
-class ImageError(ValueError):
-    """An image is unusable; the message names the file, or the value and its limit."""
 
 
 @dataclass(kw_only=True)
@@ -44,7 +41,9 @@ class Held:
     """Those of a channel group of the layer at hand."""
     next_parameter: int = 0
     spilled: dict[str, tuple[int, bool, SpikeMap]] = field(default_factory=dict)
-    """Maps that are stored outside the chip: burst, whether for each sample by itself, and the map as it was made."""
+    """Maps that are stored outside the chip: burst, whether for each sample by itself, and the map as it lies there."""
+    pieces: dict[str, tuple[SpikeMap, range]] = field(default_factory=dict)
+    """Of maps outside the chip the pieces that were loaded for the part at hand, and their rows."""
     next_burst: int = 0
 
 
@@ -61,12 +60,12 @@ def limit(where: str, name: str, value: int, low: int, high: int) -> None:
 
 
 def verify_term(
-    where: str, held: Held, source: str, taps: int, layer: dict[str, int], d: dict[str, int],
+    where: str, held: Held, part: Part, source: str, taps: int, layer: dict[str, int], d: dict[str, int],
     load: dict[str, int] | None, size: int, *, last: bool, streamed_last: bool,
 ) -> None:
     """Check a term's descriptor ``d``, of a product with its ``load``, and that it reads the map that it names.
 
-    ``size`` are the slots of a channel group's weights.
+    It is one of ``part``. ``size`` are the slots of a channel group's weights.
     """
     image, windowless = held.image, not d["kernel_slots"]
     places = held.streams if windowless else held.maps
@@ -87,7 +86,7 @@ def verify_term(
     ring = 0 if windowless else held.rings[source]
     limit(where, "input_ring", d["input_ring"], ring, ring)
     limit(where, "shift", d["shift"], 0, 0 if layer["logits"] else len(SHIFTS) - 1)
-    _verify_walk(where, held, places[source], source, layer, d, load, size)
+    _verify_walk(where, held, part, places[source], source, layer, d, load, size)
     _verify_memories(where, held, layer, d, load, size)
     _verify_passes(where, held, taps, d, size)
 
@@ -108,11 +107,14 @@ def verify_second(where: str, held: Held, source: str, second: str, d: dict[str,
 
 
 def _verify_walk(
-    where: str, held: Held, source: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
+    where: str, held: Held, part: Part, whole: SpikeMap, name: str, layer: dict[str, int], d: dict[str, int],
     load: dict[str, int] | None, size: int,
 ) -> None:
     config, windowless = held.image.config, not d["kernel_slots"]
-    full = not windowless and d["input_row"] == source.step_slots and d["input_rows"] == 1
+    if part.split is not None and (windowless or load is not None):
+        raise ImageError(f"{where}: it is split, which only layers of windows and shortcuts are")
+    source = part.source(d, whole, held.pieces.get(name), config)
+    full = not windowless and d["input_row"] == source.frame_slots and d["input_rows"] == 1
     if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
                          f"{name!r} has {source.height} of {source.row_slots}")
@@ -126,22 +128,28 @@ def _verify_walk(
         if found != expected:
             raise ImageError(f"{where}: its descriptor's {what} of {name!r} is {found}, must be {expected}")
     pixel, shortcut = source.pixel_slots, bool(d["shortcut"])
-    part = shortcut or windowless or d["input_group"]  # a group reads a part of the pixel
-    kernel_slots = pixel if part else d["kernel_slots"]
+    grouped = shortcut or windowless or d["input_group"]  # a group reads a part of the pixel
+    kernel_slots = pixel if grouped else d["kernel_slots"]
     if shortcut:  # or a pool, whose passes read a column of its windows each
         own = held.passes[d["pass_base"]:d["pass_last"] + 1]
         kernel_slots = max((each["input_offset"] for each in own if not each["delay"]), default=0) + pixel
         if kernel_slots % pixel:
             raise ImageError(f"{where}: its pass reads from slot {kernel_slots - pixel} on, pixels have {pixel} slots")
-    columns, rest = (source.width, kernel_slots % pixel) if not full else (source.step_slots // pixel, 0)
+    columns, rest = (source.width, kernel_slots % pixel) if not full else (source.frame_slots // pixel, 0)
     if full and source.height > 1:
         columns = kernel_slots // pixel  # Its one window is the whole step.
-        limit(where, "kernel_slots", d["kernel_slots"], source.step_slots, source.step_slots)
-    for what, expected in (
-        ("output_rows", (d["input_rows"] + 2 * d["pad_rows"] - d["kernel_rows"]) // d["stride"] + 1),
-        ("output_columns", (columns + 2 * d["pad_rows"] - kernel_slots // pixel) // d["stride"] + 1),
-    ):
-        limit(where, what, layer[what], expected, expected)
+        limit(where, "kernel_slots", d["kernel_slots"], source.frame_slots, source.frame_slots)
+    padding, rows = d["pad_rows"], d["input_rows"]
+    if part.rows is not None:
+        padding, rows = d["pad_slots"] // pixel, whole.height
+        _, above = part.read(d, rows, pixel)
+        limit(where, "pad_rows", d["pad_rows"], above, above)
+    rows, columns = (
+        (side + 2 * padding - kernel) // d["stride"] + 1
+        for side, kernel in ((rows, d["kernel_rows"]), (columns, kernel_slots // pixel))
+    )
+    must(where, "height", part.info.height, rows)
+    limit(where, "output_columns", layer["output_columns"], columns, columns)
     identity, group = identity_slots(config), 0
     if not shortcut and not windowless and d["input_group"]:
         group = _verify_groups(where, held, source, layer, d)
@@ -150,7 +158,7 @@ def _verify_walk(
         "weight_step": steps,
         "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 else 0,
         "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
-        "pad_slots": d["pad_rows"] * pixel,
+        "pad_slots": padding * pixel,
         "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
         "input_group": identity if shortcut else int(windowless) or group,
         "input_slots": pixel if shortcut else 0,

@@ -48,8 +48,12 @@ def weight_bits(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> n
 def stream_words(placement: Placement) -> np.ndarray:
     """Return the words of Space.EXTERNAL, uint8 (words, word_bytes): slots in the order in which layers need them."""
     config = placement.config
-    bits = {placed.layer.name: _layer_slots(placed, config) for placed in placement.layers if placed.stream_group}
-    layers = [bits[placed.layer.name] for placed in placement.streamed_layers if placed.stream_group]
+    # Of parts with the same weights all have those of the first one.
+    bits, last = {}, np.zeros(0, np.uint8)
+    for placed in placement.layers:
+        last = _layer_slots(placed, config) if placed.owns else last
+        bits[placed] = last
+    layers = [bits[placed] for placed in placement.streamed_layers if placed.stream_group]
     slots = np.concatenate(layers) if layers else np.zeros((0, config.banks, config.lanes), np.uint8)
     rows = np.zeros((len(slots), config.banks, row_beats(config) * BEAT_BITS), np.uint8)
     rows[:, :, :config.lanes] = slots

@@ -330,8 +330,8 @@ class Driver:
         image, classes = self._image(), len(self._image().logit_offset)
         counters = np.zeros((0, len(Counter)), np.int64)
         if image.config.statistics:
-            content = self.read(Space.COUNTERS, 0, len(image.layers) * len(Counter))
-            counters = content.view("<u4").astype(np.int64).reshape(-1, len(Counter))
+            content = self.read(Space.COUNTERS, 0, image.program_layers * len(Counter))
+            counters = image.by_layer(content.view("<u4").astype(np.int64).reshape(-1, len(Counter)))
         words = self.read(Space.LOGITS, 0, image.logit_words)
         every = words.view("<i4").ravel().astype(np.int64)
         found = [every[first:first + classes] for first in range(0, len(every), image.sample_logits)]
