@@ -2,13 +2,14 @@
 
 import argparse
 import itertools
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import whole_networks
-from figures import Figure, save
+from figures import RESULTS, Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
@@ -35,6 +36,8 @@ NETWORKS = 70
 """Of each core."""
 WEIGHT_DEPTH = 64
 """Slots of a core's weight memory: too few for most random networks."""
+SPIKE_DEPTH = 48
+"""Words of a core's spike memory where layers run in parts: too few for the maps of most random networks."""
 MOST_SAMPLES = 5
 REFRESHES = 2048 * 700.0
 """Nanoseconds in which the rows of a chip are refreshed that does it often; the usual chip's 8192 rows take 64e6."""
@@ -44,10 +47,13 @@ WHOLE = {
     "ResNet-19, T = 2": ("cifar10_resnet19_1w2u", whole_networks.IMAGE),
     "ResNet-20, T = 2": ("cifar10_resnet20_1w2u", whole_networks.IMAGE),
     "VGG-16, T = 4": ("cifar10_vgg16_1w2u", whole_networks.IMAGE),
+    "VGGSNN, T = 10": ("cifar10dvs_vggsnn_1w2u", ()),
 }
 """At the width they were published with; weights are random."""
 INPUTS = 4
-BATCHES = 1, 2, 4
+BATCHES = {"VGGSNN, T = 10": (1,)}
+"""Layers that run in parts take one image at a time; others run in those of ``USUAL_BATCHES``."""
+USUAL_BATCHES = 1, 2, 4
 BIAS, NORMALIZED = -0.6, 4
 """Added to all currents, normalized by so many images first: so random weights fire about as often as trained ones."""
 BURSTS = 4096
@@ -118,6 +124,49 @@ def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
     raise AssertionError("there is always another network")
 
 
+def run_parts(config: CoreConfig, count: int) -> list[Comparison]:
+    """Return what ``count`` random networks gave whose layers run in parts, since the spike memory is too small."""
+    import ragged_networks
+
+    chip, found = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES), []
+    device = SimulatedDevice(config, chip, noise=True)
+    bar = tqdm(total=count, desc=f"{config.name} in parts", disable=None)
+    with SimulatedTransport(config, device=device) as transport, Driver(transport, config) as driver:
+        for number in itertools.count():
+            if len(found) == count:
+                return found
+            network = random_network(number, config)
+            try:
+                image = compile_network(network, config, keep_maps=False, keep_states=number % 2 == 0)
+            except CompileError:
+                continue
+            if not any(layer.split for layer in image.layers):
+                continue
+            transport.stall(number + 1, STALL if number % 2 else 0.0)
+            driver.load(image)
+            found.append(compare_with_model(driver, network, ragged_networks.samples(network, 2)))
+            bar.update()
+            if found[-1].total:
+                print(f"{config.name} in parts, number {number}: {found[-1].mismatches}")
+    raise AssertionError("there is always another network")
+
+
+def parts_figures(count: int) -> list[Figure]:
+    """Return what random networks gave that run in parts."""
+    from ragged_networks import CORES
+
+    figures = []
+    for core in CORES[:2]:
+        config = replace(core, external_depth=1 << 16, layer_count=64, spike_depth=SPIKE_DEPTH)
+        found = run_parts(config, count)
+        compared = sum(sum(each.compared.values()) for each in found)
+        figures.append(Figure.at_most(
+            f"{core.name}, {SPIKE_DEPTH} words of spikes: {len(found)} random networks in parts, of {compared:,} "
+            "values not the integer model's", sum(each.total for each in found), "values", 0,
+        ))
+    return figures
+
+
 def sparse_network(name: str, overrides: tuple[str, ...]) -> IntegerNetwork:
     """Return a recipe's network of random weights that fires about as often as a trained one."""
     import torch
@@ -149,7 +198,7 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: 
     found = compare_with_model(driver, network, inputs)
     cycles, measured = found.cycles.sum(1)[::batch], float(found.cycles.sum(1).mean())
     predicted = predict_cycles(network, inputs, LARGE, keep_maps=False, batch=batch).sum(1) / batch
-    resident = replace(LARGE, external_depth=0, weight_depth=1 << 15)
+    resident = replace(LARGE, external_depth=0, weight_depth=1 << 15, spike_depth=1 << 16, row_flag_count=1 << 13)
     walked = predict_cycles(network, inputs, resident, keep_maps=False).sum(1)
     spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
     firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
@@ -235,10 +284,35 @@ def board() -> list[Figure]:
     ]
 
 
+def whole_figures(titles: list[str]) -> list[Figure]:
+    """Return what whole networks gave, by their titles."""
+    figures = []
+    with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
+        for title in titles:
+            for batch in BATCHES.get(title, USUAL_BATCHES):
+                figures += whole(title, WHOLE[title], driver, batch)
+    return figures
+
+
+def merge(figures: list[Figure], text: str) -> None:
+    """Put figures in place of those of the last run whose names have ``text``, or behind all of them."""
+    before = json.loads((RESULTS / "memory.json").read_text())
+    kept = [Figure(**each) for each in before["figures"] if text not in each["name"]]
+    save("memory", [*kept, *figures], {"command": before["command"]})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/memory.py --count 10")
     parser.add_argument("--count", type=int, default=NETWORKS, help=f"networks of each core (default: {NETWORKS})")
+    parser.add_argument("--parts", action="store_true", help="only random networks that run in parts")
+    parser.add_argument("--whole", choices=WHOLE, help="only this whole network")
     arguments = parser.parse_args()
+    if arguments.parts:
+        merge(parts_figures(arguments.count), f" {SPIKE_DEPTH} words of spikes")
+        return
+    if arguments.whole:
+        merge(whole_figures([arguments.whole]), arguments.whole)
+        return
     share = bandwidth()
     found = {name: run(config, arguments.count) for name, config in cores().items()}
     figures = [
@@ -254,10 +328,7 @@ def main() -> None:
         compared = sum(sum(each.compared.values()) for each in comparisons)
         figures.append(Figure.at_most(f"{name}, {WEIGHT_DEPTH} weight slots: of {compared:,} values, not the integer "
                                       "model's", sum(each.total for each in comparisons), "values", 0))
-    with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
-        for title, made in WHOLE.items():
-            for batch in BATCHES:
-                figures += whole(title, made, driver, batch)
+    figures += parts_figures(arguments.count) + whole_figures(list(WHOLE))
     figures.append(Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * share, "%", 80))
     save("memory", [*figures, *controller(), *board()])
 

@@ -231,7 +231,7 @@ def compile_command(
     """Compile an integer network to a device image."""
     from .compiler.compile import compile_network
     from .compiler.image import save_image
-    from .information import weights_text
+    from .information import placed_rows
     from .network.file import load_network
 
     core = config_named(config)
@@ -242,7 +242,8 @@ def compile_command(
     )
     save_image(compiled, image)
     console.print(f"image: {image}", highlight=False)
-    console.print(f"weights: {weights_text(compiled)}", highlight=False)
+    for what, text in placed_rows(compiled):
+        console.print(f"{what}: {text}", highlight=False)
 
 
 @app.command(epilog="Example: spikeplane evaluate build/digits/checkpoint.safetensors")

@@ -17,7 +17,7 @@ from .network.safetensors_file import FileError, parse_header, read_file
 from .wording import potential_text
 from .zoo import zoo_checkpoints
 
-__all__ = ["describe", "is_recipe", "kind_of", "read_checkpoint", "shape_text", "weights_text"]
+__all__ = ["describe", "is_recipe", "kind_of", "placed_rows", "read_checkpoint", "shape_text", "weights_text"]
 
 Rows = list[tuple[str, str]]
 
@@ -107,12 +107,26 @@ def weights_text(image: Image) -> str:
 
 def spilled_text(image: Image) -> str:
     """Return which maps are stored outside the chip, and how much of them goes there and back."""
-    words = sum(map(len, image.spilled_bursts))
     passes = image.registers[Register.OUTER_STEPS] / image.batch
-    loads = [name for layer in image.layers for name in layer.reloads]
+    stored, loaded = (
+        passes * words * BURST_BITS / 8e6 for words in (sum(map(len, image.spilled_bursts)), image.loaded_words)
+    )
     names = [layer.name for layer in image.layers if layer.spilled]
-    megabytes = passes * words * BURST_BITS / 8e6
-    return f"{', '.join(names)}: {megabytes:.3g} MB stored for each input, and loaded {len(loads) / len(names):g} times"
+    return f"{', '.join(names)}: {stored:.3g} MB stored and {loaded:.3g} MB loaded for each input"
+
+
+def parts_text(image: Image) -> str:
+    """Return which layers run in parts, since the core does not hold at once what they take."""
+    return ", ".join(f"{layer.name} {layer.parts} of its {layer.split}" for layer in image.layers if layer.split)
+
+
+def placed_rows(image: Image) -> Rows:
+    """Return rows of what the compiler decided: where weights and spikes are, and what runs in parts."""
+    return [
+        ("weights", weights_text(image)),
+        *([("spikes outside the chip", spilled_text(image))] if image.spilled_bursts else []),
+        *([("parts", parts_text(image))] if any(layer.split for layer in image.layers) else []),
+    ]
 
 
 def batch_text(image: Image) -> str:
@@ -130,8 +144,7 @@ def image_rows(image: Image) -> Rows:
         ("input", shape_text(image.input)),
         ("self-test vectors", str(len(image.vectors))),
         *([("batch", batch_text(image))] if image.batch > 1 else []),
-        ("weights", weights_text(image)),
-        *([("spikes outside the chip", spilled_text(image))] if image.spilled_bursts else []),
+        *placed_rows(image),
     ]
     rows += [(f"words of {space.name}", f"{len(words):,}") for space, (_, words) in image.contents.items()]
     rows += [

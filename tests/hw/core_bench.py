@@ -102,8 +102,10 @@ def run_image(image, samples):
                     logits[first:first + len(image.logit_offset)]
                     for first in range(0, len(logits), image.sample_logits)
                 ])
-            counted = len(image.layers) if image.config.statistics else 0
-            counters = await host.read(Space.COUNTERS, 0, counted * len(Counter))
+            counters = np.zeros((0, len(Counter)), np.int64)
+            if image.config.statistics:
+                words = await host.read(Space.COUNTERS, 0, image.program_layers * len(Counter))
+                counters = image.by_layer(words.view("<u4").reshape(-1, len(Counter)).astype(np.int64))
             spikes, states, streams = {}, {}, {}
             for index, layer in enumerate(image.layers):
                 if layer.spikes is not None:
@@ -117,7 +119,7 @@ def run_image(image, samples):
                     states[index] = image.decode_states(index, words)
             results.append({
                 "logits": logits.astype(np.int64),
-                "counters": counters.view("<u4").reshape(-1, len(Counter)).astype(np.int64),
+                "counters": counters,
                 "spikes": spikes,
                 "states": states,
                 "streams": streams,

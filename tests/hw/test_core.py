@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import banded_networks
 import numpy as np
 import pytest
 import ragged_networks
@@ -13,6 +14,7 @@ from configs import WIDE_LOGIC
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.limits import Limit, needs
+from spikeplane.compiler.parts import SplitKind
 from spikeplane.compiler.placement import CompileError, place
 from spikeplane.network.endings import Fire
 from spikeplane.network.graph import IntegerNetwork
@@ -142,6 +144,17 @@ def test_maps_are_spilled(core):
     network, config, placement = spilled_networks.find(ragged_networks.CORES[core], schedule, seed=30 * core)
     assert placement.spilled
     check(network, config, schedule, ragged_networks.samples(network, 2), keep_maps=False, keep_states=False)
+
+
+@pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
+def test_layers_run_in_parts(core):
+    """The spike memory is too small for maps by themselves."""
+    kind = SplitKind.STEPS if core == 0 else SplitKind.ROWS
+    network, config, placement = banded_networks.find(ragged_networks.CORES[core], 4 + 9 * core, kind, most=250)
+    assert placement.splits
+    # Of the second sample memories are full of the first one.
+    check(network, config, Schedule.REGISTERS, ragged_networks.samples(network, 2), keep_maps=False,
+          keep_states=core == 1)
 
 
 def test_what_a_batch_collects_is_spilled():

@@ -31,13 +31,13 @@ def shrunk(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, batc
     whole = place(network, config, schedule, spilled=frozenset(), **options)
     if not fits(whole):
         return None
-    # Moves are tried with less and less memory.
+    # Moves of whole maps are tried with less and less memory.
     found = None
     depth = whole.occupied_words()[Space.SPIKES]
     while depth > 1:
         depth -= -(-depth // 6)
         less = replace(config, spike_depth=depth)
-        placed = place(network, less, schedule, **options)
+        placed = place(network, less, schedule, splits={}, **options)
         if not fits(placed):
             break
         found = less if placed.spilled else found

@@ -18,7 +18,7 @@ from ..network.schedule import Schedule
 from .event_words import pack_events
 from .image_checks import verify_image
 from .layer_checks import ImageError
-from .program import decode_program
+from .program import Descriptors, decode_program
 from .spike_map import SpikeMap
 
 __all__ = ["Image", "ImageError", "LayerInfo", "Vector", "check_network", "load_image", "save_image"]
@@ -126,8 +126,7 @@ class Image:
         """Bursts outside the chip in which spikes are stored, of all maps and each sample of a batch."""
         if not any(layer.spilled for layer in self.layers):
             return []
-        words = self.contents[Space.PROGRAM][1].view("<u2").ravel()
-        stores = [move for each in decode_program(self.config, words.tolist()) for move in each.after]
+        stores = [move for each in self.program for move in each.after]
         found: list[range] = []
         for first, count in sorted(
             (move["burst"] + sample * sample_bursts(self.config), move["words"] + 1)
@@ -138,6 +137,17 @@ class Image:
             else:
                 found.append(range(first, first + count))
         return found
+
+    @property
+    def program(self) -> list[Descriptors]:
+        """What the words of the program say of each of its layers."""
+        words = self.contents[Space.PROGRAM][1].view("<u2").ravel()
+        return decode_program(self.config, words.tolist())
+
+    @property
+    def loaded_words(self) -> int:
+        """Words of spikes that are loaded again in a pass through the program."""
+        return sum(move["words"] + 1 for each in self.program for move in each.before)
 
     @property
     def program_layers(self) -> int:
