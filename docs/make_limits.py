@@ -25,14 +25,15 @@ from spikeplane_hw.neuron import Neuron
 PAGE = Path(__file__).with_name("limits.md")
 
 NOTES = {
-    Limit.LAYERS: ("convolutions, OR-pools, dense layers, the classifier",
+    Limit.LAYERS: ("convolutions, OR-pools, dense layers, the classifier; each part of one that runs in parts",
                    "strides in place of OR-pools; fewer layers"),
-    Limit.PROGRAM: ("descriptors of layers and terms: half of the layers may have a second term",
-                    "fewer layers with several terms"),
+    Limit.PROGRAM: ("descriptors of layers and terms: half of the layers may have a second term; moves of spikes to "
+                    "memory outside the chip and back", "fewer layers with several terms; smaller maps or fewer steps"),
     Limit.TERMS: ("what a layer sums up, each with its own scale: windows, shortcuts, streams", "a layer in between"),
     Limit.TABLES: ("kinds (bits and levels) of quantized potentials in one network", "the same `state_bits` and "
                    "`levels` in more layers; 0- and 16-bit potentials take none"),
-    Limit.SPIKES: ("words of all spike maps, of all steps with the schedule `registers`", "`--reuse-maps`; "
+    Limit.SPIKES: ("words of all spike maps, of all steps with the schedule `registers`; with memory outside the chip "
+                   "and `--reuse-maps` no more than parts of layers need ([memory.md](memory.md))", "`--reuse-maps`; "
                    "`--schedule stored`; fewer steps, channels or pixels"),
     Limit.ROW_FLAGS: ("rows (step, y) of all maps whose silence is tracked", "as spike memory"),
     Limit.SIDE: ("height and width of every map", "`data.downsample` or `data.side` for recordings; larger strides"),
@@ -126,10 +127,12 @@ def narrow() -> list[str]:
         InputFormat(channels=1, height=3, width=3, steps=1), layer("conv0", 2, 1, 1),
         *(layer(f"conv{index}", 2, 2, 1) for index in range(1, SMALL.layer_count)), classifier(2),
     )
-    tiny, large = CONFIGS["tiny"], CONFIGS["large"]
+    tiny = CONFIGS["tiny"]
     vgg = len(load_recipe("cifar10_vgg16_1w2u").layers)
     return [
-        "- **Classifiers of 512 inputs with 8-bit weights** fail by one. " + said(wide, large, Limit.REFERENCE),
+        "- **Sums of many inputs.** Cores that sum several terms take the planes of a classifier's weights in turn "
+        "where its sums are too large ([memory.md](memory.md)); `tiny` does not, and no core splits sums of neurons. "
+        + said(wide, tiny, Limit.REFERENCE),
         f"- **Deep networks.** A program has {SMALL.layer_count} layers ({tiny.layer_count} in `tiny`), OR-pools "
         f"included; VGG-16 with its pools has {vgg}. " + said(deep, SMALL, Limit.LAYERS),
     ]

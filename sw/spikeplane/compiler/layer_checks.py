@@ -104,6 +104,7 @@ def verify_layers(image: "Image") -> None:
             if part.split is not None:
                 raise ImageError(f"{where}: it stores a stream, and is split")
             held.streams[info.name] = _stream(where, info, d)
+        must(where, "spilled", info.spilled, bool(jobs.after))
         target, made = (None, None) if d["logits"] or d["store"] else _target(where, image, part, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")

@@ -8,7 +8,7 @@ from .moves import Move, burst_limit, load_moves, row_moves, spill_base, step_mo
 from .part_checks import Part
 from .parts import in_piece
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, must
+from .term_checks import Held, ImageError, limit
 
 __all__ = ["verify_reloads", "verify_spill"]
 
@@ -84,7 +84,6 @@ def verify_spill(
     ``outside`` is the whole map there; ``early`` says that it is stored for each sample by itself.
     """
     info = part.info
-    must(where, "spilled", info.spilled, bool(moves))
     if not moves:
         return
     if target is None or outside is None or info.spikes is not None:

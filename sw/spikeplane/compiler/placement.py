@@ -261,8 +261,10 @@ def place(
         split = splits.get(layer.name)
         if split is None and isinstance(source := found(layer.terms[0].source), SpikeMap):
             split = head_split(layer, source.pixel_slots, config, streaming=streaming)
-        planes = split is not None and split.kind is SplitKind.PLANES
-        for number, own in enumerate([plane_part(layer, each) for each in split.ranges] if planes else [layer]):
+        own_layers = [layer]
+        if split is not None and split.kind is SplitKind.PLANES:
+            own_layers = [plane_part(layer, each) for each in split.ranges]
+        for number, own in enumerate(own_layers):
             terms = _ordered(own)
             if streaming:
                 used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
@@ -325,7 +327,7 @@ def place(
                     target, maps.spilled[layer.name], config, sampled=layer.name in collected
                 ) if target is not None and layer.name in spilled else [],
             )
-            if split is None or planes:
+            if split is None or split.kind is SplitKind.PLANES:
                 layers.append(placed)
             else:
                 layers += [_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]

@@ -9,6 +9,7 @@ from ..network.pool import OrPool
 from ..network.schedule import Schedule
 from ..network.weights import WEIGHT_BITS
 from .limits import CompileError, Limit, Need, memory_needs, sum_needs
+from .parts import SplitKind, unsplit_reason
 from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 
@@ -22,7 +23,17 @@ def error(placement: Placement, exceeded: list[Need]) -> CompileError:
     first = exceeded[0]
     others = dict.fromkeys(need.kind.value for need in exceeded if need.kind is not first.kind)
     more = f" ({', '.join(others)} exceeded too)" if others else ""
-    return CompileError(f"{first}{more}; to make it fit: {remedy(placement, first)}")
+    return CompileError(f"{first}{more}{_unsplit(placement, first)}; to make it fit: {remedy(placement, first)}")
+
+
+def _unsplit(placement: Placement, need: Need) -> str:
+    """Return why a layer does not run in parts whose maps are too large, where others do; "" if there is no reason."""
+    if need.kind is not Limit.SPIKES or not need.layer or not placement.config.external_depth:
+        return ""
+    if placement.batch > 1 or placement.schedule.stores:
+        return ", and layers run in parts only with single samples and all steps at once"
+    why = unsplit_reason(_placed(placement, need).layer, SplitKind.ROWS, placement.network.maps())
+    return f", and it does not run in parts, since {why}" if why else ""
 
 
 def remedy(placement: Placement, need: Need) -> str:
