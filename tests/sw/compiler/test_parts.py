@@ -6,6 +6,7 @@ import banded_networks
 import numpy as np
 import pytest
 import ragged_networks
+import streamed_networks
 from ragged_networks import CORES
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.image import ImageError, load_image, save_image
@@ -25,15 +26,16 @@ from spikeplane.network.stored import Stored
 from spikeplane.network.weights import WeightKind
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Space
 from spikeplane_hw.neuron import Neuron
+from spikeplane_hw.weight_stream import slot_bursts
 from streamed_networks import EXTERNAL_DEPTH
 
 
-def assert_equal(network, image, sample):
-    """Compare what the words of an image give with the integer model."""
+def assert_equal(network, image, samples):
+    """Compare what the words of an image give for a batch of samples, or one, with the integer model."""
     image.verify()
-    outcome = interpret(image, sample)
-    expected = model.run(network, sample[None], config=image.config)
-    np.testing.assert_array_equal(outcome.sums, expected.sums[0].numpy())
+    outcome = interpret(image, samples if image.batch > 1 else samples[0])
+    expected = model.run(network, samples, config=image.config)
+    np.testing.assert_array_equal(outcome.sums.reshape(len(samples), -1), expected.sums.numpy())
     for layer, counts in enumerate(expected.counters.values()):
         for counter in EXACT_COUNTERS:
             assert outcome.counters[layer, counter.value] == int(counts[counter].sum()), (layer, counter)
@@ -44,10 +46,32 @@ def assert_equal(network, image, sample):
 def test_parts_change_no_answer(core, seed):
     network, config, placement = banded_networks.find(core, seed)
     assert any(len(split.borders) > 2 for split in placement.splits.values())
-    (sample,) = random_samples(network.input, 1, 0.4)
-    image = compile_network(network, config, keep_maps=False, samples=sample[None], keep_states=seed == 25)
+    samples = random_samples(network.input, 1, 0.4)
+    image = compile_network(network, config, keep_maps=False, samples=samples, keep_states=seed == 25)
     assert image.program_layers == len(placement.layers) > len(image.layers) == len(network.nodes)
-    assert_equal(network, image, sample)
+    assert_equal(network, image, samples)
+
+
+@pytest.mark.parametrize("core", CORES[:3], ids=lambda core: core.name)
+def test_weights_stream_in_for_each_part(core):
+    network, config, _ = banded_networks.find(core, 17)
+    least = max(placed.stream_group for placed in place(network, config, streaming=True, check=False).layers)
+    config = replace(config, weight_depth=1 << least.bit_length())
+    placement = place(network, config, keep_maps=False)
+    assert placement.streaming and placement.splits
+    assert placement.stream_slots > sum(parts[0].groups * parts[0].stream_group for parts in placement.nodes)
+    samples = random_samples(network.input, 1, 0.4)
+    image = compile_network(network, config, keep_maps=False, samples=samples)
+    assert_equal(network, image, samples)
+    address, words = image.contents[Space.EXTERNAL]
+    wrong = words.copy()
+    wrong[-1, 0] ^= 1
+    replace(image, contents=image.contents | {Space.EXTERNAL: (address, wrong)}).verify()  # Weights may be any,
+    index = next(index for index, each in enumerate(placement.layers) if not each.owns)
+    before = sum(each.groups * each.stream_group for each in placement.layers[:index])
+    wrong[before * slot_bursts(config), 0] ^= 1
+    with pytest.raises(ImageError, match="which the first of its layer's parts has"):  # but alike in all parts.
+        replace(image, contents=image.contents | {Space.EXTERNAL: (address, wrong)}).verify()
 
 
 @pytest.mark.parametrize("height", range(3, 9))
@@ -98,12 +122,23 @@ def test_a_classifier_with_large_sums_takes_its_planes_in_turn():
     network, config = classifier()
     placement = place(network, config)
     assert placement.splits == {"classifier": Split(kind=SplitKind.PLANES, borders=(0, 5, 8))}
-    (sample,) = random_samples(network.input, 1, 0.5)
-    assert_equal(network, compile_network(network, config, samples=sample[None]), sample)
-    wide = compile_network(network, replace(config, accumulator_width=20), samples=sample[None])
+    samples = random_samples(network.input, 1, 0.5)
+    assert_equal(network, compile_network(network, config, samples=samples), samples)
+    wide = compile_network(network, replace(config, accumulator_width=20), samples=samples)
     assert not any(layer.split for layer in wide.layers)
     with pytest.raises(CompileError, match="layer 'classifier': largest sum of channel"):
         place(network, replace(config, accumulator_width=6))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_planes_stream_in_where_a_classifiers_weights_are_too_large(batch):
+    network, config = classifier()
+    config = streamed_networks.roomy(replace(config, external_depth=EXTERNAL_DEPTH, weight_depth=128), batch)
+    placement = place(network, config, keep_maps=False, batch=batch)
+    assert placement.splits == {"classifier": Split(kind=SplitKind.PLANES, borders=tuple(range(9)))}
+    samples = random_samples(network.input, batch, 0.4)
+    image = compile_network(network, config, keep_maps=False, samples=samples, batch=batch)
+    assert_equal(network, image, samples)
 
 
 def test_maps_that_fit_or_are_kept_are_not_split():
