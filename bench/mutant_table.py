@@ -67,8 +67,15 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/external_port.py", f"{TESTS}/test_external_port.py",
-        ("with m.If(resting & (self.pending == 0)):", "with m.If(1):"),
-        ("room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS)", "room.eq(1)"),
+        ("with m.If(rested & rest):", "with m.If(1):"),
+        ("room.eq(pending <= (MOST_BURSTS - 3) * BURST_BEATS)", "room.eq(1)"),
+        ("rest.eq((pending == 0) & ~counting)", "rest.eq(pending == 0)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/state_memory.py", f"{TESTS}/test_mover.py",
+        ("(part == parts - 1)", "(part == 0)"),
+        ("before.eq(gathered[BURST_BITS:])", "before.eq(gathered)"),
+        ("write_address = Mux(move.enable, word, write_address)", "write_address = Mux(move.enable, 0, write_address)"),
     ),
     *mutants(
         "gateware", f"{HW}/mover.py", f"{TESTS}/test_mover.py",
@@ -304,9 +311,13 @@ COMPILER = [
         "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
         ("self.identity = 0 if streaming else 1", "self.identity = 0"),
         ("placed.weight_slots else placed.weight_slots", "placed.weight_slots else placed.weight_size"),
-        ("state = config.chunks  #", "state = 0  #"),
         ("last_lanes=layer.channels - (groups - 1) * group_lanes", "last_lanes=group_lanes"),
     ),
+    *mutants("compiler", f"{COMPILER_FOLDER}/state_places.py", f"{WORD_TESTS} tests/sw/compiler/test_state_places.py",
+             ("places, next_chunk = {}, config.chunks", "places, next_chunk = {}, 0"),
+             ("other.lasting or other.last >= stay.first", "other.last >= stay.first"),
+             ("outside[stay.name], bursts = bursts, bursts + stream_words(stream, config)",
+              "outside[stay.name] = bursts")),
     *mutants("compiler", f"{COMPILER_FOLDER}/placed.py", f"{COMPILE_TESTS} {WORD_TESTS}",
              ("self.term.taps[-1] - exponent", "exponent")),
     *mutants(

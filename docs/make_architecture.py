@@ -139,7 +139,7 @@ def page() -> str:
         f"![The core's blocks, and what flows between them](pictures/{PICTURE.name})",
         "",
         f"An arrow is {LEAST_BITS} bits or more from one block to another: blue the way of spikes and weights, grey what",
-        "steers it, and what the host reads. Left out are handshakes, and addresses that several blocks take turns to give.",
+        "steers it, and what the host reads. Left out are handshakes, and what is chosen from what several blocks give.",
         "`mover`, `weights` and `external` are there with memory outside the chip, `operand` where layers have several terms.",
         "[The core](core.md) says in which order they work.",
         "",

@@ -1,6 +1,6 @@
 """The core: sequencer, walker, fetch, banks, lanes and update around the spike memory."""
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -24,6 +24,7 @@ from .registers import Registers
 from .row_flags import RowFlags
 from .sequencer import Sequencer
 from .spike_memory import SpikeMemory
+from .state_memory import moves_states
 from .statistics import Statistics
 from .update import Update
 from .walker import Walker
@@ -231,11 +232,11 @@ class Core(wiring.Component):
             connect(m, weights.request, external.request)
             connect(m, weights.write, lanes.stream)
             connect(m, mover.request, external.move)
-            quiet = Signal()
+            quiet, spikes_arrived = Signal(), Signal()
             m.d.sync += quiet.eq(walker.hold & walker.resting & ~segments.o.valid & update.idle)
             m.d.comb += [
                 host.external_done.eq(external.done),
-                weights.pending.eq(external.pending),
+                weights.resting.eq(external.resting),
                 weights.beat_valid.eq(external.beat_valid),
                 weights.beat.eq(external.beat),
                 weights.slots.eq(registers.stream_slots),
@@ -251,15 +252,25 @@ class Core(wiring.Component):
                 mover.sample.eq(places.time[: len(mover.sample)]),
                 sequencer.move_idle.eq(mover.idle),
                 external.moving.eq(mover.moving),
-                external.move_data.eq(spikes.data),
                 mover.arrived.eq(external.arrived),
                 # What is loaded goes the host's way into the spike memory.
                 spikes.host.address.eq(host.spikes.address),
                 spikes.host.read.eq(host.spikes.read),
-                spikes.host.write.eq(host.spikes.write | mover.write),
+                spikes.host.write.eq(host.spikes.write | spikes_arrived),
                 spikes.host.write_data.eq(host.spikes.write_data),
                 host.spikes.read_data.eq(spikes.host.read_data),
             ]
+            m.d.comb += [spikes_arrived.eq(mover.write), external.move_data.eq(spikes.data)]
+            if moves_states(config):
+                moves = update.state_moves
+                m.d.comb += [
+                    moves.enable.eq(mover.states),
+                    moves.word.eq(mover.word),
+                    moves.write.eq(mover.write & mover.states),
+                    moves.burst.eq(external.word),
+                    spikes_arrived.eq(mover.write & ~mover.states),
+                    external.move_data.eq(Mux(mover.states, moves.data, spikes.data)),
+                ]
             with m.If(mover.moving):
                 m.d.comb += [
                     spikes.address.eq(mover.word),

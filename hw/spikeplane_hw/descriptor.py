@@ -6,12 +6,12 @@ from amaranth import signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2, exact_log2
 
-from .config import CoreConfig
+from .config import BURST_BITS, CoreConfig
 from .neuron import SHIFTS, STATE_WIDTH, Reset
 
 __all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "collect_layout", "descriptor_words", "event_layout", "group_widths",
            "job_layout", "layer_layout", "load_layout", "map_rows", "move_layout", "pass_layout", "pool_width",
-           "program_depth", "program_words", "sample_bursts", "term_layout"]
+           "program_depth", "program_words", "sample_bursts", "state_bursts", "term_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
@@ -35,7 +35,7 @@ class Job(enum.Enum, shape=3):
     COLLECT = 5
     """End the outer step as END does, until this is the last sample of a batch: then go on with all of them."""
     MOVE = 6
-    """Store spikes outside the chip, or load them again; part of the layer at hand."""
+    """Store spikes or potentials outside the chip, or load them again; part of the layer at hand."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -193,19 +193,30 @@ def collect_layout(config: CoreConfig) -> data.StructLayout:
 
 
 def sample_bursts(config: CoreConfig) -> int:
-    """Return the bursts from a sample's spikes outside the chip to the next one's: half of all are for spikes."""
+    """Return the bursts from what a sample stores outside the chip to the next one's: half of all are for moves."""
     return config.external_depth // 2 // config.most_samples
 
 
+def state_bursts(config: CoreConfig) -> int:
+    """Return the bursts that hold a word of the state memory, which is a chunk of potentials."""
+    return max(1, config.updates * STATE_WIDTH // BURST_BITS)
+
+
 def move_layout(config: CoreConfig) -> data.StructLayout:
-    """Layout of a move of spikes between the spike memory and memory outside the chip, a word in each burst."""
-    word = ceil_log2(config.spike_depth)
+    """Layout of a move between a memory of the chip and memory outside, a word of the former in each burst.
+
+    Words are those of the spike memory or, with `states`, those of the state memory, or as large a part of them as a
+    burst holds.
+    """
+    states = config.state_depth * state_bursts(config) if config.term_count > 1 else 0
+    word = ceil_log2(max(config.spike_depth, states))
     return data.StructLayout({
         "job": Job,
-        "store": 1,      # from the spike memory; else into it
+        "store": 1,      # from the chip; else into it
+        "states": int(config.term_count > 1),  # potentials of a stream; else spikes
         "sampled": 1,    # each sample of a batch has bursts of its own, sample_bursts behind those before
         "last": 1,       # the layer ends, whose walk is over
-        "word": word,    # first word of the spike memory
+        "word": word,    # first word
         "words": word,   # less one
         "burst": ceil_log2(config.external_depth),  # first burst
     })

@@ -11,8 +11,8 @@ from .memories import HostPort
 
 __all__ = ["MOST_BURSTS", "ExternalPort"]
 
-MOST_BURSTS = 4
-"""Bursts of the stream on their way at once: enough to hide how long a memory takes to answer."""
+MOST_BURSTS = 5
+"""Bursts on their way at once: enough to hide how long a memory takes to answer, and that they are counted late."""
 
 
 class ExternalPort(wiring.Component):
@@ -27,8 +27,8 @@ class ExternalPort(wiring.Component):
         Bursts that are read for the stream.
     beat_valid, beat : ``Out``
         Their beats.
-    pending : ``Out(range(MOST_BURSTS * BURST_BEATS + 1))``
-        Beats that are still to come, other than the host's.
+    resting : ``Out(1)``
+        No beats are still to come, other than the host's.
     moving : ``In(1)``, move : ``In(stream.Signature(...))``, move_data : ``In(BURST_BITS)``
         While spikes are moved, bursts that are read or written for them.
     arrived : ``Out(1)``, word : ``Out(BURST_BITS)``
@@ -43,7 +43,7 @@ class ExternalPort(wiring.Component):
             "request": In(stream.Signature(ceil_log2(depth))),
             "beat_valid": Out(1),
             "beat": Out(BEAT_BITS),
-            "pending": Out(range(MOST_BURSTS * BURST_BEATS + 1)),
+            "resting": Out(1),
             "moving": In(1),
             "move": In(stream.Signature(data.StructLayout({"write": 1, "address": ceil_log2(depth)}))),
             "move_data": In(BURST_BITS),
@@ -55,35 +55,47 @@ class ExternalPort(wiring.Component):
         m = Module()
         bus, host, request, word = self.bus, self.host, self.bus.request, self.word
         # Host and mover wait anyway: who asks is seen a cycle later, and may be far away.
-        asked, moving, room, resting = Signal(), Signal(), Signal(), Signal()
+        asked, moving, room, rested = Signal(), Signal(), Signal(), Signal()
+        # Whether a request was taken is known late, and counted a cycle later.
+        taken, counting, pending = Signal(), Signal(), Signal(range(MOST_BURSTS * BURST_BEATS + 1))
+        rest = Signal()
+        # The stream's next burst waits here: who makes it need not know when it is taken.
+        held, address = Signal(), Signal.like(self.request.payload)
         m.d.sync += [
             asked.eq(host.read | host.write),
             moving.eq(self.moving),
-            room.eq(self.pending <= (MOST_BURSTS - 2) * BURST_BEATS),  # one may be taken before this is seen
-            resting.eq(self.pending == 0),
+            room.eq(pending <= (MOST_BURSTS - 3) * BURST_BEATS),  # two may be taken before this is seen
+            rested.eq(pending == 0),
+            counting.eq(taken),
         ]
         m.d.comb += [
             bus.write_data.eq(Mux(self.moving, self.move_data, host.write_data)),
             self.beat.eq(bus.beat),
+            self.resting.eq(rest & ~held),
+            rest.eq((pending == 0) & ~counting),
+            self.request.ready.eq(~held),
             host.read_data.eq(word),
         ]
         beats = Signal(range(BURST_BEATS))
         m.d.sync += self.arrived.eq(0)
+        with m.If(self.request.valid & ~held):
+            m.d.sync += [held.eq(1), address.eq(self.request.payload)]
 
-        taken, coming = Signal(), Signal(range(BURST_BEATS + 1))
-        m.d.comb += coming.eq(Mux(taken, BURST_BEATS, 0))
+        coming = Signal(range(BURST_BEATS + 1))
+        m.d.comb += coming.eq(Mux(counting, BURST_BEATS, 0))
         with m.FSM():
             with m.State("STREAM"):
                 own = ~asked & ~moving & room
                 m.d.comb += [
-                    request.p.address.eq(self.request.payload),
-                    request.valid.eq(self.request.valid & own),
-                    self.request.ready.eq(request.ready & own),
+                    request.p.address.eq(address),
+                    request.valid.eq(held & own),
                     taken.eq(request.valid & request.ready),
                     self.beat_valid.eq(bus.beat_valid),
                 ]
-                m.d.sync += [self.pending.eq(self.pending + coming - bus.beat_valid), beats.eq(BURST_BEATS - 1)]
-                with m.If(resting & (self.pending == 0)):
+                m.d.sync += [pending.eq(pending + coming - bus.beat_valid), beats.eq(BURST_BEATS - 1)]
+                with m.If(taken):
+                    m.d.sync += held.eq(0)
+                with m.If(rested & rest):
                     with m.If(asked):
                         m.next = "HOST"
                     with m.Elif(moving):
@@ -96,12 +108,12 @@ class ExternalPort(wiring.Component):
                     self.move.ready.eq(request.ready & room),
                     taken.eq(request.valid & request.ready & ~request.p.write),
                 ]
-                m.d.sync += self.pending.eq(self.pending + coming - bus.beat_valid)
+                m.d.sync += pending.eq(pending + coming - bus.beat_valid)
                 with m.If(bus.beat_valid):
                     m.d.sync += [word.eq(Cat(word[BEAT_BITS:], bus.beat)), beats.eq(beats - 1)]
                     m.d.sync += self.arrived.eq(beats == 0)
                 # What a STOP left on its way still comes.
-                with m.If(~self.moving & resting & (self.pending == 0)):
+                with m.If(~self.moving & rested & rest):
                     m.next = "STREAM"
 
             with m.State("HOST"):

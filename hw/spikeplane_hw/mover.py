@@ -1,4 +1,4 @@
-"""Moves of spikes: words of the spike memory are stored outside the chip, and loaded again."""
+"""Moves: words of spikes, or of potentials, are stored outside the chip, and loaded again."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -22,7 +22,7 @@ def move_cycles(words: int, beats_a_cycle: float) -> float:
 
 
 class Mover(wiring.Component):
-    """Copies words of the spike memory to bursts or from them, one after the other.
+    """Copies words of the spike memory, or of the state memory, to bursts or from them, one after the other.
 
     Members
     -------
@@ -40,8 +40,10 @@ class Mover(wiring.Component):
         Word that is read, or written.
     write : ``Out(1)``
         Write the burst that has arrived.
+    states : ``Out(1)``
+        Only if the configuration has several terms: the state memory is meant.
     request : ``Out(stream)``, arrived : ``In(1)``
-        To :class:`ExternalPort`. What a burst is to hold is the spike memory's output, ``spike_read_latency`` cycles
+        To :class:`ExternalPort`. What a burst is to hold is the memory's output, ``spike_read_latency`` cycles
         after ``word``.
     """
 
@@ -53,8 +55,9 @@ class Mover(wiring.Component):
             "start": In(1),
             "idle": Out(1),
             "moving": Out(1),
-            "word": Out(ceil_log2(config.spike_depth)),
+            "word": Out(move_layout(config)["word"].width),
             "write": Out(1),
+            **({"states": Out(1)} if config.term_count > 1 else {}),
             "request": Out(stream.Signature(data.StructLayout({
                 "write": 1, "address": ceil_log2(config.external_depth),
             }))),
@@ -75,6 +78,8 @@ class Mover(wiring.Component):
             request.valid.eq(asking & (reading == 0)),
             self.write.eq(self.moving & ~move.store & self.arrived),
         ]
+        if config.term_count > 1:
+            m.d.comb += self.states.eq(self.moving & move.states)
         with m.If(reading != 0):
             m.d.sync += reading.eq(reading - 1)
         with m.If(request.valid & request.ready):

@@ -6,7 +6,7 @@ from operator import or_
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from .config import CoreConfig
@@ -21,6 +21,7 @@ from .quantizer_tables import add_tables
 from .row_flags import flag_write
 from .spike_memory import slots_write
 from .spike_output import write_spikes
+from .state_memory import StateMemory, moves_states, state_move
 from .state_pack import pack_states
 from .sum_read import read_sums
 from .synthesis import COPY
@@ -63,6 +64,8 @@ class Update(wiring.Component):
         No request waits and nothing is in flight.
     parameters, tables, states, logits : ``In(HostPort(...))``
         Host access; addresses are those of :class:`Space`. Only while ``idle``.
+    state_moves : ``In(state_move(config))``
+        Only where streams can be stored outside the chip, and while ``idle``.
     """
 
     def __init__(self, config: CoreConfig):
@@ -85,6 +88,8 @@ class Update(wiring.Component):
         for name in ("parameters", "tables", "states", "logits"):
             space = spaces[Space[name.upper()]]
             members[name] = In(HostPort(space.width, space.depth, writable=space.writable))
+        if moves_states(config):
+            members["state_moves"] = In(state_move(config))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -262,17 +267,21 @@ class Update(wiring.Component):
         read_address = self.state_address(chunk[4])
         if config.most_packed > 1:
             read_address = Mux(self.layer.state_pack != 0, self.state_address(chunk[3]), read_address)
-        m.submodules.states = ram = BlockRam(STATE_WIDTH * config.updates, config.state_depth)
+        m.submodules.states = ram = StateMemory(config)
         if config.term_count > 1:
             # Nothing else is read in this cycle.
             stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
             read_address = Mux(chunk[0].stream, stream_address, read_address)
         host = self.states
         m.d.comb += [
-            ram.ports.read_address.eq(Mux(host.read, self.host_unit(host)[0], read_address)),
+            ram.host_read.eq(host.read),
+            ram.host_address.eq(self.host_unit(host)[0]),
+            ram.ports.read_address.eq(read_address),
             ram.ports.read_enable.eq(1),
             ram.ports.write_address.eq(self.state_address(chunk[11])),
         ]
+        if moves_states(config):
+            connect(m, flipped(self.state_moves), ram.move)
         write = updates_neurons(config, self.layer, chunk[11])
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
         m.d.comb += [neuron.stored_1.eq(word) for neuron, word in zip(units, words, strict=True)]

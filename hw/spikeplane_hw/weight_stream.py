@@ -12,7 +12,6 @@ from amaranth.utils import ceil_log2
 
 from .config import BURST_BITS, CoreConfig
 from .external_bus import BEAT_BITS, BURST_BEATS
-from .external_port import MOST_BURSTS
 
 __all__ = ["GRANT_CYCLES", "WeightStream", "row_beats", "slot_bursts", "stream_width", "stream_write"]
 
@@ -65,7 +64,7 @@ class WeightStream(wiring.Component):
         The group's slots are there (one cycle).
     base : ``Out(weight_address_width)``
         The first of them, between a layer's end and the grant of the next one's first group.
-    request, beat_valid, beat, pending
+    request, beat_valid, beat, resting
         To :class:`ExternalPort`.
     write : ``Out(stream_write(config))``
         To the weight banks.
@@ -85,7 +84,7 @@ class WeightStream(wiring.Component):
             "request": Out(stream.Signature(ceil_log2(config.external_depth))),
             "beat_valid": In(1),
             "beat": In(BEAT_BITS),
-            "pending": In(range(MOST_BURSTS * BURST_BEATS + 1)),
+            "resting": In(1),
             "write": Out(stream_write(config)),
         })
 
@@ -154,6 +153,6 @@ class WeightStream(wiring.Component):
                 beat.eq(0), row_beat.eq(0), bank.eq(0), slot.eq(0), granted.eq(0), self.go.eq(0), self.base.eq(0),
                 ahead.eq(1),
             ]
-        with m.Elif(self.pending == 0):
+        with m.Elif(self.resting):
             m.d.sync += ahead.eq(0)
         return m

@@ -106,7 +106,7 @@ def weights_text(image: Image) -> str:
 
 
 def spilled_text(image: Image) -> str:
-    """Return which maps are stored outside the chip, and how much of them goes there and back."""
+    """Return which maps and streams are stored outside the chip, and how much of them goes there and back."""
     passes = image.registers[Register.OUTER_STEPS] / image.batch
     stored, loaded = (
         passes * words * BURST_BITS / 8e6 for words in (sum(map(len, image.spilled_bursts)), image.loaded_words)
@@ -124,7 +124,7 @@ def placed_rows(image: Image) -> Rows:
     """Return rows of what the compiler decided: where weights and spikes are, and what runs in parts."""
     return [
         ("weights", weights_text(image)),
-        *([("spikes outside the chip", spilled_text(image))] if image.spilled_bursts else []),
+        *([("maps and streams outside the chip", spilled_text(image))] if image.spilled_bursts else []),
         *([("parts", parts_text(image))] if any(layer.split for layer in image.layers) else []),
     ]
 

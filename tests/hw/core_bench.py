@@ -111,7 +111,7 @@ def run_image(image, samples):
                 if layer.spikes is not None:
                     words = await host.read(Space.SPIKES, *image.map_place(index))
                     spikes[index] = image.decode_map(index, words)
-                if layer.stream_steps:
+                if layer.stream_steps and layer.state_base is not None:
                     words = await host.read(Space.STATES, *image.stream_place(index))
                     streams[index] = image.decode_stream(index, words)
                 elif layer.state_base is not None:

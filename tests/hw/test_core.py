@@ -15,7 +15,7 @@ from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.limits import Limit, needs
 from spikeplane.compiler.parts import SplitKind
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.placement import CompileError, place, spillable_streams
 from spikeplane.network.endings import Fire
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
@@ -155,6 +155,15 @@ def test_layers_run_in_parts(core):
     # Of the second sample memories are full of the first one.
     check(network, config, Schedule.REGISTERS, ragged_networks.samples(network, 2), keep_maps=False,
           keep_states=core == 1)
+
+
+@pytest.mark.parametrize("core", range(3))
+def test_streams_are_spilled(core):
+    network, config = spilled_networks.find_streams(ragged_networks.CORES[core], 3 * ragged_networks.CORES[core].lanes)
+    samples = ragged_networks.samples(network, 2)
+    schedule = list(Schedule)[core % 2]
+    check(network, config, schedule, samples, keep_maps=False, keep_states=False,
+          spilled=frozenset(spillable_streams(network)))
 
 
 def test_what_a_batch_collects_is_spilled():

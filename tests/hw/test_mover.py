@@ -4,20 +4,26 @@ import random
 from dataclasses import replace
 
 import pytest
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
-from configs import BATCHED
+from configs import BATCHED, NARROW
 from sdram_bench import QUICK_SDRAM, attach
-from spikeplane_hw.descriptor import sample_bursts
+from spikeplane_hw.descriptor import sample_bursts, state_bursts
 from spikeplane_hw.external_bus import ExternalBus
 from spikeplane_hw.external_port import ExternalPort
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.mover import Mover, move_cycles
 from spikeplane_hw.spike_memory import SpikeMemory
+from spikeplane_hw.state_memory import StateMemory
 from spikeplane_hw.testing import simulate
 
 CONFIGS = [BATCHED, replace(BATCHED, name="near", wire_registers=False)]
+PARTS = {
+    "part": replace(NARROW, name="part", external_depth=1 << 10),  # a burst is more than a word
+    "word": BATCHED,
+    "parts": replace(BATCHED, name="parts", lanes=64, updates=32, word_slots=8),  # a word is four bursts
+}
 
 
 class Moved(wiring.Component):
@@ -26,20 +32,24 @@ class Moved(wiring.Component):
     def __init__(self, config):
         super().__init__({"external": Out(ExternalBus(config.external_depth))})
         self.stop = Signal()
-        self.port, self.mover, self.spikes = ExternalPort(config.external_depth), Mover(config), SpikeMemory(config)
+        self.port, self.mover = ExternalPort(config.external_depth), Mover(config)
+        self.spikes, self.states = SpikeMemory(config), StateMemory(config)
 
     def elaborate(self, platform):
         m = Module()
-        port, mover, spikes = self.port, self.mover, self.spikes
-        m.submodules.port, m.submodules.spikes = port, spikes
+        port, mover, spikes, states = self.port, self.mover, self.spikes, self.states
+        m.submodules.port, m.submodules.spikes, m.submodules.states = port, spikes, states
         m.submodules.mover = ResetInserter(self.stop)(mover)
         connect(m, port.bus, flipped(self.external))
         connect(m, mover.request, port.move)
         m.d.comb += [
-            port.moving.eq(mover.moving), port.move_data.eq(spikes.data), mover.arrived.eq(port.arrived),
+            port.moving.eq(mover.moving), mover.arrived.eq(port.arrived),
+            port.move_data.eq(Mux(mover.states, states.move.data, spikes.data)),
+            states.move.enable.eq(mover.states), states.move.word.eq(mover.word),
+            states.move.write.eq(mover.write & mover.states), states.move.burst.eq(port.word),
             port.request.valid.eq(1),  # the stream of weights always has something to ask for
             spikes.busy.eq(1), spikes.address.eq(mover.word), spikes.host.address.eq(mover.word),
-            spikes.host.write.eq(mover.write), spikes.host.write_data.eq(port.word),
+            spikes.host.write.eq(mover.write & ~mover.states), spikes.host.write_data.eq(port.word),
         ]
         return m
 
@@ -55,7 +65,7 @@ def test_words_come_back_where_they_are_asked_for(config):
     cycles = []
 
     async def move(ctx, sample, **fields):
-        ctx.set(mover.move, {"job": 0, "last": 0, **fields})
+        ctx.set(mover.move, {"job": 0, "last": 0, "states": 0, **fields})
         ctx.set(mover.sample, sample)
         ctx.set(mover.start, 1)
         await ctx.tick()
@@ -98,8 +108,8 @@ def test_words_come_back_where_they_are_asked_for(config):
         # Read all words through the same way that stores take.
         found = []
         for address in range(depth):
-            ctx.set(mover.move, {"job": 0, "last": 0, "store": 1, "sampled": 0, "word": address, "words": 0,
-                                 "burst": 0})
+            ctx.set(mover.move, {"job": 0, "last": 0, "states": 0, "store": 1, "sampled": 0, "word": address,
+                                 "words": 0, "burst": 0})
             ctx.set(mover.start, 1)
             await ctx.tick()
             ctx.set(mover.start, 0)
@@ -115,6 +125,57 @@ def test_words_come_back_where_they_are_asked_for(config):
         assert abs(took - move_cycles(count, 1.0)) <= 32, (count, took)
 
 
+@pytest.mark.parametrize("config", PARTS.values(), ids=PARTS)
+def test_states_come_back_where_they_are_asked_for(config):
+    """Spikes are moved in between, and every word of either memory is where it shall be."""
+    generator, dut = random.Random(5), Moved(config)
+    mover, ports, parts, width = dut.mover, dut.states.ports, state_bursts(config), 16 * config.updates
+    held = [generator.getrandbits(width) for _ in range(config.state_depth)]
+    outside: dict[int, int] = {}
+    base = config.external_depth // 2
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+
+    async def move(ctx, **fields):
+        ctx.set(mover.move, {"job": 0, "last": 0, "sampled": 0, **fields})
+        ctx.set(mover.start, 1)
+        await ctx.tick()
+        ctx.set(mover.start, 0)
+        await ctx.tick().until(mover.idle)
+
+    async def host(ctx):
+        await ctx.tick().repeat(300)  # the chip starts
+        ctx.set(ports.write_enable, 1)
+        for address, word in enumerate(held):
+            ctx.set(ports.write_address, address)
+            ctx.set(ports.write_data, word)
+            await ctx.tick()
+        ctx.set(ports.write_enable, 0)
+        for turn in range(20):
+            store, count = turn < 5 or generator.random() < 0.4, generator.randint(1, 5)
+            first = generator.randrange(config.state_depth - count)
+            place = generator.randrange(8) * 8 if store else generator.choice([
+                each for each in outside if each + 1 not in outside
+            ])
+            count = count if store else 1
+            await move(ctx, store=int(store), states=1, word=first * parts, words=count * parts - 1,
+                       burst=base + place * parts)
+            for number in range(count):
+                if store:
+                    outside[place + number] = held[first + number]
+                else:
+                    held[first + number] = outside[place + number]
+            await move(ctx, store=turn % 2, states=0, word=turn, words=2, burst=config.external_depth - 8)
+        ctx.set(ports.read_enable, 1)
+        found = []
+        for address in range(config.state_depth):
+            ctx.set(ports.read_address, address)
+            await ctx.tick()
+            found.append(ctx.get(ports.read_data))
+        assert found == held
+
+    simulate(design, host, background=watching)
+
+
 @pytest.mark.parametrize("rest", range(6, 60, 6))
 def test_beats_that_a_stop_left_on_their_way_are_no_ones(rest):
     """The stream of weights gets its own bursts alone, and the next move begins anew."""
@@ -126,7 +187,7 @@ def test_beats_that_a_stop_left_on_their_way_are_no_ones(rest):
     streamed = []
 
     async def move(ctx, wait: int | None, **fields):
-        ctx.set(mover.move, {"job": 0, "last": 0, "sampled": 0, **fields})
+        ctx.set(mover.move, {"job": 0, "last": 0, "states": 0, "sampled": 0, **fields})
         ctx.set(mover.start, 1)
         await ctx.tick()
         ctx.set(mover.start, 0)

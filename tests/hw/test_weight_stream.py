@@ -47,7 +47,7 @@ class Memory:
             giving = bool(self.pending) and self.random.random() < 0.8
             ctx.set(self.dut.beat_valid, giving)
             ctx.set(self.dut.beat, self.pending[0] if giving else 0xBAD)
-            ctx.set(self.dut.pending, len(self.pending))
+            ctx.set(self.dut.resting, not self.pending)
             _, _, valid, address = await ctx.tick().sample(self.dut.request.valid, self.dut.request.payload)
             if giving:
                 self.pending.pop(0)

@@ -44,7 +44,7 @@ class LayerInfo:
     """Where its spikes are after a run; None: overwritten by a later layer, or a classifier.
     With the schedule STORED it holds the last time steps that are still needed."""
     state_base: int | None
-    """First chunk of its final potentials; None: not stored."""
+    """First chunk of its final potentials, or of the stream that it stores; None: not stored, or overwritten."""
     state_pack: int = 0
     """1 << state_pack chunks of them share a chunk of the memory."""
     state_bits: int = 0
@@ -59,9 +59,9 @@ class LayerInfo:
     samples: int = 1
     """Samples of a batch for which it runs at once; ``spikes`` and integers are those of all, sample by sample."""
     reloads: tuple[str, ...] = ()
-    """The maps that are loaded again from outside the chip before it runs."""
+    """The maps and streams that are loaded again from outside the chip before it runs."""
     spilled: bool = False
-    """Whether its spikes are stored outside the chip when it has run."""
+    """Whether its spikes, or its stream, are stored outside the chip when it has run."""
     split: str = ""
     """Of what each part has its own if it runs in several layers of the program, a :class:`.parts.SplitKind`."""
     borders: tuple[int, ...] = ()
@@ -123,7 +123,7 @@ class Image:
 
     @property
     def spilled_bursts(self) -> list[range]:
-        """Bursts outside the chip in which spikes are stored, of all maps and each sample of a batch."""
+        """Bursts outside the chip to which a run moves, of all maps and streams and each sample of a batch."""
         if not any(layer.spilled for layer in self.layers):
             return []
         stores = [move for each in self.program for move in each.after]

@@ -7,7 +7,7 @@ from the image's memory words. It is slow and meant for small networks.
 from dataclasses import dataclass
 
 import numpy as np
-from spikeplane_hw.descriptor import map_rows, pass_layout, sample_bursts
+from spikeplane_hw.descriptor import map_rows, pass_layout, sample_bursts, state_bursts
 from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
@@ -98,7 +98,7 @@ class _Machine:
         self.waiting = np.zeros((max(1, config.pool_depth // config.chunks), config.lanes), bool)
         self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
         self.streamed = 0  # slots, of all passes through the program
-        self.outside: dict[int, np.ndarray] = {}  # words of spikes by their bursts
+        self.outside: dict[int, np.ndarray] = {}  # words by their bursts
         for number, sample in enumerate(samples):
             self.give(sample)
             for outer in range(self.image.registers[Register.OUTER_STEPS]):
@@ -159,9 +159,11 @@ class _Machine:
             self.move(move, time)
 
     def move(self, d: dict[str, int], sample: int) -> None:
-        """Store words of the spike memory outside the chip, or load them again."""
+        """Store words of a memory outside the chip, or load them again."""
         config = self.config
-        words = self.spikes.reshape(config.spike_depth, config.word_slots, config.banks)
+        words = self.states.reshape(-1, config.updates // state_bursts(config)) if d["states"] else (
+            self.spikes.reshape(config.spike_depth, config.word_slots, config.banks)
+        )
         first = d["burst"] + sample % config.most_samples * sample_bursts(config) * d["sampled"]
         for number in range(d["words"] + 1):
             if d["store"]:

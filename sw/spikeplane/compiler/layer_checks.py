@@ -14,12 +14,12 @@ from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
 from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
-from .move_checks import verify_reloads, verify_spill
+from .move_checks import verify_reloads, verify_spill, verify_stream_spill
 from .part_checks import Part, layer_parts, verify_split
 from .placement import identity_slots
 from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, must, verify_second, verify_term
+from .term_checks import Held, ImageError, limit, meets, must, put_stream, verify_second, verify_term
 from .weight_words import from_stream
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def verify_layers(image: "Image") -> None:
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
-    next_state, heads = image.config.chunks, 0
+    heads = 0
     begin = (held.next_pass, held.next_weight, held.next_parameter, held.next_slot)
     for index, (part, jobs) in enumerate(zip(parts, program, strict=True)):
         d, terms, info, where = jobs.layer, jobs.terms, part.info, part.where
@@ -98,17 +98,20 @@ def verify_layers(image: "Image") -> None:
             if part.shares:
                 _verify_copy(where, held, first_slot, d["groups"] * held.group)
             held.next_slot += d["groups"] * held.group
-        next_state = _verify_states(where, image, part, d, next_state)
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
+        _verify_states(where, held, part, d)
         if d["store"]:
             if part.split is not None:
                 raise ImageError(f"{where}: it stores a stream, and is split")
-            held.streams[info.name] = _stream(where, info, d)
+            stream = _stream(where, info, d)
+            put_stream(where, held, info.name, stream)
+            verify_stream_spill(where, held, info, stream, jobs.after)
         must(where, "spilled", info.spilled, bool(jobs.after))
         target, made = (None, None) if d["logits"] or d["store"] else _target(where, image, part, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
-        verify_spill(where, held, part, d, target, made, jobs.after, early=index < early)
+        if not d["store"]:
+            verify_spill(where, held, part, d, target, made, jobs.after, early=index < early)
         for name in held.pieces:  # The next part, or layer, has to load its own.
             del held.maps[name]
         if made is None:
@@ -121,6 +124,8 @@ def verify_layers(image: "Image") -> None:
                 held.maps[info.name] = made
             held.rings[info.name] = 0 if image.batch > 1 else d["output_ring"]
     verify_operands(held, [(part.info.name, jobs.loads) for part, jobs in zip(parts, program, strict=True)])
+    if held.first_stream is not None:
+        must("EXTERNAL", "the first burst of streams", held.first_stream, held.next_burst)
     taken = {Space.PASSES: held.next_pass, Space.WEIGHTS: held.next_weight * image.config.banks}
     if held.streaming:
         taken = {Space.PASSES: held.next_pass, Space.EXTERNAL: held.next_slot * slot_bursts(image.config)}
@@ -288,9 +293,10 @@ def _verify_layer(where: str, image: "Image", part: Part, d: dict[str, int]) -> 
         limit(where, "table", d["table"], 0, 0)
 
 
-def _verify_states(where: str, image: "Image", part: Part, d: dict[str, int], first: int) -> int:
-    """Check the place of a layer's potentials, from chunk ``first`` on; return the first one after them."""
-    config, info = image.config, part.info
+def _verify_states(where: str, held: Held, part: Part, d: dict[str, int]) -> None:
+    """Check a layer's potentials, and where those are that last; see `put_stream` for a stream."""
+    image, info = held.image, part.info
+    config = image.config
     if d["logits"]:
         must(where, "state_bits", info.state_bits, 0)
     elif d["quantized"]:
@@ -315,18 +321,24 @@ def _verify_states(where: str, image: "Image", part: Part, d: dict[str, int], fi
         raise ImageError(f"{where}: {1 << d['state_pack']} potentials of {info.state_bits} bits do not fit a word")
     chunks = config.chunks >> d["state_pack"]
     before = 0 if part.rows is None else part.rows.start * info.width * d["groups"] * chunks
-    must(where, "state_base", info.state_base, d["state_base"] * chunks - before if d["stored"] else None)
-    if not d["store"]:
-        limit(where, "state_step", d["state_step"], 0, 0)
-    if d["stored"]:
-        end = d["state_base"] * chunks + chunks * d["output_rows"] * info.width * d["groups"] * (info.stream_steps or 1)
-        if d["state_base"] * chunks < first or end > config.state_depth:
-            raise ImageError(f"{where}: its potentials are at chunks {d['state_base'] * chunks} to {end - 1}, limit "
-                             f"{first}..{config.state_depth - 1}")
-        return end
-    for name in ("state_base", "state_pack", "state_step"):
-        limit(where, name, d[name], 0, 0)
-    return first
+    if not d["store"] or info.state_base is not None:  # A stream may be overwritten, so that no host reads it.
+        must(where, "state_base", info.state_base, d["state_base"] * chunks - before if d["stored"] else None)
+    if d["store"]:
+        return
+    limit(where, "state_step", d["state_step"], 0, 0)
+    if not d["stored"]:
+        for name in ("state_base", "state_pack"):
+            limit(where, name, d[name], 0, 0)
+        return
+    own = range(d["state_base"] * chunks, (d["state_base"] + d["output_rows"] * info.width * d["groups"]) * chunks)
+    if own.start < config.chunks or own.stop > config.state_depth:
+        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, limit {config.chunks}.."
+                         f"{config.state_depth - 1}")
+    streams = [range(each.base * config.chunks, (each.base + each.slots) * config.chunks)
+               for each in held.streams.values()]
+    if any(meets(own, each) for each in [*held.potentials, *streams]):
+        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, where others are")
+    held.potentials.append(own)
 
 
 def _target(where: str, image: "Image", part: Part, d: dict[str, int]) -> tuple[SpikeMap, SpikeMap]:

@@ -149,7 +149,7 @@ def _external_needs(placement: "Placement") -> Iterator[Need]:
                limit=spill_base(config) if spilled else config.external_depth)
     if spilled:
         sampled = any(move.sampled for placed in placement.layers for move in placed.after)
-        yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for maps of spikes",
+        yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for maps and streams",
                    need=placement.spilled_bursts, limit=burst_limit(config, sampled=sampled))
 
 
@@ -185,10 +185,14 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
-    if placed.before or placed.after:
+    moves = [move for move in [*placed.before, *placed.after] if not move.states]
+    if moves:
         yield Need(kind=Limit.SPIKES, layer=name, where=where, limit=config.spike_depth,
                    what="spike memory words up to the end of what is loaded or stored again",
-                   need=max(move.word + move.words for move in [*placed.before, *placed.after]))
+                   need=max(move.word + move.words for move in moves))
+    if placed.stream_reloads:
+        yield Need(kind=Limit.STATES, layer=name, where=where, need=placed.reload_end(config),
+                   limit=config.state_depth, what="state chunks up to the end of a stream that is loaded again")
     if placed.target is not None:
         yield from _map_needs(where, name, placed.target, config)
         yield Need(kind=Limit.PIXEL_SLOTS, layer=name, where=where, what="slots of a pixel",

@@ -1,16 +1,30 @@
-"""What an image says of maps that are spilled, held against the moves that store and load them."""
+"""What an image says of maps and streams that are spilled, held against the moves that store and load them."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from spikeplane_hw.memory_map import Space
 
-from .moves import Move, burst_limit, load_moves, row_moves, spill_base, step_moves, store_moves
+from .moves import (
+    Move,
+    burst_limit,
+    load_moves,
+    row_moves,
+    spill_base,
+    step_moves,
+    store_moves,
+    stream_move,
+    stream_words,
+)
 from .part_checks import Part
 from .parts import in_piece
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit
+from .term_checks import Held, ImageError, limit, put_stream
 
-__all__ = ["verify_reloads", "verify_spill"]
+if TYPE_CHECKING:
+    from .image import LayerInfo
+
+__all__ = ["verify_reloads", "verify_spill", "verify_stream_spill"]
 
 
 def verify_reloads(
@@ -20,6 +34,14 @@ def verify_reloads(
     config, info, left = held.image.config, part.info, moves
     held.pieces = {}
     for name in info.reloads:
+        if name in held.spilled_streams and left:
+            burst, stream = held.spilled_streams[name]
+            words = stream_words(stream, config)
+            loaded = replace(stream, base=left[0]["word"] * stream.slots // words)
+            _verify_moves(f"{where}, {name!r}", left[:1], [stream_move(loaded, burst, config, store=False)], last=False)
+            put_stream(f"{where}, {name!r}", held, name, loaded)
+            left = left[1:]
+            continue
         if name not in held.spilled:
             raise ImageError(f"{where}: it loads {name!r} again, which no layer before it stores")
         burst, sampled, outside = held.spilled[name]
@@ -50,7 +72,7 @@ def verify_reloads(
                              f"{config.spike_depth - 1}")
         held.maps[name] = outside if name in held.pieces else loaded
     if left:
-        raise ImageError(f"{where}: {len(left)} moves ahead of its walk load no map that the image names")
+        raise ImageError(f"{where}: {len(left)} moves ahead of its walk load nothing that the image names")
 
 
 def _band_loads(
@@ -89,7 +111,7 @@ def verify_spill(
     if target is None or outside is None or info.spikes is not None:
         what = "has none" if target is None else "keeps all on the chip"
         raise ImageError(f"{where}: it stores spikes outside the chip, of which it {what}")
-    config, external = held.image.config, held.image.contents.get(Space.EXTERNAL)
+    config = held.image.config
     sampled, burst = bool(moves[0]["sampled"]), held.next_burst
     limit(where, "sampled", int(sampled), 0, int(early and held.image.batch > 1))
     if part.rows is not None:
@@ -108,12 +130,36 @@ def verify_spill(
         return
     held.spilled[info.name] = burst, sampled, outside
     held.next_burst += outside.words(config)
+    _limit_bursts(where, held, held.next_burst)
+
+
+def verify_stream_spill(
+    where: str, held: Held, info: "LayerInfo", stream: SpikeMap, moves: list[dict[str, int]]
+) -> None:
+    """Check the move behind the walk of a layer that makes a stream, which stores it."""
+    if not moves:
+        return
+    if info.state_base is not None:
+        raise ImageError(f"{where}: it stores its stream outside the chip, of which it keeps all on the chip")
+    if len(moves) != 1:
+        raise ImageError(f"{where}: it stores its stream by {len(moves)} moves, must be 1")
+    config = held.image.config
+    if held.first_stream is None:
+        held.first_stream = moves[0]["burst"] - spill_base(config)
+    burst = held.first_stream + sum(stream_words(each, config) for _, each in held.spilled_streams.values())
+    _verify_moves(where, moves, [stream_move(stream, burst, config, store=True)], last=True)
+    held.spilled_streams[info.name] = burst, stream
+    _limit_bursts(where, held, burst + stream_words(stream, config))
+
+
+def _limit_bursts(where: str, held: Held, bursts: int) -> None:
+    """Check that so many bursts are there for moves, and that no weights lie in them."""
+    config, external = held.image.config, held.image.contents.get(Space.EXTERNAL)
     most = burst_limit(config, sampled=any(each for _, each, _ in held.spilled.values()))
-    if held.next_burst > most:
-        raise ImageError(f"{where}: spikes outside the chip take {held.next_burst} bursts, limit {most}")
+    if bursts > most:
+        raise ImageError(f"{where}: what is moved out of the chip takes {bursts} bursts, limit {most}")
     if external is not None and len(external[1]) > spill_base(config):
-        raise ImageError(f"EXTERNAL: {len(external[1])} words, limit {spill_base(config)} ahead of spikes that are "
-                         f"stored there")
+        raise ImageError(f"EXTERNAL: {len(external[1])} words, limit {spill_base(config)} ahead of what is moved there")
 
 
 def _verify_moves(where: str, found: list[dict[str, int]], expected: list, *, last: bool) -> None:

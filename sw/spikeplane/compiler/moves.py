@@ -1,20 +1,23 @@
-"""Moves: where maps of spikes lie outside the chip that are spilled, and the jobs that store and load them."""
+"""Moves: where maps and streams lie outside the chip that are spilled, and the jobs that store and load them."""
 
 from dataclasses import dataclass
 
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import Job, sample_bursts
+from spikeplane_hw.descriptor import Job, sample_bursts, state_bursts
 
 from .spike_map import SpikeMap
 
-__all__ = ["Move", "burst_limit", "load_moves", "row_moves", "spill_base", "step_moves", "store_moves"]
+__all__ = ["Move", "burst_limit", "load_moves", "row_moves", "spill_base", "step_moves",
+           "store_moves", "stream_move", "stream_words"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """Words of the spike memory that are stored in as many bursts outside the chip, or loaded from there."""
+    """Words of a memory that are stored in as many bursts outside the chip, or loaded from there."""
 
     store: bool
+    states: bool = False
+    """Whether they are of the state memory, each as large as a burst or less; else of the spike memory."""
     word: int
     words: int
     burst: int
@@ -24,19 +27,32 @@ class Move:
     def fields(self, *, last: bool) -> dict[str, int]:
         """Return the descriptor; ``last`` says that the layer ends with it."""
         return {
-            "job": Job.MOVE.value, "store": int(self.store), "sampled": int(self.sampled), "last": int(last),
+            "job": Job.MOVE.value, "store": int(self.store), "states": int(self.states),
+            "sampled": int(self.sampled), "last": int(last),
             "word": self.word, "words": self.words - 1, "burst": self.burst,
         }
 
 
 def spill_base(config: CoreConfig) -> int:
-    """Return the first burst of those that are for spikes; weights lie before it."""
+    """Return the first burst of those that are for moves; weights lie before it."""
     return config.external_depth // 2
 
 
 def burst_limit(config: CoreConfig, *, sampled: bool) -> int:
-    """Return how many bursts the spilled maps of a network may take, those of one sample if it is one of a batch."""
+    """Return how many bursts all that a network spills may take, those of one sample if it is one of a batch."""
     return sample_bursts(config) if sampled else config.external_depth - spill_base(config)
+
+
+def stream_words(stream: SpikeMap, config: CoreConfig) -> int:
+    """Return the words of a stream in the state memory, and so its bursts."""
+    return stream.slots * config.chunks * state_bursts(config)
+
+
+def stream_move(stream: SpikeMap, burst: int, config: CoreConfig, *, store: bool) -> Move:
+    """Return what stores a stream from the ``burst``-th one of those for moves on, or loads it again."""
+    words = stream_words(stream, config)
+    return Move(store=store, states=True, word=stream.base * words // stream.slots, words=words,
+                burst=spill_base(config) + burst)
 
 
 def store_moves(spikes: SpikeMap, burst: int, config: CoreConfig, *, sampled: bool) -> list[Move]:

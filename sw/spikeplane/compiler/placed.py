@@ -198,10 +198,12 @@ class PlacedLayer:
     """Time steps of all of them that follow each other while a pixel is at hand."""
     reloads: dict[str, SpikeMap]
     """The maps that are loaded from outside the chip before it runs, and where to."""
+    stream_reloads: dict[str, SpikeMap]
+    """The same of streams, in the state memory."""
     before: list[Move]
     """What loads them."""
     after: list[Move]
-    """What stores its spikes outside the chip when it has run."""
+    """What stores its spikes, or its stream, outside the chip when it has run."""
 
     @property
     def owns(self) -> bool:
@@ -244,6 +246,10 @@ class PlacedLayer:
         """Return the first parameter chunk after the layer's; a classifier has none."""
         last = self.terms[-1]
         return last.parameter_base + last.parameter_groups * config.chunks
+
+    def reload_end(self, config: CoreConfig) -> int:
+        """Return the first state chunk after the streams that are loaded before it runs."""
+        return max((each.base + each.slots) * config.chunks for each in self.stream_reloads.values())
 
     def state_end(self, config: CoreConfig) -> int:
         """Return the first state chunk after the layer's; a classifier has none."""

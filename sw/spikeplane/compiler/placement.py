@@ -9,7 +9,7 @@ from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Space
-from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels, Neuron
+from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels
 from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.graph import IntegerNetwork
@@ -21,14 +21,15 @@ from ..network.schedule import Schedule
 from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
 from .limits import CompileError, Limit, memory_needs, needs
-from .moves import load_moves, row_moves, step_moves, store_moves
+from .moves import load_moves, row_moves, step_moves, store_moves, stream_move
 from .parts import Split, SplitKind, head_split, held_rows, in_piece, plane_part, read_rows
 from .placed import PlacedLayer, PlacedTerm
 from .spike_map import SpikeMap, input_spike_map
 from .splits import choose_splits
+from .state_places import StoredLayer, place_states, spillable_streams
 from .stays import PlacedMaps, made_rows, place_maps, spillable
 
-__all__ = ["CompileError", "Placement", "identity_slots", "place", "spillable_maps"]
+__all__ = ["CompileError", "Placement", "identity_slots", "place", "spillable_maps", "spillable_streams"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,9 +129,11 @@ class Placement:
         config, last = self.config, self.layers[-1]
         neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
         maps = [self.input_map, *(placed.made for placed in neurons if placed.made)]
-        moves = [move for placed in self.layers for move in [*placed.before, *placed.after]]
+        moves = [move for placed in self.layers for move in [*placed.before, *placed.after] if not move.states]
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
-        states = max((placed.state_end(config) for placed in neurons), default=0)
+        states = max([0, *(placed.state_end(config) for placed in neurons), *(
+            placed.reload_end(config) for placed in self.layers if placed.stream_reloads
+        )])
         external = {Space.EXTERNAL: self.stream_slots * slot_bursts(config)} if config.external_depth else {}
         return {
             Space.PROGRAM: self.program_words,
@@ -170,9 +173,10 @@ def place(
     the network is one that was verified before, and may need more than the core has. ``streaming``
     says whether weights stay outside the chip; by default they do if they are more than it holds. ``batch`` samples
     share one pass of them through the core; the first ``early`` layers run for one sample after the other, by
-    default as few as let all maps fit. The maps ``spilled`` are stored outside the chip while they are not read; by
-    default, where maps are overwritten, as few as let all of them fit. ``splits`` says of which nodes rows or steps are
-    split; by default, where maps fit no other way, those of which as few go between the chip and memory as can be.
+    default as few as let all maps fit. The maps and streams ``spilled`` are stored outside the chip while they are not
+    read; by default, where maps are overwritten, and with them streams, as few as let all fit. ``splits`` says of which
+    nodes rows or steps are split; by default, where maps fit no other way, those of which as few go between the chip
+    and memory as can be.
     """
     check_batch(batch, config, schedule)
     if streaming is None:
@@ -204,7 +208,7 @@ def place(
                            f"stream in")
     input_map = input_spike_map(form, config)
     rings = _rings(lowered, formats, schedule)
-    steps = schedule.inner_steps(form.steps)
+    steps, live = schedule.inner_steps(form.steps), schedule.stores and not form.direct
     collected = collected_maps(network, early)
     several = {*network.names[early:], *collected}  # of all samples
     map_steps = {
@@ -220,47 +224,41 @@ def place(
         """Whether a map is made in bands of rows, each of which has row flags of its own."""
         return name in splits and splits[name].kind is SplitKind.ROWS
 
+    states = place_states(
+        network, _stored_layers(
+            lowered, formats, config, schedule, live=live, steps=steps, batch=batch, early=early,
+            keep_states=keep_states,
+        ), config, keep=keep_maps, spilled=spilled, first_burst=maps.bursts,
+    )
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
-    streams: dict[str, SpikeMap] = {}
     shortcuts = any(term.shares_weights(config) for layer in lowered for term in layer.terms)
     used = _Used(config, steps, shortcuts=shortcuts, streaming=streaming)
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
-    state = config.chunks  # all layers without stored states share the first chunks
     for index, layer in enumerate(lowered):
-        def found(name: str, index: int = index) -> SpikeMap | None:
-            spikes = maps.at(name, index)
-            return spikes if spikes is None or not banded(name) else _unflagged(spikes)
+        def found(name: str, index: int = index) -> SpikeMap:
+            spikes = maps.at(name, index) or states.streams.at(name, index)
+            assert spikes is not None, f"{name} is nowhere"
+            return _unflagged(spikes) if banded(name) else spikes
 
         neuron = layer.neuron
         form_in = formats[layer.terms[0].source]
         height, width = layer.terms[0].walk.output(form_in.height, form_in.width)
-        live = schedule.stores and not form.direct
         group_lanes = find_group_lanes(layer, formats, config, live=live)
         groups = -(-layer.channels // group_lanes)
-        stored = (
-            neuron is not None and neuron.state_bits > 0 and (schedule.stores or keep_states or layer.stores)
-        )
         table = 0
         if neuron is not None and neuron.quantized:
             key = (neuron.state_bits, neuron.levels)
             if key not in tables:
                 tables.append(key)
             table = tables.index(key)
-        # Within a run of several steps a word would be read again before it is written.
-        state_pack = _state_pack(neuron, config) if stored and schedule.stores else 0
-        group_states = config.chunks >> state_pack
-        state_base = -(-state // group_states) * group_states if stored else 0
-        samples = batch if index >= early else 1
-        if layer.stores:
-            streams[layer.name] = SpikeMap(
-                base=state_base // config.chunks, steps=steps * samples, channels=layer.channels,
-                height=height, width=width, pixel_slots=groups, flagged=False,
-            )
-        target, reloads = maps.at(layer.name, index), maps.loaded(index)
+        stored, samples = layer.name in states.bases, batch if index >= early else 1
+        target, stream = maps.at(layer.name, index), states.streams.at(layer.name, index)
+        reloads, stream_reloads = maps.loaded(index), states.streams.loaded(index)
         split = splits.get(layer.name)
-        if split is None and isinstance(source := found(layer.terms[0].source), SpikeMap):
-            split = head_split(layer, source.pixel_slots, config, streaming=streaming)
+        if split is None:
+            pixel_slots = found(layer.terms[0].source).pixel_slots
+            split = head_split(layer, pixel_slots, config, streaming=streaming)
         own_layers = [layer]
         if split is not None and split.kind is SplitKind.PLANES:
             own_layers = [plane_part(layer, each) for each in split.ranges]
@@ -270,8 +268,8 @@ def place(
                 used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
             placed_terms = [
                 used.place(
-                    term, found(term.source) or streams[term.source], groups, scaled=neuron is not None,
-                    second=None if term.second is None else streams[term.second],
+                    term, found(term.source), groups, scaled=neuron is not None,
+                    second=None if term.second is None else found(term.second),
                     operand=None if term.operand is None else found(term.operand),
                     operand_ring=rings.get(term.operand or "", 1),
                     still=formats[term.source].replayed,
@@ -307,10 +305,10 @@ def place(
                 target_ring=(
                     sample_ring(batch) if layer.name in collected - spilled else rings.get(layer.name, 1)
                 ),
-                state_base=state_base,
-                state_pack=state_pack,
+                state_base=states.bases.get(layer.name, 0),
+                state_pack=_state_pack(layer, config, schedule) if stored else 0,
                 stored=stored,
-                stream=streams.get(layer.name),
+                stream=stream,
                 table=table,
                 stream_group=used.weight if streaming else 0,
                 weight_end=used.weight,
@@ -318,26 +316,31 @@ def place(
                 samples=samples,
                 steps=steps * samples,
                 reloads=reloads,
+                stream_reloads=stream_reloads,
                 before=[
                     move for name, each in reloads.items() for move in load_moves(
                         each, maps.spilled[name], config, samples=batch if name in collected else 1,
                     )
+                ] + [
+                    stream_move(each, states.spilled[name], config, store=False)
+                    for name, each in stream_reloads.items()
                 ],
                 after=store_moves(
                     target, maps.spilled[layer.name], config, sampled=layer.name in collected
-                ) if target is not None and layer.name in spilled else [],
+                ) if target is not None and layer.name in spilled else [
+                    stream_move(stream, states.spilled[layer.name], config, store=True)
+                ] if stream is not None and layer.name in spilled else [],
             )
             if split is None or split.kind is SplitKind.PLANES:
                 layers.append(placed)
             else:
                 layers += [_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
-        if stored:
-            state = layers[-1].state_end(config)
     layers = [_with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
-        tables=tables, kept=[maps.kept.get(layer.name, False) for layer in lowered], streaming=streaming,
-        batch=batch, early=early, spilled=maps.spilled, spilled_bursts=maps.bursts,
+        tables=tables, kept=[(maps.kept | states.kept).get(layer.name, False) for layer in lowered],
+        streaming=streaming, batch=batch, early=early, spilled=maps.spilled | states.spilled,
+        spilled_bursts=states.bursts,
     )
     if check:
         placement.verify()
@@ -377,10 +380,10 @@ def _choose_spilled(
     network: IntegerNetwork, config: CoreConfig, schedule: Schedule, splits: dict[str, Split] | None, *, early: int,
     **options,
 ) -> tuple[frozenset[str], dict[str, Split]]:
-    """Return the maps that must be spilled for all of them to fit, and how layers are split.
+    """Return the maps and streams that must be spilled for all of them to fit, and how layers are split.
 
-    None are if all maps fit so, or do not fit anyway. Layers are split only if maps do not fit otherwise, and not if
-    ``splits`` says how.
+    None of a memory are if all fit so, or do not fit anyway. Layers are split only if maps do not fit otherwise, and
+    not if ``splits`` says how.
     """
     def placed(spilled: frozenset[str], splits: dict[str, Split]) -> Placement:
         return place(
@@ -388,22 +391,23 @@ def _choose_spilled(
             **options,
         )
 
-    def fits(spilled: frozenset[str]) -> bool:
-        return not any(
-            need.exceeded for need in memory_needs(placed(spilled, splits or {}))
-            if need.kind in (Limit.SPIKES, Limit.ROW_FLAGS)
-        )
+    def enough(names: list[str], *kinds: Limit) -> frozenset[str] | None:
+        """Return as few of the first ones as let all fit; None: they do not."""
+        for count in range(len(names) + 1):
+            found = memory_needs(placed(frozenset(names[:count]), splits or {}))
+            if not any(need.exceeded for need in found if need.kind in kinds):
+                return frozenset(names[:count])
+        return None
 
-    spilled: frozenset[str] = frozenset()
-    if fits(spilled):
-        return spilled, splits or {}
-    for name in spillable_maps(network, config, schedule, early):
-        spilled |= {name}
-        if fits(spilled):
-            return spilled, splits or {}
+    # Spikes and states lie in memories of their own, so neither choice changes the other one.
+    streams = enough(spillable_streams(network), Limit.STATES) or frozenset()
+    maps = enough(spillable_maps(network, config, schedule, early), Limit.SPIKES, Limit.ROW_FLAGS)
+    if maps is not None:
+        return maps | streams, splits or {}
     if splits is not None or schedule.stores or options["batch"] > 1:
-        return frozenset(), splits or {}
-    return _choose_splits(network, config, schedule, placed)
+        return streams, splits or {}
+    maps, found = _choose_splits(network, config, schedule, lambda maps, splits: placed(maps | streams, splits))
+    return maps | streams, found
 
 
 def _choose_splits(
@@ -560,9 +564,35 @@ def _lower(node: Node, maps: Maps) -> CoreLayer:
         raise CompileError(str(error)) from error
 
 
-def _state_pack(neuron: Neuron | None, config: CoreConfig) -> int:
+def _stored_layers(
+    lowered: list[CoreLayer], formats: Maps, config: CoreConfig, schedule: Schedule, *, live: bool, steps: int,
+    batch: int, early: int, keep_states: bool,
+) -> list[StoredLayer]:
+    """Return what layers keep in the state memory: streams, and potentials that the schedule or the host needs."""
+    found = []
+    for index, layer in enumerate(lowered):
+        neuron = layer.neuron
+        if neuron is None or not neuron.state_bits or not (schedule.stores or keep_states or layer.stores):
+            continue
+        form = formats[layer.terms[0].source]
+        height, width = layer.terms[0].walk.output(form.height, form.width)
+        groups = -(-layer.channels // find_group_lanes(layer, formats, config, live=live))
+        samples = batch if index >= early else 1
+        stream = SpikeMap(
+            base=0, steps=steps * samples, channels=layer.channels, height=height, width=width, pixel_slots=groups,
+            flagged=False,
+        ) if layer.stores else None
+        unit = config.chunks >> _state_pack(layer, config, schedule)
+        slots = height * width * groups if stream is None else stream.slots
+        found.append(StoredLayer(name=layer.name, chunks=unit * slots, unit=unit, stream=stream))
+    return found
+
+
+def _state_pack(layer: CoreLayer, config: CoreConfig, schedule: Schedule) -> int:
     """Return the log2 of the chunks of states that can share a word of the state memory."""
-    if neuron is None or not neuron.quantized:
+    neuron = layer.neuron
+    # Within a run of several steps a word would be read again before it is written.
+    if neuron is None or not neuron.quantized or not schedule.stores:
         return 0
     return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 

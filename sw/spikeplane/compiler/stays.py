@@ -5,7 +5,7 @@ the chip when it is made, and loaded again where it is read later. Of a spilled 
 a layer runs in parts (:mod:`.parts`) that makes or reads it: what one part needs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ from .allocation import allocate
 from .parts import Split, SplitKind, held_rows
 from .spike_map import SpikeMap
 
-__all__ = ["PlacedMaps", "Stay", "made_rows", "place_maps", "spillable"]
+__all__ = ["PlacedMaps", "Places", "Stay", "made_rows", "place_maps", "spillable", "spilled_stays", "uses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,25 @@ class Stay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlacedMaps:
-    """The places of all maps of spikes."""
+class Places:
+    """Where maps lie in a memory, and when."""
 
     stays: dict[Stay, SpikeMap]
+
+    def at(self, name: str, layer: int) -> SpikeMap | None:
+        """Return where a map lies when the ``layer``-th one runs; None: it is none of this memory."""
+        return next((spikes for stay, spikes in self.stays.items()
+                     if stay.name == name and stay.first <= layer <= stay.last), None)
+
+    def loaded(self, layer: int) -> dict[str, SpikeMap]:
+        """Return the maps that are loaded again before the ``layer``-th one runs, and where."""
+        return {stay.name: spikes for stay, spikes in self.stays.items() if stay.loaded and stay.first == layer}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedMaps(Places):
+    """The places of all maps of spikes."""
+
     spilled: dict[str, int]
     """The first burst of each map that is spilled, counted from those that are for spikes."""
     kept: dict[str, bool]
@@ -53,17 +68,8 @@ class PlacedMaps:
     bursts: int
     """Of all of them."""
 
-    def at(self, name: str, layer: int) -> SpikeMap | None:
-        """Return where a map lies when the ``layer``-th one runs; None: it is no map of spikes."""
-        return next((spikes for stay, spikes in self.stays.items()
-                     if stay.name == name and stay.first <= layer <= stay.last), None)
 
-    def loaded(self, layer: int) -> dict[str, SpikeMap]:
-        """Return the maps that are loaded again before the ``layer``-th one runs, and where."""
-        return {stay.name: spikes for stay, spikes in self.stays.items() if stay.loaded and stay.first == layer}
-
-
-def _uses(network: IntegerNetwork) -> dict[str, list[int]]:
+def uses(network: IntegerNetwork) -> dict[str, list[int]]:
     """Return the numbers of the layers that read each map, in order; each once."""
     order = {name: index for index, name in enumerate(network.names)}
     return {name: sorted({order[node.name] for node in readers}) for name, readers in network.readers().items()}
@@ -76,12 +82,12 @@ def spillable(
 
     With ``parts`` every map does, which is never there as a whole.
     """
-    order, uses = {name: index for index, name in enumerate(network.names)}, _uses(network)
+    order, used = {name: index for index, name in enumerate(network.names)}, uses(network)
     found = {}
     for name, form in network.maps().items():
-        if name == INPUT or form.signed or rings[name] > 1 or not uses[name]:
+        if name == INPUT or form.signed or rings[name] > 1 or not used[name]:
             continue
-        at = [order[name], *uses[name]]
+        at = [order[name], *used[name]]
         gap = max(after - before for before, after in pairwise(at))
         if name in collected:
             found[name] = len(network.nodes) + gap
@@ -103,28 +109,45 @@ def _stays(
     network: IntegerNetwork, rings: Mapping[str, int], collected: set[str], schedule: Schedule, spilled: frozenset[str],
     keep_maps: bool, splits: Mapping[str, Split],
 ) -> list[Stay]:
-    order, uses, end = {name: index for index, name in enumerate(network.names)}, _uses(network), len(network.nodes)
-    last = max(uses[INPUT], default=-1)
+    order, used, end = {name: index for index, name in enumerate(network.names)}, uses(network), len(network.nodes)
+    last = max(used[INPUT], default=-1)
     found = [Stay(name=INPUT, first=-1, last=end if keep_maps else last, lasting=schedule.stores)]
     for name, form in network.maps().items():
         if name == INPUT or form.signed:
             continue
-        made, readers = order[name], uses[name]
+        made, readers = order[name], used[name]
         if name not in spilled:
             last = end if keep_maps else max([made, *readers])
             lasting = keep_maps or rings[name] > 1
             found.append(Stay(name=name, first=made, last=last, lasting=lasting or name in collected))
             continue
-        # What is read by the next layer stays for it, unless that is of another sample, or either has pieces of it.
-        first, last, loaded = made, made, False
-        for reader in readers:
+
+        def apart(first: int, reader: int, loaded: bool, name: str = name) -> bool:
+            """Return whether the next layer is of another sample, or either has pieces of the map."""
             pieces = any(network.names[index] in splits for index in (first, reader))
-            if reader > last + 1 or (name in collected and not loaded) or pieces:
-                found.append(Stay(name=name, first=first, last=last, loaded=loaded))
-                first, loaded = reader, True
-            last = reader
-        found.append(Stay(name=name, first=first, last=last, loaded=loaded))
+            return pieces or (name in collected and not loaded)
+
+        found += spilled_stays(name, made, readers, apart)
     return sorted(found, key=lambda stay: stay.first)
+
+
+def spilled_stays(
+    name: str, made: int, readers: Sequence[int],
+    apart: Callable[[int, int, bool], bool] = lambda first, reader, loaded: False,
+) -> list[Stay]:
+    """Return the stays of a map that is spilled: what the next layer reads stays for it.
+
+    Unless ``apart`` says of the first layer of a stay, of the next one and whether the map was loaded for the former
+    that it does not.
+    """
+    found = []
+    first, last, loaded = made, made, False
+    for reader in readers:
+        if reader > last + 1 or apart(first, reader, loaded):
+            found.append(Stay(name=name, first=first, last=last, loaded=loaded))
+            first, loaded = reader, True
+        last = reader
+    return [*found, Stay(name=name, first=first, last=last, loaded=loaded)]
 
 
 def place_maps(
@@ -169,10 +192,10 @@ def place_maps(
         )
         for stay, shape in shapes.items()
     }
-    uses, made = _uses(network), [stay for stay in stays if not stay.loaded and stay.name != INPUT]
+    used, made = uses(network), [stay for stay in stays if not stay.loaded and stay.name != INPUT]
     last_placed = max((stay.first for stay in stays), default=-1)
     kept = {
-        stay.name: stay.name not in spilled and (keep_maps or max(uses[stay.name], default=-1) >= last_placed)
+        stay.name: stay.name not in spilled and (keep_maps or max(used[stay.name], default=-1) >= last_placed)
         for stay in made
     }
     bursts, places, outside = 0, {}, {}

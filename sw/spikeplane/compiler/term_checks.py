@@ -15,7 +15,7 @@ from .spike_map import SpikeMap
 if TYPE_CHECKING:
     from .image import Image
 
-__all__ = ["Held", "ImageError", "limit", "must", "verify_second", "verify_term"]
+__all__ = ["Held", "ImageError", "limit", "meets", "must", "put_stream", "verify_second", "verify_term"]
 
 
 @dataclass(kw_only=True)
@@ -45,6 +45,33 @@ class Held:
     pieces: dict[str, tuple[SpikeMap, range]] = field(default_factory=dict)
     """Of maps outside the chip the pieces that were loaded for the part at hand, and their rows."""
     next_burst: int = 0
+    spilled_streams: dict[str, tuple[int, SpikeMap]] = field(default_factory=dict)
+    """The same of streams: burst, and the stream as it was made."""
+    first_stream: int | None = None
+    """Their first burst, behind those of all maps."""
+    potentials: list[range] = field(default_factory=list)
+    """Chunks of potentials, which last from run to run."""
+
+
+def put_stream(where: str, held: Held, name: str, stream: SpikeMap) -> None:
+    """Check where a stream is put, and note it; what it overwrites can no longer be read."""
+    config = held.image.config
+    groups = range(stream.base, stream.base + stream.slots)
+    chunks = range(groups.start * config.chunks, groups.stop * config.chunks)
+    if chunks.start < config.chunks or chunks.stop > config.state_depth:
+        raise ImageError(f"{where}: its stream is at chunks {chunks.start} to {chunks.stop - 1}, limit "
+                         f"{config.chunks}..{config.state_depth - 1}")
+    if any(meets(chunks, each) for each in held.potentials):
+        raise ImageError(f"{where}: its stream is at chunks {chunks.start} to {chunks.stop - 1}, where potentials are")
+    held.streams = {
+        other: each for other, each in held.streams.items()
+        if not meets(groups, range(each.base, each.base + each.slots))
+    } | {name: stream}
+
+
+def meets(one: range, other: range) -> bool:
+    """Return whether two ranges have something in common."""
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def must(where: str, name: str, found: Any, expected: Any) -> None:

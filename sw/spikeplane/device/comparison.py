@@ -97,7 +97,7 @@ def compare_with_model(
                 if spikes and info.spikes is not None:
                     reference = _kept(expected.spikes[info.name], together, info.spikes.steps, image)
                     result.count("spikes", driver.read_spikes(layer), reference)
-                if states and info.stream_steps:
+                if states and info.stream_steps and info.state_base is not None:
                     reference = _kept(expected.streams[info.name], together, info.stream_steps, image)
                     result.count("streams", driver.read_stream(layer), reference)
                 elif states and info.state_base is not None:

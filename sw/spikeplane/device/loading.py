@@ -29,7 +29,7 @@ def load_words(driver: "Driver", image: Image, *, verify: bool) -> None:
         # Else the stream of the image before would write between the host's words.
         driver.write_register(Register.STREAM_SLOTS, 0)
     if image.spilled_bursts and verify:
-        # Weights that are wrong there are found as they are loaded; spikes would be wrong later.
+        # Weights that are wrong there are found as they are loaded; what is moved there would be wrong later.
         check_lines(driver)
         for bursts in image.spilled_bursts:
             check_bursts(driver, bursts)

@@ -21,6 +21,21 @@ from spikeplane_hw.descriptor import Job, job_layout, move_layout
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Space
 
 
+def check_answers(network, config, schedule, image, samples):
+    """Interpret an image, for all samples of its batch, and compare with the integer model."""
+    outcome = interpret(image, samples if image.batch > 1 else samples[0])
+    expected = model.run(network, samples, schedule=schedule, config=config)
+    np.testing.assert_array_equal(outcome.sums, expected.sums.numpy() if image.batch > 1 else expected.sums[0].numpy())
+    for layer, counts in enumerate(expected.counters.values()):
+        for counter in EXACT_COUNTERS:
+            assert outcome.counters[layer, counter.value] == int(counts[counter].sum()), (layer, counter)
+
+
+def decode(image):
+    """Return the descriptors of an image's layers."""
+    return decode_program(image.config, image.contents[Space.PROGRAM][1].view("<u2").ravel().tolist())
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
 @pytest.mark.parametrize("core", CORES[:3], ids=lambda core: core.name)
@@ -32,12 +47,35 @@ def test_spilled_maps_change_no_answer(core, schedule, batch):
     samples = random_samples(network.input, batch, 0.4)
     image = compile_network(network, config, schedule, keep_maps=False, batch=batch, samples=samples)
     image.verify()
-    outcome = interpret(image, samples if batch > 1 else samples[0])
-    expected = model.run(network, samples, schedule=schedule, config=config)
-    np.testing.assert_array_equal(outcome.sums, expected.sums.numpy() if batch > 1 else expected.sums[0].numpy())
-    for layer, counts in enumerate(expected.counters.values()):
-        for counter in EXACT_COUNTERS:
-            assert outcome.counters[layer, counter.value] == int(counts[counter].sum()), (layer, counter)
+    check_answers(network, config, schedule, image, samples)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)
+@pytest.mark.parametrize("core", CORES[:3], ids=lambda core: core.name)
+def test_spilled_streams_change_no_answer(core, schedule):
+    network, config = spilled_networks.find_streams(core, 3 * core.lanes)
+    samples = random_samples(network.input, 1, 0.4)
+    image = spilled_networks.compile_spilled(network, config, schedule)
+    image.verify()
+    moves = [each for jobs in decode(image) for each in [*jobs.before, *jobs.after] if each["states"]]
+    assert {each["store"] for each in moves} == {0, 1}
+    check_answers(network, config, schedule, image, samples)
+
+
+def test_streams_are_spilled_where_they_do_not_fit():
+    """Three streams, of which the state memory holds two: the first one leaves it until it is read."""
+    network, config = spilled_networks.three_streams()
+    roomy = place(network, config, keep_maps=False)
+    least = roomy.occupied_words()[Space.STATES] // config.updates
+    assert not roomy.spilled
+    small = replace(config, state_depth=least - config.chunks)
+    placement = place(network, small, keep_maps=False)
+    assert list(placement.spilled) == ["a"]
+    with pytest.raises(CompileError, match="state chunks"):
+        place(network, small, keep_maps=False, spilled=frozenset())
+    samples = random_samples(network.input, 1, 0.4)
+    image = compile_network(network, small, keep_maps=False, samples=samples)
+    check_answers(network, small, Schedule.REGISTERS, image, samples)
 
 
 def test_nothing_is_spilled_that_fits_and_no_more_than_must():
@@ -108,7 +146,7 @@ def altered(image, name, change):
     return replace(image, contents=image.contents | {Space.PROGRAM: (0, words.view(np.uint8).reshape(-1, 2))})
 
 
-@pytest.mark.parametrize("name", ["store", "sampled", "last", "word", "words", "burst"])
+@pytest.mark.parametrize("name", ["store", "states", "sampled", "last", "word", "words", "burst"])
 def test_a_move_that_is_not_what_the_image_says_is_refused(name):
     network, config, _ = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
     image = compile_network(network, config, keep_maps=False)
@@ -126,10 +164,10 @@ def test_what_an_image_says_of_spilled_maps_is_held_against_its_moves(tmp_path):
     reader = next(index for index, each in enumerate(image.layers) if each.reloads)
     maker = next(index for index, each in enumerate(image.layers) if each.spilled)
     for index, change, text in (
-        (reader, {"reloads": ()}, "load no map that the image names"),
+        (reader, {"reloads": ()}, "load nothing that the image names"),
         (reader, {"reloads": ("nothing",)}, "which no layer before it stores"),
         (reader, {"reloads": image.layers[reader].reloads * 2}, "moves ahead of its walk"),
-        (maker, {"spilled": False}, "spilled is False"),
+        (maker, {"spilled": False}, "spilled is False|output_step"),
     ):
         layers = list(image.layers)
         layers[index] = replace(layers[index], **change)
