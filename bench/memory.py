@@ -20,6 +20,8 @@ from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network import model
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule
+from spikeplane.training.net.export import export_network
+from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_boards.build import build
 from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
 from spikeplane_hw.external_bus import BURST_BEATS
@@ -167,31 +169,31 @@ def parts_figures(count: int) -> list[Figure]:
     return figures
 
 
-def sparse_network(name: str, overrides: tuple[str, ...]) -> IntegerNetwork:
-    """Return a recipe's network of random weights that fires about as often as a trained one."""
+def sparse_checkpoint(name: str, overrides: tuple[str, ...]) -> Checkpoint:
+    """Return a recipe's network of random weights that fires about as often as a trained one, as it trains."""
     import torch
     from lively_networks import lively
     from spikeplane.data.sets.shapes import input_format
-    from spikeplane.training.net.export import export_network
     from spikeplane.training.net.layers import NormConv
     from spikeplane.training.recipe.recipes import load_recipe
-    from spikeplane.training.run.checkpoint import Checkpoint
 
     recipe = load_recipe(name, overrides)
     torch.manual_seed(0)
-    made = lively(made=Checkpoint.start(recipe, *input_format(recipe.data)).network)
+    checkpoint = Checkpoint.start(recipe, *input_format(recipe.data))
+    made = lively(made=checkpoint.network)
     norms = [module.norm for module in made.modules() if isinstance(module, NormConv)]
     for norm in norms:
         norm.momentum = None  # statistics are those of all that was seen
         norm.bias.data += BIAS
     with torch.no_grad():
         made.train()(torch.from_numpy(random_samples(made.form, NORMALIZED, whole_networks.DENSITY)))
-    return export_network(made.eval())
+    made.eval()
+    return checkpoint
 
 
 def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: int) -> list[Figure]:
     """Return what a whole network gave in batches of so many images, and what its stream takes."""
-    network = sparse_network(*made)
+    network = export_network(sparse_checkpoint(*made).network)
     inputs = random_samples(network.input, INPUTS, whole_networks.DENSITY)
     image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:batch], batch=batch)
     driver.load(image)

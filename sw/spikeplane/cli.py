@@ -170,6 +170,24 @@ def train(
 app.command(epilog="Example: spikeplane prune build/digits/checkpoint.safetensors --budget size=50%")(prune)
 
 
+@app.command(epilog="Example: spikeplane convert build/levels/checkpoint.safetensors build/spiking.safetensors")
+def convert(
+    checkpoint: Checkpoint,
+    out: Annotated[Path, typer.Argument(help="Where to write the checkpoint of the network that spikes.")],
+    signed: Annotated[bool, typer.Option(
+        "--signed", help="Let neurons take back spikes that came too early; no core runs signed spikes."
+    )] = False,
+) -> None:
+    """Turn a trained network of graded activations into one that spikes, with the same weights."""
+    from .training.run.checkpoint import save_checkpoint
+    from .training.run.conversion import convert as convert_checkpoint
+
+    check_writable(out)
+    made = convert_checkpoint(checkpoint, signed=signed)
+    save_checkpoint(made, out)
+    console.print(f"checkpoint, {made.recipe.data.steps} steps: {out}", highlight=False)
+
+
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
 def export(
     checkpoint: Checkpoint,

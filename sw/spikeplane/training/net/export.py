@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from spikeplane_hw.neuron import Neuron
 from torch import nn
 
 from ...network import pool as graph
@@ -78,18 +79,26 @@ def _check_finite(name: str, module: nn.Module) -> None:
             )
 
 
+def _neuron(name: str, module: SpikingConv) -> tuple[Neuron, tuple[int, ...]]:
+    """Return the integer neuron and its taps."""
+    try:
+        return module.neurons.integers()
+    except ValueError as error:
+        raise NetworkError(f"layer {name!r}: {error}") from error
+
+
 def _convolution(
     name: str, module: SpikingConv, source: str, input_scale: float, shortcut: tuple[Term, ...] = ()
 ) -> Layer:
     """Return a convolution with neurons; ``shortcut`` is added to their currents."""
-    neuron, taps = module.neurons.integers()
+    neuron, taps = _neuron(name, module)
     window = window_of(name, module, taps, source, input_scale)
     return Layer(name=name, terms=(window, *shortcut), ending=Fire(neuron=neuron))
 
 
 def _block(name: str, block: ResidualBlock, source: str, input_scale: float) -> list[Layer]:
     """Return a block's two layers: the shortcut is a term of the second one."""
-    inner, (_, taps) = inner_name(name), block.conv2.neurons.integers()
+    inner, (_, taps) = inner_name(name), _neuron(name, block.conv2)
     if isinstance(block.shortcut, PadShortcut):
         shortcut = Shortcut(
             source=source, stride=block.shortcut.stride, silent=block.shortcut.added, taps=taps

@@ -6,13 +6,17 @@ from typing import Any
 
 from ...registry import Registry
 from ..tables import build
+from .graded import Graded
+from .integrating import Integrating
 from .lif import LIF
 from .memory_free import MemoryFree
 from .neuron import SpikingNeurons
 
 __all__ = ["NEURONS", "NeuronRecipe", "merge_neurons"]
 
-NEURONS: Registry[type[SpikingNeurons]] = Registry("neuron", {"leaky": LIF, "memory_free": MemoryFree})
+NEURONS: Registry[type[SpikingNeurons]] = Registry("neuron", {
+    "leaky": LIF, "memory_free": MemoryFree, "graded": Graded, "integrating": Integrating,
+})
 DEFAULT = "leaky"
 
 
