@@ -48,7 +48,7 @@ def agreement(chosen: Recipe, folder):
 
 
 def test_a_neuron(tmp_path, registered):
-    with pytest.raises(ValueError, match=r"neuron\.dynamics must be one of leaky, memory_free, not 'integrator'"):
+    with pytest.raises(ValueError, match=r"neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'integrator'"):
         NeuronRecipe("integrator")
     registered(NEURONS, "integrator", integrator.register)
     chosen = dataclasses.replace(recipe(epochs=2), neuron=NeuronRecipe("integrator", threshold=0.5))

@@ -162,7 +162,7 @@ def test_augmentations_keep_their_order():
     ("layers.conv1.neuron.taps=2",
      r"layer 'conv1': unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
     ("layers.conv1.neuron.dynamics=izhikevich",
-     r"layer 'conv1': neuron\.dynamics must be one of leaky, memory_free, not 'izhikevich'"),
+     r"layer 'conv1': neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'izhikevich'"),
     ("neuron.taps=2", r"digits\.toml: unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
     ("layers.conv1.neuron.state_bits=9",
      r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
@@ -280,7 +280,8 @@ def test_the_recipes_on_the_page_load(write):
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
     assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
-    rescaled, *rest = (load_recipe(write("other.toml", text)) for text in others)
+    levels, rescaled, *rest = (load_recipe(write("other.toml", text)) for text in others)
+    assert levels.neuron.to_dict() == {"dynamics": "graded", "bits": 2} and levels.data.steps == 1
     assert rescaled.layers[1].options == {"rescaling": "max", "gradient": "clipped"}
     taught, started = (found.training for found in rest)
     assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
