@@ -12,7 +12,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import qp_snn_converted
 import qp_snn_large
+import qp_snn_signed
 from accuracy import data_root
 from figures import Figure, save
 from qp_snn_networks import (
@@ -150,8 +152,9 @@ def draw(found: Found) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for data in TASKS:
-        parser.add_argument(f"--{data}-seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds; default: 1 2 3")
-    parser.add_argument("--curve-seeds", type=int, nargs="+", default=[1], help="of the curves of MNIST; default: 1")
+        parser.add_argument(f"--{data}-seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
+    parser.add_argument("--curve-seeds", type=int, nargs="+", default=[1], help="of MNIST's picture; default: 1")
+    parser.add_argument("--converted-seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
     arguments, root = parser.parse_args(), data_root()
     result, tables = [], {}
     for data, task in TASKS.items():
@@ -169,7 +172,8 @@ def main() -> None:
             result += accuracies(task.title, rest)
             # Points of one picture are of the same seeds.
             draw({variant: each[:len(arguments.curve_seeds)] for variant, each in found.items()} | curves)
-    result += qp_snn_large.figures(FOLDER / "resnet20", root)
+    result += qp_snn_converted.figures(FOLDER / "converted", arguments.converted_seeds, root)
+    result += [*qp_snn_signed.figures(), *qp_snn_large.figures(FOLDER / "resnet20", root)]
     save("qp_snn", result, {"note": NOTE, "picture": "pictures/qp_snn.png", "tables": tables})
 
 

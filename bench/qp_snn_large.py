@@ -19,6 +19,8 @@ from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network import model
+from spikeplane.network.file import load_network, save_network
+from spikeplane.network.input import InputFormat
 from spikeplane.pruning.calibration import calibration_batches, renormalize
 from spikeplane.pruning.costs import weight_bytes
 from spikeplane.pruning.criteria import Judged, scores
@@ -41,6 +43,11 @@ RING = {"block7": 0.125, "block7.conv1": 0.16, "block8.conv1": 0.16, "block9.con
 """Removed of the last stage's channels at the least: a group of lanes holds the weights of one output channel each, and
 the ring of `large` takes no more than 1,023 slots of them, which are 448 inputs of 3 x 3, or 432 and a shortcut."""
 INPUTS = 4
+TITLES = {
+    "whole": "unpruned, were the ring of large longer",
+    "least": "as many channels as the ring of large takes",
+    "pruned": "pruned by the paper's ratios as well",
+}
 ROOMY = replace(LARGE, weight_depth=4 * LARGE.weight_depth)
 """A core that would hold a group of the unpruned network: for predictions alone."""
 
@@ -57,9 +64,14 @@ def pruned(untrained: Checkpoint, ratios: dict[str, float], batches: list[Tensor
     return made
 
 
-def costs(made: SpikingNetwork, inputs: np.ndarray, core: CoreConfig) -> dict[str, float]:
+def samples(form: InputFormat) -> np.ndarray:
+    """Return the inputs of all networks."""
+    return random_samples(form, INPUTS, whole_networks.DENSITY)
+
+
+def costs(made: SpikingNetwork, core: CoreConfig) -> dict[str, float]:
     """Return what a network takes of a core: predicted cycles, bytes and operations of a sample."""
-    network = export_network(made)
+    network, inputs = export_network(made), samples(made.form)
     found = model.run(network, inputs)
     return {
         "weights": sum(weight_bytes(made).values()),
@@ -70,60 +82,55 @@ def costs(made: SpikingNetwork, inputs: np.ndarray, core: CoreConfig) -> dict[st
 
 
 def measure(folder: Path, root: Path) -> dict[str, dict[str, float]]:
-    """Return the costs of the unpruned network, by prediction, and of the two pruned ones, on the board too."""
-    file = folder / "measured.json"
-    if file.exists():
-        return json.loads(file.read_text())
-    folder.mkdir(parents=True, exist_ok=True)
-    untrained = sparse_checkpoint(RECIPE, whole_networks.IMAGE)
-    whole, settings = untrained.network, untrained.recipe.pruning
-    assert settings is not None
-    batches = calibration_batches(untrained.recipe, load_parts(untrained.recipe.data, root)[0], *CALIBRATION)
-    inputs = random_samples(whole.form, INPUTS, whole_networks.DENSITY)
-    found = {"whole": costs(whole, inputs, ROOMY)}
-    networks = {}
-    for name, ratios in (("ring", RING), ("paper", RING | settings.ratios)):
-        made = pruned(untrained, ratios, batches)
-        networks[name], found[name] = export_network(made), costs(made, inputs, LARGE)
-        print(name, found[name], flush=True)
-    with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
-        for name, network in networks.items():
-            driver.load(compile_network(network, LARGE, keep_maps=False, samples=inputs[:1]))
-            with tqdm(total=INPUTS, desc=name) as bar:
-                board = compare_with_model(
-                    driver, network, inputs, progress=lambda done, bar=bar: bar.update(done - bar.n)
+    """Return the costs of the networks in TITLES; of the last one what the board says, too."""
+    file, kept = folder / "measured.json", folder / "pruned.network.safetensors"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        untrained = sparse_checkpoint(RECIPE, whole_networks.IMAGE)
+        settings = untrained.recipe.pruning
+        assert settings is not None
+        batches = calibration_batches(untrained.recipe, load_parts(untrained.recipe.data, root)[0], *CALIBRATION)
+        least, all_of = (pruned(untrained, ratios, batches) for ratios in (RING, RING | settings.ratios))
+        save_network(export_network(all_of), kept)
+        write_json(file, {
+            "whole": costs(untrained.network, ROOMY), "least": costs(least, LARGE), "pruned": costs(all_of, LARGE),
+        })
+    found, board = json.loads(file.read_text()), folder / "board.json"
+    if not board.exists():
+        network = load_network(kept)
+        inputs = samples(network.input)
+        image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:1])
+        with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
+            driver.load(image)
+            with tqdm(total=INPUTS) as bar:
+                result = compare_with_model(
+                    driver, network, inputs, progress=lambda done: bar.update(done - bar.n)
                 )
-            found[name] |= {
-                "cycles": float(board.cycles.sum(1).mean()), "different": board.total,
-                "compared": sum(board.compared.values()),
-            }
-    write_json(file, found)
+        write_json(board, {
+            "cycles": float(result.cycles.sum(1).mean()), "different": result.total,
+            "compared": sum(result.compared.values()),
+        })
+    found["pruned"] |= json.loads(board.read_text())
     return found
 
 
 def figures(folder: Path, root: Path) -> list[Figure]:
     """Return what pruning gives the hardware, on ResNet-20."""
-    found, result = measure(folder, root), []
-    titles = {
-        "whole": "unpruned, on a core whose ring held its groups, by prediction",
-        "ring": "1/8 and more of the last stage's channels removed, as the ring of large needs",
-        "paper": "pruned by the paper's ratios and that",
-    }
-    for name in titles:
-        each, start = found[name], f"ResNet-20, 2 bits, {titles[name]}"
-        if name != "whole":
-            result += [
-                Figure.at_most(f"{start}: {INPUTS} inputs on the simulated large board, of {each['compared']:,.0f} "
-                               "values different", each["different"], "values", 0),
-                Figure(f"{start}: cycles an input", each["cycles"], "cycles"),
-                Figure.at_most(f"{start}: predicted cycles, off by", 100 * abs(each["predicted"] / each["cycles"] - 1),
-                               "%", 10),
-            ]
-        else:
-            result.append(Figure(f"{start}: cycles an input", each["predicted"], "cycles"))
+    found, result, start = measure(folder, root), [], ""
+    for name, title in TITLES.items():
+        each, start = found[name], f"ResNet-20, 2 bits, {title}"
         result += [
+            Figure(f"{start}: cycles an input, by prediction", each["predicted"], "cycles"),
             Figure(f"{start}: weights", each["weights"] / 1e6, "MB"),
             Figure(f"{start}: between SDRAM and core an input", each["sdram"] / 1e6, "MB"),
             Figure(f"{start}: synaptic operations an input", each["operations"] / 1e6, "million"),
         ]
-    return result
+    each = found["pruned"]
+    off = 100 * abs(each["predicted"] / each["cycles"] - 1)
+    return [
+        *result,
+        Figure.at_most(f"{start}: {INPUTS} inputs on the simulated large board, of {each['compared']:,.0f} values "
+                       "different", each["different"], "values", 0),
+        Figure(f"{start}: cycles an input", each["cycles"], "cycles"),
+        Figure.at_most(f"{start}: predicted cycles, off by", off, "%", 10),
+    ]

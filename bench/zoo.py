@@ -30,7 +30,7 @@ NETWORKS = {
 """Recipes, or networks of PRUNED, and the configuration that each runs on."""
 PRUNED = {"mnist_2w16u_pruned": ("mnist_2w16u", Budget("operations", 0.5, relative=True))}
 """Which network of the zoo each is pruned from, and the budget of the search."""
-TUNING = ("training.epochs=20", "training.learning_rate=0.003")
+TUNING = ("training.epochs=10", "training.learning_rate=0.003")
 """Of pruned networks."""
 MERGED = ("cifar10_core",)
 """Those that fit with merged pools and maps that are overwritten."""
