@@ -20,6 +20,7 @@ from figures import Figure, save
 from qp_snn_networks import (
     BASELINE,
     CONFIG,
+    DISTILLED,
     FOLDER,
     HALF,
     LEVELS,
@@ -33,6 +34,7 @@ from qp_snn_networks import (
     on_board,
 )
 
+PARTS = (*TASKS, "curves", "distilled", "converted", "signed", "resnet20")
 PICTURE = Path("docs/pictures/qp_snn.png")
 NAMES = {
     "float32": "float32", "vanilla": "vanilla 2 bits", "rescaled": "ReScaW 2 bits", "rescaled-4": "ReScaW 4 bits",
@@ -94,9 +96,6 @@ def figures(data: str, found: Found, root: Path) -> list[Figure]:
     operations = 100 * mean(found, "operations", PRUNED) / mean(found, "operations", WHOLE)
     spread = [each.accuracy for each in found[PRUNED]]
     name = f"{title}, pruned by SVS"
-    if Variant("distilled") in found:
-        gained = less(Variant("distilled"), WHOLE)
-        result.append(Figure(f"{title}, {NAMES['distilled']} less without", gained, "points"))
     return [
         *result,
         Figure(f"{name}, standard deviation of seeds", stdev(spread) if len(spread) > 1 else 0.0, "points"),
@@ -149,31 +148,50 @@ def draw(found: Found) -> None:
     plt.close(figure)
 
 
+def distilled(seeds: list[int], root: Path) -> list[Figure]:
+    """Return what potentials that follow those of the float32 twin give."""
+    found = {each: [measure("mnist", each, seed, root) for seed in seeds] for each in (DISTILLED, WHOLE)}
+    gained = mean(found, "accuracy", DISTILLED) - mean(found, "accuracy", WHOLE)
+    return [
+        *accuracies("MNIST", {DISTILLED: found[DISTILLED]}),
+        Figure(f"MNIST, {NAMES['distilled']} less without", gained, "points"),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for data in TASKS:
         parser.add_argument(f"--{data}-seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
     parser.add_argument("--curve-seeds", type=int, nargs="+", default=[1], help="of MNIST's picture; default: 1")
-    parser.add_argument("--converted-seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
+    parser.add_argument("--neighbour-seeds", type=int, nargs="+", default=[1, 2, 3], help="default: 1 2 3")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     arguments, root = parser.parse_args(), data_root()
-    result, tables = [], {}
+    parts, result, tables = arguments.parts, [], {}
     for data, task in TASKS.items():
+        if data not in parts:
+            continue
         seeds = getattr(arguments, f"{data}_seeds")
         found = {variant: [measure(data, variant, seed, root) for seed in seeds] for variant in task.variants}
         result += figures(data, found, root)
         tables[data] = table(found)
-        if task.curves:
-            curves = {
-                variant: [measure(data, variant, seed, root) for seed in arguments.curve_seeds]
-                for variant in task.curves
-            }
-            rest = {variant: each for variant, each in curves.items() if variant not in found}
+        curves = {
+            variant: [measure(data, variant, seed, root) for seed in arguments.curve_seeds] for variant in task.curves
+        } if "curves" in parts else {}
+        rest = {variant: each for variant, each in curves.items() if variant not in found}
+        if rest:
             tables[f"{data}-curves"] = table(rest)
             result += accuracies(task.title, rest)
+        if task.curves:
             # Points of one picture are of the same seeds.
             draw({variant: each[:len(arguments.curve_seeds)] for variant, each in found.items()} | curves)
-    result += qp_snn_converted.figures(FOLDER / "converted", arguments.converted_seeds, root)
-    result += [*qp_snn_signed.figures(), *qp_snn_large.figures(FOLDER / "resnet20", root)]
+    if "distilled" in parts:
+        result += distilled(arguments.neighbour_seeds, root)
+    if "converted" in parts:
+        result += qp_snn_converted.figures(FOLDER / "converted", arguments.neighbour_seeds, root)
+    if "signed" in parts:
+        result += qp_snn_signed.figures()
+    if "resnet20" in parts:
+        result += qp_snn_large.figures(FOLDER / "resnet20", root)
     save("qp_snn", result, {"note": NOTE, "picture": "pictures/qp_snn.png", "tables": tables})
 
 

@@ -23,8 +23,8 @@ from spikeplane.writing import write_json
 from spikeplane_hw.config import SMALL
 
 __all__ = [
-    "BASELINE", "CONFIG", "FOLDER", "HALF", "LEVELS", "PRUNED", "TASKS", "WHOLE", "Measured", "Task", "Variant",
-    "channels_left", "measure", "on_board",
+    "BASELINE", "CONFIG", "DISTILLED", "FOLDER", "HALF", "LEVELS", "PRUNED", "TASKS", "WHOLE", "Measured", "Task",
+    "Variant", "channels_left", "measure", "on_board",
 ]
 
 FOLDER = Path("build/bench/qp_snn")
@@ -63,8 +63,10 @@ CURVES = tuple(
     for criterion, left in ((None, HALF), *(("svs", level) for level in LEVELS))
 )
 """Accuracy against bytes and cycles."""
-OTHERS = (Variant("q-snn"), Variant("memory-free"), Variant("distilled"))
-"""The project's other methods on the same axes, and MD-SNN's loss."""
+OTHERS = (Variant("q-snn"), Variant("memory-free"))
+"""The project's other methods on the same axes."""
+DISTILLED = Variant("distilled")
+"""With MD-SNN's loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,8 @@ TASKS = {
 }
 TUNING_RATE = 0.003
 """Of fine-tuning; of 0.001, 0.003 and 0.01 the best on held-out images of MNIST's first seed."""
-DISTILLED = {"mean": {}, "potential_distillation": {"weight": 0.1}}
-"""The losses of a 2-bit network whose potentials follow those of its float32 twin."""
+POTENTIAL_WEIGHT = 0.1
+"""Of the loss of potentials that follow those of the float32 twin, beside that of the labels; no other was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ def base_recipe(data: str, weights: str, seed: int, root: Path) -> Recipe:
         teacher = base(data, "float32", seed, root)
         overrides += [
             f"training.teacher.checkpoint={json.dumps(str(teacher))}",
-            *(f"training.losses.{name}.weight={options.get('weight', 1.0)}" for name, options in DISTILLED.items()),
+            f"training.losses.potential_distillation.weight={POTENTIAL_WEIGHT}",
         ]
     recipe = load_recipe(f"{data}_2w16u", overrides)
     return recipe.float32() if weights == "float32" else recipe
