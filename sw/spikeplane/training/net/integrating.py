@@ -7,6 +7,7 @@ activation. Where currents change from step to step, spikes may come too early; 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron, Reset
@@ -42,11 +43,11 @@ class Integrating(LIF):
         self.signed = signed
 
     @classmethod
-    def create(cls, options: IntegratingOptions) -> "Integrating":
+    def create(cls, options: Any) -> "Integrating":
         return cls(options.signed)
 
     @classmethod
-    def float32(cls, options: IntegratingOptions) -> IntegratingOptions:
+    def float32(cls, options: Any) -> Any:
         return options
 
     def integers(self) -> tuple[Neuron, tuple[int, ...]]:

@@ -30,7 +30,8 @@ def test_options_are_those_of_the_kind():
     ({"taps": 3}, r"^unknown key neuron\.taps; known are state_bits, levels, leak, reset$"),
     ({"dynamics": "memory_free", "leak": 0.5}, r"^unknown key neuron\.leak; known are taps, learned_taps$"),
     ({"leak": "half"}, r'^neuron\.leak must be float, not "half"$'),
-    ({"dynamics": "izhikevich"}, r"^neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'izhikevich'$"),
+    ({"dynamics": "izhikevich"},
+     r"^neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'izhikevich'$"),
 ])
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
