@@ -12,26 +12,18 @@ from accuracy import ZOO, data_root, run_on_board
 from figures import Figure, save, show
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network.merge import merge_pools
-from spikeplane.pruning.costs import Budget
-from spikeplane.pruning.prune import prune
-from spikeplane.pruning.written import RECIPE, write_pruned
 from spikeplane.reports.run_figures import RunFigures
 from spikeplane.reports.run_report import write_run_report
 from spikeplane.training.net.export import export_network
-from spikeplane.training.recipe.recipes import Recipe, load_recipe
+from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.train import train
 from spikeplane_hw.config import LARGE, SMALL, TINY, CoreConfig
 
 NETWORKS = {
-    "digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "mnist_2w16u": SMALL, "mnist_2w16u_pruned": SMALL,
-    "nmnist": SMALL, "ncars": SMALL, "cifar10_core": LARGE,
+    "digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL, "cifar10_core": LARGE,
 }
-"""Recipes, or networks of PRUNED, and the configuration that each runs on."""
-PRUNED = {"mnist_2w16u_pruned": ("mnist_2w16u", Budget("operations", 0.5, relative=True))}
-"""Which network of the zoo each is pruned from, and the budget of the search."""
-TUNING = ("training.epochs=10", "training.learning_rate=0.003")
-"""Of pruned networks."""
+"""Recipes, and the configuration that each runs on."""
 MERGED = ("cifar10_core",)
 """Those that fit with merged pools and maps that are overwritten."""
 SAMPLES = 200
@@ -83,21 +75,10 @@ class Member:
         return f"| {' | '.join(cells)} |\n"
 
 
-def pruned_recipe(name: str, root: Path) -> Recipe:
-    """Return the recipe that trains a pruned network on; what it starts from lies in build/zoo."""
-    source, budget = PRUNED[name]
-    folder = Path("build") / "zoo" / name
-    if not (folder / RECIPE).exists():
-        checkpoint = train(load_recipe(source), ZOO / source, root)
-        write_pruned(prune(checkpoint, budget=budget, config=NETWORKS[name], data_root=root), folder)
-    return load_recipe(folder / RECIPE, [f"name={name}", *TUNING])
-
-
 def member(name: str, config: CoreConfig, root: Path) -> Member:
     """Train recipe ``name`` if it is missing, write its report, and run it on the simulated board."""
     folder = ZOO / name
-    recipe = pruned_recipe(name, root) if name in PRUNED else load_recipe(name)
-    path = train(recipe, folder, root)  # cifar10_core wants a GPU, and its teacher in teachers/.
+    path = train(load_recipe(name), folder, root)  # cifar10_core wants a GPU, and its teacher in teachers/.
     # `spikeplane report` draws the page.
     figures, _ = write_run_report(path, folder, data_root=root, page=False)
     checkpoint = load_checkpoint(path)
