@@ -34,7 +34,7 @@ from qp_snn_networks import (
     on_board,
 )
 
-PARTS = (*TASKS, "curves", "distilled", "converted", "signed", "resnet20")
+PARTS = (*TASKS, "curves", "distilled", "converted", "signed", "resnet20", "resnet20-board")
 PICTURE = Path("docs/pictures/qp_snn.png")
 NAMES = {
     "float32": "float32", "vanilla": "vanilla 2 bits", "rescaled": "ReScaW 2 bits", "rescaled-4": "ReScaW 4 bits",
@@ -192,6 +192,8 @@ def main() -> None:
         result += qp_snn_signed.figures()
     if "resnet20" in parts:
         result += qp_snn_large.figures(FOLDER / "resnet20", root)
+    if "resnet20-board" in parts:
+        result += qp_snn_large.board_figures(FOLDER / "resnet20", root)
     save("qp_snn", result, {"note": NOTE, "picture": "pictures/qp_snn.png", "tables": tables})
 
 

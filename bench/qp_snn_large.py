@@ -34,7 +34,7 @@ from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
 from torch import Tensor
 from tqdm import tqdm
 
-__all__ = ["figures"]
+__all__ = ["board_figures", "figures"]
 
 RECIPE = "cifar10_resnet20_2w16u"
 CALIBRATION = 1, 64
@@ -43,6 +43,7 @@ RING = {"block7": 0.125, "block7.conv1": 0.16, "block8.conv1": 0.16, "block9.con
 """Removed of the last stage's channels at the least: a group of lanes holds the weights of one output channel each, and
 the ring of `large` takes no more than 1,023 slots of them, which are 448 inputs of 3 x 3, or 432 and a shortcut."""
 INPUTS = 4
+KEPT = "pruned.network.safetensors"
 TITLES = {
     "whole": "unpruned, were the ring of large longer",
     "least": "as many channels as the ring of large takes",
@@ -82,8 +83,8 @@ def costs(made: SpikingNetwork, core: CoreConfig) -> dict[str, float]:
 
 
 def measure(folder: Path, root: Path) -> dict[str, dict[str, float]]:
-    """Return the costs of the networks in TITLES; of the last one what the board says, too."""
-    file, kept = folder / "measured.json", folder / "pruned.network.safetensors"
+    """Return the costs of the networks in TITLES."""
+    file = folder / "measured.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         untrained = sparse_checkpoint(RECIPE, whole_networks.IMAGE)
@@ -91,46 +92,52 @@ def measure(folder: Path, root: Path) -> dict[str, dict[str, float]]:
         assert settings is not None
         batches = calibration_batches(untrained.recipe, load_parts(untrained.recipe.data, root)[0], *CALIBRATION)
         least, all_of = (pruned(untrained, ratios, batches) for ratios in (RING, RING | settings.ratios))
-        save_network(export_network(all_of), kept)
+        save_network(export_network(all_of), folder / KEPT)
         write_json(file, {
             "whole": costs(untrained.network, ROOMY), "least": costs(least, LARGE), "pruned": costs(all_of, LARGE),
         })
-    found, board = json.loads(file.read_text()), folder / "board.json"
-    if not board.exists():
-        network = load_network(kept)
+    return json.loads(file.read_text())
+
+
+def on_board(folder: Path) -> dict[str, float]:
+    """Return what the simulated board says of the pruned network, which :func:`measure` has kept."""
+    file = folder / "board.json"
+    if not file.exists():
+        network = load_network(folder / KEPT)
         inputs = samples(network.input)
         image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:1])
         with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE, run_timeout=3600) as driver:
             driver.load(image)
             with tqdm(total=INPUTS) as bar:
-                result = compare_with_model(
-                    driver, network, inputs, progress=lambda done: bar.update(done - bar.n)
-                )
-        write_json(board, {
+                result = compare_with_model(driver, network, inputs, progress=lambda done: bar.update(done - bar.n))
+        write_json(file, {
             "cycles": float(result.cycles.sum(1).mean()), "different": result.total,
             "compared": sum(result.compared.values()),
         })
-    found["pruned"] |= json.loads(board.read_text())
-    return found
+    return json.loads(file.read_text())
 
 
 def figures(folder: Path, root: Path) -> list[Figure]:
-    """Return what pruning gives the hardware, on ResNet-20."""
-    found, result, start = measure(folder, root), [], ""
-    for name, title in TITLES.items():
-        each, start = found[name], f"ResNet-20, 2 bits, {title}"
+    """Return what pruning gives the hardware, on ResNet-20, by prediction."""
+    result = []
+    for name, each in measure(folder, root).items():
+        start = f"ResNet-20, 2 bits, {TITLES[name]}"
         result += [
             Figure(f"{start}: cycles an input, by prediction", each["predicted"], "cycles"),
             Figure(f"{start}: weights", each["weights"] / 1e6, "MB"),
             Figure(f"{start}: between SDRAM and core an input", each["sdram"] / 1e6, "MB"),
             Figure(f"{start}: synaptic operations an input", each["operations"] / 1e6, "million"),
         ]
-    each = found["pruned"]
-    off = 100 * abs(each["predicted"] / each["cycles"] - 1)
+    return result
+
+
+def board_figures(folder: Path, root: Path) -> list[Figure]:
+    """Return what the pruned ResNet-20 gives on the simulated board."""
+    predicted, found = measure(folder, root)["pruned"]["predicted"], on_board(folder)
+    start = f"ResNet-20, 2 bits, {TITLES['pruned']}"
     return [
-        *result,
-        Figure.at_most(f"{start}: {INPUTS} inputs on the simulated large board, of {each['compared']:,.0f} values "
-                       "different", each["different"], "values", 0),
-        Figure(f"{start}: cycles an input", each["cycles"], "cycles"),
-        Figure.at_most(f"{start}: predicted cycles, off by", off, "%", 10),
+        Figure.at_most(f"{start}: {INPUTS} inputs on the simulated large board, of {found['compared']:,.0f} values "
+                       "different", found["different"], "values", 0),
+        Figure(f"{start}: cycles an input", found["cycles"], "cycles"),
+        Figure.at_most(f"{start}: predicted cycles, off by", 100 * abs(predicted / found["cycles"] - 1), "%", 10),
     ]
