@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 FOLDER = Path("build/bench/qp_snn")
+TUNED = "tuned"
 CONFIG = SMALL
 HALF = 0.5
 LEVELS = (0.75, HALF, 0.25)
@@ -140,9 +141,14 @@ def base_recipe(data: str, weights: str, seed: int, root: Path) -> Recipe:
     return recipe.float32() if weights == "float32" else recipe
 
 
+def base_folder(data: str, weights: str, seed: int) -> Path:
+    """Return the folder of an unpruned network."""
+    return FOLDER / f"{data}-{weights}-{seed}"
+
+
 def base(data: str, weights: str, seed: int, root: Path) -> Path:
     """Return the checkpoint of an unpruned network."""
-    return train(base_recipe(data, weights, seed, root), FOLDER / f"{data}-{weights}-{seed}", root)
+    return train(base_recipe(data, weights, seed, root), base_folder(data, weights, seed), root)
 
 
 def channels_left(data: str, left: float, root: Path) -> dict[str, float]:
@@ -156,12 +162,17 @@ def channels_left(data: str, left: float, root: Path) -> dict[str, float]:
     return json.loads(path.read_text())
 
 
+def pruned_folder(data: str, variant: Variant, seed: int) -> Path:
+    """Return the folder of a pruned network; the one that is trained on is in TUNED in it."""
+    return FOLDER / f"{data}-{variant.weights}-{variant.criterion}-{variant.left:.0%}-{seed}"
+
+
 def network_file(data: str, variant: Variant, seed: int, root: Path) -> Path:
     """Return the checkpoint of a network, trained on if it is pruned."""
     source = base(data, variant.weights, seed, root)
     if variant.criterion is None:
         return source
-    folder = FOLDER / f"{data}-{variant.weights}-{variant.criterion}-{variant.left:.0%}-{seed}"
+    folder = pruned_folder(data, variant, seed)
     if not (folder / RECIPE).exists():
         shutil.rmtree(folder, ignore_errors=True)
         ratios = {name: 1 - part for name, part in channels_left(data, variant.left, root).items()}
@@ -170,15 +181,16 @@ def network_file(data: str, variant: Variant, seed: int, root: Path) -> Path:
     recipe = load_recipe(folder / RECIPE, [
         f"training.epochs={TASKS[data].epochs}", f"training.learning_rate={TUNING_RATE}",
     ])
-    return train(recipe, folder / "tuned", root)
+    return train(recipe, folder / TUNED, root)
 
 
 def measure(data: str, variant: Variant, seed: int, root: Path) -> Measured:
     """Return the figures of a network."""
-    path = network_file(data, variant, seed, root)
-    file = path.with_name("measured.json")
+    whole = variant.criterion is None
+    folder = base_folder(data, variant.weights, seed) if whole else pruned_folder(data, variant, seed) / TUNED
+    file = folder / "measured.json"
     if not file.exists():
-        loaded = load_checkpoint(path)
+        loaded = load_checkpoint(network_file(data, variant, seed, root))
         test = load_dataset(loaded.recipe.data, "test", root)
         network, cycles = loaded.network, 0.0
         if variant.weights == "float32":
