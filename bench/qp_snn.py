@@ -52,9 +52,10 @@ Small networks, trained briefly on a processor core, after the paper's method an
 images, 5 epochs and 5 of fine-tuning; N-CARS on 2,700 recordings, 10 epochs and 10. AdamW, 0.01, then 0.003, which of
 0.001, 0.003 and 0.01 was best on held-out images of MNIST's first seed. Nothing was chosen by test accuracies. A
 standard error is 0.15 points on MNIST (10,000 images), 1.1 on N-CARS (1,000 recordings). Pruned networks have the
-channels that a search by spike rank, on held-out samples, leaves of the first seed's ReScaW network at half of
-the operations, or the part that is named; the criterion decides which. Operations and cycles are those of the first test samples; cycles are
-predicted for `small` unless measured. ResNet-20 has random weights that fire about as often as trained ones."""
+channels that a search by spike rank, on held-out samples, leaves of the first seed's ReScaW network at half of the
+operations, or the part that is named; the criterion decides which. Operations and cycles are those of the first test
+samples; cycles are predicted for `small` unless measured. ResNet-20 has random weights that fire about as often as
+trained ones."""
 Found = dict[Variant, list[Measured]]
 """Of each variant the figures by seed."""
 

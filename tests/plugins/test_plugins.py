@@ -48,7 +48,8 @@ def agreement(chosen: Recipe, folder):
 
 
 def test_a_neuron(tmp_path, registered):
-    with pytest.raises(ValueError, match=r"neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'integrator'"):
+    known = "graded, integrating, leaky, memory_free"
+    with pytest.raises(ValueError, match=rf"neuron\.dynamics must be one of {known}, not 'integrator'"):
         NeuronRecipe("integrator")
     registered(NEURONS, "integrator", integrator.register)
     chosen = dataclasses.replace(recipe(epochs=2), neuron=NeuronRecipe("integrator", threshold=0.5))
