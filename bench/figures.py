@@ -4,9 +4,11 @@ import json
 import platform
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 __all__ = ["MARKS", "RESULTS", "Figure", "fill_tables", "headlines", "save", "tables"]
 
@@ -49,8 +51,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def save(name: str, figures: list[Figure], extra: dict | None = None) -> Path:
-    """Write ``bench/results/NAME.json`` and print the figures; return the file."""
+def save(
+    name: str, figures: list[Figure], extra: dict | None = None, kept: Callable[[str], bool] | None = None
+) -> Path:
+    """Write ``bench/results/NAME.json`` and print the figures; return the file.
+
+    Of a run that measures a part alone, ``kept`` tells which figures of the file stay, by their names, and which rows
+    of its tables, by their first cells, where this run has none of these names. The file says which runs they are of.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     command = " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *sys.argv[1:]])
@@ -59,11 +67,44 @@ def save(name: str, figures: list[Figure], extra: dict | None = None) -> Path:
         "command": command,
         "versions": versions(),
     } | (extra or {})
+    if kept is not None and path.exists():
+        document = keep(json.loads(path.read_text()), document, kept)
     path.write_text(json.dumps(document, indent=2) + "\n")
     for figure in figures:
         verdict = "" if figure.met is None else ("met" if figure.met else "MISSED")
         print(f"{figure.name}: {show(figure.value)} {figure.unit} {figure.target or ''} {verdict}".rstrip())
     return path
+
+
+def keep(before: dict, now: dict, kept: Callable[[str], bool]) -> dict:
+    """Return the document ``now`` with what stays of the one ``before``; see :func:`save`."""
+    measured = {figure["name"] for figure in now["figures"]}
+    staying = [each for each in before["figures"] if each["name"] not in measured and kept(each["name"])]
+    names = {figure["name"] for figure in staying}
+    runs = [
+        *before.get("earlier", []),
+        {"command": before["command"], "versions": before["versions"], "figures": [
+            name for name in (figure["name"] for figure in before["figures"])
+            if not any(name in run["figures"] for run in before.get("earlier", []))
+        ]},
+    ]
+    earlier = [run | {"figures": [name for name in run["figures"] if name in names]} for run in runs]
+    tables = {
+        name: in_order(before.get("tables", {}).get(name, []), rows, lambda row: row[0], kept)
+        for name, rows in now.get("tables", {}).items()
+    }
+    return now | {
+        "figures": in_order(before["figures"], now["figures"], lambda figure: figure["name"], kept),
+        "earlier": [run for run in earlier if run["figures"]],
+    } | ({"tables": tables} if tables else {})
+
+
+def in_order(before: list, now: list, named: Callable[[Any], str], kept: Callable[[str], bool]) -> list:
+    """Return all of ``now`` and what stays of ``before``, in the order that titles, names up to a colon, have there."""
+    measured = {named(each) for each in now}
+    staying = [each for each in before if named(each) not in measured and kept(named(each))]
+    titles = list(dict.fromkeys(named(each).partition(":")[0] for each in [*before, *now]))
+    return sorted([*staying, *now], key=lambda each: titles.index(named(each).partition(":")[0]))
 
 
 def show(value: float | int | str) -> str:
@@ -73,11 +114,11 @@ def show(value: float | int | str) -> str:
     return f"{value:,}" if isinstance(value, int) else value
 
 
-def row(figure: dict) -> str:
-    """Return a figure as a row of a Markdown table."""
+def row(figure: dict, mark: str = "") -> str:
+    """Return a figure as a row of a Markdown table; ``mark`` stands behind its name."""
     met = {None: "", True: "yes", False: "**no**"}[figure["met"]]
     return (
-        f"| {figure['name']} | {show(figure['value'])} | {figure['unit']} | {figure['target'] or ''} | {met} |"
+        f"| {figure['name']}{mark} | {show(figure['value'])} | {figure['unit']} | {figure['target'] or ''} | {met} |"
     )
 
 
@@ -134,7 +175,14 @@ def tables() -> str:
         lines += ["", f"## {path.stem}", "", f"`{document['command']}`", ""]
         if "note" in document:
             lines += [document["note"], ""]
-        lines += [*HEAD, *(row(figure) for figure in document["figures"])]
+        marks = {
+            name: f" [{number}]"
+            for number, run in enumerate(document.get("earlier", []), 1) for name in run["figures"]
+        }
+        lines += [*HEAD, *(row(figure, marks.get(figure["name"], "")) for figure in document["figures"])]
+        for number, run in enumerate(document.get("earlier", []), 1):
+            used = ", ".join(f"{package} {version}" for package, version in run["versions"].items())
+            lines += ["", f"[{number}] of an earlier run, `{run['command']}`: {used}"]
         if "picture" in document:
             lines += ["", f"![{path.stem}]({document['picture']})"]
     return "\n".join(lines) + "\n"
