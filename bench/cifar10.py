@@ -3,7 +3,7 @@
 Needs the data sets under SPIKEPLANE_DATA, the teacher that the recipe names, and for `speed` the packages of the
 dependency group "bench". Trainings lie in build/bench/cifar10/, and beside each what was measured of it; what is
 missing there is trained, or measured. What is trained from the start needs a GPU; what is trained on, and the network
-for tiny, a processor core.
+for tiny, a processor core. A run of some variants keeps the figures of the others.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from cifar10_variants import (
     BOARD,
     PRUNED,
     RECIPE,
-    SPENT,
     TINY,
     TINY_BOARD,
     TINY_RECIPE,
     TUNED,
     VARIANTS,
     WHOLE,
+    spent_on,
     trained,
 )
 from cifar10_wide import widen
@@ -51,12 +51,12 @@ WIDE, SPEED = "wide", "speed"
 PARTS = (*VARIANTS, WIDE, SPEED)
 AS_TRAINED = ("1-2", "float32", "memory-free")
 """Variants whose test accuracy as trained is measured as well."""
-COMPARED = (("1-2", "2-16", 0.5), ("2-16", PRUNED, 1), ("1-2", "1-4", None), ("1-2", "1-8", None))
-"""By how many points of percent the second one may be worse than the first."""
+COMPARED = {"2-16": ("1-2", 0.5), PRUNED: ("2-16", 1), "1-4": ("1-2", None), "1-8": ("1-2", None)}
+"""What each is compared with, and by how many points of percent it may be worse."""
 FEW_TESTS = 2_500
 """Test images of what is trained on."""
 SAMPLES = 500
-BOARD_SAMPLES = {TINY: 50}
+BOARD_SAMPLES = {TINY: 50, "2-16": 20, PRUNED: 20}
 """Images that run on the simulated board: SAMPLES of 1-2, and some of its variants."""
 PREDICTED, WIDE_SAMPLES = 8, 40
 
@@ -64,12 +64,13 @@ PREDICTED, WIDE_SAMPLES = 8, 40
 NOTE = """\
 One seed. What is trained from the start was trained on an H100, but for tiny; of two networks the other, with residual
 blocks, was given up after 36 epochs: 81.8 against 82.9 % of the validation part after 32. The first eight epochs of 1-2
-followed the schedule of a training of 260, the first six of tiny that of 24. 1-2 took nine minutes of the H100, 2-16
-three, for 36 epochs in place of 321. 2-16 pruned has lost 30 % of all channels by spike rank and was trained on once
-over 2,500 images, all that two shared cores without AVX-512 had time for; 1-4 and 1-8, which would begin with 1-2, were
-not trained. Nor was the widened network: by estimate an hour of the H100, or five hours an epoch of such a core. CPU
-hours and speeds are those of one core of an AMD EPYC with AVX2, whose products are in float32. Images of the board are
-the first of the test part."""
+followed the schedule of a training of 260, the first six of tiny that of 24. 1-2 took nine minutes of the H100. The
+figures of 2-16 are of an earlier training from the start, three minutes of the H100, for 36 epochs in place of 321, and
+those of 2-16 pruned (30 % of all channels, by spike rank) of what came of it after 2,500 images. The bench now trains
+both on from 1-2, over 10,000 images, which has yet to be done, as have 1-4, 1-8, and the widened network: by estimate
+an hour of the H100. Of the checkpoints 1-2 alone is still there. Speeds in training are those of a core of an AMD EPYC
+with AVX-512 and bfloat16, which some thirty other processes shared; what is marked as of an earlier run was measured on
+one with AVX2. Images of the board are the first of the test part."""
 
 
 @dataclass(kw_only=True)
@@ -87,15 +88,10 @@ class Found:
     cycles: float = 0.0
     """An image, predicted."""
 
-    def less(self, other: "Found") -> tuple[float, int]:
-        """Return by how many points of percent another one is worse on the images that both saw, and their number."""
-        assert self.classes is not None and other.classes is not None
-        count = min(len(self.classes), len(other.classes))
-        right, others = (
-            100 * float((each.classes[:count] == self.labels[:count]).mean()) for each in (self, other)
-            if each.classes is not None
-        )
-        return right - others, count
+    def right(self, count: int) -> float:
+        """Return the share of the first ``count`` test images whose class integers tell, in percent."""
+        assert self.classes is not None
+        return 100 * float((self.classes[:count] == self.labels[:count]).mean())
 
 
 def kept(checkpoint: Path, what: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -156,15 +152,19 @@ def board_figures(name: str, path: Path, network: IntegerNetwork, test: Dataset,
     return figures
 
 
-def training_figures(name: str, checkpoint: Checkpoint, path: Path) -> list[Figure]:
+def spent_hours(name: str) -> float | None:
+    """Return the hours of a processor core that a variant's training took, or None where it is not known."""
+    file = spent_on(name)
+    return json.loads(file.read_text()) / 3600 if file.exists() else None
+
+
+def training_figures(name: str, checkpoint: Checkpoint) -> list[Figure]:
     """Return how long a variant was trained, and what it says of the validation part."""
     epochs, last = checkpoint.recipe.training.epochs, checkpoint.history[-1]
-    spent = path.with_name(SPENT)
-    figures = []
-    if spent.exists():
-        figures.append(Figure(f"CIFAR-10 {name}: training", json.loads(spent.read_text()) / 3600, "CPU hours"))
+    spent = spent_hours(name)
+    figures = [] if spent is None else [Figure(f"CIFAR-10 {name}: training", spent, "CPU hours")]
     if checkpoint.recipe.data.name == PART:
-        label = f"CIFAR-10 {name}: {PART_HELD_OUT:,} of the validation part, {PART_IMAGES:,} images once"
+        label = f"CIFAR-10 {name}: {PART_HELD_OUT:,} of the validation part, {epochs} x {PART_IMAGES:,} images"
         return [*figures, Figure(label, 100 * last["test_accuracy"], "%")]
     label = f"CIFAR-10 {name}: validation part, {epochs} epochs"
     return [Figure(label, 100 * last["validation_accuracy"], "%"), *figures]
@@ -180,12 +180,11 @@ def trained_accuracy(name: str, checkpoint: Checkpoint, path: Path, test: Datase
     return accuracy(found["classes"], test)
 
 
-def integer_classes(name: str, path: Path, network: IntegerNetwork, test: Dataset) -> np.ndarray:
-    """Return the classes that integers tell of the test images, of what is trained on of the first FEW_TESTS."""
-    if name not in (*TUNED, PRUNED):
-        return kept(path, "integer", lambda: {"classes": predict_integer(network, test.inputs)})["classes"]
-    few = test.inputs[:FEW_TESTS]
-    return kept(path, f"integer-{FEW_TESTS}", lambda: {"classes": predict_integer(network, few)})["classes"]
+def integer_classes(path: Path, network: IntegerNetwork, test: Dataset, count: int) -> np.ndarray:
+    """Return the classes that integers tell of the first ``count`` test images."""
+    whole = count >= len(test.labels)
+    what, images = ("integer", test.inputs) if whole else (f"integer-{count}", test.inputs[:count])
+    return kept(path, what, lambda: {"classes": predict_integer(network, images)})["classes"]
 
 
 def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], Found]:
@@ -194,14 +193,15 @@ def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], 
     checkpoint = load_checkpoint(path)
     test = load_dataset(load_recipe(TINY_RECIPE if name == TINY else RECIPE).data, "test", root)
     title = f"CIFAR-10 {name}"
-    figures, found = training_figures(name, checkpoint, path), Found(labels=test.labels)
+    figures, found = training_figures(name, checkpoint), Found(labels=test.labels)
     found.trained = trained_accuracy(name, checkpoint, path, test)
     if found.trained is not None:
         figures.append(Figure(f"{title}: {len(test.labels):,} test images, as trained", found.trained, "%"))
     if name == "float32":
         return figures, found
     network = merge_pools(export_network(checkpoint.network))
-    found.classes = integer_classes(name, path, network, test)
+    few = name in (*TUNED, PRUNED)
+    found.classes = integer_classes(path, network, test, FEW_TESTS if few else len(test.labels))
     right, count = accuracy(found.classes, test), len(found.classes)
     which = "test images" if count == len(test.labels) else f"the first {count:,} test images"
     label = f"{title}: {checkpoint.network.weight_count:,} weights, {which}, integer model"
@@ -237,19 +237,31 @@ def wide_figures(root: Path) -> list[Figure]:
     ]
 
 
-def comparisons(found: dict[str, Found]) -> list[Figure]:
-    """Return how variants compare with each other, those that were measured."""
+def few_found(name: str, root: Path, count: int) -> Found:
+    """Return what integers of a variant that is not measured now tell of the first ``count`` test images."""
+    path = trained(name, root)
+    checkpoint = load_checkpoint(path)
+    test = load_dataset(checkpoint.recipe.data, "test", root)
+    network = merge_pools(export_network(checkpoint.network))
+    return Found(labels=test.labels, classes=integer_classes(path, network, test, count))
+
+
+def comparisons(found: dict[str, Found], root: Path) -> list[Figure]:
+    """Return how variants that were measured compare with others."""
     figures = []
     if {"float32", "1-2"} <= found.keys():
         less = (found["float32"].trained or 0.0) - (found["1-2"].trained or 0.0)
         figures.append(Figure.at_most("CIFAR-10 float32 less 1-2", less, "points", 2))
-    for name, other, limit in COMPARED:
-        if {name, other} <= found.keys():
-            less, count = found[name].less(found[other])
-            label = f"CIFAR-10 {name} less {other}, {count:,} test images"
-            figures.append(
-                Figure(label, less, "points") if limit is None else Figure.at_most(label, less, "points", limit)
-            )
+    for other, (name, limit) in COMPARED.items():
+        classes = found[other].classes if other in found else None
+        if classes is None:
+            continue
+        count = len(classes)
+        less = (found.get(name) or few_found(name, root, count)).right(count) - found[other].right(count)
+        label = f"CIFAR-10 {name} less {other}, {count:,} test images"
+        figures.append(
+            Figure(label, less, "points") if limit is None else Figure.at_most(label, less, "points", limit)
+        )
     return figures
 
 
@@ -260,9 +272,10 @@ def table(found: dict[str, Found]) -> list[list[str]]:
         "images a second",
     ]]
     for name, each in found.items():
-        how = "an H100" if name in WHOLE else "a processor core"
+        hours = spent_hours(name)
+        how = "an H100" if name in WHOLE else "a processor core" + ("" if hours is None else f", {hours:.3f} h")
         count = len(each.labels) if each.classes is None else len(each.classes)
-        right = "" if each.classes is None else f"{100 * (each.classes == each.labels[:count]).mean():.2f}"
+        right = "" if each.classes is None else f"{each.right(count):.2f}"
         board = board_of(name)
         rows.append([
             name, how, f"{each.size / 1e3:.1f}" if each.size else "",
@@ -276,7 +289,8 @@ def table(found: dict[str, Found]) -> list[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/cifar10.py --samples 20")
     parser.add_argument("--samples", type=int, default=SAMPLES, help=f"images of 1-2 on the board (default: {SAMPLES})")
-    parser.add_argument("--variants", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
+    parser.add_argument("--variants", nargs="+", choices=PARTS, default=list(PARTS),
+                        help="default: all; figures of others are kept")
     arguments, root = parser.parse_args(), data_root()
     register()
     figures, found = [], {}
@@ -292,7 +306,21 @@ def main() -> None:
             continue
         made, found[name] = variant_figures(name, root, counts.get(name, 0))
         figures += made
-    save("cifar10", [*figures, *comparisons(found)], {"note": NOTE, "tables": {"networks": table(found)}})
+    others = set(PARTS) - set(arguments.variants)
+    save(
+        "cifar10", [*figures, *comparisons(found, root)], {"note": NOTE, "tables": {"networks": table(found)}},
+        lambda name: parts_of(name) <= others,
+    )
+
+
+def parts_of(name: str) -> set[str]:
+    """Return which parts a figure or a row of the table is of, by its name; a comparison is of two."""
+    text = name.removeprefix("CIFAR-10").lstrip(" ,")
+    if text.startswith("training at"):
+        return {SPEED}
+    if text.startswith("1-2 widened"):
+        return {WIDE}
+    return set(text.partition(":")[0].partition(",")[0].split(" less "))
 
 
 if __name__ == "__main__":

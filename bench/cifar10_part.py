@@ -12,7 +12,7 @@ from spikeplane.data.sets.datasets import DATASETS, DataRecipe, Dataset, load_pa
 __all__ = ["DATA", "HELD_OUT", "IMAGES", "register"]
 
 DATA = "cifar10_part"
-IMAGES, HELD_OUT = 2_500, 500
+IMAGES, HELD_OUT = 10_000, 1_000
 """Images of its training and test part."""
 VALIDATION = 5_000
 """Images that the trainings before held out."""

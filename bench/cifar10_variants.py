@@ -1,22 +1,27 @@
-"""Variants of the CIFAR-10 network made for large, and the one for tiny: their recipes and trainings."""
+"""Variants of the CIFAR-10 network made for large, and the one for tiny: their recipes and trainings.
+
+1-2 is the one of the zoo. What is trained on from it needs minutes of a processor core with bfloat16.
+"""
 
 import time
 from pathlib import Path
 
 import torch
+from accuracy import ZOO
 from cifar10_part import DATA as PART
 from spikeplane.boards import BOARDS
 from spikeplane.pruning.prune import prune, settings_of
 from spikeplane.pruning.written import RECIPE as TUNING_RECIPE
 from spikeplane.pruning.written import write_pruned
 from spikeplane.training.recipe.recipes import Recipe, load_recipe
+from spikeplane.training.run.checkpoint import load_checkpoint, save_checkpoint
 from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
 
 __all__ = [
-    "BOARD", "PRUNED", "RECIPE", "SPENT", "TINY", "TINY_BOARD", "TINY_RECIPE", "TUNED", "VARIANTS", "WHOLE",
-    "recipe_of", "trained",
+    "BOARD", "PRUNED", "RECIPE", "TINY", "TINY_BOARD", "TINY_RECIPE", "TUNED", "VARIANTS", "WHOLE", "recipe_of",
+    "spent_on", "trained",
 ]
 
 RECIPE, TINY_RECIPE = "cifar10_core", "cifar10_tiny"
@@ -38,18 +43,22 @@ TUNING = (
 """Of what is trained on: once over a part of the images, the teacher as before."""
 WHOLE = {
     "1-2": (), "float32": ("training.epochs=74",), "memory-free": (*MEMORY_FREE, "training.epochs=74"),
-    "2-16": (*RESCALED, "training.epochs=36"),
 }
 """Trained from the start: what the recipe's settings become; float32 is the twin without quantization."""
-TUNED = {f"1-{bits}": (*TUNING, f"neuron.state_bits={bits}") for bits in (4, 8)}
+RESCALED_NAME = "2-16"
+TUNED = {
+    RESCALED_NAME: (*RESCALED, *TUNING), **{f"1-{bits}": (*TUNING, f"neuron.state_bits={bits}") for bits in (4, 8)},
+}
 """Trained on from 1-2."""
 PRUNED = "2-16 pruned"
 RATIO = 0.3
 """Part of the channels of every group that 2-16 loses: about half of the weights and of the operations."""
+PRUNED_EPOCHS = 4
+"""Over the same part of the images."""
 TINY = "tiny"
 VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
-SPENT = "cpu_seconds.json"
-"""Beside a checkpoint that a processor core has trained: how long it took."""
+IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
+"""Variants that a clone brings along."""
 
 
 def recipe_of(name: str) -> Recipe:
@@ -57,35 +66,68 @@ def recipe_of(name: str) -> Recipe:
     if name == TINY:
         return load_recipe(TINY_RECIPE)
     if name in TUNED:
-        start = f"training.start.checkpoint={FOLDER / '1-2' / CHECKPOINT}"
-        return load_recipe(RECIPE, (*TUNED[name], start))
+        return load_recipe(RECIPE, (*TUNED[name], f"training.start.checkpoint={start_of(name)}"))
     recipe = load_recipe(RECIPE, WHOLE[name])
     return recipe.float32() if name == "float32" else recipe
 
 
+def start_of(name: str) -> Path:
+    """Return the checkpoint that a variant begins with: 1-2, for 2-16 without the means of its channels.
+
+    Signs are those of weights less their channel's mean (:class:`.BinaryWeight`), the levels of ReScaW are not.
+    """
+    source = folder_of("1-2") / CHECKPOINT
+    if name != RESCALED_NAME:
+        return source
+    path = FOLDER / name / "start.safetensors"
+    if not path.exists():
+        checkpoint = load_checkpoint(source)
+        with torch.no_grad():
+            for layer in INNER:
+                weight = checkpoint.network.layers[layer].get_parameter("weight")
+                weight -= weight.mean((1, 2, 3), keepdim=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(checkpoint, path)
+    return path
+
+
+def folder_of(name: str) -> Path:
+    """Return where a variant's checkpoint lies: in the zoo, or in what is built."""
+    if name in IN_ZOO:
+        return ZOO / IN_ZOO[name]
+    folder = FOLDER / name.replace(" ", "-")
+    return folder / "tuned" if name == PRUNED else folder
+
+
+def spent_on(name: str) -> Path:
+    """Return the file that says how many seconds a processor core has trained a variant, if one has."""
+    return FOLDER / name.replace(" ", "-") / "cpu_seconds.json"
+
+
 def trained(name: str, root: Path) -> Path:
     """Return the checkpoint of a variant, trained if it is not there."""
-    gpu, folder = name in WHOLE, FOLDER / name.replace(" ", "-")
-    options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available()) if gpu else RunOptions()
-    begun = time.process_time()
-    if name == PRUNED:
-        recipe, folder = pruned(folder, root), folder / "tuned"
-    else:
-        recipe = recipe_of(name)
+    gpu, folder = name in WHOLE, folder_of(name)
     whole = not (folder / CHECKPOINT).exists()  # Of one that was interrupted, the time is not known.
+    if gpu:
+        options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available())
+    else:
+        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16")
+    recipe = pruned(folder.parent, root) if name == PRUNED else recipe_of(name)
+    begun = time.process_time()
     path = train(recipe, folder, root, options=options)
     if whole and not gpu:
-        write_json(folder / SPENT, time.process_time() - begun)
+        spent_on(name).parent.mkdir(parents=True, exist_ok=True)
+        write_json(spent_on(name), time.process_time() - begun)
     return path
 
 
 def pruned(folder: Path, root: Path) -> Recipe:
     """Return the recipe that trains 2-16 on without a part of its channels; it begins with what is in ``folder``."""
     if not (folder / TUNING_RECIPE).exists():
-        source = trained("2-16", root)
+        source = trained(RESCALED_NAME, root)
         ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
         settings = settings_of(source, "svs")
         write_pruned(
             prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root, shown=False), folder
         )
-    return load_recipe(folder / TUNING_RECIPE, TUNING)
+    return load_recipe(folder / TUNING_RECIPE, (*TUNING, f"training.epochs={PRUNED_EPOCHS}"))
