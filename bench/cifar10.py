@@ -69,8 +69,9 @@ figures of 2-16 are of an earlier training from the start, three minutes of the 
 those of 2-16 pruned (30 % of all channels, by spike rank) of what came of it after 2,500 images. The bench now trains
 both on from 1-2, over 10,000 images, which has yet to be done, as have 1-4, 1-8, and the widened network: by estimate
 an hour of the H100. Of the checkpoints 1-2 alone is still there. Speeds in training are those of a core of an AMD EPYC
-with AVX-512 and bfloat16, which some thirty other processes shared; what is marked as of an earlier run was measured on
-one with AVX2. Images of the board are the first of the test part."""
+with AVX-512 and bfloat16, which some forty other processes shared: ratios say more than images a CPU second. Of ours in
+bfloat16, half goes to convolutions, which peers have alike, and a third to neurons. What is marked as of an earlier run
+was measured on a core with AVX2. Images of the board are the first of the test part."""
 
 
 @dataclass(kw_only=True)
