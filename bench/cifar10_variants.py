@@ -57,8 +57,8 @@ PRUNED_EPOCHS = 4
 """Over the same part of the images."""
 TINY = "tiny"
 VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
-IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
-"""Variants that a clone brings along."""
+IN_ZOO = {"1-2": RECIPE}
+"""What a clone brings along."""
 
 
 def recipe_of(name: str) -> Recipe:
@@ -92,7 +92,7 @@ def start_of(name: str) -> Path:
 
 
 def folder_of(name: str) -> Path:
-    """Return where a variant's checkpoint lies: in the zoo, or in what is built."""
+    """Return the folder of a variant's checkpoint: in the zoo, or in what is built."""
     if name in IN_ZOO:
         return ZOO / IN_ZOO[name]
     folder = FOLDER / name.replace(" ", "-")
