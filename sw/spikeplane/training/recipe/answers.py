@@ -27,6 +27,8 @@ class BatchAnswers:
     """(steps, batch, classes), means of all heads'."""
     labels: Tensor
     """int64 (batch,)."""
+    mixed: Tensor | None = None
+    """Where samples were mixed, how much of each class they show: (batch, classes)."""
     spikes: dict[str, Tensor] = field(default_factory=dict)
     """(steps, batch, channels, height, width) of all layers but the classifier, by name; empty if no loss
     asks for them."""
@@ -36,6 +38,11 @@ class BatchAnswers:
     teacher: TeacherAnswers | None = None
     heads: Tensor | None = None
     """(heads, steps, batch, classes); None: there is one, whose logits are these."""
+
+    @property
+    def targets(self) -> Tensor:
+        """What a cross entropy compares with: labels, or the classes that mixed samples show."""
+        return self.labels if self.mixed is None else self.mixed
 
     def of_head(self, head: int | None) -> Tensor:
         """Return the logits (steps, batch, classes) of one head, or the mean of all; a ValueError if there is none."""

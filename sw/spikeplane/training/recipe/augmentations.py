@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .autoaugment import AutoAugment
+from .autoaugment import AutoAugment, RandAugment
 from .named import create_named
 
 __all__ = [
-    "AUGMENTATIONS", "AutoAugment", "CutMix", "Cutout", "Drop", "Flip", "Shift", "active", "create_augmentations",
+    "AUGMENTATIONS", "AutoAugment", "CutMix", "Cutout", "Drop", "Flip", "RandAugment", "Shift", "active",
+    "create_augmentations",
 ]
 
 Augmentation = Callable[[Tensor, np.random.RandomState], Tensor]
@@ -165,7 +166,8 @@ class Drop:
 
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "autoaugment": AutoAugment, "cutmix": CutMix, "cutout": Cutout, "drop": Drop, "flip": Flip, "shift": Shift,
+    "autoaugment": AutoAugment, "cutmix": CutMix, "cutout": Cutout, "drop": Drop, "flip": Flip,
+    "randaugment": RandAugment, "shift": Shift,
 }
 
 

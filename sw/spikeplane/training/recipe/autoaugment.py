@@ -1,4 +1,4 @@
-"""AutoAugment: two random operations of a learned policy on each image (arXiv 1805.09501).
+"""AutoAugment: two random operations of a learned policy on each image (arXiv 1805.09501), and RandAugment.
 
 The policy is the paper's for CIFAR-10: a pair of operations, each with its probability and its
 strength, 0 to 9. Strengths are spread evenly over the ranges of the paper's appendix; what comes in
@@ -6,9 +6,10 @@ from outside the image is 0. torchvision has AutoAugment too, but a build of it 
 very build of PyTorch that it was made for.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +17,14 @@ from torch import Tensor
 
 from ...data.formats.files import import_extra
 
-__all__ = ["OPERATIONS", "POLICY", "AutoAugment"]
+__all__ = ["IMAGE_BITS", "OPERATIONS", "POLICY", "AutoAugment", "RandAugment"]
+
+IMAGE_BITS = 8
+"""What ``data.bits`` must be for what changes colours."""
 
 STRONGEST = 9
+STRONGEST_DRAWN = 10
+"""Of RandAugment's magnitudes."""
 POLICY = (
     (("invert", 0.1, 0), ("contrast", 0.2, 6)),
     (("rotate", 0.7, 2), ("translate_x", 0.3, 9)),
@@ -96,29 +102,77 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
+def change_images(name: str, inputs: Tensor, changes: Iterable[list[tuple[str, float]]]) -> Tensor:
+    """Return images, each changed by operations of OPERATIONS with their strengths, one after the other.
+
+    A ValueError names the augmentation, ``name``, if the inputs are no 8-bit RGB images (count, 3, height, width).
+    """
+    if inputs.ndim != 4 or inputs.shape[1] != 3 or inputs.dtype != torch.uint8:
+        raise ValueError(
+            f"training.augmentations.{name} needs {IMAGE_BITS}-bit RGB images (count, 3, height, "
+            f"width), not {str(inputs.dtype).removeprefix('torch.')} {tuple(inputs.shape)}"
+        )
+    image = import_extra("PIL.Image")
+    # Pillow works on the CPU.
+    result = inputs.cpu().numpy().copy()
+    for sample, operations in zip(result, changes, strict=True):
+        changed = image.fromarray(np.ascontiguousarray(sample.transpose(1, 2, 0)))
+        for operation, strength in operations:
+            changed = OPERATIONS[operation](changed, strength)
+        sample[:] = np.asarray(changed).transpose(2, 0, 1)
+    return torch.from_numpy(result).to(inputs.device)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AutoAugment:
     """Changes 8-bit RGB images by POLICY."""
 
-    bits: ClassVar[int] = 8
-    """What ``data.bits`` must be."""
-
     def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
-        if inputs.ndim != 4 or inputs.shape[1] != 3 or inputs.dtype != torch.uint8:
-            raise ValueError(
-                f"training.augmentations.autoaugment needs 8-bit RGB images (count, 3, height, "
-                f"width), not {str(inputs.dtype).removeprefix('torch.')} {tuple(inputs.shape)}"
-            )
-        image = import_extra("PIL.Image")
         pairs = draw.randint(len(POLICY), size=len(inputs))
         chances = draw.random_sample((len(inputs), 2))
         signs = draw.randint(2, size=(len(inputs), 2)) * 2 - 1
-        # Pillow works on the CPU.
-        result = inputs.cpu().numpy().copy()
-        for sample, pair, chance, sign in zip(result, pairs, chances, signs, strict=True):
-            changed = image.fromarray(np.ascontiguousarray(sample.transpose(1, 2, 0)))
-            for (name, probability, level), drawn, side in zip(POLICY[pair], chance, sign, strict=True):
-                if drawn < probability:
-                    changed = OPERATIONS[name](changed, float(side * level / STRONGEST))
-            sample[:] = np.asarray(changed).transpose(2, 0, 1)
-        return torch.from_numpy(result).to(inputs.device)
+        return change_images("autoaugment", inputs, (
+            [(name, float(side * level / STRONGEST))
+             for (name, probability, level), drawn, side in zip(POLICY[pair], chance, sign, strict=True)
+             if drawn < probability]
+            for pair, chance, sign in zip(pairs, chances, signs, strict=True)
+        ))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandAugment:
+    """Changes 8-bit RGB images by ``count`` operations of OPERATIONS each, all of them equally likely.
+
+    As in RandAugment (arXiv 1909.13719) one magnitude is for all operations. As in what vision transformers are
+    usually trained with, it varies from image to image, and each operation is left out with a probability.
+    """
+
+    count: int = 1
+    """Operations of an image, drawn one by one."""
+    magnitude: float = 9.0
+    """Of STRONGEST_DRAWN; the strength is this share of the strongest, either way."""
+    deviation: float = 0.5
+    """Standard deviation of the magnitude, which stays between 0 and STRONGEST_DRAWN."""
+    probability: float = 0.5
+    """Of each operation."""
+
+    def __post_init__(self):
+        if type(self.count) is not int or self.count < 1:
+            raise ValueError(f"count must be an integer of 1 or more, not {self.count!r}")
+        if not 0 <= self.magnitude <= STRONGEST_DRAWN:
+            raise ValueError(f"magnitude must be in 0..{STRONGEST_DRAWN}, not {self.magnitude}")
+        if not (math.isfinite(self.deviation) and self.deviation >= 0):
+            raise ValueError(f"deviation must be 0 or more, not {self.deviation}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be in 0..1, not {self.probability}")
+
+    def __call__(self, inputs: Tensor, draw: np.random.RandomState) -> Tensor:
+        names, shape = list(OPERATIONS), (len(inputs), self.count)
+        chosen = draw.randint(len(names), size=shape)
+        used = draw.random_sample(shape) < self.probability
+        magnitudes = (self.magnitude + self.deviation * draw.standard_normal(shape)).clip(0, STRONGEST_DRAWN)
+        strengths = magnitudes / STRONGEST_DRAWN * (draw.randint(2, size=shape) * 2 - 1)
+        return change_images("randaugment", inputs, (
+            [(names[index], float(strength)) for index, use, strength in zip(*sample, strict=True) if use]
+            for sample in zip(chosen, used, strengths, strict=True)
+        ))

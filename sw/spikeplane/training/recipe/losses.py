@@ -66,8 +66,10 @@ class TetLoss(Loss):
 
     def __call__(self, answers: BatchAnswers) -> Tensor:
         logits = answers.of_head(self.head)
+        targets = answers.targets
         return functional.cross_entropy(
-            logits.flatten(0, 1), answers.labels.repeat(len(logits)), label_smoothing=self.label_smoothing
+            logits.flatten(0, 1), targets.repeat(len(logits), *[1] * (targets.ndim - 1)),
+            label_smoothing=self.label_smoothing,
         )
 
 
@@ -87,7 +89,7 @@ class MeanLoss(Loss):
 
     def __call__(self, answers: BatchAnswers) -> Tensor:
         return functional.cross_entropy(
-            answers.of_head(self.head).mean(0), answers.labels, label_smoothing=self.label_smoothing
+            answers.of_head(self.head).mean(0), answers.targets, label_smoothing=self.label_smoothing
         )
 
 

@@ -14,8 +14,10 @@ from ..net.families import NetworkRecipe
 from ..net.networks import LayerRecipe
 from ..net.neurons import NeuronRecipe, merge_neurons
 from ..tables import build, check_keys, typed
-from .augmentations import AutoAugment, create_augmentations
+from .augmentations import create_augmentations
+from .autoaugment import IMAGE_BITS
 from .losses import create_losses
+from .mixup import Mixup
 from .pruning import PruningRecipe
 from .regularizers import create_regularizers
 from .sources import StartRecipe, TeacherRecipe
@@ -51,6 +53,8 @@ class TrainingRecipe:
     """Options of each regularizer by its name."""
     augmentations: dict[str, dict] = field(default_factory=dict)
     """Options of each augmentation of training samples by its name, in the order of application."""
+    mixup: Mixup | None = None
+    """How samples and their labels are mixed, behind the augmentations; None: not at all."""
     teacher: TeacherRecipe | None = None
     start: StartRecipe | None = None
     """What the weights are at the start; None: random."""
@@ -73,6 +77,11 @@ class TrainingRecipe:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"training.optimizer must be one of {OPTIMIZERS}, not {self.optimizer!r}")
 
+    @property
+    def changes_samples(self) -> bool:
+        """Whether the network sees others than the samples as they are."""
+        return bool(self.augmentations) or self.mixup is not None
+
     def _check_losses(self) -> None:
         losses = create_losses(self.losses).losses
         taught = [name for name, (_, loss) in losses.items() if loss.needs_teacher]
@@ -87,10 +96,13 @@ class TrainingRecipe:
             return
         if not taught:
             raise ValueError(f"training.teacher is used by none of the losses {', '.join(losses)}")
-        if self.teacher.cached and "cutmix" in self.augmentations:
+        mixing = [name for name, used in (
+            ("augmentations.cutmix", "cutmix" in self.augmentations), ("mixup", self.mixup is not None),
+        ) if used]
+        if self.teacher.cached and mixing:
             raise ValueError(
-                "training.teacher.cached: answers to samples as they are do not tell what "
-                "training.augmentations.cutmix puts together"
+                f"training.teacher.cached: answers to samples as they are do not tell what "
+                f"training.{mixing[0]} puts together"
             )
         for name in taught:
             if losses[name][1].needs_potentials and self.teacher.cached:
@@ -124,11 +136,11 @@ class Recipe:
             if layer.kind != "pool":
                 layer.create_quantizer()
         self._check_heads()
-        if "autoaugment" in self.training.augmentations and self.data.bits != AutoAugment.bits:
-            raise ValueError(
-                f"training.augmentations.autoaugment needs data.bits = {AutoAugment.bits}, "
-                f"not {self.data.bits}"
-            )
+        for name in ("autoaugment", "randaugment"):
+            if name in self.training.augmentations and self.data.bits != IMAGE_BITS:
+                raise ValueError(
+                    f"training.augmentations.{name} needs data.bits = {IMAGE_BITS}, not {self.data.bits}"
+                )
 
     def _check_heads(self) -> None:
         """Raise a ValueError if a loss looks at a head that the network has not."""
@@ -145,7 +157,7 @@ class Recipe:
         values = dataclasses.asdict(self) | {
             "neuron": self.neuron.to_dict(), "layers": [layer.to_dict() for layer in self.layers],
         }
-        for key in ("teacher", "start"):
+        for key in ("teacher", "start", "mixup"):
             if values["training"][key] is None:
                 del values["training"][key]
         # What is not set is left out, so that recipes without it stay as they were.

@@ -26,6 +26,8 @@ class Batch:
     inputs: Tensor
     labels: Tensor
     """int64 (samples,)."""
+    mixed: Tensor | None = None
+    """As in :class:`.BatchAnswers`."""
     taught: Tensor | None = None
     """What :meth:`.Teacher.question` gave; None without a teacher."""
 
@@ -92,7 +94,8 @@ class Step:
         if self.processes.count > 1:
             rates = sum_over_processes(rates * share)
         data_loss = self.losses(BatchAnswers(
-            logits=logits, labels=batch.labels, spikes=spikes, potentials=potentials, teacher=taught, heads=heads,
+            logits=logits, labels=batch.labels, mixed=batch.mixed, spikes=spikes, potentials=potentials,
+            teacher=taught, heads=heads,
         ))
         penalty = sum((regularizer(rates) for regularizer in self.regularizers), rates.new_zeros(()))
         self.optimizer.zero_grad()

@@ -138,7 +138,7 @@ def create_teacher(
         samples=Samples(inputs, device), potentials=potentials, device=device,
         precision=Precision(options, device),
     )
-    if chosen.cached or not (recipe.training.augmentations or potentials):
+    if chosen.cached or not (recipe.training.changes_samples or potentials):
         made.learn()
     return made
 
@@ -153,12 +153,12 @@ def _inputs(what: str, recipe: Recipe, data, dataset: Dataset, root: Path | None
     if not np.array_equal(other.labels, dataset.labels):
         raise ValueError(f"{what}: its training samples are not those of {dataset.name}")
     teacher = recipe.training.teacher
-    changed = recipe.training.augmentations and not (teacher and teacher.cached)
+    changed = recipe.training.changes_samples and not (teacher and teacher.cached)
     if changed and other.inputs.shape[-2:] != dataset.inputs.shape[-2:]:
         raise ValueError(
             f"{what} takes maps of {other.inputs.shape[-2:]}, this network of {dataset.inputs.shape[-2:]}: "
             f"the same augmentation would change them differently; set training.teacher.cached = true, or train "
-            f"without training.augmentations"
+            f"without training.augmentations and training.mixup"
         )
     return other.inputs
 

@@ -46,6 +46,8 @@ from .teacher import create_teacher
 __all__ = ["CHECKPOINT", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
+MIXING = 1
+"""What of a batch is drawn, beside its augmentations: which samples are mixed."""
 
 
 def train(
@@ -206,6 +208,11 @@ class _Training:
         """Batches done since the start."""
         return self.checkpoint.epoch * len(self.bounds) + self.checkpoint.batch
 
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done at the begin of this epoch."""
+        return self.checkpoint.epoch / self.recipe.training.epochs
+
     def epoch(self, signals: StopSignals) -> Iterator[dict[str, Any]]:
         """Train to the end of an epoch; yield what to show after each batch."""
         checkpoint = self.checkpoint
@@ -213,7 +220,7 @@ class _Training:
         epoch = checkpoint.epoch
         order = np.random.RandomState([self.recipe.seed, epoch]).permutation(len(self.dataset.labels))
         self.network.train()
-        self.network.set_progress(epoch / epochs)
+        self.network.set_progress(self.progress)
         while checkpoint.batch < len(self.bounds):
             first, last = self.bounds[checkpoint.batch]
             stopped = self._batch(order[first:last], signals.received)
@@ -245,11 +252,19 @@ class _Training:
         own = self.processes.share(len(part))
         rate = self._learning_rate()
         set_learning_rate(self.optimizer, rate)
-        teacher = self.step.teacher
+        teacher, labels, mixed, change = self.step.teacher, self.dataset.labels[part], None, self._augment
+        if mixup := self.recipe.training.mixup:
+            mixture = mixup.draw(len(part), self.progress, self._draw(MIXING))
+            mixed = mixture.targets(labels, self.dataset.classes)[own].to(device, non_blocking=True)
+
+            def change(samples: Tensor) -> Tensor:
+                return mixture.mix(self._augment(samples))
+
         batch = Batch(
-            inputs=self._augment(self.samples.take(part))[own],
-            labels=torch.from_numpy(self.dataset.labels[part[own]]).to(device, non_blocking=True),
-            taught=teacher.question(part, self._augment, own) if teacher else None,
+            inputs=change(self.samples.take(part))[own],
+            labels=torch.from_numpy(labels[own]).to(device, non_blocking=True),
+            mixed=mixed,
+            taught=teacher.question(part, change, own) if teacher else None,
         )
         number = self.done + 1
         if self.graphs:
@@ -290,10 +305,14 @@ class _Training:
 
     def _augment(self, samples: Tensor) -> Tensor:
         """Return the samples of the batch at hand, changed; others in their place change alike."""
-        draw = np.random.RandomState([self.recipe.seed, self.checkpoint.epoch, self.checkpoint.batch])
-        for augment in active(self.augmentations, self.checkpoint.epoch / self.recipe.training.epochs):
+        draw = self._draw()
+        for augment in active(self.augmentations, self.progress):
             samples = augment(samples, draw)
         return samples
+
+    def _draw(self, *what: int) -> np.random.RandomState:
+        """Return a generator of the batch at hand, another one for each ``what``."""
+        return np.random.RandomState([self.recipe.seed, self.checkpoint.epoch, self.checkpoint.batch, *what])
 
     def _learning_rate(self) -> float:
         settings, each = self.recipe.training, len(self.bounds)

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from spikeplane.data.formats.files import DataError
 from spikeplane.training.recipe import autoaugment
-from spikeplane.training.recipe.autoaugment import OPERATIONS, POLICY, AutoAugment
+from spikeplane.training.recipe.augmentations import create_augmentations
+from spikeplane.training.recipe.autoaugment import OPERATIONS, POLICY, AutoAugment, RandAugment
 from spikeplane.training.recipe.recipes import RecipeError, load_recipe
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (200, 3, 32, 32)).astype(np.uint8)
@@ -59,6 +60,45 @@ def test_operations_follow_the_policy(monkeypatch):
     assert abs(used[True] / (used[True] + used[False]) - 0.5) < 0.02
 
 
+def test_random_operations_are_equally_likely(monkeypatch):
+    """Their strengths are about the magnitude, either way, and no stronger than the strongest; some are left out."""
+    count, used = 20_000, {name: [] for name in OPERATIONS}
+    for name in OPERATIONS:
+        def record(image, strength, name=name):
+            used[name].append(strength)
+            return image
+        monkeypatch.setitem(autoaugment.OPERATIONS, name, record)
+    images = torch.zeros((count // 2, 3, 1, 1), dtype=torch.uint8)
+    RandAugment(count=2, magnitude=8, deviation=1.5, probability=0.7)(images, np.random.RandomState(5))
+    expected = 0.7 * count / len(OPERATIONS)
+    for name, strengths in used.items():
+        assert abs(len(strengths) - expected) < 5 * np.sqrt(expected), name
+    strengths = np.concatenate(list(used.values()))
+    assert abs((strengths > 0).mean() - 0.5) < 0.02 and np.abs(strengths).max() == 1
+    assert abs(np.median(np.abs(strengths)) - 0.8) < 0.01 and 0.11 < np.abs(strengths).std() < 0.15
+
+
+def test_random_operations_change_images():
+    before = IMAGES.copy()
+    found = RandAugment()(torch.from_numpy(IMAGES), np.random.RandomState(3)).numpy()
+    np.testing.assert_array_equal(IMAGES, before)
+    np.testing.assert_array_equal(RandAugment()(torch.from_numpy(IMAGES), np.random.RandomState(3)).numpy(), found)
+    assert 0.35 < (found != IMAGES).any((1, 2, 3)).mean() < 0.55
+    unused = RandAugment(probability=0.0)(torch.from_numpy(IMAGES), np.random.RandomState(3)).numpy()
+    np.testing.assert_array_equal(unused, IMAGES)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"count": 0}, "count must be an integer of 1 or more, not 0"),
+    ({"magnitude": 11}, r"magnitude must be in 0\.\.10, not 11"),
+    ({"deviation": -1}, "deviation must be 0 or more, not -1"),
+    ({"probability": 1.1}, r"probability must be in 0\.\.1, not 1\.1"),
+])
+def test_wrong_options_of_random_operations_are_refused(options, message):
+    with pytest.raises(ValueError, match=f"training.augmentations.randaugment: {message}"):
+        create_augmentations({"randaugment": options})
+
+
 def test_operations():
     image = IMAGES[0]
     np.testing.assert_array_equal(apply("invert", 0, image), 255 - image)
@@ -92,8 +132,9 @@ def test_operations():
     np.zeros((2, 1, 4, 4), np.uint8), np.zeros((2, 3, 4, 4), np.float32), np.zeros((2, 5, 3, 4, 4), np.uint8),
 ])
 def test_only_rgb_images_are_taken(inputs):
-    with pytest.raises(ValueError, match=r"autoaugment needs 8-bit RGB images .*, not (uint8|float32) \(2, "):
-        augmented(inputs, 0)
+    for augment, name in ((AutoAugment(), "autoaugment"), (RandAugment(), "randaugment")):
+        with pytest.raises(ValueError, match=name + r" needs 8-bit RGB images .*, not (uint8|float32) \(2, "):
+            augment(torch.from_numpy(inputs), np.random.RandomState(0))
 
 
 def test_images_of_fewer_bits_are_refused():

@@ -38,6 +38,20 @@ def test_smoothed_labels(loss, logits):
     torch.testing.assert_close(loss(label_smoothing=0.3)(answers()), torch.as_tensor(expected))
 
 
+def test_mixed_labels():
+    """The loss is the mean of those of both labels, by their shares."""
+    shares, others = torch.tensor([0.5, 0.7, 1.0, 0.9, 0.6]), torch.tensor([3, 3, 0, 2, 0])
+    mixed = torch.zeros(5, 4)
+    for sample, share in enumerate(shares):
+        mixed[sample, LABELS[sample]] += share
+        mixed[sample, others[sample]] += 1 - share
+    for loss, logits in ((TetLoss, LOGITS), (MeanLoss, LOGITS.mean(0, keepdim=True))):
+        own, other = (torch.stack([cross_entropy(step, labels, reduction="none") for step in logits])
+                      for labels in (LABELS, others))
+        expected = (shares * own + (1 - shares) * other).mean()
+        torch.testing.assert_close(loss()(answers(mixed=mixed)), expected)
+
+
 def test_losses_of_one_head():
     """One head learns from labels, another from the teacher; the logits are the mean of both."""
     heads = torch.stack([LOGITS + 1.5, LOGITS.flip(2)])

@@ -11,6 +11,7 @@ from spikeplane.data.sets.datasets import load_dataset, quantize_image
 from spikeplane.training.net.networks import SpikingNetwork
 from spikeplane.training.net.resnet import ImageClassifier
 from spikeplane.training.net.teachers import TEACHERS
+from spikeplane.training.recipe.mixup import Mixup
 from spikeplane.training.recipe.sources import TeacherRecipe
 from spikeplane.training.run import train as training
 from spikeplane.training.run.checkpoint import CheckpointError, load_checkpoint
@@ -159,6 +160,7 @@ def test_a_cached_teacher_is_asked_once_for_the_samples_as_they_are(tmp_path, ta
 @pytest.mark.parametrize(("settings", "message"), [
     ({"losses": POTENTIALS}, "potential_distillation needs potentials, training.teacher.cached keeps logits alone"),
     ({"augmentations": {"cutmix": {}}}, "do not tell what training.augmentations.cutmix puts together"),
+    ({"mixup": Mixup()}, "do not tell what training.mixup puts together"),
 ])
 def test_what_cached_answers_do_not_tell_is_refused(taught, settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
