@@ -129,6 +129,9 @@ def train(
     graphs: Annotated[bool, typer.Option(
         "--graphs", help="Record a batch's operations once and have the GPU replay them: one process, AdamW."
     )] = False,
+    invert: Annotated[bool, typer.Option(
+        "--invert", help="Compute the activations of reversible transformer blocks back instead of keeping them."
+    )] = False,
     save_every: Annotated[float, typer.Option(
         help="Minutes after which a checkpoint is written within an epoch."
     )] = 10.0,
@@ -152,7 +155,7 @@ def train(
     if make_report:
         require_report(", or train with --no-report")
     options = RunOptions(
-        device=device, amp=amp, compile=compiled, graphs=graphs, save_every=save_every,
+        device=device, amp=amp, compile=compiled, graphs=graphs, invert=invert, save_every=save_every,
         validate_every=validate_every, tensorboard=tensorboard,
     )
     chosen = chosen.float32() if float32 else chosen

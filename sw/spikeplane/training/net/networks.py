@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ...network.input import InputFormat
 from .creation import create_layer
+from .inversion import run_inverting
 from .layer_recipe import ENDS, KINDS, TRANSFORMER_OPTIONS, LayerRecipe
 from .layers import Classifier, ResidualBlock, SpikingConv
 from .names import inner_name, part_name
@@ -17,6 +18,7 @@ from .neurons import NEURONS, NeuronRecipe
 from .quantizers import WeightQuantizer
 from .stream_creation import create_stream_layer
 from .streams import Grid, Heads, StreamLayer
+from .transformer import TransformerBlock
 
 __all__ = ["KINDS", "LayerRecipe", "SpikingNetwork"]
 
@@ -45,6 +47,9 @@ class SpikingNetwork(nn.Module):
         """(channels, height, width) of all neurons but those of pools, by their spikes' names."""
         self.norm_values: dict[str, int] = {}
         """How many values of a channel the normalizations of each layer with neurons see in one sample."""
+        self.inverts = False
+        """Whether transformer blocks keep no activations for gradients, see :func:`.run_inverting`: then rates stand
+        for the spikes of their parts."""
         shape = (form.channels, form.height, form.width)
         grid: Grid | None = None
         # Until the first neurons have spiked, there is one map for all steps.
@@ -99,7 +104,16 @@ class SpikingNetwork(nn.Module):
         maps = inputs[None] if self.form.direct else inputs.transpose(0, 1)
         maps = maps.to(torch.float32) / self.input_levels
         spikes = {}
+        chain: dict[str, TransformerBlock] = {}
         for name, layer in self.layers.items():
+            if self.inverts and isinstance(layer, TransformerBlock) and torch.is_grad_enabled():
+                chain[name] = layer
+                continue
+            if chain:
+                found, maps = run_inverting(chain, maps)
+                for block, rates in found.items():
+                    spikes |= {part_name(block, part): rate for part, rate in rates.items()}
+                chain = {}
             if isinstance(layer, StreamLayer):
                 found, maps = layer(maps, self.form.steps)
                 spikes |= {part_name(name, part): each for part, each in found.items()}

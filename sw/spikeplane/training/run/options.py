@@ -20,6 +20,8 @@ class RunOptions:
     """Whether a compiler fuses what forward and backward passes compute: it takes a minute once."""
     graphs: bool = False
     """Whether a GPU replays all operations of a batch as one graph, recorded once: one process, AdamW."""
+    invert: bool = False
+    """Whether reversible transformer blocks keep no activations: they are computed back from what comes out."""
     save_every: float = 10.0
     """Minutes after which a checkpoint is written within an epoch; 0: after every batch."""
     validate_every: int = 0

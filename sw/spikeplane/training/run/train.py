@@ -20,6 +20,8 @@ from ...data.sets.samples import select
 from ...notices import note_findings
 from ...progress import steps
 from ...writing import check_folder, check_writable
+from ..net.inversion import check_invertible
+from ..net.transformer import TransformerBlock
 from ..recipe.augmentations import active, create_augmentations
 from ..recipe.losses import create_losses
 from ..recipe.recipes import Recipe
@@ -180,6 +182,7 @@ class _Training:
         if checkpoint.scaler:
             self.precision.scaler.load_state_dict(checkpoint.scaler)
         self._check_options()
+        self.network.inverts = options.invert
         self.step = Step(
             self.network, losses=self.losses, regularizers=create_regularizers(settings.regularizers),
             optimizer=self.optimizer, precision=self.precision, processes=processes, compile=options.compile,
@@ -196,12 +199,25 @@ class _Training:
                 f"recipe {self.recipe.name}: its losses look at potentials, which a compiled network does "
                 f"not show: train without compile and graphs"
             )
+        if self.options.invert:
+            self._check_inversion()
         if not self.options.graphs:
             return
         if self.processes.device.type != "cuda" or self.processes.count > 1:
             raise ValueError("graphs need one process on a GPU: train without graphs")
         if self.recipe.training.optimizer != "adamw":
             raise ValueError(f"graphs need training.optimizer adamw, not {self.recipe.training.optimizer}")
+
+    def _check_inversion(self) -> None:
+        """Raise a ValueError if the network's blocks cannot be inverted, or something looks inside of them."""
+        check_invertible({
+            name: each for name, each in self.network.layers.items() if isinstance(each, TransformerBlock)
+        })
+        if self.losses.spikes or self.losses.potentials:
+            raise ValueError(f"recipe {self.recipe.name}: its losses look at spikes or potentials, of which a network "
+                             f"that inverts its blocks keeps none: train without inverting")
+        if self.options.compile or self.options.graphs or self.processes.count > 1:
+            raise ValueError("inverting takes one process, without compile and graphs")
 
     @property
     def done(self) -> int:
