@@ -1,8 +1,10 @@
-"""What attention takes on the large core: cycles and lanes' utilization of its two products, by firing rate."""
+"""What attention takes on the large core: cycles and lanes' utilization of its two products, by rate, and why."""
 
 import numpy as np
 from figures import Figure
 from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.compiler.loads import load_fields
+from spikeplane.compiler.placement import place
 from spikeplane.network import model
 from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork
@@ -13,6 +15,7 @@ from spikeplane.network.weights import WeightKind
 from spikeplane.network.window import Window
 from spikeplane_hw.config import LARGE
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron, Reset
+from spikeplane_hw.operand import load_cycles
 
 __all__ = ["attention_figures"]
 
@@ -23,6 +26,8 @@ RATES = (0.05, 0.1, 0.2, 0.3, 0.4)
 CHOSEN = 0.2
 """The rate of the target."""
 INPUTS = 2
+TITLES = {"map": "attention at the target's rate, Q K^T", "picked": "attention at the target's rate, A V"}
+"""Of figures of the two products."""
 DENSE = -(1 << FRACTION_BITS + 3) + (1 << FRACTION_BITS)
 """A threshold that all potentials are above."""
 
@@ -69,6 +74,38 @@ def inputs(rate: float) -> np.ndarray:
     return (np.random.default_rng(1).random(shape) < rate).astype(np.uint8)
 
 
+def busiest_bank(source: np.ndarray) -> float:
+    """Return the mean over pixels, heads and steps of the spikes that the bank with most of them has to read.
+
+    ``source`` are spikes (inputs, steps, channels, height, width); channel c of a head is in bank c modulo the banks.
+    """
+    count, steps, channels = source.shape[:3]
+    slots = source.reshape(count, steps, HEADS, channels // HEADS // LARGE.banks, LARGE.banks, -1)
+    return float(slots.sum(3, dtype=np.int64).max(3).mean())
+
+
+def causes(network: IntegerNetwork, samples: np.ndarray, found: model.Result, cycles: dict[str, float]) -> list[Figure]:
+    """Return where the cycles of the two products go, and what bounds them; ``cycles`` are those of an input."""
+    figures, segments = [], HEADS * STEPS * SIDE * SIDE
+    for placed in place(network, LARGE, keep_maps=False).layers:
+        for term in placed.products:
+            name, title = placed.layer.name, TITLES[placed.layer.name]
+            loaded = load_cycles(LARGE, load_fields(term, placed, STEPS, LARGE))
+            source = samples if term.term.source == INPUT else found.spikes[term.term.source].numpy()
+            made = float(found.synaptic_operations[name].double().mean())
+            updates = segments * placed.group_lanes
+            figures += [
+                Figure(f"{title}: cycles that load the operand", 100 * loaded / cycles[name], "%"),
+                Figure(f"{title}: other cycles for each pixel, head and step", (cycles[name] - loaded) / segments,
+                       "cycles"),
+                Figure(f"{title}: of these, those in which the busiest bank reads", busiest_bank(source), "cycles"),
+                Figure(f"{title}: lanes of {LARGE.lanes} that a head has", placed.group_lanes, "lanes"),
+                Figure(f"{title}: utilization if all {LARGE.updates} neuron units always worked",
+                       100 * made / updates * LARGE.updates / (LARGE.lanes * LARGE.banks), "% of the peak"),
+            ]
+    return figures
+
+
 def attention_figures() -> list[Figure]:
     """Return utilization by firing rate, and what the second product's sparsity saves."""
     figures, peak = [], LARGE.lanes * LARGE.banks
@@ -95,5 +132,6 @@ def attention_figures() -> list[Figure]:
                 Figure.at_least(f"{title}: lanes' utilization in both products", both, "% of the peak", 40),
                 Figure(f"{title}: cycles of both products", float(np.mean(sum(cycles[n] for n in made))), "cycles"),
                 Figure(f"{title}: cycles of A V that the map's sparsity saves", 100 * saved, "%"),
+                *causes(network, samples, found, {name: float(cycles[name].mean()) for name in made}),
             ]
     return figures

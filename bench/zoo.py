@@ -5,11 +5,12 @@ and writes zoo/NAME/report.json and zoo/README.md. Needs the data sets under SPI
 """
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from accuracy import ZOO, data_root, run_on_board
-from figures import Figure, save, show
+from figures import RESULTS, Figure, save, show
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network.merge import merge_pools
 from spikeplane.reports.run_figures import RunFigures
@@ -21,7 +22,8 @@ from spikeplane.training.run.train import train
 from spikeplane_hw.config import LARGE, SMALL, TINY, CoreConfig
 
 NETWORKS = {
-    "digits": SMALL, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL, "cifar10_core": LARGE,
+    "digits": SMALL, "digits_bestformer": LARGE, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL,
+    "cifar10_core": LARGE,
 }
 """Recipes, and the configuration that each runs on."""
 MERGED = ("cifar10_core",)
@@ -95,12 +97,22 @@ def member(name: str, config: CoreConfig, root: Path) -> Member:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    root = data_root()
-    members = {name: member(name, config, root) for name, config in NETWORKS.items()}
-    (ZOO / "README.md").write_text(HEAD + "".join(found.row() for found in members.values()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=NETWORKS, default=list(NETWORKS),
+                        help="networks to measure; rows and figures of the others stay; default: all")
+    names, root = parser.parse_args().names, data_root()
+    members = {name: member(name, NETWORKS[name], root) for name in names}
+    page, results = ZOO / "README.md", RESULTS / "zoo.json"
+    rows = {line.split("]")[0][3:]: f"{line}\n" for line in page.read_text().splitlines() if line.startswith("| [")}
+    rows |= {name: found.row() for name, found in members.items()}
+    page.write_text(HEAD + "".join(rows[name] for name in NETWORKS if name in rows))
+    former = [Figure(**each) for each in json.loads(results.read_text())["figures"]] if results.exists() else []
     figures = []
-    for name, found in members.items():
+    for name in NETWORKS:
+        found = members.get(name)
+        if found is None:
+            figures += [each for each in former if each.name.startswith(f"{name}:")]
+            continue
         figures += [
             Figure(f"{name}: accuracy, integer model", found.accuracy, "%"),
             Figure.at_most(f"{name}: trained less integer accuracy", round(abs(found.figures.lost_points or 0.0), 6),
