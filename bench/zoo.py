@@ -28,7 +28,8 @@ NETWORKS = {
 """Recipes, and the configuration that each runs on."""
 MERGED = ("cifar10_core",)
 """Those that fit with merged pools and maps that are overwritten."""
-SAMPLES = 200
+SAMPLES, FEWER = 200, {"digits_bestformer": 20}
+"""Test samples that run on the simulated board, and how many of networks that take long."""
 SIZE_LIMIT_MB = 8
 """A million weights, in float32 while they are trained, are 4 MB."""
 HEAD = """# Trained networks
@@ -84,7 +85,7 @@ def member(name: str, config: CoreConfig, root: Path) -> Member:
     # `spikeplane report` draws the page.
     figures, _ = write_run_report(path, folder, data_root=root, page=False)
     checkpoint = load_checkpoint(path)
-    inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:SAMPLES]
+    inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:FEWER.get(name, SAMPLES)]
     network = export_network(checkpoint.network)
     if name in MERGED:
         network = merge_pools(network)
