@@ -32,7 +32,8 @@ from spikeplane.pruning.costs import weight_bytes
 from spikeplane.reports.energy import cost
 from spikeplane.training.net.export import export_network
 from spikeplane.training.net.networks import SpikingNetwork
-from spikeplane.training.net.streams import Grid
+from spikeplane.training.net.streams import Embedding, Grid, Heads
+from spikeplane.training.net.transformer import TransformerBlock
 from spikeplane.training.recipe.recipes import Recipe, load_recipe
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.evaluate import compare, predict, predict_integer
@@ -166,7 +167,7 @@ def narrow_streams(root: Path) -> dict:
     for key in ("reversible", "narrow"):
         network = load_checkpoint(trained("digits", key, 1, root)).network
         for module in network.modules():
-            if isinstance(getattr(module, "grid", None), Grid):
+            if isinstance(module, Embedding | TransformerBlock | Heads):
                 module.grid = Grid(NARROW)
         integers = export_network(network)
         streams = model.run(integers, test.inputs, trace=True, counters=False).streams.values()
@@ -317,10 +318,12 @@ def comparison(result: list[Figure], root: Path) -> list[list[str]]:
     table = [["data", "network", "accuracy, %", "kB", "operations", "cycles", "core"]]
     for data, recipe in (("digits", "digits"), ("MNIST", "mnist")):
         found = kept(f"{recipe}-zoo", partial(compared, recipe, root))
-        table.append(line(data, "Q-SNN, of the zoo", *found.values(), LARGE.name))
+        table.append(line(data, "Q-SNN, of the zoo", found["accuracy"], found["bytes"], found["operations"],
+                          found["cycles"], LARGE.name))
     title = "MNIST, ReScaW 2 bits"
     table.append(line("MNIST", "QP-SNN, 2 bits, trained briefly", value(other, f"{title}: accuracy, seed 1"),
-                      *(value(other, f"{title}: {what}") for what in ("bytes", "operations", "cycles")), "small"))
+                      value(other, f"{title}: bytes"), value(other, f"{title}: operations"),
+                      value(other, f"{title}: cycles"), "small"))
     title = "digits, binary, reversible and distilled"
     table.append(line("digits", "BESTformer", value(own, "digits, both parts, integer model"),
                       value(own, f"{title}: bytes"), value(own, f"{title}: operations"),

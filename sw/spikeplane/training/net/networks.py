@@ -110,6 +110,7 @@ class SpikingNetwork(nn.Module):
                 chain[name] = layer
                 continue
             if chain:
+                assert isinstance(maps, tuple)
                 found, maps = run_inverting(chain, maps)
                 for block, rates in found.items():
                     spikes |= {part_name(block, part): rate for part, rate in rates.items()}
