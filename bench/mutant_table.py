@@ -322,7 +322,7 @@ COMPILER = [
              ("self.term.taps[-1] - exponent", "exponent")),
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/program.py", f"{WORD_TESTS} {COMPILE_TESTS}",
-        ("source.base - term.padding * source.row_slots", "source.base"),
+        ("source.base - placed.pad_rows * source.row_slots", "source.base"),
         ("placed.pass_end - 1", "placed.pass_end"),
         ('term.weight_kind is WeightKind.ODD', 'term.weight_kind is not WeightKind.ODD'),
         ('passes[-1]["double"] = 1', 'passes[-1]["double"] = 0'),
@@ -337,6 +337,13 @@ COMPILER = [
         ),
         ("other.last >= stay.first", "other.last > stay.first"),
         ("if reader > last + 1 or", "if"),
+    ),
+    *mutants(
+        "compiler", f"{COMPILER_FOLDER}/parts.py", "tests/sw/compiler/test_parts.py",
+        ("(rows.stop - 1) * stride - padding + kernel", "rows.stop * stride"),
+        ("max(0, -top)", "padding"),
+        ("exponent=layer.exponent + planes.start", "exponent=layer.exponent"),
+        ("piece.base + first - held.start", "piece.base - held.start"),
     ),
     *mutants("compiler", f"{COMPILER_FOLDER}/spike_map.py", "tests/sw/compiler/test_spike_map.py",
              ("int(values.max()) >> self.planes", "0"),

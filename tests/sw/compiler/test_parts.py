@@ -52,6 +52,16 @@ def test_parts_change_no_answer(core, seed):
     assert_equal(network, image, samples)
 
 
+def test_rows_are_loaded_that_begin_within_a_word():
+    network, config, placement = banded_networks.find(CORES[0], 1, most=5000)
+    assert any(
+        term.source.base % config.word_slots
+        for placed in placement.layers for term in placed.terms if term.term.source in placed.reloads
+    )
+    samples = random_samples(network.input, 1, 0.4)
+    assert_equal(network, compile_network(network, config, keep_maps=False, samples=samples), samples)
+
+
 @pytest.mark.parametrize("core", CORES[:3], ids=lambda core: core.name)
 def test_weights_stream_in_for_each_part(core):
     network, config, _ = banded_networks.find(core, 17)
