@@ -143,7 +143,10 @@ MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end o
 HEADLINES = (
     ("digits", "accuracy on the device, 1-bit inner weights"),
     ("accuracy", "MNIST, integer model, 1-bit inner weights, 4-bit potentials"),
-    ("ncars", "N-CARS part, 1000 test recordings, integer model, 1-bit inner weights, 2-bit potentials, mean of 3 seeds"),
+    (
+        "ncars",
+        "N-CARS part, 1000 test recordings, integer model, 1-bit inner weights, 2-bit potentials, mean of 3 seeds",
+    ),
     ("cifar10", "CIFAR-10 1-2: 961,472 weights, test images, integer model"),
     ("cifar10", "CIFAR-10 1-2: images a second at 70 MHz"),
     ("own", "cnn_sinabs.nir on 100 N-MNIST test recordings, integer model, 8-bit weights, not retrained"),

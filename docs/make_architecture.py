@@ -50,7 +50,7 @@ class Block:
 
 
 def design() -> tuple[dict[str, Block], set[tuple[str, str]]]:
-    """Return the core's blocks by name, and pairs of blocks of which one gives the other data, from the elaborated core."""
+    """Return the blocks of the elaborated core by name, and pairs of them of which one gives the other data."""
     found = re.finditer(
         r'(?:attribute \\src "([^"]*)"\n)?(?:attribute \\top 1\n)?module \\(top\S*)\n(.*?)\nend\n',
         rtlil.convert(Core(CONFIG)), re.DOTALL,
@@ -134,14 +134,14 @@ def page() -> str:
     lines = [
         "# Architecture of the core",
         "",
-        "Made by `python docs/make_architecture.py` from the elaborated core; do not edit. A test fails if this page is stale.",
+        "Made by `python docs/make_architecture.py` from the elaborated core; do not edit. A test fails if stale.",
         "",
         f"![The core's blocks, and what flows between them](pictures/{PICTURE.name})",
         "",
-        f"An arrow is {LEAST_BITS} bits or more from one block to another: blue the way of spikes and weights, grey what",
-        "steers it, and what the host reads. Left out are handshakes, and what is chosen from what several blocks give.",
-        "`mover`, `weights` and `external` are there with memory outside the chip, `operand` where layers have several terms.",
-        "[The core](core.md) says in which order they work.",
+        f"An arrow is {LEAST_BITS} bits or more from one block to another: blue the way of spikes and weights, grey",
+        "what steers it, and what the host reads. Left out are handshakes, and what is chosen from what several",
+        "blocks give. `mover`, `weights` and `external` are there with memory outside the chip, `operand` where",
+        "layers have several terms. [The core](core.md) says in which order they work.",
         "",
         "| block | file in `hw/spikeplane_hw/` | what it is | gives data to |",
         "| --- | --- | --- | --- |",

@@ -10,30 +10,33 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from spikeplane_hw.config import SMALL, CoreConfig
-from spikeplane_hw.memory_map import EXACT_COUNTERS
 
+from .beside import beside
 from .boards import BOARDS
 from .compiler.compile import compile_network
 from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image
 from .compiler.limits import CompileError, Limit, needs
 from .compiler.placement import place
-from .data.sets.datasets import Dataset, load_dataset
+from .data.sets.datasets import load_dataset
 from .device.comparison import Comparison, compare_with_model
 from .device.driver import Driver
 from .device.simulated import SimulatedTransport
 from .device.verilate import check_tools
 from .fit_report import recipe_candidate
-from .information import network_rows
-from .network import model
+from .image_data import class_names
 from .network.file import save_network
 from .network.graph import IntegerNetwork
 from .progress import steps
-from .reports.report import Report, bars, event_picture, raster
+from .provenance import provenance
+from .quantiles import quantiles
+from .reports.demo_page import demo_page, demo_rows
+from .reports.energy import Cost, cost, energy_nj
+from .reports.run_figures import confusion_matrix
 from .reports.run_report import report_names
 from .training.net.export import export_network
 from .training.recipe.recipes import Recipe, load_recipe
-from .training.run.checkpoint import load_checkpoint
+from .training.run.checkpoint import Checkpoint, load_checkpoint
 from .training.run.evaluate import predict, predict_integer
 from .training.run.options import RunOptions
 from .training.run.train import train
@@ -45,6 +48,8 @@ OF_WEIGHTS = (Limit.SUM, Limit.REFERENCE, Limit.LOGIT_SUM, Limit.CURRENT)
 """Limits that depend on the values of the weights, which are known after the training."""
 PREDICTED_SAMPLES = 20
 """Recordings whose cycles are predicted for the boards' configurations."""
+ENERGY_SAMPLES = 50
+"""Recordings whose operations are counted."""
 
 
 def run_demo(
@@ -56,6 +61,8 @@ def run_demo(
     progress: bool = True,
 ) -> dict:
     """Train, export, compile and run the digits network; return what ``report.json`` holds.
+
+    Two cores are of use: the float32 twin and the simulated board are made in processes of their own.
 
     Trained networks and the compiled board are kept in ``directory`` and used again if recipe and
     core are the same. ``overrides`` change the recipe, ``samples`` takes only the first test
@@ -81,17 +88,22 @@ def run_demo(
     test = load_dataset(recipe.data, "test")
     inputs, labels = test.inputs[:samples], test.labels[:samples]
 
-    console.print("[bold]1/5[/] train the network in float32, then with 1-bit inner weights")
-    twin = _train(recipe.float32(), directory, progress)
-    quantized = _train(recipe, directory, progress)
+    console.print(
+        "[bold]1/5[/] train the network with 1-bit inner weights; "
+        f"beside it train it in float32 and build the simulated board ({config.name})"
+    )
+    with beside(SimulatedTransport, config), beside(_train_aside, recipe.float32(), directory):
+        checkpoint = _train(recipe, directory, progress)
+    twin = _train(recipe.float32(), directory, progress).network
+    quantized = checkpoint.network
     console.print("[bold]2/5[/] export it to integers and compile it")
-    network = export_network(quantized, {"recipe": recipe.to_dict()})
+    network = export_network(quantized, checkpoint.metadata)
     save_network(network, directory / "digits.network.safetensors")
     image = compile_network(network, config, keep_states=True, samples=test.inputs[:2])
     path = directory / "digits.spk"
     save_image(image, path)
     image = load_image(path)
-    console.print(f"[bold]3/5[/] build the simulated board ({config.name}) and load the image")
+    console.print(f"[bold]3/5[/] load the image onto the simulated board ({config.name})")
     transport = SimulatedTransport(config)
     with Driver(transport, config) as driver:
         driver.load(image)
@@ -110,13 +122,21 @@ def run_demo(
         "integer": float((predict_integer(network, inputs) == labels).mean()),
         "device": float((np.array(comparison.predictions) == labels).mean()),
     }
+    cycles = comparison.cycles.sum(1)
     results = _results(accuracy, comparison, image, network, path)
+    results["classes"] = class_names(network.metadata, test.classes)
+    results["confusion"] = confusion_matrix(labels, np.array(comparison.predictions), test.classes).tolist()
+    results["latency_cycles"] = quantiles(cycles)
     results["recordings_per_second"] = len(inputs) / seconds
     results["simulated_cycles_per_second"] = simulated / seconds
-    results["boards"] = _boards(network, inputs[:PREDICTED_SAMPLES])
+    results["boards"] = _boards(network, inputs[:PREDICTED_SAMPLES], config, cycles)
+    results["energy_nj"] = _energy(cost(quantized, inputs[:ENERGY_SAMPLES]))
+    results["run"] = provenance() | {"seed": recipe.seed, "recipe": recipe.name} | {
+        f"version of {name}": version for name, version in checkpoint.versions.items()
+    }
     console.print(f"[bold]5/5[/] write {directory}/{json_name} and {page_name}")
     write_json(directory / json_name, results)
-    _page(results, test, network).write(directory / page_name)
+    demo_page(results, test, network, comparison.predictions, cycles).write(directory / page_name)
     _print(console, results)
     return results
 
@@ -129,12 +149,17 @@ def _check_fit(recipe: Recipe, config: CoreConfig) -> None:
         raise CompileError(f"{exceeded[0]}: the demo needs another --config, or a smaller network by --set")
 
 
-def _train(recipe: Recipe, directory: Path, progress: bool):
+def _train(recipe: Recipe, directory: Path, progress: bool) -> Checkpoint:
     key = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
     # For layers this small a GPU's launches take longer than their work.
     options = RunOptions(device="cpu")
     path = train(recipe, directory / f"{recipe.name}-{key}", progress=progress, options=options)
-    return load_checkpoint(path).network
+    return load_checkpoint(path)
+
+
+def _train_aside(recipe: Recipe, directory: Path) -> None:
+    torch.set_num_threads(1)
+    _train(recipe, directory, progress=False)
 
 
 def _results(
@@ -148,6 +173,7 @@ def _results(
     cycles, operations = comparison.cycles.mean(0), comparison.operations.mean(0)
     peak = image.config.peak_operations
     needs = [node.memory(network.maps()) for node in network.nodes]
+    lanes, banks = _reach(image, network)
     return {
         "accuracy": accuracy,
         "mismatches": comparison.total,
@@ -161,6 +187,8 @@ def _results(
         "utilization": {
             "overall": float(operations.sum() / (cycles.sum() * peak)),
             "layers": dict(zip(names, (operations / (cycles * peak)).tolist(), strict=True)),
+            "lanes": lanes,
+            "banks": banks,
         },
         "image_bytes": path.stat().st_size,
         "weight_bits": [bits for need in needs for bits in need.weight_bits],
@@ -170,85 +198,51 @@ def _results(
     }
 
 
-def _boards(network: IntegerNetwork, inputs: np.ndarray) -> dict:
+def _boards(network: IntegerNetwork, inputs: np.ndarray, config: CoreConfig, counted: np.ndarray) -> dict:
+    """Return times on each board: of the cycles that the device counted, or of predicted ones on ``inputs``."""
     boards = {}
     for name, board in BOARDS.items():
-        cycles = predict_cycles(network, inputs, board.config).sum(1).mean()
+        same = board.config == config
+        cycles = counted if same else predict_cycles(network, inputs, board.config).sum(1)
         boards[name] = {
             "configuration": board.config.name,
             "clock_mhz": board.clock / 1e6,
-            "predicted_cycles_per_sample": float(cycles),
-            "milliseconds_per_sample": float(cycles / board.clock * 1e3),
+            "counted": same,
+            "recordings": len(cycles),
+            "milliseconds": quantiles(cycles / board.clock * 1e3),
         }
     return boards
 
 
-def _rows(results: dict) -> list[list]:
-    rows = [[f"accuracy, {stage}", f"{value:.2%}"] for stage, value in results["accuracy"].items()]
-    rows += [
-        ["mismatches, device against integer model", results["mismatches"]],
-        ["recordings", results["samples"]],
-        ["cycles a recording", round(results["cycles_per_sample"])],
-        ["synaptic operations a recording", round(results["synaptic_operations_per_sample"])],
-        ["lane utilization", f"{results['utilization']['overall']:.1%}"],
-        ["bits of weights, layer by layer", _listed(results["weight_bits"])],
-        ["bits of membrane potentials, layer by layer", _listed(results["state_bits"])],
-        ["weights", f"{results['weight_memory_bits'] / 8 / 1024:.1f} KiB"],
-        ["membrane potentials", f"{results['state_memory_bits'] / 8 / 1024:.1f} KiB"],
-    ]
-    for name, board in results["boards"].items():
-        rows.append([
-            f"a recording on {name} ({board['configuration']}, {board['clock_mhz']:g} MHz), predicted",
-            f"{board['milliseconds_per_sample']:.3f} ms",
-        ])
-    return rows
+def _energy(spent: Cost) -> dict:
+    """Return energies by the papers' formula, of a recording; of layers the spiking and the dense one."""
+    return {
+        "network": spent.energy_nj,
+        "dense": spent.dense_energy_nj,
+        "layers": {
+            name: [energy_nj(of.accumulates, of.multiply_accumulates), energy_nj(0, of.dense)]
+            for name, of in spent.operations.items()
+        },
+        "recordings": spent.samples,
+    }
 
 
-def _listed(values: list[int]) -> str:
-    return ", ".join(map(str, values))
+def _reach(image: Image, network: IntegerNetwork) -> tuple[dict[str, float], dict[str, float]]:
+    """Return for each layer which share of the lanes, and of the banks, has a channel at all."""
+    maps, config = network.maps(), image.config
+    lanes = {info.name: info.channels / (-(-info.channels // config.lanes) * config.lanes) for info in image.layers}
+    banks = {
+        info.name: min(1.0, max(maps[source].channels for source in info.sources) / config.banks)
+        for info in image.layers
+    }
+    return lanes, banks
 
 
 def _print(console: Console, results: dict) -> None:
     table = Table(title="Digits on the simulated board")
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for name, value in _rows(results):
+    for name, value in demo_rows(results):
         table.add_row(name, str(value))
     console.print(table)
 
-
-def _page(results: dict, test: Dataset, network: IntegerNetwork) -> Report:
-    sample = test.inputs[:1]
-    traced = model.run(network, sample, counters=False, trace=True)
-    report = Report(
-        title="Spikeplane: digits on the simulated board",
-        summary=(
-            f"{results['samples']} recordings of handwritten digits, streamed as events through the "
-            f"host driver to the core ({results['configuration']}) in Verilog. Every value below "
-            f"\"device\" was compared with the integer model: {results['mismatches']} mismatches."
-        ),
-    )
-    report.table("Results", ["figure", "value"], _rows(results))
-    report.table("Network", ["what", "value"], network_rows(network))
-    report.picture(
-        "An input", event_picture(sample[0]),
-        f"Events of the first test recording, a {test.labels[0]}: off events blue, on events red.",
-    )
-    report.picture("Spikes of this input", raster({
-        name: spikes[0].numpy() for name, spikes in traced.spikes.items()
-    }))
-    report.picture("Accuracy at each stage", bars(
-        {stage: 100 * value for stage, value in results["accuracy"].items()}, "%", (0, 112)
-    ))
-    report.picture("Cycles by layer", bars(results["cycles_by_layer"], "cycles a recording"))
-    report.picture("Lane utilization", bars(
-        {name: 100 * value for name, value in results["utilization"]["layers"].items()},
-        "% of the peak synaptic operations",
-    ))
-    report.table(
-        "What was compared", ["kind", "values", "mismatches"],
-        [[kind, results["compared"][kind], results["mismatches_by_kind"][kind]]
-         for kind in results["compared"]],
-        f"Counters: {', '.join(counter.name for counter in EXACT_COUNTERS)}, each layer.",
-    )
-    return report

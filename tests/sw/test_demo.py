@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import spikeplane
 import torch
 from spikeplane.demo import run_demo
 from spikeplane_hw.config import TINY
@@ -38,3 +39,18 @@ def test_the_demo_reports_every_layer(tmp_path):
     assert results["accuracy"]["device"] == results["accuracy"]["integer"]
     page = (tmp_path / "report-first-2.html").read_text()
     assert "4, 4, 4, 2" in page and "2-bit potentials" in page
+    for title in ("Confusion matrix", "Recordings and what the device said", "Time of a recording", "Lane utilization"):
+        assert f"<h2>{title}" in page
+    assert sum(map(sum, results["confusion"])) == 2 and results["classes"] == [str(digit) for digit in range(10)]
+    assert results["run"]["version"] == spikeplane.__version__ and results["run"]["seed"] == 1
+    # 2 input channels for 2 banks, 16 channels for 16 lanes; 10 classes leave lanes without a channel.
+    assert results["utilization"]["banks"]["conv1"] == 1 and results["utilization"]["lanes"]["conv1"] == 1
+    assert results["utilization"]["lanes"]["classifier"] == 10 / 16
+    latency = results["latency_cycles"]
+    assert latency["50 %"] <= latency["greatest"] and sum(latency.values()) > 0
+    for board in results["boards"].values():
+        assert not board["counted"] and board["milliseconds"]["greatest"] > 0
+    energy = results["energy_nj"]
+    assert energy["network"] == pytest.approx(sum(spiking for spiking, _ in energy["layers"].values()))
+    # The twin was trained beside it, by another process.
+    assert len(list(tmp_path.glob("*/checkpoint.safetensors"))) == 2

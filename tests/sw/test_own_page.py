@@ -1,4 +1,4 @@
-"""The pages on files, events and networks of one's own do what they say: programs, files and commands in their order."""
+"""The pages on data, events and networks of one's own do what they say: programs, files, commands in their order."""
 
 import re
 import shlex

@@ -12,13 +12,12 @@ from ..data.formats.events import Recording, RecordingError
 from ..data.sets.bins import STEP_EVENT, Bins, CountBins
 from ..device.driver import Answer, Driver
 from ..image_data import class_names
+from ..quantiles import quantiles
 from .bin_queue import BinQueue, EventBin
 from .sources import Source
 
-__all__ = ["FEEDER", "QUANTILES", "QUEUE", "LiveStatistics", "LiveStep", "run_live"]
+__all__ = ["FEEDER", "QUEUE", "LiveStatistics", "LiveStep", "run_live"]
 
-QUANTILES = {"50 %": 0.5, "90 %": 0.9, "99 %": 0.99, "greatest": 1.0}
-"""Of latencies, by what they are called."""
 FEEDER = "spikeplane live"
 """The name of the thread that reads events."""
 QUEUE = 8
@@ -67,11 +66,8 @@ class LiveStatistics:
 
     @property
     def quantiles(self) -> dict[str, float]:
-        """Latencies in seconds, by the names of QUANTILES; empty where no bin had events."""
-        if not self.latencies:
-            return {}
-        found = np.quantile(self.latencies, list(QUANTILES.values()), method="inverted_cdf")
-        return dict(zip(QUANTILES, found.tolist(), strict=True))
+        """Latencies in seconds, by the names of QUANTILES in ``quantiles.py``; empty where no bin had events."""
+        return quantiles(self.latencies)
 
     @property
     def rows(self) -> list[tuple[str, str]]:

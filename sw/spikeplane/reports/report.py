@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..writing import write_text
 
-__all__ = ["Report", "bars", "curves", "event_picture", "heat_map", "histograms", "raster"]
+__all__ = ["Report", "bars", "curves", "event_picture", "gallery", "heat_map", "histograms", "raster"]
 
 TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ report.title }}</title>
@@ -94,13 +94,32 @@ def event_picture(spikes: np.ndarray) -> Figure:
     """Return a picture of an input, uint8 (steps, 2, height, width): off blue, on red."""
     figure, axes = plt.subplots(1, len(spikes), figsize=(2.2 * len(spikes), 2.4), squeeze=False)
     for step, axis in enumerate(axes[0]):
-        picture = np.ones((*spikes.shape[2:], 3))
-        picture[spikes[step, 0] > 0] = (0.16, 0.38, 0.75)
-        picture[spikes[step, -1] > 0] = (0.85, 0.25, 0.2)
-        axis.imshow(picture, interpolation="nearest")
+        _draw_events(axis, spikes[step])
         axis.set_title(f"time step {step}", fontsize=9)
-        axis.set_xticks([])
-        axis.set_yticks([])
+    return figure
+
+
+def _draw_events(axis, spikes: np.ndarray) -> None:
+    """Draw spikes, uint8 (2, height, width), without ticks."""
+    picture = np.ones((*spikes.shape[1:], 3))
+    picture[spikes[0] > 0] = (0.16, 0.38, 0.75)
+    picture[spikes[-1] > 0] = (0.85, 0.25, 0.2)
+    axis.imshow(picture, interpolation="nearest")
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def gallery(shown: dict[int, tuple[np.ndarray, str, bool]], columns: int = 6) -> Figure:
+    """Return inputs, uint8 (steps, 2, height, width), by number, each with its title, red unless it is right."""
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.7 * columns, 2.1 * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[len(shown):]:
+        axis.set_axis_off()
+    for axis, (number, (spikes, title, right)) in zip(axes.flat, shown.items(), strict=False):
+        _draw_events(axis, spikes.max(0))
+        axis.set_title(f"{number}: {title}", fontsize=8, color="#1c2330" if right else "#c22f27")
     return figure
 
 

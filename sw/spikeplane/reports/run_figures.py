@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..compiler.footprint import Footprint, footprints
-from ..data.sets.datasets import Dataset, load_dataset
+from ..data.sets.datasets import load_dataset
 from ..network.schedule import Schedule
 from ..training.net.export import export_network
 from ..training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
@@ -18,7 +18,7 @@ from ..training.run.evaluate import Evaluation, evaluate
 from .distributions import Distributions, distributions
 from .energy import Cost, cost
 
-__all__ = ["RunFigures", "check_twin", "plain", "run_figures"]
+__all__ = ["RunFigures", "check_twin", "confusion_matrix", "plain", "run_figures"]
 
 SAMPLES = 100
 """Test samples on which operations, rates, potentials and agreement are counted."""
@@ -116,7 +116,7 @@ def run_figures(
         taken, refusals = footprints(export_network(network), inputs[:CYCLE_SAMPLES])
     return RunFigures(
         path=path, checkpoint=loaded, evaluation=evaluation,
-        confusion=_confusion(test, evaluation.predictions), cost=spent,
+        confusion=confusion_matrix(test.labels, evaluation.predictions, test.classes), cost=spent,
         distributions=distributions(network, inputs), footprints=taken, refusals=refusals,
     )
 
@@ -132,9 +132,9 @@ def check_twin(network: Checkpoint, path: Path, twin: Checkpoint, twin_path: Pat
         raise CheckpointError(f"{twin_path}: its data are {twin.recipe.data}, those of {path} {network.recipe.data}")
 
 
-def _confusion(test: Dataset, predictions: np.ndarray) -> np.ndarray:
-    pairs = test.labels * test.classes + predictions
-    return np.bincount(pairs, minlength=test.classes**2).reshape(test.classes, test.classes)
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts, (class, predicted class)."""
+    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
 
 
 def plain(value: Any) -> Any:
