@@ -46,6 +46,7 @@ def test_the_demo_reports_every_layer(tmp_path):
     # 2 input channels for 2 banks, 16 channels for 16 lanes; 10 classes leave lanes without a channel.
     assert results["utilization"]["banks"]["conv1"] == 1 and results["utilization"]["lanes"]["conv1"] == 1
     assert results["utilization"]["lanes"]["classifier"] == 10 / 16
+    assert results["utilization"]["overall"] > 0.5, "docs/start.md says so of narrow cores"
     latency = results["latency_cycles"]
     assert latency["50 %"] <= latency["greatest"] and sum(latency.values()) > 0
     for board in results["boards"].values():

@@ -83,7 +83,7 @@ def demo_page(
                     predictions[index] == test.labels[index])
             for index in chosen
         }),
-        f"Events of all time steps, off events blue, on events red. First come at most {WRONG} wrong ones, in red.",
+        f"The time step with most events, off events blue, on events red. First come at most {WRONG} wrong ones, red.",
     )
     report.picture(
         "Spikes of the first recording", raster({

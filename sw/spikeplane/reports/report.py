@@ -110,7 +110,10 @@ def _draw_events(axis, spikes: np.ndarray) -> None:
 
 
 def gallery(shown: dict[int, tuple[np.ndarray, str, bool]], columns: int = 6) -> Figure:
-    """Return inputs, uint8 (steps, 2, height, width), by number, each with its title, red unless it is right."""
+    """Return inputs, uint8 (steps, 2, height, width), by number, each with its title, red unless right.
+
+    Of each, the time step with most events is drawn.
+    """
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(1.7 * columns, 2.1 * rows), squeeze=False, layout="constrained"
@@ -118,7 +121,7 @@ def gallery(shown: dict[int, tuple[np.ndarray, str, bool]], columns: int = 6) ->
     for axis in axes.flat[len(shown):]:
         axis.set_axis_off()
     for axis, (number, (spikes, title, right)) in zip(axes.flat, shown.items(), strict=False):
-        _draw_events(axis, spikes.max(0))
+        _draw_events(axis, spikes[spikes.sum((1, 2, 3)).argmax()])
         axis.set_title(f"{number}: {title}", fontsize=8, color="#1c2330" if right else "#c22f27")
     return figure
 
