@@ -18,7 +18,7 @@ ICEBREAKER = Board(
     platform=platform,
     config=TINY,
     clock=20.25e6,
-    baud=1_000_000,
+    baud=1_000_000,  # 3,000,000 would be 3.6 % off: 7 cycles a bit
     programmer="ice40_generic",
     # The part is almost full: fewer different clock enables make placing easier, and with at most
     # 90 % of every region in use, which is the default, it does not end from most seeds.

@@ -18,7 +18,7 @@ ULX3S_25F = Board(
     platform=platform,
     config=COMPACT,
     clock=75e6,
-    baud=1_000_000,
+    baud=3_000_000,
     programmer="ulx3s",
     synthesis="-abc9 -nowidelut",
 )

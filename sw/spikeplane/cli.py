@@ -361,15 +361,15 @@ def stream(
     network: Annotated[Path, typer.Option(help="The integer network it was compiled from.")],
     recipe: TestRecipe = None,
     samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 360,
-    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+    baud: Annotated[int | None, typer.Option(help="Of the bitstream; default: at which it answers.")] = None,
     data: Data = None,
 ) -> None:
     """Stream test samples to a board and compare what it answers with the integer model."""
     from .device.driver import Driver
-    from .device.transport import SerialTransport
+    from .device.port import open_port
 
     ready = Comparable.load(image, network, recipe, samples, data)
-    run_comparison(Driver(SerialTransport(port, baud), ready.image.config), ready)
+    run_comparison(Driver(open_port(port, baud), ready.image.config), ready)
 
 
 app.command("run", epilog=RUN_EXAMPLE)(run)
@@ -408,18 +408,18 @@ def memory(
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     config: Annotated[str | None, typer.Option(help="Without a port: the simulated board's configuration.")] = None,
     bursts: Annotated[int | None, typer.Option(min=1, help="Test the first so many of 16 bytes; default: all.")] = None,
-    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+    baud: Annotated[int | None, typer.Option(help="Of the bitstream; default: at which it answers.")] = None,
 ) -> None:
     """Test the memory outside the chip: every burst is written and read twice. What it holds is lost."""
     from .device.driver import Driver
     from .device.external_memory import check_memory
+    from .device.port import open_port
     from .device.simulated import SimulatedTransport
-    from .device.transport import SerialTransport
 
     if (port is None) == (config is None):
         raise typer.BadParameter("name one of --port, a board, and --config, the simulated one's")
     if port is not None:
-        driver = Driver(SerialTransport(port, baud))
+        driver = Driver(open_port(port, baud))
     else:
         chosen = config_named(config or "")
         if not chosen.external_depth:

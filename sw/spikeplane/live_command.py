@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ from rich.table import Table
 
 __all__ = ["EXAMPLE", "live"]
 
-EXAMPLE = "Example: spikeplane live gestures.spk --source udp://127.0.0.1:3333 --every 10ms --port /dev/ttyUSB0"
+EXAMPLE = "Example: spikeplane live gestures.spk --source udp://127.0.0.1:3333 --every 10ms --page --port /dev/ttyUSB0"
+PAGE = 8000
+"""The port of the page, unless another one is asked for."""
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -22,7 +25,7 @@ def live(
         help="Time of a step, as 10ms or 500us; default: that of the training."
     )] = None,
     port: Annotated[str | None, typer.Option(help="Serial port of a board; without, the simulated board.")] = None,
-    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+    baud: Annotated[int | None, typer.Option(help="Of the bitstream; default: at which it answers.")] = None,
     packets: Annotated[str, typer.Option(
         help="What comes over sockets and pipes: spif, as AEStream sends it, or faery's t64_x16_y16_on8, "
              "t32_x16_y15_on1."
@@ -40,6 +43,12 @@ def live(
     as_json: Annotated[bool, typer.Option(
         "--json", help="Print a line of JSON for each step, and one at the end."
     )] = False,
+    page: Annotated[bool, typer.Option(
+        "--page", help="Serve a page that shows it, to browsers on this machine only."
+    )] = False,
+    page_port: Annotated[int, typer.Option(
+        min=0, max=65535, help="Of the page; 0: one that is free."
+    )] = PAGE,
     width: Annotated[int | None, typer.Option(help="Of the sensor; default: of the input, or of the file.")] = None,
     height: Annotated[int | None, typer.Option(help="Of the sensor; default: of the input, or of the file.")] = None,
     unit: Annotated[str | None, typer.Option(help="Of times in .npy, .npz and .mat: s, ms, us, ns.")] = None,
@@ -55,10 +64,11 @@ def live(
     from .compiler.image import load_image
     from .data.sets.bins import TimeBins
     from .device.driver import Driver
+    from .device.port import open_port
     from .device.simulated import SimulatedTransport
-    from .device.transport import SerialTransport
     from .device.verilate import check_tools
     from .live.live import QUEUE, LiveStatistics, run_live
+    from .live.page import LivePage
     from .live.sources import FileSource, open_source
     from .predictions import Frames
 
@@ -85,13 +95,19 @@ def live(
         size = opened.recording.height, opened.recording.width
     else:
         size = frames.height or loaded.input.height, frames.width or loaded.input.width
-    transport = SimulatedTransport(loaded.config) if port is None else SerialTransport(port, baud)
+    transport = SimulatedTransport(loaded.config) if port is None else open_port(port, baud)
     statistics = LiveStatistics()
     shown = None
-    with Driver(transport, loaded.config) as driver:
+    shower = LivePage(loaded, statistics, step, page_port) if page else None
+    with shower or nullcontext(), Driver(transport, loaded.config) as driver:
         driver.load(loaded)
         driver.self_test()
-        steps = run_live(driver, opened, step, bins, size, queue=queue or QUEUE, window=window, statistics=statistics)
+        if shower is not None:
+            Console(stderr=True).print(f"page: {shower.address}", highlight=False)
+        steps = run_live(
+            driver, opened, step, bins, size, queue=queue or QUEUE, window=window, statistics=statistics,
+            show=None if shower is None else shower.show,
+        )
         try:
             for found in steps:
                 if as_json:

@@ -17,7 +17,7 @@ def run(
     image: Annotated[Path, typer.Argument(help="What `spikeplane compile` wrote.")],
     files: Annotated[list[str], typer.Argument(help="Recordings in any event format, or - for standard input.")],
     port: Annotated[str | None, typer.Option(help="Serial port of a board; without, the simulated board.")] = None,
-    baud: Annotated[int, typer.Option(help="Baud rate of the bitstream.")] = 1_000_000,
+    baud: Annotated[int | None, typer.Option(help="Of the bitstream; default: at which it answers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each recording.")] = False,
     by_step: Annotated[bool, typer.Option(
         "--by-step", help="Run time steps one by one, as from a camera; needs compile --schedule stored."
@@ -39,8 +39,8 @@ def run(
     """
     from .compiler.image import load_image
     from .device.driver import Driver
+    from .device.port import open_port
     from .device.simulated import SimulatedTransport
-    from .device.transport import SerialTransport
     from .device.verilate import check_tools
     from .predictions import Frames, predict_recordings, read_standard_input
 
@@ -64,7 +64,7 @@ def run(
         check_tools()
         transport = SimulatedTransport(loaded.config)
     else:
-        transport = SerialTransport(port, baud)
+        transport = open_port(port, baud)
     errors = Console(stderr=True, soft_wrap=True)
     failed = False
     with Driver(transport, loaded.config) as driver:

@@ -38,6 +38,9 @@ class NoisyTransport:
     def rest(self, seconds: float) -> None:
         self.inner.rest(seconds)
 
+    def pause(self, seconds: float) -> None:
+        self.inner.pause(seconds)
+
     def close(self) -> None:
         self.inner.close()
 

@@ -2,17 +2,14 @@
 
 import time
 import warnings
-from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from spikeplane_hw.config import CONFIGS, CoreConfig
 from spikeplane_hw.identity import interface_hash
 from spikeplane_hw.memory_map import (
-    EVENT_COUNT_WIDTH,
-    EXACT_COUNTERS,
     IDENTITY,
-    RUN_COUNT_WIDTH,
     Control,
     Counter,
     Register,
@@ -20,43 +17,23 @@ from spikeplane_hw.memory_map import (
     memory_map,
 )
 
-from ..compiler.image import Image, Vector
-from ..network.input import INPUT
+from ..compiler.image import Image
+from .answer import Answer, compare_counters, compare_sums
+from .live_input import LiveInput
 from .loading import load_words
+from .requests import Call, event_calls, read_calls, write_calls
+from .runs import Runs, clear_calls
 from .session import DeviceError, NoAnswerError, Session
 from .transport import Transport
-from .words import event_words, step_words
+from .words import event_words
 
 __all__ = ["Answer", "DeviceError", "Driver", "NoAnswerError"]
 
 REST = 0.0005
 """Seconds between two looks at whether a run is over."""
+NO_REGISTERS: Mapping[Register, int] = {}
 STOP_LOOKS = 10
 """Looks at whether the core has stopped; it takes fewer cycles than one look."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
-    """What the device answered for one sample, or of a batch for each of its samples."""
-
-    sums: np.ndarray
-    """int64 (classes,): the integer sums in the device's memory LOGITS, without scale and offset."""
-    logits: np.ndarray
-    """float64 (classes,): ``logit_scale * (sums + logit_offset)``, as the trained network has them."""
-    counters: np.ndarray
-    """int64 (layers, len(Counter)), or (0, len(Counter)) of a core without statistics; of the whole batch."""
-
-    @property
-    def prediction(self) -> int:
-        """The class with the greatest logit, the first one of equals."""
-        return int(np.argmax(self.logits))
-
-    @property
-    def cycles(self) -> int:
-        """Clock cycles of all layers, for the whole batch; a DeviceError if the core counts none."""
-        if not len(self.counters):
-            raise DeviceError("the core counts no cycles: it was built without statistics")
-        return int(self.counters[:, Counter.CYCLES.value].sum())
 
 
 class Driver:
@@ -87,6 +64,7 @@ class Driver:
         self._stream: object | None = None  # stands for the stream that is open
         self._within_batch = False  # weights of a batch that broke off are still streaming
         self.session = Session(transport, timeout=timeout, attempts=attempts)
+        self.runs = Runs(self.session, self._wait)
 
     def __enter__(self) -> "Driver":
         try:
@@ -156,6 +134,7 @@ class Driver:
             )
         self.image = None
         self._wait("a run begun before")
+        self.runs.seconds = 0.0
         load_words(self, image, verify=verify)
         self.image = image
 
@@ -184,17 +163,14 @@ class Driver:
         if self._within_batch:
             self.write_register(Register.STREAM_SLOTS, image.registers[Register.STREAM_SLOTS])
         self._within_batch = image.batch > 1
-        for number, sample in enumerate(encoded):
-            control = Control.RUN | Control.RESUME if number else Control.RUN
-            if isinstance(sample, tuple):
-                runs = self._wait("a run begun before")
-                self.write(Space.SPIKES, *sample)
-                self._start(control, runs)
-            else:
-                self._start_events(sample, control)
-        answers = self._answers()
+        reads = self._result_calls()
+        words: list[bytes] = []
+        for number, sample in enumerate(encoded, 1):
+            control = Control.RUN if number == 1 else Control.RUN | Control.RESUME
+            asked = reads if number == len(encoded) else []
+            words = self._run(self._input_calls(sample), control, asked, sample)
         self._within_batch = False
-        return answers
+        return self._answers(words)
 
     def run_events(self, events: np.ndarray) -> Answer:
         """Return what the device answers to ``events``, an array with the fields step, x, y, polarity.
@@ -206,12 +182,13 @@ class Driver:
         self._steps = None
         return self._run_events(event_words(events, self._image()))
 
-    def stream(self, steps: Iterable[np.ndarray]) -> Generator[Answer, None, None]:
-        """Yield an answer after each time step; its sums are those since the first step.
+    def stream(self, steps: Iterable[np.ndarray], *, counted: bool = True) -> Generator[Answer, None, None]:
+        """Yield an answer after each time step; its sums are those since the first step. A step is one exchange.
 
         ``steps`` are spikes (channels, height, width) of 0 and 1, or events with the fields x, y and polarity, one
         array for each time step, as many as there are. The image must have the schedule STORED and take events. Until
-        the iterator is at its end or closed, nothing else runs: a DeviceError says so.
+        the iterator is at its end or closed, nothing else runs: a DeviceError says so. Without ``counted`` answers have
+        no counters, which are most of what is read after a step.
         """
         self._refuse_stream("begin another stream")
         image = self._image()
@@ -219,31 +196,28 @@ class Driver:
             raise DeviceError(f"live input needs an image of the schedule STORED that takes events; "
                               f"this one has {image.schedule.name}"
                               f"{'' if image.takes_events else ' and takes words'}")
-        for layer in image.layers:
-            taps = max((taps for source, taps in zip(layer.sources, layer.taps, strict=True) if source == INPUT),
-                       default=1)
-            if taps > 1:
-                raise DeviceError(
-                    f"layer {layer.name!r} looks back {taps - 1} steps of the input, of which live "
-                    f"input keeps none"
-                )
+        live = LiveInput(image)
         control = Control.RUN
         this = self._stream = object()
-        single = {Register.OUTER_STEPS: 1, Register.INPUT_STEPS: 1}
+        registers = live.registers
         try:
-            for register, value in single.items():
+            for address, word, _ in live.passes():
+                self.write(Space.PASSES, address, word)
+            for register, value in registers.items():
                 self.write_register(register, value)
             for count, spikes in enumerate(steps, 1):
                 if self._stream is not this:
                     raise DeviceError("the stream ended with its session; load the image and begin another one")
                 self._steps = count
-                yield self._run_events(step_words(np.asarray(spikes), image), control)
+                yield self._run_events(live.words(np.asarray(spikes)), control, counted=counted, registers=registers)
                 control = Control.RUN | Control.RESUME
         finally:
             if self._stream is this:
                 self._stream = None
                 if self.session.is_open:  # else they are written with the next image
-                    for register in single:
+                    for address, _, word in live.passes():
+                        self.write(Space.PASSES, address, word)
+                    for register in registers:
                         self.write_register(register, image.registers[register])
 
     def read_spikes(self, layer: int) -> np.ndarray:
@@ -272,9 +246,9 @@ class Driver:
             batch = image.vectors[start:start + image.batch]
             answers = self.run_batch([vector.sample for vector in batch])
             for number, (vector, answer) in enumerate(zip(batch, answers, strict=True), start):
-                _compare_sums(f"self-test vector {number}", vector, answer)
+                compare_sums(f"self-test vector {number}", vector, answer)
             if image.config.statistics:
-                _compare_counters(f"self-test vector {start}", image, batch, answers[0])
+                compare_counters(f"self-test vector {start}", image, batch, answers[0])
         return len(image.vectors)
 
     def write(self, space: Space, address: int, words: np.ndarray) -> None:
@@ -301,40 +275,61 @@ class Driver:
 
     def write_register(self, register: Register, value: int) -> None:
         """Write one register."""
+        if register is Register.CONTROL:
+            self.runs.completed = None
         self.session.write(Space.REGISTERS, register.value, 4, int(value).to_bytes(4, "little"))
 
-    def _run_events(self, words: np.ndarray, control: Control = Control.RUN) -> Answer:
-        self._start_events(words, control)
-        return self._answers()[0]
+    def _run_events(
+        self, words: np.ndarray, control: Control = Control.RUN, *, counted: bool = True,
+        registers: Mapping[Register, int] = NO_REGISTERS,
+    ) -> Answer:
+        calls = self._input_calls(words, registers)
+        return self._answers(self._run(calls, control, self._result_calls(counted), words))[0]
 
-    def _start_events(self, words: np.ndarray, control: Control) -> None:
-        self._wait("a run begun before")
-        self.write_register(Register.CONTROL, Control.CLEAR.value)
-        runs = self._wait("clearing the input map")
-        self.session.send_events(words)
-        self._start(control, runs)
-        accepted, rejected = self.read_registers(Register.EVENTS_ACCEPTED, 2)
-        if (accepted, rejected) != (len(words) % (1 << EVENT_COUNT_WIDTH), 0):
-            raise DeviceError(f"of {len(words)} events sent, the device accepted {accepted} and "
-                              f"rejected {rejected}")
+    def _run(
+        self, calls: list[Call], control: Control, reads: list[Call], sample: np.ndarray | tuple[int, np.ndarray]
+    ) -> list[bytes]:
+        """Run what ``calls`` send, and return the words that ``reads`` read afterwards."""
+        with self._stopped_by_interrupt("a run"):
+            return self.runs.run(calls, control, reads, None if isinstance(sample, tuple) else len(sample))
 
-    def _start(self, control: Control, before: int) -> None:
-        """Run, and wait for the end; ``before`` is how many runs there were."""
-        self.write_register(Register.CONTROL, control.value)
-        runs = self._wait("the run")
-        if runs != (before + 1) % (1 << RUN_COUNT_WIDTH):
-            raise DeviceError(f"the run did not take place: {before} runs before, {runs} after")
+    def _input_calls(
+        self, sample: np.ndarray | tuple[int, np.ndarray], written: Mapping[Register, int] = NO_REGISTERS
+    ) -> list[Call]:
+        """Return what puts a sample, event words or (first word, words), into the input map.
 
-    def _answers(self) -> list[Answer]:
-        """Return what the core has counted and summed up, for each sample of a batch."""
+        ``written`` are registers that are not as the image says.
+        """
+        if isinstance(sample, tuple):
+            first, words = sample
+            return write_calls(Space.SPIKES, first, words.shape[1], words.tobytes())
+        registers = {**self._image().registers, **written}
+        flags = registers[Register.INPUT_STEPS] * (registers[Register.INPUT_HEIGHT] + 1)
+        return [*clear_calls(registers[Register.INPUT_WORDS] + flags), *event_calls(sample)]
+
+    def _result_calls(self, counted: bool = True) -> list[Call]:
+        """Return what reads logits, and counters, of a run; a core that is busy refuses them."""
+        image = self._image()
+        spaces = memory_map(image.config)
+        calls = read_calls(
+            Space.LOGITS, 0, spaces[Space.LOGITS].word_bytes, image.logit_words, may_be_busy=True
+        )
+        if counted and image.config.statistics:
+            calls += read_calls(
+                Space.COUNTERS, 0, spaces[Space.COUNTERS].word_bytes, image.program_layers * len(Counter),
+                may_be_busy=True,
+            )
+        return calls
+
+    def _answers(self, words: list[bytes]) -> list[Answer]:
+        """Return what the core has counted and summed up, for each sample of a batch, from what was read."""
         image, classes = self._image(), len(self._image().logit_offset)
-        counters = np.zeros((0, len(Counter)), np.int64)
-        if image.config.statistics:
-            content = self.read(Space.COUNTERS, 0, image.program_layers * len(Counter))
-            counters = image.by_layer(content.view("<u4").astype(np.int64).reshape(-1, len(Counter)))
-        words = self.read(Space.LOGITS, 0, image.logit_words)
-        every = words.view("<i4").ravel().astype(np.int64)
-        found = [every[first:first + classes] for first in range(0, len(every), image.sample_logits)]
+        every = np.frombuffer(b"".join(words), "<i4")
+        sums, rest = every[:image.logit_words].astype(np.int64), every[image.logit_words:]
+        counters = rest.view("<u4").astype(np.int64).reshape(-1, len(Counter))
+        if len(counters):
+            counters = image.by_layer(counters)
+        found = [sums[first:first + classes] for first in range(0, len(sums), image.sample_logits)]
         return [
             Answer(sums=sums, logits=image.logit_scale * (sums + image.logit_offset), counters=counters)
             for sums in found
@@ -343,7 +338,7 @@ class Driver:
     def _wait(self, what: str) -> int:
         """Wait until the core is not busy; return how many runs it has completed."""
         deadline = time.monotonic() + self.run_timeout
-        try:
+        with self._stopped_by_interrupt(what):
             while True:
                 (status,) = self.read_registers(Register.STATUS)
                 if not status & 1:
@@ -351,19 +346,28 @@ class Driver:
                 if time.monotonic() > deadline:
                     break
                 self.transport.rest(REST)
+        self.stop()
+        raise DeviceError(f"{what} was not over after {self.run_timeout} s and was stopped; load the image again")
+
+    @contextmanager
+    def _stopped_by_interrupt(self, what: str) -> Iterator[None]:
+        """Stop the core where Ctrl-C comes, and note ``what`` it did."""
+        try:
+            yield
         except KeyboardInterrupt as interrupt:
+            if getattr(interrupt, "__notes__", None):
+                raise  # What was waited for within has stopped it.
             try:
                 self.stop()
                 interrupt.add_note(f"{what} was under way and was stopped; load the image again")
             except DeviceError as error:
                 interrupt.add_note(f"{what} was under way and could not be stopped: {error}")
             raise
-        self.stop()
-        raise DeviceError(f"{what} was not over after {self.run_timeout} s and was stopped; load the image again")
 
     def _begin_session(self) -> None:
         self.image = self._stream = None
         self._within_batch = False
+        self.runs.completed = None
         self.session.open()
 
     def _busy(self) -> bool:
@@ -389,21 +393,3 @@ class Driver:
         if self.image is None:
             raise DeviceError("no image is loaded")
         return self.image
-
-
-def _compare_sums(what: str, vector: Vector, result: Answer) -> None:
-    wrong = np.flatnonzero(result.sums != vector.sums)
-    if len(wrong):
-        raise DeviceError(f"{what}: sum {wrong[0]} is {result.sums[wrong[0]]}, "
-                          f"expected {vector.sums[wrong[0]]}")
-
-
-def _compare_counters(what: str, image: Image, batch: Sequence[Vector], result: Answer) -> None:
-    counters = np.sum([vector.counters for vector in batch], axis=0)
-    for layer, expected, found in zip(image.layers, counters, result.counters, strict=True):
-        for counter in EXACT_COUNTERS:
-            if expected[counter.value] != found[counter.value]:
-                raise DeviceError(
-                    f"{what}: layer {layer.name!r} counted {found[counter.value]} "
-                    f"{counter.name}, expected {expected[counter.value]}"
-                )

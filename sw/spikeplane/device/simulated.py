@@ -45,6 +45,7 @@ class SimulatedTransport:
         self._library = _load(library)
         self._board = self._library.board_open(None if waves is None else str(waves).encode())
         self._pending = b""
+        self._received = b""  # during pauses
         self._buffer = ctypes.create_string_buffer(RECEIVE_ROOM)
         self._taken = ctypes.c_uint32()
 
@@ -62,6 +63,15 @@ class SimulatedTransport:
 
     def read(self, timeout: float) -> bytes:
         """Return all that the device answers to what was written; real time does not matter."""
+        received, self._received = self._received, b""
+        return received + self._exchange()
+
+    def pause(self, seconds: float) -> None:
+        """Run the device until it has taken what was written and its core is done, or for REST_LIMIT cycles."""
+        self._received += self._exchange()
+        self.rest(seconds)
+
+    def _exchange(self) -> bytes:
         count = self._library.board_exchange(
             self._handle, self._pending, len(self._pending), ctypes.byref(self._taken),
             self._buffer, RECEIVE_ROOM, EXCHANGE_LIMIT,

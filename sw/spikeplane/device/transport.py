@@ -1,12 +1,18 @@
 """Byte transports between host and device: what the driver needs of them, and the serial port."""
 
+import math
 import time
 from typing import Protocol
+
+from spikeplane_hw.slip import END
 
 __all__ = ["SerialTransport", "Transport", "TransportError"]
 
 SERIAL_POLL = 0.02
 """Seconds a read of the port waits at most, so that a deadline is met."""
+
+BITS = 10
+"""Of a byte on the line: a start bit and a stop bit beside its own."""
 
 
 class TransportError(ConnectionError):
@@ -29,23 +35,28 @@ class Transport(Protocol):
     def rest(self, seconds: float) -> None:
         """Let about ``seconds`` pass for the device to work on."""
 
+    def pause(self, seconds: float) -> None:
+        """Keep what is written next at least ``seconds`` behind what was written; what was answered is read later."""
+
     def close(self) -> None:
         """Give the port back."""
 
 
 class SerialTransport:
-    """A board on a serial port."""
+    """A board on a serial port; ``low_latency`` says whether the system hands over what came without collecting it."""
 
     def __init__(self, port: str, baud: int):
         import serial  # only who has a board needs it
 
         self.port = port
+        self.baud = baud
         self._failure = serial.SerialException
         try:
             self._serial = serial.Serial(port, baud, timeout=SERIAL_POLL, write_timeout=1)
         except (serial.SerialException, ValueError) as error:
             raise TransportError(f"serial port {port} cannot be opened at {baud} baud: {error}"
                                  f"{_others(port)}") from error
+        self.low_latency = _set_low_latency(self._serial)
 
     def write(self, content: bytes) -> None:
         try:
@@ -67,11 +78,27 @@ class SerialTransport:
     def rest(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def pause(self, seconds: float) -> None:
+        # Delimiters, which mean nothing between frames: the line's own clock is exact, a sleep is not.
+        self.write(bytes([END]) * math.ceil(seconds * self.baud / BITS))
+
     def close(self) -> None:
         self._serial.close()
 
     def _broken(self, error: Exception) -> TransportError:
         return TransportError(f"serial port {self.port} broke, is the cable plugged in? ({error})")
+
+
+def _set_low_latency(port) -> bool:
+    """Ask the system for what came at once, which most adapters else collect for up to 16 ms; return whether it does.
+
+    Linux offers it, for adapters whose driver knows it.
+    """
+    try:
+        port.set_low_latency_mode(True)
+    except (AttributeError, ValueError):
+        return False
+    return True
 
 
 def _others(port: str) -> str:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -85,6 +85,7 @@ class LiveStatistics:
 def run_live(
     driver: Driver, source: Source, every: float, bins: Bins, size: tuple[int, int], *, queue: int = QUEUE,
     window: int | None = None, statistics: LiveStatistics | None = None,
+    show: Callable[[LiveStep, np.ndarray, np.ndarray], object] | None = None,
 ) -> Generator[LiveStep, None, None]:
     """Yield what the image on ``driver`` says after each time step of ``every`` seconds of ``source``.
 
@@ -92,7 +93,8 @@ def run_live(
     image must have the schedule STORED. Where the board is slower than the source, the oldest of ``queue`` bins is
     dropped: its step is not run, and is counted in ``statistics``; a source that is patient waits. Predictions are of
     the last ``window`` steps, None: of as many as the image was trained on. A RecordingError says that the sensor's
-    frame is not the image's.
+    frame is not the image's. ``show`` is given each step, its spikes, STEP_EVENT, and the device's counters since the
+    first step; without, no counters are read.
     """
     image = driver.image
     if image is None:
@@ -110,19 +112,19 @@ def run_live(
                              f"{wanted}: give --side, --downsample, or --width and --height")
     waiting, stopping = BinQueue(queue), threading.Event()
     feeder = threading.Thread(target=_feed, args=(source, every, waiting, stopping), name=FEEDER, daemon=True)
-    taken: list[tuple[EventBin, int]] = []
+    taken: list[tuple[EventBin, np.ndarray]] = []
 
     def steps() -> Iterator[np.ndarray]:
         while (found := waiting.take()) is not None:
             spikes, outside = _spikes(found.events, cells, frame)
             statistics.outside += outside
-            taken.append((found, len(spikes)))
+            taken.append((found, spikes))
             yield spikes
 
     totals: deque[np.ndarray] = deque([np.zeros(len(names), np.int64)], maxlen=window + 1)
     begun = time.monotonic()
     feeder.start()
-    answers = driver.stream(steps())
+    answers = driver.stream(steps(), counted=show is not None)
     try:
         for answer in answers:
             now = time.monotonic()
@@ -133,13 +135,16 @@ def run_live(
             label = int(np.argmax(logits))
             statistics.steps += 1
             statistics.events += len(found.events)
-            statistics.spikes += spikes
+            statistics.spikes += len(spikes)
             statistics.latencies += [] if latency is None else [latency]
             _measure(statistics, waiting, source, now - begun)
-            yield LiveStep(
+            step = LiveStep(
                 index=found.index, label=label, name=names[label], logits=logits.tolist(), events=len(found.events),
-                spikes=spikes, latency=latency,
+                spikes=len(spikes), latency=latency,
             )
+            if show is not None:
+                show(step, spikes, answer.counters)
+            yield step
     finally:
         stopping.set()
         waiting.end()

@@ -1,7 +1,7 @@
 """The driver against the simulated board: whole networks, and everything that can go wrong on the way."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ from narrow_core import CONFIG
 from noise import NoisyTransport
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import ImageError
+from spikeplane.device import runs
 from spikeplane.device.driver import DeviceError, Driver, NoAnswerError
+from spikeplane.device.requests import write_calls
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.model import run
 from spikeplane.network.schedule import Schedule
@@ -196,13 +198,67 @@ def test_streaming_goes_round_the_rings_of_memory_free_layers(driver):
             np.testing.assert_array_equal(result.sums, expected)
 
 
-def test_streaming_keeps_no_input_to_look_back_at(driver):
-    network = next(n for n in networks(few_channels=True, taps=True) if len(taps_of(n.nodes[0])) > 1)
+@pytest.mark.parametrize("number", range(3))
+def test_live_input_is_looked_back_at(driver, number):
+    """First layers of memory-free neurons: the last steps are sent again, and lie the other way round."""
+    found = (
+        n for n in networks(few_channels=True, taps=True) if 1 < len(taps_of(n.nodes[0])) <= n.input.steps
+    )
+    network = next(islice(found, number, None))
+    image = compile_network(network, CONFIG, Schedule.STORED)
+    driver.load(image)
+    sample = np.concatenate(ragged_networks.samples(network, 3))
+    for _ in range(2):  # Nothing of a stream is left to the next one.
+        lively = set()
+        for steps, answer in enumerate(driver.stream(sample), 1):
+            part = replace(network, input=replace(network.input, steps=steps))
+            expected = run(part, sample[None, :steps], schedule=Schedule.STORED, config=CONFIG)
+            np.testing.assert_array_equal(answer.sums, expected.sums[0].numpy())
+            counters = np.array([[counts[counter][0] for counter in EXACT_COUNTERS]
+                                 for counts in expected.counters.values()])
+            np.testing.assert_array_equal(answer.counters[:, [counter.value for counter in EXACT_COUNTERS]], counters)
+            lively.add(tuple(answer.sums))
+        assert len(lively) > 2
+    assert driver.self_test() == len(image.vectors)
+
+
+def test_taps_beyond_the_input_map_are_refused(driver):
+    network = next(
+        n for n in networks(few_channels=True, taps=True) if len(taps_of(n.nodes[0])) > n.input.steps > 1
+    )
+    back, held = len(taps_of(network.nodes[0])) - 1, network.input.steps
     driver.load(compile_network(network, CONFIG, Schedule.STORED))
-    name, back = network.nodes[0].name, len(taps_of(network.nodes[0])) - 1
-    message = rf"^layer '{name}' looks back {back} steps of the input, of which live input keeps none$"
+    message = (rf"^a layer looks back {back} steps of the input, whose map holds {held}: live input needs a network of "
+               rf"{back + 1} steps or more$")
     with pytest.raises(DeviceError, match=message):
         next(driver.stream(ragged_networks.samples(network, 1)[0]))
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_sample_and_a_step_are_one_exchange(driver, direct):
+    network, image = image_of(Schedule.STORED, direct)
+    driver.load(image)
+    sample = ragged_networks.samples(network, 1)[0]
+    driver.run(sample)
+    before = driver.session.trips
+    driver.run(sample)
+    assert driver.session.trips == before + 1
+    if not direct:
+        trips = []
+        for _ in driver.stream(sample):
+            trips.append(driver.session.trips)
+        assert (np.diff(trips) == 1).all()
+
+
+def test_a_run_that_is_not_over_in_time_is_waited_for(driver, transport, monkeypatch):
+    network, image = image_of(direct=True)
+    driver.load(image)
+    sample = ragged_networks.samples(network, 1)[0]
+    expected = driver.run(sample).sums
+    before = driver.session.trips
+    monkeypatch.setattr(transport, "pause", lambda seconds: None)
+    np.testing.assert_array_equal(driver.run(sample).sums, expected)
+    assert driver.session.trips > before + 1 and driver.runs.seconds > 0
 
 
 def test_streaming_needs_stored_potentials(driver):
@@ -303,9 +359,8 @@ def test_another_register_map_is_refused(driver, monkeypatch):
 def test_a_run_that_does_not_take_place_is_noticed(driver, monkeypatch):
     network, image = image_of(direct=True)
     driver.load(image)
-    write = driver.write_register
-    monkeypatch.setattr(driver, "write_register", lambda register, value: write(
-        register, 0 if register is Register.CONTROL else value))
+    monkeypatch.setattr(runs, "_control_calls", lambda control: write_calls(
+        Space.REGISTERS, Register.CONTROL.value, 4, bytes(4)))
     with pytest.raises(DeviceError, match=r"^the run did not take place: \d+ runs before, \d+ after$"):
         driver.run(ragged_networks.samples(network, 1)[0])
 
@@ -367,6 +422,9 @@ class Mute:
 
     def rest(self, seconds):
         self.inner.rest(seconds)
+
+    def pause(self, seconds):
+        self.inner.pause(seconds)
 
     def close(self):
         self.inner.close()

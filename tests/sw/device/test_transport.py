@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from configs import NARROW
 from mock_device import MockDevice, Tally
-from spikeplane.device.session import Session
+from spikeplane.device import port as ports
+from spikeplane.device.port import open_port
+from spikeplane.device.session import NoAnswerError, Session
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.device.transport import SerialTransport, TransportError
 from spikeplane_hw.memory_map import Space
@@ -89,3 +91,60 @@ def test_a_session_over_a_serial_line(line):
         stop.set()
         thread.join()
         os.close(other)
+
+
+def test_the_rate_is_found_at_which_a_board_answers(monkeypatch):
+    """The simulated device answers at one rate only; every line that it does not is given back."""
+    tried, closed = [], []
+
+    class Line(SimulatedTransport):
+        def __init__(self, port, baud):
+            super().__init__(NARROW, device=MockDevice(NARROW))
+            self.baud = baud
+            tried.append(baud)
+
+        def read(self, timeout):
+            received = super().read(timeout)
+            return received if self.baud == answering else b""
+
+        def close(self):
+            closed.append(self.baud)
+            super().close()
+
+    monkeypatch.setattr(ports, "SerialTransport", Line)
+    answering = ports.BAUDS[1]
+    with open_port("/dev/x") as found:
+        assert found.baud == answering and tried == list(ports.BAUDS) and closed == [ports.BAUDS[0]]
+    with open_port("/dev/x", 115200) as found:
+        assert found.baud == 115200
+    answering, closed[:] = 1, []
+    with pytest.raises(NoAnswerError, match=r"^serial port /dev/x: no board answers at 3,000,000 and 1,000,000 baud"):
+        open_port("/dev/x")
+    assert closed == list(ports.BAUDS)
+
+
+def test_a_pause_takes_its_time_on_the_line(line):
+    transport, other = line
+    transport.pause(0.01)
+    assert os.read(other, 1000) == b"\xc0" * 116  # 10 bits each, at 115,200 baud
+    os.close(other)
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_low_latency_is_asked_for_where_the_system_offers_it(monkeypatch, offered):
+    asked = []
+
+    def mode(self, wanted):
+        asked.append(wanted)
+        if not offered:
+            raise ValueError("Failed to update ASYNC_LOW_LATENCY flag")
+
+    import serial
+
+    monkeypatch.setattr(serial.Serial, "set_low_latency_mode", mode, raising=False)
+    other, port = pty.openpty()
+    transport = SerialTransport(os.ttyname(port), 115200)
+    assert asked == [True] and transport.low_latency is offered
+    transport.close()
+    for end in (other, port):
+        os.close(end)

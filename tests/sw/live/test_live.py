@@ -54,7 +54,7 @@ class ModelDriver:
         self.seconds = seconds
         self.seen: list[np.ndarray] = []
 
-    def stream(self, steps):
+    def stream(self, steps, *, counted=True):
         for events in steps:
             time.sleep(self.seconds)
             self.seen.append(scatter(events, 1, SIDE, SIDE)[0])
@@ -105,7 +105,7 @@ def test_steps_are_those_of_the_model(made):
 
 def test_sums_that_wrap_are_still_those_of_the_window(made):
     class Wrapping(ModelDriver):
-        def stream(self, steps):
+        def stream(self, steps, *, counted=True):
             for answer in super().stream(steps):
                 sums = (answer.sums + (1 << 31) - 4).astype(np.int32).astype(np.int64)
                 yield replace(answer, sums=sums)
