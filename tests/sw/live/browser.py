@@ -18,7 +18,10 @@ __all__ = ["CHROMIUM", "WAIT", "Browser", "browser"]
 CHROMIUM = shutil.which("chromium")
 WAIT = 120.0
 """Seconds for an answer, on a machine that has much else to do."""
-BEGIN = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+BEGIN = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 class Browser:
