@@ -18,6 +18,8 @@ __all__ = ["DeviceError", "NoAnswerError", "Session"]
 SEQUENCES = 256
 TOGETHER = 24
 """Requests that are under way at most: a line that repeats what it holds must not reach their numbers again."""
+ANSWERS = 4096
+"""Bytes of words that are under way back at most: what a port's buffer holds while its other side is written to."""
 SILENCE = 0.02
 """Seconds without a byte after which what an earlier session left on the line is through."""
 
@@ -101,14 +103,18 @@ class Session:
     def exchange(self, calls: Sequence[Call]) -> list[bytes | None]:
         """Make all requests, in their order, and return the words of each answer.
 
-        Up to TOGETHER of them are one trip. A DeviceError says which one the device refused; those behind it were made
-        all the same. Where the answer to a write or to events is lost and a later one comes, it was executed, but a
-        refusal would go unseen: what may be refused while the core is busy is either read back or asked for alone.
+        Up to TOGETHER of them, with ANSWERS bytes, are one trip. A DeviceError says which one the device refused; those
+        behind it were made all the same. Where the answer to a write or to events is lost and a later one comes, it was
+        executed, but a refusal would go unseen: what may be refused while the core is busy is checked by who asks.
         """
-        answers = []
-        for start in range(0, len(calls), TOGETHER):
-            answers += self._together(calls[start:start + TOGETHER])
-        return answers
+        answers: list[bytes | None] = []
+        first = expected = 0
+        for place, call in enumerate(calls):
+            expected += call.answer_bytes
+            if place - first == TOGETHER or (place > first and expected > ANSWERS):
+                answers += self._together(calls[first:place])
+                first, expected = place, call.answer_bytes
+        return answers + (self._together(calls[first:]) if first < len(calls) else [])
 
     def _together(self, calls: Sequence[Call]) -> list[bytes | None]:
         if self._sequence is None:

@@ -11,6 +11,8 @@ __all__ = ["SerialTransport", "Transport", "TransportError"]
 SERIAL_POLL = 0.02
 """Seconds a read of the port waits at most, so that a deadline is met."""
 
+PIECE = 4096
+"""Bytes that are written at once."""
 BITS = 10
 """Of a byte on the line: a start bit and a stop bit beside its own."""
 
@@ -60,7 +62,8 @@ class SerialTransport:
 
     def write(self, content: bytes) -> None:
         try:
-            self._serial.write(content)
+            for start in range(0, len(content), PIECE):  # Each piece has a time-out of its own.
+                self._serial.write(content[start : start + PIECE])
         except (self._failure, OSError) as error:
             raise self._broken(error) from error
 

@@ -1,6 +1,7 @@
 """Live events through a board: the integer model stands in for it, or the simulated board runs."""
 
 import json
+import re
 import socket
 import sys
 import threading
@@ -101,6 +102,24 @@ def test_steps_are_those_of_the_model(made):
     assert statistics.steps == 9 and statistics.events == len(events) and statistics.spikes == spikes.sum()
     assert statistics.dropped_bins == statistics.outside == 0
     assert len(statistics.latencies) == sum(bool(each.events) for each in found)
+
+
+def test_what_shows_a_step_is_given_its_spikes_and_counters(made):
+    asked, shown = [], []
+
+    class Asked(ModelDriver):
+        def stream(self, steps, *, counted=True):
+            asked.append(counted)
+            return super().stream(steps)
+
+    driver = Asked(made)
+    found = list(run_live(driver, source(1), EVERY, CELLS, (SIZE, SIZE), show=lambda *given: shown.append(given)))
+    assert [step for step, _, _ in shown] == found
+    for (step, spikes, counters), seen in zip(shown, driver.seen, strict=True):
+        assert step.spikes == len(spikes) and counters.shape == (0, 8)
+        np.testing.assert_array_equal(scatter(spikes, 1, SIDE, SIDE)[0], seen)
+    list(run_live(driver, source(1), EVERY, CELLS, (SIZE, SIZE)))
+    assert asked == [True, False], "counters are read only where they are shown"
 
 
 def test_sums_that_wrap_are_still_those_of_the_window(made):
@@ -206,8 +225,9 @@ def test_the_command_on_the_simulated_board(command, made):
         np.testing.assert_allclose(theirs["logits"], ours.logits)
         assert theirs["events"] == ours.events and theirs["label"] == ours.label
     assert last["steps"] == len(expected) and last["dropped_bins"] == 0 and last["latency"]["99 %"] > 0
-    status, shown, errors = command("bars.spk", "--source", "bars/lies/00.npz", *frame)
+    status, shown, errors = command("bars.spk", "--source", "bars/lies/00.npz", *frame, "--page", "--page-port", "0")
     assert status == 0, errors
+    assert re.match(r"page: http://127\.0\.0\.1:[1-9]\d+/\n", errors)
     assert "0.000 s: " in shown and "latency, 99 %" in shown and "events/s" in shown
 
 
