@@ -29,9 +29,9 @@ class TimedTransport(SimulatedTransport):
 
     seconds = 0.0
 
-    def read(self, timeout: float) -> bytes:
+    def _exchange(self) -> bytes:
         begun = time.process_time()
-        content = super().read(timeout)
+        content = super()._exchange()
         self.seconds += time.process_time() - begun
         return content
 
