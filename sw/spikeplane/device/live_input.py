@@ -8,7 +8,7 @@ from spikeplane_hw.descriptor import event_layout, pass_layout
 from spikeplane_hw.memory_map import Register, Space
 
 from ..compiler.image import Image
-from ..compiler.program import decode_fields, decode_program, encode_fields
+from ..compiler.program import decode_fields, encode_fields
 from ..compiler.spike_map import to_words
 from ..network.input import INPUT
 from .session import DeviceError
@@ -28,10 +28,10 @@ class LiveInput:
 
     def __init__(self, image: Image):
         self.image = image
-        self.steps = max(
+        self.steps = max((
             taps for layer in image.layers for source, taps in zip(layer.sources, layer.taps, strict=True)
             if source == INPUT
-        )
+        ), default=1)
         """Of the input that the map holds."""
         held = image.input_map.steps
         if self.steps > held:
@@ -52,9 +52,11 @@ class LiveInput:
         """Return (address, word for a stream, word of the image) of each pass that looks back at the input."""
         image, layout = self.image, pass_layout(self.image.config)
         base, words = image.contents[Space.PASSES]
-        program = image.contents[Space.PROGRAM][1].view("<u2").ravel()
+        infos = [info for info in image.layers for _ in range(info.parts)]
         found = []
-        for info, layer in zip(image.layers, decode_program(image.config, program.tolist()), strict=True):
+        for info, layer in zip(infos, image.program, strict=True):
+            if not any(source == INPUT and taps > 1 for source, taps in zip(info.sources, info.taps, strict=True)):
+                continue
             for source, taps, term in zip(info.sources, info.taps, layer.terms, strict=True):
                 if source != INPUT or taps == 1:
                     continue
