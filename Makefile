@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@for tool in g++ make perl; do command -v $$tool >/dev/null || { echo "Spikeplane needs $$tool: install it with the system package manager"; exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,simulate,bitstream]" --group test --group check --group docs
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,sweep,postgresql,simulate,bitstream]" --group test --group check --group docs
 	@touch $@
 
 demo: $(INSTALLED) ## train, compile and run the digits network on the simulated board; report in build/demo/

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from .output import output
 
 __all__ = ["EXAMPLE", "import_command"]
 
@@ -78,8 +79,8 @@ def import_command(
     from .importing.build import Settings
     from .importing.imported import Imported, float_predictions, import_nir
     from .importing.nir_file import Meaning
-    from .importing.sweep import Width, sweep_bits
     from .importing.tables import layer_table, node_table, width_table
+    from .importing.widths import Width, compare_widths
     from .network.file import save_network
     from .training.recipe.recipes import load_data_recipe
     from .training.run.evaluate import predict_integer
@@ -111,22 +112,27 @@ def import_command(
 
         imported = make(settings)
         if widths:
-            compared = sweep_bits(make, settings, widths, train, calibration=samples)
+            compared = compare_widths(make, settings, widths, train, calibration=samples)
     save_network(imported.network, network)
-    console = Console()
     for table in (node_table(imported), layer_table(imported), *([width_table(compared)] if compared else [])):
-        console.print(table, highlight=False, markup=False)
+        output.show(table)
+    output.show(
+        nodes=[list(row) for row in imported.rows], layers=[vars(layer) for layer in imported.layers],
+        widths=[vars(width) for width in compared],
+    )
     if chosen is not None and test is not None:
         part = load_dataset(chosen, "test", data)
         inputs, labels = part.inputs[:test], part.labels[:test]
         trained = float_predictions(imported, inputs)
         integer = predict_integer(imported.network, inputs, 20)
-        console.print(
-            f"{part.name}, {len(labels)} samples: {(trained == labels).mean():.2%} as trained, "
-            f"{(integer == labels).mean():.2%} in integers, {(trained == integer).mean():.2%} same predictions",
-            highlight=False, markup=False,
+        right, same = (trained == labels).mean(), (trained == integer).mean()
+        correct = (integer == labels).mean()
+        output.show(
+            f"{part.name}, {len(labels)} samples: {right:.2%} as trained, {correct:.2%} in integers, {same:.2%} same "
+            f"predictions", samples=len(labels), trained=float(right), integer=float(correct),
+            same_predictions=float(same),
         )
-    console.print(f"integer network: {network}", highlight=False, markup=False, soft_wrap=True)
+    output.show(f"integer network: {network}", network=str(network))
 
 
 def _widths(text: str) -> list[int]:

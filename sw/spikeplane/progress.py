@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from .output import output
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -15,8 +17,8 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
 
 def is_watched() -> bool:
-    """Return whether standard error is a terminal: in a log, each update of a bar would be a line."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Return whether standard error is a terminal whose user wants bars: in a log, each update would be a line."""
+    return not output.quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def steps(total: int, *, unit: str, shown: bool = True, done: int = 0, title: str | None = None) -> "tqdm[Any]":

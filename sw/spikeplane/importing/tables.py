@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.table import Column, Table
 
 from .imported import Imported
-from .sweep import Width
+from .widths import Width
 
 __all__ = ["layer_table", "node_table", "width_table"]
 

@@ -23,7 +23,7 @@ from spikeplane.importing.build import Settings
 from spikeplane.importing.chain import run_stage
 from spikeplane.importing.imported import float_predictions, import_modules, import_nir
 from spikeplane.importing.nir_file import Meaning
-from spikeplane.importing.sweep import sweep_bits
+from spikeplane.importing.widths import compare_widths
 from spikeplane.network import model
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.file import load_network, save_network
@@ -237,8 +237,9 @@ def test_the_command_compares_widths(command):
 def test_no_samples_are_left_to_compare(tmp_path):
     few = data(10)
     with pytest.raises(ValueError, match="noise train has 10 samples, and 32 are what weights are fitted to"):
-        sweep_bits(lambda settings: import_nir(file(tmp_path / "a.nir"), settings=settings, data=few), Settings(), [8],
-                   few)
+        compare_widths(
+            lambda settings: import_nir(file(tmp_path / "a.nir"), settings=settings, data=few), Settings(), [8], few
+        )
 
 
 def test_the_command_without_data(command):

@@ -12,7 +12,7 @@ from ..training.run.evaluate import predict_integer
 from .build import Settings
 from .imported import CALIBRATION, Imported, calibration_order, float_predictions
 
-__all__ = ["Width", "sweep_bits"]
+__all__ = ["Width", "compare_widths"]
 
 BATCH = 20
 
@@ -39,7 +39,7 @@ def weight_bytes(network: IntegerNetwork) -> float:
     return sum(node.memory(maps).weights for node in network.nodes) / 8
 
 
-def sweep_bits(
+def compare_widths(
     make: Callable[[Settings], Imported], settings: Settings, widths: Iterable[int], data: Dataset, *,
     calibration: int = CALIBRATION, samples: int = 200,
 ) -> list[Width]:

@@ -1,0 +1,1 @@
+"""Sweeps: many trainings of a recipe with other bits, widths, steps and pruning, accuracy against cost."""
