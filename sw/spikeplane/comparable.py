@@ -22,15 +22,21 @@ class Comparable:
     """uint8 (count, *input.shape)."""
     labels: np.ndarray
     """int64 (count,)."""
+    indices: np.ndarray
+    """int64 (count,): places in the test part."""
+    names: list[str]
+    """Of the classes."""
 
     @classmethod
     def load(
-        cls, image_path: Path, network_path: Path, recipe: str | None, samples: int, data_root: Path | None
+        cls, image_path: Path, network_path: Path, recipe: str | None, samples: int, data_root: Path | None,
+        *, offset: int = 0, seed: int | None = None,
     ) -> "Comparable":
-        """Return what two files hold, and the first test samples of a recipe, by default the image's own.
+        """Return what two files hold, and test samples of a recipe, by default the image's own.
 
-        A ValueError says that a file cannot be used, that they do not belong together, that the image carries no
-        recipe, or that the recipe's samples are none of its network's.
+        They are the first ones behind ``offset``, in the order of the test part, or with a ``seed`` in one that is
+        drawn from it. A ValueError says that a file cannot be used, that they do not belong together, that the image
+        carries no recipe, that the recipe's samples are none of its network's, or that there is none behind ``offset``.
         """
         image = load_image(image_path)
         network = load_network(network_path)
@@ -40,12 +46,22 @@ class Comparable:
             raise ImageError(f"{image_path}: {error}") from error
         name, data = cls._data(image, image_path, recipe)
         from .data.sets.datasets import load_dataset  # Its parts take a while to import.
+        from .data.sets.samples import select
+        from .image_data import class_names
 
         test = load_dataset(data, "test", data_root)
         if test.input != image.input:
             raise ImageError(f"{image_path}: its input is {image.input}, the samples of {name} are {test.input}: name "
                              f"the recipe of its network by --recipe")
-        return cls(image=image, network=network, inputs=test.inputs[:samples], labels=test.labels[:samples])
+        if offset >= len(test.labels):
+            raise ValueError(f"offset {offset}: {test.name} has {len(test.labels):,} samples")
+        order = np.arange(len(test.labels)) if seed is None else np.random.RandomState(seed).permutation(
+            len(test.labels))
+        chosen = order[offset : offset + samples]
+        return cls(
+            image=image, network=network, inputs=np.ascontiguousarray(select(test.inputs, chosen)[:]),
+            labels=test.labels[chosen], indices=chosen, names=class_names(image.metadata, test.classes),
+        )
 
     @staticmethod
     def _data(image: Image, path: Path, name: str | None):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from .output import output
 
 __all__ = ["EXAMPLE", "live"]
 
@@ -113,8 +114,8 @@ def live(
                 if as_json:
                     print(json.dumps(found.to_dict()), flush=True)
                 elif found.label != shown:
-                    print(f"{found.index * step:9.3f} s: {found.name} (logit {max(found.logits):.4g}; {found.events:,} "
-                          f"events)", flush=True)
+                    output.show(f"{found.index * step:9.3f} s: {found.name} (logit {max(found.logits):.4g}; "
+                                f"{found.events:,} events)")
                     shown = found.label
                 if seconds is not None and statistics.seconds >= seconds:
                     break
@@ -133,7 +134,7 @@ def _show_statistics(statistics, as_json: bool) -> None:
     table = Table("figure", "value")
     for row in statistics.rows:
         table.add_row(*row)
-    Console().print(table, highlight=False, markup=False)
+    output.show(table)
 
 
 def _seconds(text: str) -> float:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .output import output
+
 __all__ = ["EXAMPLE", "run"]
 
 EXAMPLE = "Example: spikeplane run gestures.spk recordings/*.raw --json"
@@ -77,6 +79,6 @@ def run(
             elif found.error is not None:
                 errors.print(f"spikeplane: {found.error}", style="red", highlight=False, markup=False)
             else:
-                print(found.text, flush=True)
+                output.show(found.text)
     if failed:
         raise typer.Exit(1)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..options import Config, Data, config_named
+from ..output import output
 
 __all__ = ["prune"]
 
@@ -45,7 +45,7 @@ def prune(
     from .costs import parse_budget
     from .prune import prune as prune_checkpoint
     from .prune import settings_of
-    from .written import result_tables, write_pruned
+    from .written import figures, result_tables, write_pruned
 
     limit = None if budget is None else parse_budget(budget)
     settings = settings_of(checkpoint, criterion, tolerance)
@@ -54,11 +54,11 @@ def prune(
         checkpoint, ratios=ratios, budget=limit, settings=settings, config=core, data_root=data,
         device=choose_device(device),
     )
-    console = Console()
     for table in result_tables(pruned):
-        console.print(table)
+        output.show(table)
     for what, path in write_pruned(pruned, folder).items():
-        console.print(f"{what}: {path}", highlight=False, soft_wrap=True)
+        output.show(f"{what}: {path}")
+    output.show(**figures(pruned), folder=str(folder))
 
 
 def _ratios(given: list[str] | None) -> dict[str, float] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..compiler.footprint import Footprint, footprints
+from ..confusion import confusion_matrix
 from ..data.sets.datasets import load_dataset
 from ..network.schedule import Schedule
 from ..training.net.export import export_network
@@ -130,11 +131,6 @@ def check_twin(network: Checkpoint, path: Path, twin: Checkpoint, twin_path: Pat
         )
     if twin.recipe.data != network.recipe.data:
         raise CheckpointError(f"{twin_path}: its data are {twin.recipe.data}, those of {path} {network.recipe.data}")
-
-
-def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts, (class, predicted class)."""
-    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
 
 
 def plain(value: Any) -> Any:

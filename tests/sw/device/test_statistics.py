@@ -1,5 +1,6 @@
 """A board whose core was built without statistics: everything but its counters is compared."""
 
+import csv
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 import ragged_networks
 from narrow_core import CONFIG
-from spikeplane.cli import run_comparison
+from spikeplane.comparison_report import run_comparison
 from spikeplane.compiler.compile import compile_network
 from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import DeviceError, Driver
 from spikeplane.device.simulated import SimulatedTransport
+from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import Space
 
@@ -56,14 +58,27 @@ def test_nothing_is_said_of_counters(driver):
         driver.session.read(Space.COUNTERS, 0, 4, 1)
 
 
-def test_the_command_says_that_nothing_is_counted(driver, capsys):
+def test_the_command_says_that_nothing_is_counted(driver, capsys, tmp_path):
+    """The rest is there: which classes are taken for which, and what is predicted of each sample, in a file."""
     network = ragged_networks.network(10)
     inputs = ragged_networks.samples(network, 2)
+    classes = len(network.logit_offset)
+    names = [f"class, {number}" for number in range(classes)]
     ready = SimpleNamespace(
-        image=compile_network(network, UNCOUNTED), network=network, inputs=inputs, labels=np.zeros(2, np.int64)
+        image=compile_network(network, UNCOUNTED), network=network, inputs=inputs, labels=np.zeros(2, np.int64),
+        indices=np.array([7, 3]), names=names,
     )
-    run_comparison(driver, ready)
+    run_comparison(driver, ready, confusion=True, predictions=tmp_path / "found.csv")
     lines = capsys.readouterr().out.splitlines()
+    predicted = model.run(network, inputs, counters=False).predictions.tolist()
+    with (tmp_path / "found.csv").open() as file:
+        assert list(csv.reader(file)) == [
+            ["sample", "class", "predicted"], *([str(index), names[0], names[found]] for index, found in
+                                                zip((7, 3), predicted, strict=True)),
+        ]
+    (row,) = (line for line in lines if line.startswith(f"│ {names[0]} "))
+    counts = [predicted.count(label) for label in range(classes)]
+    assert [int(cell.strip() or 0) for cell in row.split("│")[2:-1]] == counts
     for what in ("cycles a sample", "counters: mismatches"):
         (line,) = (line for line in lines if what in line)
         assert "not counted: the core has no statistics" in line

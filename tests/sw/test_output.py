@@ -1,0 +1,105 @@
+"""What every command prints with --json, --quiet and -v, and tables in a pipe."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from spikeplane import cli
+from spikeplane.comparable import Comparable
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.image import save_image
+from spikeplane.confusion import confusion_matrix
+from spikeplane.network.file import save_network
+from spikeplane_hw.config import TINY
+from test_predictions import network
+from typer.main import get_command
+from typer.testing import CliRunner
+
+COMMANDS = get_command(cli.app).commands
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_the_options(name):
+    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert {"--json", "--quiet", "--verbose", "-q", "-v"} <= known
+
+
+def test_json_quiet_and_verbose(tmp_path):
+    plain = run("info", "boards")
+    assert plain.exit_code == 0 and "icebreaker" in plain.stdout
+    found = json.loads(run("info", "boards", "--json").stdout)
+    assert dict(found["rows"])["icebreaker"].startswith("tiny core at ")
+    assert run("info", "boards", "--quiet").output == ""
+    assert run("info", "boards").stdout == plain.stdout, "an option of the command before holds"
+    assert run("info", "boards", "-v").stderr.endswith(" s\n")
+
+
+def test_files_that_are_written(tmp_path):
+    save_network(network(), tmp_path / "n.network")
+    line = ["compile", str(tmp_path / "n.network"), str(tmp_path / "n.spk"), "--config", "tiny"]
+    assert json.loads(run(*line, "--json").stdout)["image"] == str(tmp_path / "n.spk")
+
+
+@pytest.mark.parametrize(("option", "shown"), [((), False), (("-v",), True)])
+def test_where_an_error_comes_from(option, shown, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["spikeplane", "info", "absent.spk", *option])
+    with pytest.raises(SystemExit):
+        cli.main()
+    printed = capsys.readouterr().err
+    assert ("Traceback" in printed) is shown and "spikeplane: absent.spk: " in printed
+
+
+def test_tables_are_whole_in_a_pipe(tmp_path):
+    """As wide as what they hold, wherever the terminal ends."""
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    save_image(compile_network(network(), TINY), folder / "bars.spk")
+    program = "from spikeplane.output import output; from rich.table import Table; t = Table('a', 'b'); " \
+              f"t.add_row('x' * 150, {str(folder)!r}); output.show(t)"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert f"{'x' * 150} │ {folder} │" in done.stdout
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Return an image, its network, and what is asked of the recipe's data: 16 recordings of bars, 8 of each class."""
+    from spikeplane.data.sets.datasets import DATASETS, Dataset
+
+    made = network()
+    save_network(made, tmp_path / "n.network")
+    save_image(compile_network(made, TINY), tmp_path / "n.spk")
+    inputs = (np.arange(16)[:, None, None, None, None] == np.zeros(made.input.shape)).astype(np.uint8)
+    data = Dataset(name="bars test", input=made.input, inputs=inputs, labels=np.arange(16) % 2, classes=2)
+    monkeypatch.setitem(DATASETS._parts, "bars", lambda recipe, root, part: data)
+    (tmp_path / "bars.toml").write_text(f'[data]\nname = "bars"\nsteps = {made.input.steps}\n')
+    return tmp_path / "n.spk", tmp_path / "n.network", str(tmp_path / "bars.toml")
+
+
+def test_which_test_samples(files):
+    def chosen(samples, **options):
+        found = Comparable.load(*files, samples, None, **options)
+        assert found.labels.tolist() == (found.indices % 2).tolist()
+        assert len(found.inputs) == len(found.indices)
+        return found.indices.tolist()
+
+    assert chosen(3) == [0, 1, 2]
+    assert chosen(3, offset=5) == [5, 6, 7] and chosen(9, offset=14) == [14, 15]
+    drawn = chosen(16, seed=1)
+    assert sorted(drawn) == list(range(16)) != drawn
+    assert chosen(4, seed=1) == drawn[:4] and chosen(4, seed=1, offset=4) == drawn[4:8]
+    assert chosen(4, seed=2) != drawn[:4]
+    with pytest.raises(ValueError, match="offset 16: bars test has 16 samples"):
+        Comparable.load(*files, 3, None, offset=16)
+
+
+def test_the_confusion_matrix():
+    labels, predictions = np.array([0, 0, 1, 2]), np.array([0, 2, 1, 1])
+    assert confusion_matrix(labels, predictions, 3).tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
