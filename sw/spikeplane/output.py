@@ -2,7 +2,7 @@
 
 import inspect
 import json
-import shutil
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Output:
         """Print a table or a line of text as it is, and note ``values``, plain ones, for ``--json``."""
         self.values |= values
         if what is not None and self.talks:
-            stdout = Console(width=None if sys.stdout.isatty() else _pipe_width(), highlight=False, markup=False)
+            stdout = Console(width=_width(), highlight=False, markup=False)
             stdout.print(what, soft_wrap=isinstance(what, str))
 
     @contextmanager
@@ -67,9 +67,9 @@ output = Output()
 """Of the one command that a process runs."""
 
 
-def _pipe_width() -> int:
-    """Return the columns of what is no terminal; the variable COLUMNS may say it."""
-    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+def _width() -> int | None:
+    """Return the columns of what is no terminal, unless the variable COLUMNS says how many there are."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
 
 
 OPTIONS = {

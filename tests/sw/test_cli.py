@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ragged_networks
-from rich.console import Console
 from spikeplane import __version__, cli
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import load_image, save_image
@@ -96,7 +95,7 @@ def test_info_of_boards():
 @pytest.fixture
 def wide(monkeypatch):
     """Tables that cut nothing off."""
-    monkeypatch.setattr(cli, "console", Console(width=200))
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def test_info_of_recipes(wide, tmp_path):

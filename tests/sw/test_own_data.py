@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from own_files import SIZE, bar_events, bar_images, recording_folder, write_aedat, write_recipe
-from rich.console import Console
 from spikeplane import cli
 from spikeplane.data.sets import samples
 from spikeplane.network.file import load_network
@@ -24,7 +23,7 @@ files = {{ train = "bars", width = {SIZE}, height = {SIZE} }}
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(cli, "console", Console(width=200))
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def invoke(*arguments):

@@ -204,7 +204,7 @@ def flat(result) -> str:
 
 def test_commands_say_what_is_wrong(tmp_path, sick, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.setattr(cli, "console", cli.Console(width=1000))
+    monkeypatch.delenv("COLUMNS", raising=False)
     run = CliRunner()
     network = tmp_path / "n.network.safetensors"
     assert export_network(load_checkpoint(sick).network).clipped["last"] == (1, 12)
@@ -232,7 +232,7 @@ def test_commands_say_what_is_wrong(tmp_path, sick, monkeypatch):
 
 
 def test_evaluate_says_on_how_many_samples_each_line_rests(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "console", cli.Console(width=200))
+    monkeypatch.delenv("COLUMNS", raising=False)
     offer_sample(monkeypatch, lambda *_: samples(count=300))
     path = train(recipe(epochs=1), tmp_path, progress=False)
     shown = CliRunner().invoke(cli.app, ["evaluate", str(path)]).output
