@@ -204,7 +204,6 @@ def flat(result) -> str:
 
 def test_commands_say_what_is_wrong(tmp_path, sick, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.delenv("COLUMNS", raising=False)
     run = CliRunner()
     network = tmp_path / "n.network.safetensors"
     assert export_network(load_checkpoint(sick).network).clipped["last"] == (1, 12)
