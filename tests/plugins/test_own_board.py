@@ -1,7 +1,6 @@
 """A board from outside the package, in one file."""
 
 import pytest
-from rich.console import Console
 from spikeplane import cli
 from spikeplane.boards import BOARDS
 from spikeplane_boards import build
@@ -12,7 +11,7 @@ own_board = pytest.importorskip("own_board", reason="the boards' pins come from 
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(cli, "console", Console(width=200))
+    monkeypatch.delenv("COLUMNS", raising=False)
     own_board.register()
     yield
     BOARDS.unregister("icesugar")

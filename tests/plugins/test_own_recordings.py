@@ -2,7 +2,6 @@
 
 import own_recordings
 import pytest
-from rich.console import Console
 from spikeplane import cli
 from spikeplane.data.sets.datasets import DATASETS
 from typer.testing import CliRunner
@@ -36,7 +35,7 @@ learning_rate = 0.02
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "console", Console(width=200))
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "bars.toml"
     path.write_text(RECIPE)
     return path
