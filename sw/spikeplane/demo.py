@@ -18,6 +18,7 @@ from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image
 from .compiler.limits import CompileError, Limit, needs
 from .compiler.placement import place
+from .confusion import confusion_matrix
 from .data.sets.datasets import load_dataset
 from .device.comparison import Comparison, compare_with_model
 from .device.driver import Driver
@@ -32,7 +33,6 @@ from .provenance import provenance
 from .quantiles import quantiles
 from .reports.demo_page import demo_page, demo_rows
 from .reports.energy import Cost, cost, energy_nj
-from .reports.run_figures import confusion_matrix
 from .reports.run_report import report_names
 from .training.net.export import export_network
 from .training.recipe.recipes import Recipe, load_recipe
