@@ -28,7 +28,7 @@ from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, identity_slots, place
 from .stream_time import BEATS_A_CYCLE, StreamTime
 
-__all__ = ["predict_cycles"]
+__all__ = ["bank_cycles", "predict_cycles"]
 
 FETCH_LATENCY = 2
 """Cycles from a row request to its first word at the banks, besides those of the spike memory."""
@@ -108,6 +108,16 @@ def _read(term: PlacedTerm, values: np.ndarray | None) -> np.ndarray | None:
     if not term.still:
         values = values[:, term.steps.start:term.steps.stop]
     return values[..., term.rows.start:term.rows.stop, :]
+
+
+def bank_cycles(term: PlacedTerm, layer: PlacedLayer, spikes: np.ndarray, config: CoreConfig) -> int:
+    """Return the cycles that the banks take for ``spikes`` (inputs, steps, channels, height, width) of a term.
+
+    They are of all inputs, steps, pixels and channel groups, with no stage before or behind that the banks wait for.
+    """
+    count, steps = spikes.shape[:2]
+    slots = _slots(term, spikes, count, steps, False, config)
+    return layer.groups * int(_work(term, layer, slots, 0, 0, config, steps).banks.sum())
 
 
 def _together(slots: np.ndarray, samples: int) -> np.ndarray:
