@@ -1,4 +1,4 @@
-"""What sharing weight rows between two time steps would save: how often a spike follows a spike, and in how many cycles.
+"""What sharing weight rows between two time steps would save: how often a spike follows a spike, and how many cycles.
 
 For each network of the zoo and each layer that reads spikes: firing rate of its input, probability of a spike where
 there was one in the step before, and the cycles that banks save that read a row once for two steps. All other stages
@@ -22,6 +22,7 @@ from spikeplane.network.merge import merge_pools
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane_hw.config import CoreConfig
+
 from zoo import MERGED, NETWORKS
 
 SAMPLES = 20
