@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@for tool in g++ make perl; do command -v $$tool >/dev/null || { echo "Spikeplane needs $$tool: install it with the system package manager"; exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,sweep,postgresql,simulate,bitstream]" --group test --group check --group docs
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,tensorboard,data,report,import,sweep,postgresql,simulate,bitstream,usb]" --group test --group check --group docs
 	@touch $@
 
 demo: $(INSTALLED) ## train, compile and run the digits network on the simulated board; report in build/demo/
@@ -36,7 +36,7 @@ test: $(INSTALLED) ## the whole test suite
 sim: $(INSTALLED) ## cocotb testbenches on the generated Verilog (WAVES=1, SEED=, CONFIG=)
 	$(BIN)/python sim/run.py --seed $(SEED) $(if $(CONFIG),--config $(CONFIG)) $(if $(WAVES),--waves)
 
-bitstream: $(INSTALLED) ## build build/BOARD/ with open tools only (BOARD=ulx3s-85f or icebreaker)
+bitstream: $(INSTALLED) ## build build/BOARD/ with open tools only (BOARD=ulx3s-85f, icebreaker ...)
 	$(BIN)/python -m spikeplane bitstream $(BOARD)
 
 program: $(INSTALLED) ## load the bitstream of BOARD with openFPGALoader

@@ -7,15 +7,15 @@ from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal
 from amaranth.build import Platform
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.vendor import LatticeECP5Platform
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.device import Device
 from spikeplane_hw.sdram import Sdram
 from spikeplane_hw.sdram_chip import SdramChip
 from spikeplane_hw.uart import Uart, divisor
 
-from .plls import EcpPll, Ice40Pll
+from .families import family_of
 from .sdram_phy import INPUT_LATENCY, SdramPhy
+from .usb_pins import usb_port
 
 __all__ = ["Board", "Top"]
 
@@ -35,6 +35,8 @@ class Board:
     clock: float
     """Frequency of the core, Hz, made by the PLL of the board's oscillator."""
     baud: int
+    usb: bool = False
+    """Whether the host is at a USB connector on the FPGA's own pins, not at the serial port."""
     memory: SdramChip | None = None
     """Its SDRAM, which a configuration with memory outside the chip needs."""
     programmer: str
@@ -53,7 +55,7 @@ class Board:
 
 
 class Top(Elaboratable):
-    """A device behind a serial port, with the board's PLL and reset.
+    """A device behind a serial port, or one over USB, with the board's PLLs and reset.
 
     ``device`` is any component with the byte streams of :class:`Device`.
     """
@@ -64,7 +66,8 @@ class Top(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        clock = self.elaborate_clock(m, platform)
+        oscillator = family_of(platform).add_oscillator(m, platform)
+        clock = self.elaborate_clock(m, platform, oscillator)
         m.submodules.device = device = self.device
         if "external" in device.signature.members:
             m.submodules.sdram = sdram = Sdram(
@@ -73,29 +76,26 @@ class Top(Elaboratable):
             m.submodules.phy = phy = SdramPhy(self.board.memory)
             wiring.connect(m, device.external, sdram.bus)
             wiring.connect(m, sdram.pins, phy.pins)
-        m.submodules.uart = uart = Uart(divisor(clock, self.board.baud))
-        wiring.connect(m, uart.rx, device.rx)
-        wiring.connect(m, device.tx, uart.tx)
+        port = usb_port(m, platform, oscillator) if self.board.usb else self.serial_port(m, platform, clock)
+        wiring.connect(m, port.rx, device.rx)
+        wiring.connect(m, device.tx, port.tx)
+        return m
 
+    def serial_port(self, m: Module, platform, clock: float) -> Uart:
+        """Add the serial port and its pins; return it."""
+        m.submodules.uart = uart = Uart(divisor(clock, self.board.baud))
         pins = platform.request("uart", dir="-")
         m.submodules.rx_buffer = rx_buffer = io.Buffer("i", pins.rx)
         m.submodules.tx_buffer = tx_buffer = io.Buffer("o", pins.tx)
         m.d.comb += [uart.rx_line.eq(rx_buffer.i), tx_buffer.o.eq(uart.tx_line)]
-        return m
+        return uart
 
-    def elaborate_clock(self, m: Module, platform) -> float:
+    def elaborate_clock(self, m: Module, platform, oscillator) -> float:
         """Add PLL, clock and reset; return the clock's frequency."""
-        pad = platform.request(platform.default_clk, dir="-")
-        source = platform.default_clk_frequency
         clock = Signal()
         locked = Signal()
-        if isinstance(platform, LatticeECP5Platform):
-            pll = EcpPll.create(source, self.board.clock)
-            m.submodules.clock_buffer = buffer = io.Buffer("i", pad)
-            m.submodules.pll = pll.instance(buffer.i, clock, locked)
-        else:
-            pll = Ice40Pll.create(source, self.board.clock)
-            m.submodules.pll = pll.instance(pad.io, clock, locked)
+        pll = family_of(platform).pll.create(platform.default_clk_frequency, self.board.clock)
+        m.submodules.pll = pll.instance(oscillator, clock, locked)
         platform.add_clock_constraint(clock, pll.output)
 
         # `start` is the core's clock without its reset.

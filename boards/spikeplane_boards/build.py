@@ -11,11 +11,11 @@ from pathlib import Path
 
 from amaranth.build import Platform
 from amaranth.build.run import BuildPlan
-from amaranth.vendor import LatticeECP5Platform
 from spikeplane_hw.identity import interface_hash
-from spikeplane_hw.synthesis import END_CARRIES, PREPARE
+from spikeplane_hw.synthesis import PREPARE
 
 from .board import Board, Top
+from .families import FAMILIES, family_of
 from .tools import BuildError, environment, versions
 
 __all__ = ["BuildError", "build", "format_report"]
@@ -23,16 +23,19 @@ __all__ = ["BuildError", "build", "format_report"]
 NAME = "top"
 TIME_LIMIT = 3 * 3600
 """Seconds a build may take: from a bad placement, a router may go on for ever."""
-STAGES = {"json": "synthesis", "config": "placing and routing", "asc": "placing and routing"}
-BLOCK_RAMS = ("DP16KD", "ICESTORM_RAM")
+STAGES = {"json": "synthesis"} | {family.routed: "placing and routing" for family in FAMILIES}
+BLOCK_RAMS = ("DP16KD", "ICESTORM_RAM", "BSRAM")
 RESOURCES = {
-    "lut": ("TRELLIS_COMB", "ICESTORM_LC"),
-    "ff": ("TRELLIS_FF",),
+    "lut": ("TRELLIS_COMB", "ICESTORM_LC", "LUT4"),
+    "ff": ("TRELLIS_FF", "DFF"),
     "block_ram": BLOCK_RAMS,
     "spram": ("ICESTORM_SPRAM",),
-    "dsp": ("MULT18X18D", "ICESTORM_DSP"),
+    "dsp": ("MULT18X18D", "ICESTORM_DSP", "MULT18X18"),
 }
 """Names in the report by those of nextpnr. An iCE40 logic cell holds a LUT and a flip-flop."""
+IN_PLACE = {"LUT4": {"ALU": 1, "RAM16SDP4": 8}}
+"""Other cells of nextpnr that take up places of a cell, each so many: Gowin's carries, and its memories of LUTs, beside
+which nextpnr leaves the rest of their tile empty."""
 
 
 def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
@@ -48,7 +51,7 @@ def build(board: Board, directory: Path, *, device=None, echo=print) -> dict:
     echo(f"{board.name}: elaborating {board.config.name}")
     plan = prepare(board, platform, device)
     key = hashlib.sha256(plan.digest() + json.dumps(tools).encode()).hexdigest()
-    bitstream = directory / f"{NAME}.{'bit' if isinstance(platform, LatticeECP5Platform) else 'bin'}"
+    bitstream = directory / f"{NAME}.{family_of(platform).bitstream}"
     report_path = directory / "report.json"
     report = cached(report_path, bitstream, key)
     if report is None:
@@ -88,7 +91,7 @@ def prepare(board: Board, platform: Platform, device=None) -> BuildPlan:
         script_after_read=PREPARE,
         # The last step only gives cells nicer names, which takes a third of the time.
         synth_opts=f"{board.synthesis} -run begin:check",
-        script_after_synth=f"{END_CARRIES if isinstance(platform, LatticeECP5Platform) else ''}\nblackbox =A:whitebox",
+        script_after_synth=f"{family_of(platform).after_synthesis}\nblackbox =A:whitebox",
         nextpnr_opts=f"{board.placing} --seed {board.seed} --report {NAME}.pnr.json --timing-allow-fail",
     )
 
@@ -110,7 +113,7 @@ def run(plan: BuildPlan, directory: Path, echo, *, limit: float = TIME_LIMIT) ->
     Raises BuildError if a tool fails, or if they are not done after ``limit`` seconds.
     """
     root = plan.extract(directory)
-    for suffix in (*STAGES, "bit", "bin"):
+    for suffix in (*STAGES, *(family.bitstream for family in FAMILIES)):
         (root / f"{NAME}.{suffix}").unlink(missing_ok=True)
     log = root / "build.log"
     start = time.monotonic()
@@ -160,10 +163,11 @@ def summarize(pnr: dict) -> dict:
     resources = {}
     for name, cells in RESOURCES.items():
         for cell in cells:
-            if pnr["utilization"].get(cell, {}).get("available"):
-                resources[name] = {
-                    key: pnr["utilization"][cell][key] for key in ("used", "available")
-                } | {"cell": cell}
+            found = pnr["utilization"].get(cell, {})
+            if found.get("available"):
+                others = sum(places * pnr["utilization"][other]["used"]
+                             for other, places in IN_PLACE.get(cell, {}).items())
+                resources[name] = {"used": found["used"] + others, "available": found["available"], "cell": cell}
     clocks = {
         name: {
             "achieved_mhz": round(clock["achieved"], 2),

