@@ -1,8 +1,10 @@
 """Bitstreams of all boards: resources, clocks, and operations a second for each LUT."""
 
+import argparse
+import json
 from pathlib import Path
 
-from figures import Figure, save
+from figures import RESULTS, Figure, save
 from layers import Shape, measure, open_driver
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.placement import CompileError
@@ -32,9 +34,22 @@ def longest_path(name: str, report: dict) -> list[Figure]:
     ]
 
 
+def kept(chosen: list[str]) -> list[Figure]:
+    """Return the figures of earlier runs of all boards but the chosen ones."""
+    path = RESULTS / "boards.json"
+    figures = json.loads(path.read_text())["figures"] if path.exists() else []
+    others = {f"{name}:" for name in BOARDS if name not in chosen}
+    return [Figure(**figure) for figure in figures if figure["name"].split()[0] in others]
+
+
 def main() -> None:
-    figures = []
-    for name, board in BOARDS.items():
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/boards.py --board icebreaker")
+    parser.add_argument("--board", nargs="*", choices=list(BOARDS), default=list(BOARDS),
+                        help="measure only these; the others' figures stay (default: all)")
+    chosen = parser.parse_args().board
+    figures = kept(chosen)
+    for name in chosen:
+        board = BOARDS[name]
         clock_target, lut_target = TARGETS.get(name, (0.0, 100.0))
         try:
             report = build(board, Path("build") / name)

