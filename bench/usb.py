@@ -19,7 +19,7 @@ PACKETS = 30
 """In each direction."""
 
 
-def throughput(use: Callable[..., Awaitable[bytes]], role: str) -> float:
+def throughput(use: Callable[..., Awaitable[int]], role: str) -> float:
     """Return the bytes a second that pass while ``use`` of a host moves them; the device has or takes all."""
     found = {}
 
