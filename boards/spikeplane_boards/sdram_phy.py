@@ -1,8 +1,8 @@
 """SDRAM at the pins of an ECP5: registers in the pads, and a clock that the chip gets half a cycle later.
 
-With a cycle of 14.3 ns (70 MHz), 3 ns through both pads and the board: what the controller says changes half a
-cycle before the chip's clock rises, which leaves 7.1 ns of setup and hold. A beat is at the pins from tAC = 6 ns after
-the chip's clock rises until tOH = 2.5 ns after it rises again, and is taken with the falling edge in between, 5 ns
+With a cycle of 13.3 ns (75 MHz), 3 ns through both pads and the board: what the controller says changes half a
+cycle before the chip's clock rises, which leaves 6.7 ns of setup and hold. A beat is at the pins from tAC = 6 ns after
+the chip's clock rises until tOH = 2.5 ns after it rises again, and is taken with the falling edge in between, 4 ns
 after it came and 5 ns before it goes.
 """
 
