@@ -5,12 +5,12 @@ import contextlib
 import itertools
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import whole_networks
-from figures import RESULTS, Figure, save
+from figures import Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
@@ -41,6 +41,10 @@ WEIGHT_DEPTH = 64
 """Slots of a core's weight memory: too few for most random networks."""
 SPIKE_DEPTH = 48
 """Words of a core's spike memory where layers run in parts: too few for the maps of most random networks."""
+ROOMY = {"external_depth": 1 << 16, "layer_count": 64, "table_count": 8, "pass_count": 512, "parameter_depth": 1024}
+"""What else is large enough for graphs with streams."""
+RANDOM = "random networks whose"
+"""What the figures of random networks begin with."""
 MOST_SAMPLES = 5
 REFRESHES = 2048 * 700.0
 """Nanoseconds in which the rows of a chip are refreshed that does it often; the usual chip's 8192 rows take 64e6."""
@@ -71,7 +75,7 @@ def cores() -> dict[str, CoreConfig]:
     from streamed_networks import roomy
 
     return {
-        config.name: roomy(replace(config, weight_depth=WEIGHT_DEPTH, external_depth=1 << 16), MOST_SAMPLES)
+        config.name: roomy(replace(config, weight_depth=WEIGHT_DEPTH, **ROOMY), MOST_SAMPLES)
         for config in CORES[:3]
     }
 
@@ -90,11 +94,22 @@ def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
     return ragged_networks.network(number, direct=direct, taps=number % 9 == 2)
 
 
-def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a random network gave."""
+
+    batch: int
+    maps: bool
+    """Whether maps were spilled."""
+    streams: bool
+    """Whether streams were."""
+    compared: Comparison
+
+
+def run(config: CoreConfig, count: int) -> list[Found]:
     """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes.
 
-    Ahead of each is its batch, 1 to MOST_SAMPLES in turn where layers and schedule allow it, and whether maps were
-    spilled.
+    Their batches are 1 to MOST_SAMPLES in turn, where layers and schedule allow it.
     """
     import ragged_networks
     from spilled_networks import compile_spilled
@@ -122,7 +137,10 @@ def run(config: CoreConfig, count: int) -> list[tuple[int, bool, Comparison]]:
             driver.load(image)
             samples = ragged_networks.samples(network, count_of)
             compared = compare_with_model(driver, network, samples)
-            found.append((batch, any(layer.spilled for layer in image.layers), compared))
+            found.append(Found(
+                batch=batch, maps=any(layer.spilled and not layer.stream_steps for layer in image.layers),
+                streams=any(layer.spilled and layer.stream_steps for layer in image.layers), compared=compared,
+            ))
             bar.update()
             if compared.total:
                 print(f"{config.name}, number {number}, {schedule.value}, batch {batch}: {compared.mismatches}")
@@ -313,47 +331,50 @@ def whole_figures(titles: list[str]) -> list[Figure]:
     return figures
 
 
-def merge(figures: list[Figure], text: str) -> None:
-    """Put figures in place of those of the last run whose names have ``text``, or behind all of them."""
-    before = json.loads((RESULTS / "memory.json").read_text())
-    kept = [Figure(**each) for each in before["figures"] if text not in each["name"]]
-    save("memory", [*kept, *figures], {"command": before["command"]})
+def random_figures(count: int) -> list[Figure]:
+    """Return what random networks gave, ``count`` on each core."""
+    found = {name: run(config, count) for name, config in cores().items()}
+    every = [each for networks in found.values() for each in networks]
+    figures = [
+        Figure.at_least(f"{RANDOM} weights stream in, on memory that stalls and refreshes often", len(every),
+                        "networks", 200),
+        Figure(f"{RANDOM} run in batches of 2 to 5 samples", sum(each.batch > 1 for each in every), "networks"),
+        Figure(f"{RANDOM} maps are spilled", sum(each.maps for each in every), "networks"),
+        Figure(f"{RANDOM} streams are spilled", sum(each.streams for each in every), "networks"),
+    ]
+    for name, networks in found.items():
+        compared = sum(sum(each.compared.compared.values()) for each in networks)
+        figures.append(Figure.at_most(
+            f"{RANDOM} weights stream in, {name} with {WEIGHT_DEPTH} weight slots: of {compared:,} values different",
+            sum(each.compared.total for each in networks), "values", 0,
+        ))
+    return figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/memory.py --count 10")
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/memory.py --random --count 10")
     parser.add_argument("--count", type=int, default=NETWORKS, help=f"networks of each core (default: {NETWORKS})")
-    parser.add_argument("--parts", action="store_true", help="only random networks that run in parts")
-    parser.add_argument("--whole", choices=WHOLE, help="only this whole network")
-    parser.add_argument("--board", action="store_true", help="only the board's bitstreams")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--random", action="store_true", help="only random networks whose weights stream in")
+    one.add_argument("--parts", action="store_true", help="only random networks that run in parts")
+    one.add_argument("--whole", choices=WHOLE, nargs="+", help="only these whole networks")
+    one.add_argument("--board", action="store_true", help="only the board's bitstreams")
     arguments = parser.parse_args()
-    if arguments.parts:
-        merge(parts_figures(arguments.count), f" {SPIKE_DEPTH} words of spikes")
-        return
-    if arguments.board:
-        merge(board(), "large with SDRAM")
-        return
-    if arguments.whole:
-        merge(whole_figures([arguments.whole]), arguments.whole)
-        return
-    share = bandwidth()
-    found = {name: run(config, arguments.count) for name, config in cores().items()}
-    figures = [
-        Figure.at_least("random networks whose weights stream in, on memory that stalls and refreshes often",
-                        sum(map(len, found.values())), "networks", 200),
-        Figure("of these in batches of 2 to 5 samples",
-               sum(batch > 1 for each in found.values() for batch, _, _ in each), "networks"),
-        Figure("of these with maps that are spilled",
-               sum(spilled for each in found.values() for _, spilled, _ in each), "networks"),
-    ]
-    for name, networks in found.items():
-        comparisons = [compared for _, _, compared in networks]
-        compared = sum(sum(each.compared.values()) for each in comparisons)
-        figures.append(Figure.at_most(f"{name}, {WEIGHT_DEPTH} weight slots: of {compared:,} values, not the integer "
-                                      "model's", sum(each.total for each in comparisons), "values", 0))
-    figures += parts_figures(arguments.count) + whole_figures(list(WHOLE))
-    figures.append(Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * share, "%", 80))
-    save("memory", [*figures, *controller(), *board()])
+    if arguments.random:
+        save("memory", random_figures(arguments.count), kept=lambda name: RANDOM not in name)
+    elif arguments.parts:
+        save("memory", parts_figures(arguments.count), kept=lambda name: f" {SPIKE_DEPTH} words of spikes" not in name)
+    elif arguments.whole:
+        save("memory", whole_figures(arguments.whole),
+             kept=lambda name: not any(title in name for title in arguments.whole))
+    elif arguments.board:
+        save("memory", board(), kept=lambda name: "large with SDRAM" not in name)
+    else:
+        save("memory", [
+            *random_figures(arguments.count), *parts_figures(arguments.count), *whole_figures(list(WHOLE)),
+            Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * bandwidth(), "%", 80),
+            *controller(), *board(),
+        ])
 
 
 if __name__ == "__main__":
