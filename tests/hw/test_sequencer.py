@@ -255,7 +255,7 @@ def test_moves_are_made_ahead_of_a_walk_and_behind_it_as_part_of_the_layer():
             found.append(ctx.get(sequencer.move))
             walks.append(len(took))
             ctx.set(sequencer.move_idle, 0)
-            await ctx.tick().repeat(generator.randint(0, 40))
+            await ctx.tick().repeat(generator.randint(1, 40))
             ctx.set(sequencer.move_idle, 1)
 
     async def testbench(ctx):

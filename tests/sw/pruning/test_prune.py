@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from spikeplane import cli
 from spikeplane.network import model
 from spikeplane.pruning.calibration import calibration_batches, renormalize
@@ -191,7 +190,7 @@ def test_unfinished_and_float_checkpoints_are_refused(tmp_path, source):
 
 
 def test_the_command_writes_everything_and_shows_what_went(source, tmp_path, monkeypatch):
-    monkeypatch.setattr("spikeplane.pruning.command.Console", lambda: Console(width=160, force_terminal=False))
+    monkeypatch.delenv("COLUMNS", raising=False)
     out = tmp_path / "pruned"
     done = CliRunner().invoke(cli.app, ["prune", str(source), "--ratio", "inner=0.3", "--ratio", "last=0.5",
                                         "--criterion", "l1", "--out", str(out)])
