@@ -10,7 +10,11 @@ from .output import output
 
 __all__ = ["EXAMPLE", "import_command"]
 
-EXAMPLE = "Example: spikeplane import trained.nir trained.network --recipe nmnist --bits 8"
+EXAMPLE = """\
+Examples: spikeplane import trained.nir trained.network --recipe nmnist --bits 8
+
+spikeplane import trained.nir trained.network --recipe nmnist --bits 2 --fine-tune tuning
+"""
 
 
 class Fires(enum.StrEnum):
@@ -68,6 +72,9 @@ def import_command(
     sweep: Annotated[str | None, typer.Option(
         help="Compare widths of weights, as 8,4,2, on 200 training samples that it was not fitted to."
     )] = None,
+    fine_tune: Annotated[Path | None, typer.Option(
+        "--fine-tune", help="Folder to write a recipe and a checkpoint to, from which `train` goes on at these bits."
+    )] = None,
 ) -> None:
     """Import a trained network: quantize its weights and say what became of every node.
 
@@ -80,13 +87,16 @@ def import_command(
     from .importing.imported import Imported, float_predictions, import_nir
     from .importing.nir_file import Meaning
     from .importing.tables import layer_table, node_table, width_table
+    from .importing.tuning import start_tuning, write_tuning
     from .importing.widths import Width, compare_widths
     from .network.file import save_network
     from .training.recipe.recipes import load_data_recipe
     from .training.run.evaluate import predict_integer
-    from .writing import check_writable
+    from .writing import check_folder, check_writable
 
     check_writable(network)
+    if fine_tune is not None:
+        check_folder(fine_tune)
     meaning = Meaning(
         time_step=time_step, discretization=discretization.value, strict=fires is Fires.ABOVE,
         reset=Reset.HARD if reset is ResetTo.ZERO else Reset.SOFT,
@@ -96,10 +106,11 @@ def import_command(
     )
     compared: list[Width] = []
     if recipe is None:
-        if steps is None or test is not None or sweep is not None:
-            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test and --sweep")
+        if steps is None or test is not None or sweep is not None or fine_tune is not None:
+            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test, --sweep and "
+                                     "--fine-tune")
         imported = import_nir(file, meaning, settings, form=_form(shape, steps, file, meaning))
-        chosen = None
+        chosen = tuning = None
     else:
         if steps is not None or shape is not None:
             raise typer.BadParameter("--steps and --input are those of the recipe's data")
@@ -111,6 +122,9 @@ def import_command(
             return import_nir(file, meaning, settings, data=train, recipe=chosen, calibration=samples)
 
         imported = make(settings)
+        tuning = None if fine_tune is None else start_tuning(
+            imported, settings, data=train, recipe=chosen, name=file.stem
+        )
         if widths:
             compared = compare_widths(make, settings, widths, train, calibration=samples)
     save_network(imported.network, network)
@@ -133,6 +147,13 @@ def import_command(
             same_predictions=float(same),
         )
     output.show(f"integer network: {network}", network=str(network))
+    if fine_tune is not None and tuning is not None:
+        output.show(
+            f"before anything is quantized or trained: {tuning.same:.2%} same predictions on {tuning.samples} training "
+            f"samples", start={"samples": tuning.samples, "same_predictions": tuning.same},
+        )
+        for what, path in write_tuning(tuning, fine_tune).items():
+            output.show(f"{what}: {path}", **{path.stem: str(path)})
 
 
 def _widths(text: str) -> list[int]:

@@ -1,6 +1,5 @@
 """From a network as it was trained to integers: weights quantized, scales folded, potentials placed."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -23,10 +22,14 @@ from ..network.weights import WeightKind
 from ..network.window import Window
 from ..progress import steps as progress_steps
 from ..training.net.fixed_point import Currents, fixed_point
+from ..training.net.imported import fire_above
 from .chain import Chain, Stage, run_stage
 from .quantize import Quantized, quantize_weights
 
-__all__ = ["Built", "LayerResult", "Settings", "build_network"]
+__all__ = [
+    "BATCH", "LEAK_ERROR", "READOUT", "Built", "LayerResult", "Settings", "build_network", "check_settings",
+    "kept_leak",
+]
 
 SAMPLED = 20_000
 """Windows of the inputs of a layer that its weights are quantized on."""
@@ -87,7 +90,7 @@ def build_network(
     ``inputs``, uint8 (count, *form.shape), are samples that weights and potentials are fitted to; None: all inputs
     count alike, and thresholds get no headroom. A NetworkError names the layer that has no integer form, or a setting.
     """
-    _check(chain, form, settings)
+    check_settings(chain, form, settings)
     scale = 1 / ((1 << form.bits) - 1)
     values = None if inputs is None else torch.from_numpy(np.ascontiguousarray(inputs))
     if values is not None and form.direct:
@@ -129,7 +132,8 @@ def build_network(
     return Built(network=network, layers=results)
 
 
-def _check(chain: Chain, form: InputFormat, settings: Settings) -> None:
+def check_settings(chain: Chain, form: InputFormat, settings: Settings) -> None:
+    """Raise a NetworkError naming the layer, or the setting, that ``chain`` has no integer form with."""
     if chain.source != (form.channels, form.height, form.width):
         raise NetworkError(f"the network takes {chain.source}, the input is "
                            f"{(form.channels, form.height, form.width)}")
@@ -150,7 +154,7 @@ def _check(chain: Chain, form: InputFormat, settings: Settings) -> None:
         if neuron.delayed and neuron.leak < LEAST_DELAYED:
             raise NetworkError(f"layer {stage.name!r}: {neuron.leak:.6g} is left after a step, and the threshold is "
                                f"subtracted behind that: at least {LEAST_DELAYED} must be left")
-        rounded = _kept(_neuron(stage, settings, 0)[0])
+        rounded = kept_leak(stage, settings)
         if abs(rounded - neuron.leak) > LEAK_ERROR and not settings.round_leak:
             raise NetworkError(
                 f"layer {stage.name!r}: of its potentials {neuron.leak:.6g} is left after a step, "
@@ -168,8 +172,12 @@ def _neuron(stage: Stage, settings: Settings, headroom: int) -> tuple[Neuron, fl
     if neuron.delayed:
         # A spike takes 1.0 ahead of the leak, which leaves of it what the trained network takes behind: the threshold.
         part = _kept(made)
-    threshold = part * (1 << FRACTION_BITS)
-    return replace(made, fire_above=math.floor(threshold) if neuron.strict else math.ceil(threshold) - 1), part
+    return replace(made, fire_above=fire_above(part, neuron.strict)), part
+
+
+def kept_leak(stage: Stage, settings: Settings) -> float:
+    """Return the leak that a stage's neurons have in integers."""
+    return _kept(_neuron(stage, settings, 0)[0])
 
 
 def _kept(neuron: Neuron) -> float:

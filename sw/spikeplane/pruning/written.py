@@ -1,6 +1,5 @@
 """What pruning leaves behind: checkpoint, recipe of the fine-tuning, figures, tables, and a page with pictures."""
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from ..training.recipe.continued import continued_recipe
 from ..training.recipe.recipes import Recipe
 from ..training.run.checkpoint import save_checkpoint
 from ..writing import write_json, write_text
@@ -16,8 +16,6 @@ from .prune import Pruned
 __all__ = ["CHECKPOINT", "RECIPE", "result_tables", "write_pruned"]
 
 CHECKPOINT, RECIPE, FIGURES, PAGE = "checkpoint.safetensors", "recipe.toml", "pruning.json", "pruning.html"
-LEARNING_RATE = 0.001
-"""Of the fine-tuning, with AdamW, in half of the epochs: those of QP-SNN's table 8."""
 COSTS = {
     "size": "bytes of weights", "operations": "synaptic operations a sample", "cycles": "cycles a sample",
 }
@@ -41,20 +39,8 @@ def write_pruned(pruned: Pruned, folder: Path) -> dict[str, Path]:
 
 def tuning_recipe(recipe: Recipe, folder: Path) -> str:
     """Return the text of a recipe that trains the pruned network in ``folder`` on."""
-    return f"""\
-# Trains the pruned network beside this file on:
-# spikeplane train {folder / RECIPE} --out {folder / "tuned"}
-name = {json.dumps(recipe.name)}
-extends = "{CHECKPOINT}"
-
-[training]
-epochs = {math.ceil(recipe.training.epochs / 2)}
-optimizer = "adamw"
-learning_rate = {LEARNING_RATE}
-
-[training.start]
-checkpoint = {json.dumps(str(folder / CHECKPOINT))}
-"""
+    epochs = math.ceil(recipe.training.epochs / 2)  # As in QP-SNN's table 8.
+    return continued_recipe(recipe.name, "pruned network", folder / CHECKPOINT, folder / RECIPE, epochs)
 
 
 def figures(pruned: Pruned) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from ...registry import Registry
 from ..tables import build
 from .graded import Graded
+from .imported import ImportedLIF
 from .integrating import Integrating
 from .lif import LIF
 from .memory_free import MemoryFree
@@ -16,6 +17,7 @@ __all__ = ["NEURONS", "NeuronRecipe", "merge_neurons"]
 
 NEURONS: Registry[type[SpikingNeurons]] = Registry("neuron", {
     "leaky": LIF, "memory_free": MemoryFree, "graded": Graded, "integrating": Integrating,
+    "imported": ImportedLIF,
 })
 DEFAULT = "leaky"
 
