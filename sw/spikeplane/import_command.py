@@ -107,8 +107,8 @@ def import_command(
     compared: list[Width] = []
     if recipe is None:
         if steps is None or test is not None or sweep is not None or fine_tune is not None:
-            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test, --sweep and "
-                                     "--fine-tune")
+            raise typer.BadParameter("name --recipe, whose data it is fitted to, or --steps without --test, --sweep "
+                                     "and --fine-tune")
         imported = import_nir(file, meaning, settings, form=_form(shape, steps, file, meaning))
         chosen = tuning = None
     else:
@@ -148,9 +148,10 @@ def import_command(
         )
     output.show(f"integer network: {network}", network=str(network))
     if fine_tune is not None and tuning is not None:
+        beyond = "" if tuning.same == 1 else "; potentials of ours end at 8 thresholds"
         output.show(
             f"before anything is quantized or trained: {tuning.same:.2%} same predictions on {tuning.samples} training "
-            f"samples", start={"samples": tuning.samples, "same_predictions": tuning.same},
+            f"samples{beyond}", start={"samples": tuning.samples, "same_predictions": tuning.same},
         )
         for what, path in write_tuning(tuning, fine_tune).items():
             output.show(f"{what}: {path}", **{path.stem: str(path)})

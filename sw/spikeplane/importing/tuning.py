@@ -51,7 +51,7 @@ class Tuning:
     samples: int
     same: float
     """Share of so many training samples with the prediction of the network as it was trained, if nothing is quantized.
-    Less than 1.0: potentials leave the range of a board, -8.0 to 8.0, at which a network of ours saturates."""
+    It is less than 1.0 where potentials leave -8.0 to 8.0, at which those of a board saturate."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from spikeplane_hw.neuron import FRACTION_BITS, Neuron
 
 from .lif import LIF, LeakyOptions
@@ -12,6 +11,9 @@ from .lif import LIF, LeakyOptions
 __all__ = ["ImportedLIF", "ImportedOptions", "fire_above"]
 
 FIRES = ("above", "at")
+MARGIN = 2.0**-16
+"""Floats so near to the threshold count as equal to it, or the order in which they were added up would decide whether
+neurons fire; in fixed point a potential is a multiple of 2**-12."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,7 @@ class ImportedLIF(LIF):
 
     def __init__(self, neuron: Neuron, threshold: float, strict: bool):
         super().__init__(replace(neuron, fire_above=fire_above(threshold, strict)))
-        # Of float32 none lies between this and the threshold.
-        self.threshold = threshold if strict else float(np.nextafter(np.float32(threshold), np.float32(0)))
+        self.threshold = threshold + MARGIN if strict else threshold - MARGIN
 
     @classmethod
     def create(cls, options: Any) -> "ImportedLIF":
