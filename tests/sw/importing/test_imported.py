@@ -29,6 +29,7 @@ from spikeplane.network.checks import NetworkError
 from spikeplane.network.file import load_network, save_network
 from spikeplane.network.input import InputFormat
 from spikeplane.network.schedule import Schedule
+from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.run.evaluate import predict_integer
 from spikeplane_hw.config import LARGE
 from spikeplane_hw.neuron import Reset
@@ -339,3 +340,16 @@ def test_a_subtraction_that_hardly_anything_is_left_of_is_refused():
     network = [nn.Flatten(), nn.Linear(128, 4), snntorch.Leaky(beta=0.0)]
     with pytest.raises(NetworkError, match=r"mine: layer '1': 0 is left after a step, and the threshold is subtracted"):
         import_modules(network, form=FORM, name="mine")
+
+
+def test_the_command_writes_what_a_training_begins_with(command):
+    status, shown, errors = command("bars.nir", "bars.network", "--recipe", "bars.toml", "--bits", "2", "--layer-bits",
+                                    "1=4", "--state-bits", "4", "--fine-tune", "tuning")
+    assert status == 0, errors
+    assert "trained: 100.00% same predictions on 16 training samples\n" in shown
+    assert f"recipe of the fine-tuning: {Path('tuning', 'recipe.toml')}" in shown
+    recipe = load_recipe("tuning/recipe.toml")
+    assert [layer.weight_bits for layer in recipe.layers] == [4, 2] and recipe.name == "bars"
+    assert recipe.layers[0].neuron["state_bits"] == 4 and recipe.layers[0].neuron["leak"] == 1.0
+    status, _, errors = command("bars.nir", "bars.network", "--steps", "4", "--fine-tune", "tuning")
+    assert status != 0 and "name --recipe, whose data it is fitted to" in errors

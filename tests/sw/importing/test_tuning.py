@@ -183,21 +183,21 @@ def test_training_on_gains_what_quantization_lost(tmp_path, monkeypatch):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    settings = Settings(bits=2, state_bits=2)
+    settings = Settings(bits=1, state_bits=4)
     imported = import_modules(network, settings, data=samples, recipe=recipe)
     tuning = start_tuning(imported, settings, data=samples, recipe=recipe, name="digits_tuned")
     assert tuning.same == 1.0
     write_tuning(tuning, tmp_path / "tuning")
     trained = load_checkpoint(train(
-        load_recipe(tmp_path / "tuning" / "recipe.toml", ["training.epochs=6", "training.learning_rate=0.004"]),
+        load_recipe(tmp_path / "tuning" / "recipe.toml", ["training.epochs=5", "training.learning_rate=0.006"]),
         tmp_path / "run", progress=False,
     ))
     assert trained.begun["left"] == {} and trained.recipe.name == "digits_tuned"
     exported = export_network(trained.network, trained.metadata)
     accuracies = [(predict_integer(each, test.inputs) == test.labels).mean() for each in (imported.network, exported)]
-    assert accuracies[1] > accuracies[0] + 0.02, accuracies
-    assert {term.weight_bits for node in exported.nodes for term in node.terms} == {2}
-    assert {node.ending.neuron.state_bits for node in exported.nodes[:2]} == {2}
+    assert accuracies[1] > accuracies[0] + 0.05, accuracies
+    assert [node.terms[0].weight_bits for node in exported.nodes] == [1, 1, 2]
+    assert {node.ending.neuron.state_bits for node in exported.nodes[:2]} == {4}
 
 
 @pytest.mark.parametrize(("options", "message"), [
