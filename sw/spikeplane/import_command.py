@@ -10,11 +10,7 @@ from .output import output
 
 __all__ = ["EXAMPLE", "import_command"]
 
-EXAMPLE = """\
-Examples: spikeplane import trained.nir trained.network --recipe nmnist --bits 8
-
-spikeplane import trained.nir trained.network --recipe nmnist --bits 2 --fine-tune tuning
-"""
+EXAMPLE = "Example: spikeplane import trained.nir trained.network --recipe nmnist --bits 2 --fine-tune tuning"
 
 
 class Fires(enum.StrEnum):

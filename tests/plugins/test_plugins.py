@@ -48,7 +48,7 @@ def agreement(chosen: Recipe, folder):
 
 
 def test_a_neuron(tmp_path, registered):
-    known = "graded, integrating, leaky, memory_free"
+    known = "graded, imported, integrating, leaky, memory_free"
     with pytest.raises(ValueError, match=rf"neuron\.dynamics must be one of {known}, not 'integrator'"):
         NeuronRecipe("integrator")
     registered(NEURONS, "integrator", integrator.register)

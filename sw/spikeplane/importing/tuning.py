@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from spikeplane_hw.neuron import Levels
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -142,8 +143,9 @@ def _name(name: str, parts: list[_Part]) -> str:
 def _neuron(neuron: ImportedNeuron, leak: float, state_bits: int) -> NeuronRecipe:
     # What is subtracted behind the next leak is 1.0 ahead of it, and the threshold is what the leak leaves of that.
     return NeuronRecipe(
-        "imported", state_bits=state_bits, leak=float(leak), reset=neuron.reset.name.lower(),
-        fires="above" if neuron.strict else "at", threshold=float(leak) if neuron.delayed else 1.0,
+        "imported", state_bits=state_bits, levels=Levels.UNIFORM.value, leak=float(leak),
+        reset=neuron.reset.name.lower(), fires="above" if neuron.strict else "at",
+        threshold=float(leak) if neuron.delayed else 1.0,
     )
 
 

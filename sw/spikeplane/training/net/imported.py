@@ -20,8 +20,6 @@ neurons fire; in fixed point a potential is a multiple of 2**-12."""
 class ImportedOptions(LeakyOptions):
     """What recipes set of imported neurons."""
 
-    state_bits: int = 16
-    levels: str = "uniform"
     fires: str = "above"
     """``above``: where the potential is above the threshold; ``at``: where it equals it, too."""
     threshold: float = 1.0

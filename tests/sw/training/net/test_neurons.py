@@ -31,7 +31,7 @@ def test_options_are_those_of_the_kind():
     ({"dynamics": "memory_free", "leak": 0.5}, r"^unknown key neuron\.leak; known are taps, learned_taps$"),
     ({"leak": "half"}, r'^neuron\.leak must be float, not "half"$'),
     ({"dynamics": "izhikevich"},
-     r"^neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'izhikevich'$"),
+     r"^neuron\.dynamics must be one of graded, imported, integrating, leaky, memory_free, not 'izhikevich'$"),
 ])
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):

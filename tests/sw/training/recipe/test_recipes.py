@@ -166,7 +166,8 @@ def test_augmentations_keep_their_order():
     ("layers.conv1.neuron.taps=2",
      r"layer 'conv1': unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
     ("layers.conv1.neuron.dynamics=izhikevich",
-     r"layer 'conv1': neuron\.dynamics must be one of graded, integrating, leaky, memory_free, not 'izhikevich'"),
+     r"layer 'conv1': neuron\.dynamics must be one of graded, imported, integrating, leaky, memory_free, "
+     r"not 'izhikevich'"),
     ("neuron.taps=2", r"digits\.toml: unknown key neuron\.taps; known are state_bits, levels, leak, reset"),
     ("layers.conv1.neuron.state_bits=9",
      r"digits\.toml: layer 'conv1': state_bits must be 0, 2 to 8 or 16, not 9"),
