@@ -35,9 +35,10 @@ class PinTransport:
 
     def __init__(self, dut, stall: float, seed: int):
         self.dut, self.stall, self.random = dut, stall, random.Random(seed)
-        self.pending = b""
+        self.pending = self.received = b""
         self.read = resume(self._read)
         self.rest = resume(self._rest)
+        self.pause = resume(self._pause)
 
     def write(self, content: bytes) -> None:
         self.pending += content
@@ -46,6 +47,14 @@ class PinTransport:
         pass
 
     async def _read(self, timeout: float) -> bytes:
+        received, self.received = self.received, b""
+        return received + await self._exchange()
+
+    async def _pause(self, seconds: float) -> None:
+        self.received += await self._exchange()
+        await self._rest(seconds)
+
+    async def _exchange(self) -> bytes:
         """Send what is pending and return what comes, until the device is idle."""
         dut, received, quiet = self.dut, bytearray(), 0
         offered = False
