@@ -401,9 +401,10 @@ IMPORTING = [
     *mutants(
         "importing", f"{IMPORTING_FOLDER}/build.py", BOARD_TEST,
         ("        part = _kept(made)", "        pass"),
-        ("math.floor(threshold) if neuron.strict", "math.floor(threshold) - 1 if neuron.strict"),
         ("ending=Fire(neuron=fired, pooling=stage.pooling)", "ending=Fire(neuron=fired)"),
     ),
+    *mutants("importing", "sw/spikeplane/training/net/imported.py", f"{IMPORTING_TESTS}/test_tuning.py",
+             ("math.floor(scaled) if strict", "math.floor(scaled) - 1 if strict")),
     *mutants(
         "importing", f"{IMPORTING_FOLDER}/snntorch_modules.py", f"{IMPORTING_TESTS}/test_modules.py",
         ("module.beta.clamp(0, 1)", "module.beta"),
