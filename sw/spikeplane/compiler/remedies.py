@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from spikeplane_hw.config import CONFIGS, CoreConfig
 
+from ..network.input import INPUT
 from ..network.pool import OrPool
 from ..network.schedule import Schedule
 from ..network.weights import WEIGHT_BITS
@@ -220,8 +221,11 @@ def _group_weights(placement: Placement, need: Need) -> Choices:
         if bits * plane <= rest:
             yield f"{bits}-bit weights in layer {need.layer!r}"
             break
-    pixel = term.weight_size // term.group_slots(placement.config)  # slots for a slot of the input's channels
-    yield f"at most {rest // pixel * placement.config.banks} channels of {term.term.source!r}"
+    config = placement.config
+    slots = rest // (term.weight_size // term.group_slots(config))  # of the input's pixels
+    if term.term.source != INPUT:  # Those of a map that a layer makes are whole chunks.
+        slots -= slots % config.chunk_slots
+    yield f"at most {slots * config.banks} channels of {term.term.source!r}"
 
 
 def _external(placement: Placement, need: Need) -> Choices:

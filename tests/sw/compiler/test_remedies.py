@@ -1,5 +1,6 @@
 """What does not fit is named with its need, its limit and what would make it fit."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -292,6 +293,23 @@ def test_what_sums_need_is_enough_and_no_more():
     assert "2-bit weights in layer 'conv1'" in remedy(placement, need)
     assert {Limit.SUM, Limit.REFERENCE}.isdisjoint(exceeded(with_bits(placement.network, 0, 2), core))
     assert Limit.SUM in exceeded(with_bits(placement.network, 0, 4), core)
+
+
+@pytest.mark.parametrize("depth", [256, 512])
+def test_what_a_streamed_group_needs_is_enough_and_no_more(depth):
+    """Channels of a map are counted in chunks: pixels are padded to them."""
+    core = replace(LARGE, weight_depth=depth)
+
+    def deep(channels: int) -> IntegerNetwork:
+        first = conv("a", channels, 8, 1)
+        return network(events(4, 4, 1, 8), first, conv("b", 8, channels, 3, source="a", bits=8), classifier(channels=8))
+
+    placement = place(deep(512), core, check=False, streaming=True)
+    need = next(need for need in needs(placement) if need.kind is Limit.WEIGHTS and need.exceeded)
+    most = int(re.search(r"at most (\d+) channels of 'a'", remedy(placement, need))[1])
+    for channels, fits_so in ((most, True), (most + 1, False)):
+        other = place(deep(channels), core, check=False, streaming=True)
+        assert any(each.exceeded for each in needs(other) if each.kind is Limit.WEIGHTS) is not fits_so
 
 
 def test_what_steps_and_maps_need_is_enough_and_no_more():
