@@ -309,10 +309,11 @@ WORD_TESTS = "tests/sw/compiler/test_interpreter.py"
 COMPILER = [
     *mutants(
         "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
-        ("self.identity = 0 if streaming else 1", "self.identity = 0"),
-        ("placed.weight_slots else placed.weight_slots", "placed.weight_slots else placed.weight_size"),
         ("last_lanes=layer.channels - (groups - 1) * group_lanes", "last_lanes=group_lanes"),
     ),
+    *mutants("compiler", f"{COMPILER_FOLDER}/weight_places.py", f"{COMPILE_TESTS} {WORD_TESTS}",
+             ("self.identity = 0 if streaming else 1", "self.identity = 0"),
+             ("placed.weight_slots else placed.weight_slots", "placed.weight_slots else placed.weight_size")),
     *mutants("compiler", f"{COMPILER_FOLDER}/state_places.py", f"{WORD_TESTS} tests/sw/compiler/test_state_places.py",
              ("places, next_chunk = {}, config.chunks", "places, next_chunk = {}, 0"),
              ("other.lasting or other.last >= stay.first", "other.last >= stay.first"),

@@ -25,8 +25,9 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import Placement, identity_slots, place
+from .placement import Placement, place
 from .stream_time import BEATS_A_CYCLE, StreamTime
+from .weight_places import identity_slots
 
 __all__ = ["bank_cycles", "predict_cycles"]
 

@@ -16,10 +16,10 @@ from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
 from .move_checks import verify_reloads, verify_spill, verify_stream_spill
 from .part_checks import Part, layer_parts, verify_split
-from .placement import identity_slots
 from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
 from .term_checks import Held, ImageError, limit, meets, must, put_stream, verify_second, verify_term
+from .weight_places import identity_slots
 from .weight_words import from_stream
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import Job
 
 from .placed import PlacedLayer, PlacedTerm
-from .placement import identity_slots
 from .spike_map import SpikeMap
+from .weight_places import identity_slots
 
 __all__ = ["load_fields", "operand_group"]
 

@@ -1,15 +1,13 @@
 """Placement: where the maps, weights, parameters and states of a network lie in a core."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Space
-from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Levels
+from spikeplane_hw.neuron import TABLE_INDEX_WIDTH, Levels
 from spikeplane_hw.weight_stream import slot_bursts
 
 from ..network.graph import IntegerNetwork
@@ -21,15 +19,17 @@ from ..network.schedule import Schedule
 from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
 from .limits import CompileError, Limit, memory_needs, needs
-from .moves import load_moves, row_moves, step_moves, store_moves, stream_move
-from .parts import Split, SplitKind, head_split, held_rows, in_piece, plane_part, read_rows
-from .placed import PlacedLayer, PlacedTerm
+from .moves import load_moves, store_moves, stream_move
+from .part_places import place_part
+from .parts import Split, SplitKind, head_split, plane_part
+from .placed import PlacedLayer
 from .spike_map import SpikeMap, input_spike_map
 from .splits import choose_splits
-from .state_places import StoredLayer, place_states, spillable_streams
-from .stays import PlacedMaps, made_rows, place_maps, spillable
+from .state_places import place_states, spillable_streams, state_pack, stored_layers
+from .stays import place_maps, spillable
+from .weight_places import WeightPlaces, with_operands
 
-__all__ = ["CompileError", "Placement", "identity_slots", "place", "spillable_maps", "spillable_streams"]
+__all__ = ["CompileError", "Placement", "place", "spillable_maps", "spillable_streams"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -225,7 +225,7 @@ def place(
         return name in splits and splits[name].kind is SplitKind.ROWS
 
     states = place_states(
-        network, _stored_layers(
+        network, stored_layers(
             lowered, formats, config, schedule, live=live, steps=steps, batch=batch, early=early,
             keep_states=keep_states,
         ), config, keep=keep_maps, spilled=spilled, first_burst=maps.bursts,
@@ -233,7 +233,7 @@ def place(
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     shortcuts = any(term.shares_weights(config) for layer in lowered for term in layer.terms)
-    used = _Used(config, steps, shortcuts=shortcuts, streaming=streaming)
+    used = WeightPlaces(config, steps, shortcuts=shortcuts, streaming=streaming)
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     for index, layer in enumerate(lowered):
         def found(name: str, index: int = index) -> SpikeMap:
@@ -306,7 +306,7 @@ def place(
                     sample_ring(batch) if layer.name in collected - spilled else rings.get(layer.name, 1)
                 ),
                 state_base=states.bases.get(layer.name, 0),
-                state_pack=_state_pack(layer, config, schedule) if stored else 0,
+                state_pack=state_pack(layer, config, schedule) if stored else 0,
                 stored=stored,
                 stream=stream,
                 table=table,
@@ -334,8 +334,8 @@ def place(
             if split is None or split.kind is SplitKind.PLANES:
                 layers.append(placed)
             else:
-                layers += [_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
-    layers = [_with_operands(placed, used.weight) for placed in layers]
+                layers += [place_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
+    layers = [with_operands(placed, used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[(maps.kept | states.kept).get(layer.name, False) for layer in lowered],
@@ -447,49 +447,6 @@ def _unflagged(spikes: SpikeMap) -> SpikeMap:
     return replace(spikes, flagged=False, flags=0)
 
 
-def _part(whole: PlacedLayer, number: int, maps: PlacedMaps, formats: Maps, config: CoreConfig) -> PlacedLayer:
-    """Return the part of a placed layer that makes some rows of its sums, or some of its time steps."""
-    assert whole.split is not None
-    layer, part, rows = whole.layer, whole.split.ranges[number], whole.split.kind is SplitKind.ROWS
-    spilled, height = layer.name in maps.spilled, formats[layer.name].height if layer.name in formats else 0
-    held = {name: held_rows(layer, part, name, formats[name].height) for name in whole.reloads} if rows else {}
-    before, terms, after = [], [], []
-    for name, piece in whole.reloads.items():
-        place = maps.outside[name], maps.spilled[name]
-        if rows:
-            there = in_piece(piece, held[name], held[name], config)
-            before += row_moves(there, held[name], *place, config, store=False)
-        else:
-            before += step_moves(piece, part, *place, config, store=False)
-    for term in whole.terms:
-        name, source, own = term.term.source, term.source, term.term
-        if not rows:
-            source = replace(source, steps=len(part)) if name in whole.reloads else source.steps_of(part)
-            terms.append(replace(term, source=source, steps=part))
-            continue
-        read, above = read_rows(part, formats[name].height, own.kernel[0], own.stride, own.padding)
-        source = in_piece(source, held[name], read, config) if name in held else source.rows_of(read)
-        terms.append(replace(term, source=source, rows=read, pad_rows=above))
-    target = whole.target
-    if target is not None and rows:
-        made = made_rows(layer, part, height)
-        if spilled:
-            target = in_piece(target, made, made, config)
-            after = row_moves(target, made, maps.outside[layer.name], maps.spilled[layer.name], config, store=True)
-        else:
-            target = replace(target.rows_of(made), flagged=True, flags=target.flags)
-    elif target is not None:
-        target = replace(target, steps=len(part)) if spilled else target.steps_of(part)
-        if spilled:
-            after = step_moves(target, part, maps.outside[layer.name], maps.spilled[layer.name], config, store=True)
-    states = part.start * whole.output_width * whole.groups * (config.chunks >> whole.state_pack)
-    return replace(
-        whole, number=number, terms=terms, target=target, before=before, after=after,
-        output_height=len(part) if rows else whole.output_height, steps=whole.steps if rows else len(part),
-        state_base=whole.state_base + states * (rows and whole.stored),
-    )
-
-
 def _ordered(layer: CoreLayer) -> list[CoreTerm]:
     """Return the terms in the order in which the core sums them up.
 
@@ -505,96 +462,11 @@ def _ordered(layer: CoreLayer) -> list[CoreTerm]:
     return terms
 
 
-class _Used:
-    """What of weights, parameters and passes is taken."""
-
-    def __init__(self, config: CoreConfig, steps: int, *, shortcuts: bool, streaming: bool):
-        self.config, self.steps, self.streaming = config, steps, streaming
-        # Weight slot 0 of every bank is the zero row, unless all of them are a ring.
-        self.identity = 0 if streaming else 1
-        self.parameter = self.passes = 0
-        self.restart(shortcuts=shortcuts)
-
-    def restart(self, *, shortcuts: bool) -> None:
-        """Begin with the weights of shortcuts; streamed ones are counted from each layer's first one on."""
-        self.weight = self.identity + (identity_slots(self.config) if shortcuts else 0)
-
-    def place(
-        self, term: CoreTerm, source: SpikeMap, groups: int, *, scaled: bool, shares: bool, **places
-    ) -> PlacedTerm:
-        """Return a term behind all before it; ``scaled`` says whether it has parameters."""
-        config, window, step = self.config, term.kind is TermKind.WINDOW and not shares, 0
-        placed = PlacedTerm(
-            term=term, source=source, groups=groups, first_pass=self.passes, shares=shares,
-            weight_base=self.weight if window else self.identity, weight_size=0, weight_group=0,
-            parameter_base=self.parameter if scaled else 0, **places,
-        )
-        group = term.weight_bits * math.prod(term.kernel) * placed.group_slots(config) if window else 0
-        if term.kind is TermKind.PRODUCT:
-            step = -(-(source.channels // term.groups) // config.banks)
-            group = self.steps * step
-        placed = replace(placed, weight_size=group, weight_group=group, weight_step=step)
-        # Of streamed weights a group has those of all terms side by side.
-        self.weight += placed.weight_size if self.streaming and placed.weight_slots else placed.weight_slots
-        self.passes += placed.pass_count
-        self.parameter += placed.parameter_groups * self.config.chunks if scaled else 0
-        return placed
-
-
-def _with_operands(placed: PlacedLayer, first: int) -> PlacedLayer:
-    """Return a layer whose operands lie from weight slot ``first`` on, behind all weights."""
-    terms = []
-    for term in placed.terms:
-        if term.operand is not None:
-            term = replace(term, weight_base=first)
-            first += placed.groups * term.weight_group
-        terms.append(term)
-    return replace(placed, terms=terms, operand_end=first if placed.products else placed.weight_end)
-
-
-def identity_slots(config: CoreConfig) -> int:
-    """Return the slots of the weights that all shortcuts share: lane l adds what channel l of a group has."""
-    return config.lanes // config.banks
-
-
 def _lower(node: Node, maps: Maps) -> CoreLayer:
     try:
         return node.lower(maps)
     except UnsupportedError as error:
         raise CompileError(str(error)) from error
-
-
-def _stored_layers(
-    lowered: list[CoreLayer], formats: Maps, config: CoreConfig, schedule: Schedule, *, live: bool, steps: int,
-    batch: int, early: int, keep_states: bool,
-) -> list[StoredLayer]:
-    """Return what layers keep in the state memory: streams, and potentials that the schedule or the host needs."""
-    found = []
-    for index, layer in enumerate(lowered):
-        neuron = layer.neuron
-        if neuron is None or not neuron.state_bits or not (schedule.stores or keep_states or layer.stores):
-            continue
-        form = formats[layer.terms[0].source]
-        height, width = layer.terms[0].walk.output(form.height, form.width)
-        groups = -(-layer.channels // find_group_lanes(layer, formats, config, live=live))
-        samples = batch if index >= early else 1
-        stream = SpikeMap(
-            base=0, steps=steps * samples, channels=layer.channels, height=height, width=width, pixel_slots=groups,
-            flagged=False,
-        ) if layer.stores else None
-        unit = config.chunks >> _state_pack(layer, config, schedule)
-        slots = height * width * groups if stream is None else stream.slots
-        found.append(StoredLayer(name=layer.name, chunks=unit * slots, unit=unit, stream=stream))
-    return found
-
-
-def _state_pack(layer: CoreLayer, config: CoreConfig, schedule: Schedule) -> int:
-    """Return the log2 of the chunks of states that can share a word of the state memory."""
-    neuron = layer.neuron
-    # Within a run of several steps a word would be read again before it is written.
-    if neuron is None or not neuron.quantized or not schedule.stores:
-        return 0
-    return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)
 
 
 def _rings(layers: list[CoreLayer], maps: Maps, schedule: Schedule) -> dict[str, int]:

@@ -22,8 +22,9 @@ from ..network.lowered import TermKind
 from ..network.weights import WeightKind
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import CompileError, Placement, identity_slots
+from .placement import CompileError, Placement
 from .spike_map import to_words
+from .weight_places import identity_slots
 
 __all__ = ["Descriptors", "Program", "decode_fields", "decode_jobs", "decode_program", "encode_fields",
            "second_limit"]

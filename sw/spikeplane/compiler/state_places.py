@@ -4,15 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from amaranth.utils import exact_log2
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.neuron import STATE_WIDTH
 
 from ..network.graph import IntegerNetwork
+from ..network.lowered import CoreLayer
+from ..network.maps import Maps
+from ..network.schedule import Schedule
 from .allocation import allocate
+from .groups import find_group_lanes
 from .moves import stream_words
 from .spike_map import SpikeMap
 from .stays import Places, Stay, spilled_stays, uses
 
-__all__ = ["PlacedStates", "StoredLayer", "place_states", "spillable_streams"]
+__all__ = ["PlacedStates", "StoredLayer", "place_states", "spillable_streams", "state_pack", "stored_layers"]
 
 NOBODY = Stay(name="", first=-1, last=-1, lasting=True)
 """The first chunks, which all layers without stored potentials share."""
@@ -112,3 +118,36 @@ def _overwritten(stays: Mapping[Stay, StoredLayer], config: CoreConfig) -> dict[
         sizes[stay] = -(-each.chunks // config.chunks)
     groups = allocate(sizes, beside, config.state_depth // config.chunks)
     return {stay: groups[stay] * config.chunks for stay in stays}
+
+
+def stored_layers(
+    lowered: list[CoreLayer], formats: Maps, config: CoreConfig, schedule: Schedule, *, live: bool, steps: int,
+    batch: int, early: int, keep_states: bool,
+) -> list[StoredLayer]:
+    """Return what layers keep in the state memory: streams, and potentials that the schedule or the host needs."""
+    found = []
+    for index, layer in enumerate(lowered):
+        neuron = layer.neuron
+        if neuron is None or not neuron.state_bits or not (schedule.stores or keep_states or layer.stores):
+            continue
+        form = formats[layer.terms[0].source]
+        height, width = layer.terms[0].walk.output(form.height, form.width)
+        groups = -(-layer.channels // find_group_lanes(layer, formats, config, live=live))
+        samples = batch if index >= early else 1
+        stream = SpikeMap(
+            base=0, steps=steps * samples, channels=layer.channels, height=height, width=width, pixel_slots=groups,
+            flagged=False,
+        ) if layer.stores else None
+        unit = config.chunks >> state_pack(layer, config, schedule)
+        slots = height * width * groups if stream is None else stream.slots
+        found.append(StoredLayer(name=layer.name, chunks=unit * slots, unit=unit, stream=stream))
+    return found
+
+
+def state_pack(layer: CoreLayer, config: CoreConfig, schedule: Schedule) -> int:
+    """Return the log2 of the chunks of states that can share a word of the state memory."""
+    neuron = layer.neuron
+    # Within a run of several steps a word would be read again before it is written.
+    if neuron is None or not neuron.quantized or not schedule.stores:
+        return 0
+    return min(exact_log2(config.most_packed), (STATE_WIDTH // neuron.state_bits).bit_length() - 1)

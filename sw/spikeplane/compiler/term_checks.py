@@ -8,9 +8,9 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.input import INPUT
 from .part_checks import ImageError, Part
-from .placement import identity_slots
 from .program import second_limit
 from .spike_map import SpikeMap
+from .weight_places import identity_slots
 
 if TYPE_CHECKING:
     from .image import Image

@@ -6,8 +6,9 @@ from spikeplane_hw.external_bus import BEAT_BITS
 from spikeplane_hw.weight_stream import row_beats, slot_bursts
 
 from .placed import PlacedLayer, PlacedTerm
-from .placement import Placement, identity_slots
+from .placement import Placement
 from .spike_map import to_words
+from .weight_places import identity_slots
 
 __all__ = ["channel_places", "from_stream", "identity_bits", "stream_words", "weight_bits"]
 
