@@ -8,7 +8,7 @@ from .board import Board
 
 
 def platform():
-    """Return the platform: amaranth-boards has none yet. Pins are those of Sipeed's wiki and of LiteX-Boards."""
+    """Return the platform: amaranth-boards has none yet. Pins are those of LiteX-Boards."""
     from amaranth.build import Attrs, Clock, Pins, Resource
     from amaranth_boards.resources import UARTResource
 
