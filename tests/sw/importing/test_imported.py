@@ -254,7 +254,7 @@ def test_the_command_without_data(command):
     (["bars.nir", "x.network"], "name --recipe, whose data it is fitted to, or --steps"),
     (["bars.nir", "x.network", "--recipe", "bars.toml", "--steps", "3"], "--steps and --input are those of the recipe"),
     (["bars.nir", "x.network", "--steps", "3", "--input", "2x3"], "--input 2x3: expected channels, height and width"),
-    (["bars.nir", "x.network", "--steps", "3", "--sweep", "8"], "or --steps without --test and --sweep"),
+    (["bars.nir", "x.network", "--steps", "3", "--sweep", "8"], "or --steps without --test, --sweep and --fine-tune"),
     (["bars.nir", "x.network", "--recipe", "bars.toml", "--sweep", "8;4"], "--sweep 8;4: expected widths, as 8,4,2"),
     (["bars.nir", "x.network", "--steps", "3", "--layer-bits", "1"], "--layer-bits 1: expected NODE=BITS"),
     (["bars.nir", "x.network", "--steps", "3", "--input", "2x3x3"], "its input is (2, 12, 12), that of the data (2, 3"),
