@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from figures import Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.image import Image
+from spikeplane.compiler.placement import CompileError, place, spillable_streams
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
@@ -43,8 +45,7 @@ SPIKE_DEPTH = 48
 """Words of a core's spike memory where layers run in parts: too few for the maps of most random networks."""
 ROOMY = {"external_depth": 1 << 16, "layer_count": 64, "table_count": 8, "pass_count": 512, "parameter_depth": 1024}
 """What else is large enough for graphs with streams."""
-RANDOM = "random networks whose"
-"""What the figures of random networks begin with."""
+WEIGHTS = "random networks whose weights stream in"
 MOST_SAMPLES = 5
 REFRESHES = 2048 * 700.0
 """Nanoseconds in which the rows of a chip are refreshed that does it often; the usual chip's 8192 rows take 64e6."""
@@ -69,17 +70,6 @@ BURSTS = 4096
 """Read in order to see how many cycles bring a beat."""
 
 
-def cores() -> dict[str, CoreConfig]:
-    """Return cores whose weight memory is too small on purpose."""
-    from ragged_networks import CORES
-    from streamed_networks import roomy
-
-    return {
-        config.name: roomy(replace(config, weight_depth=WEIGHT_DEPTH, **ROOMY), MOST_SAMPLES)
-        for config in CORES[:3]
-    }
-
-
 def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
     """Return a random network: a graph, one of several terms or a chain in turn."""
     import ragged_networks
@@ -95,98 +85,113 @@ def random_network(number: int, config: CoreConfig) -> IntegerNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What a random network gave."""
+class Compiled:
+    """Who compiles random networks, and of which those are run that are as they should be."""
 
-    batch: int
-    maps: bool
-    """Whether maps were spilled."""
-    streams: bool
-    """Whether streams were."""
-    compared: Comparison
+    title: str
+    cores: list[CoreConfig]
+    compile: Callable[[IntegerNetwork, CoreConfig, int, int], Image | None]
+    """Takes the network, the core, the network's number, and how many samples it may have at once."""
 
 
-def run(config: CoreConfig, count: int) -> list[Found]:
-    """Return what ``count`` random networks gave whose weights stream in, on a memory that stalls and refreshes.
-
-    Their batches are 1 to MOST_SAMPLES in turn, where layers and schedule allow it.
-    """
-    import ragged_networks
+def with_streamed_weights(network: IntegerNetwork, config: CoreConfig, number: int, samples: int) -> Image | None:
+    """Return an image whose weights stream in, of every other two networks one whose maps are spilled."""
     from spilled_networks import compile_spilled
 
-    chip = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES)
-    schedules, found = itertools.cycle(Schedule), []
-    device = SimulatedDevice(config, chip, noise=True)
-    bar = tqdm(total=count, desc=config.name, disable=None)
-    with SimulatedTransport(config, device=device) as transport, Driver(transport, config) as driver:
-        for number in itertools.count():
-            if len(found) == count:
-                return found
-            network = random_network(number, config)
-            schedule = next(schedules)
-            count_of = 1 + len(found) % MOST_SAMPLES
-            batch = 1 if schedule.stores else count_of
-            try:
-                if not place(network, config, schedule, keep_states=True).streaming:
-                    continue
-                make = compile_spilled if number % 4 < 2 else compile_network
-                image = make(network, config, schedule, keep_states=True, batch=batch)
-            except CompileError:
-                continue
-            transport.stall(number + 1, STALL if number % 2 else 0.0)
-            driver.load(image)
-            samples = ragged_networks.samples(network, count_of)
-            compared = compare_with_model(driver, network, samples)
-            found.append(Found(
-                batch=batch, maps=any(layer.spilled and not layer.stream_steps for layer in image.layers),
-                streams=any(layer.spilled and layer.stream_steps for layer in image.layers), compared=compared,
-            ))
-            bar.update()
-            if compared.total:
-                print(f"{config.name}, number {number}, {schedule.value}, batch {batch}: {compared.mismatches}")
-    raise AssertionError("there is always another network")
+    schedule = list(Schedule)[number // 3 % 2]
+    if not place(network, config, schedule, keep_states=True).streaming:
+        return None
+    make = compile_spilled if number % 4 < 2 else compile_network
+    return make(network, config, schedule, keep_states=True, batch=1 if schedule.stores else samples)
 
 
-def run_parts(config: CoreConfig, count: int) -> list[Comparison]:
-    """Return what ``count`` random networks gave whose layers run in parts, since the spike memory is too small."""
+def with_spilled_streams(network: IntegerNetwork, config: CoreConfig, number: int, samples: int) -> Image | None:
+    """Return an image all of whose streams and maps leave the chip that can."""
+    from spilled_networks import compile_spilled
+
+    if not spillable_streams(network):
+        return None
+    return compile_spilled(network, config, list(Schedule)[number // 3 % 2])
+
+
+def in_parts(network: IntegerNetwork, config: CoreConfig, number: int, samples: int) -> Image | None:
+    """Return an image whose layers run in parts, since the spike memory is too small."""
+    image = compile_network(network, config, keep_maps=False, keep_states=number % 2 == 0)
+    return image if any(layer.split for layer in image.layers) else None
+
+
+def kinds() -> list[Compiled]:
+    """Return what is done with random networks; memories of the cores are too small on purpose."""
+    from ragged_networks import CORES
+    from streamed_networks import roomy
+
+    return [
+        Compiled(
+            title=WEIGHTS, compile=with_streamed_weights,
+            cores=[roomy(replace(core, weight_depth=WEIGHT_DEPTH, **ROOMY), MOST_SAMPLES) for core in CORES[:3]],
+        ),
+        Compiled(
+            title="random networks whose streams leave the chip", compile=with_spilled_streams,
+            cores=[replace(core, weight_depth=1 << 10, **ROOMY) for core in CORES[:3]],
+        ),
+        Compiled(
+            title="random networks in parts", compile=in_parts,
+            cores=[replace(core, external_depth=1 << 16, layer_count=64, spike_depth=SPIKE_DEPTH)
+                   for core in CORES[:2]],
+        ),
+    ]
+
+
+def run(kind: Compiled, config: CoreConfig, count: int) -> list[tuple[Image, Comparison]]:
+    """Return what ``count`` random networks gave, up to MOST_SAMPLES inputs each; memory stalls and refreshes often."""
     import ragged_networks
 
-    chip, found = replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES), []
-    device = SimulatedDevice(config, chip, noise=True)
-    bar = tqdm(total=count, desc=f"{config.name} in parts", disable=None)
+    device = SimulatedDevice(config, replace(ULX3S_SDRAM, row_bits=11, retention=REFRESHES), noise=True)
+    found = []
+    bar = tqdm(total=count, desc=f"{config.name}, {kind.title}", disable=None)
     with SimulatedTransport(config, device=device) as transport, Driver(transport, config) as driver:
         for number in itertools.count():
             if len(found) == count:
                 return found
-            network = random_network(number, config)
+            network, samples = random_network(number, config), 1 + len(found) % MOST_SAMPLES
             try:
-                image = compile_network(network, config, keep_maps=False, keep_states=number % 2 == 0)
+                image = kind.compile(network, config, number, samples)
             except CompileError:
                 continue
-            if not any(layer.split for layer in image.layers):
+            if image is None:
                 continue
             transport.stall(number + 1, STALL if number % 2 else 0.0)
             driver.load(image)
-            found.append(compare_with_model(driver, network, ragged_networks.samples(network, 2)))
+            compared = compare_with_model(driver, network, ragged_networks.samples(network, samples))
+            found.append((image, compared))
             bar.update()
-            if found[-1].total:
-                print(f"{config.name} in parts, number {number}: {found[-1].mismatches}")
+            if compared.total:
+                print(f"{kind.title}: {config.name}, number {number}: {compared.mismatches}")
     raise AssertionError("there is always another network")
 
 
-def parts_figures(count: int) -> list[Figure]:
-    """Return what random networks gave that run in parts."""
-    from ragged_networks import CORES
-
+def random_figures(count: int) -> list[Figure]:
+    """Return what random networks gave, ``count`` on each core."""
     figures = []
-    for core in CORES[:2]:
-        config = replace(core, external_depth=1 << 16, layer_count=64, spike_depth=SPIKE_DEPTH)
-        found = run_parts(config, count)
-        compared = sum(sum(each.compared.values()) for each in found)
-        figures.append(Figure.at_most(
-            f"{core.name}, {SPIKE_DEPTH} words of spikes: {len(found)} random networks in parts, of {compared:,} "
-            "values not the integer model's", sum(each.total for each in found), "values", 0,
-        ))
+    for kind in kinds():
+        found = {config.name: run(kind, config, count) for config in kind.cores}
+        images = [image for networks in found.values() for image, _ in networks]
+        title = f"{kind.title}, on memory that stalls and refreshes often"
+        if kind.title == WEIGHTS:
+            spilled = [any(layer.spilled for layer in image.layers) for image in images]
+            figures += [
+                Figure.at_least(title, len(images), "networks", 200),
+                Figure(f"{kind.title}: in batches of 2 to 5", sum(image.batch > 1 for image in images), "networks"),
+                Figure(f"{kind.title}: maps are spilled", sum(spilled), "networks"),
+            ]
+        else:
+            figures.append(Figure(title, len(images), "networks"))
+        for name, networks in found.items():
+            compared = sum(sum(each.compared.values()) for _, each in networks)
+            figures.append(Figure.at_most(
+                f"{kind.title}: {name}, of {compared:,} values different", sum(each.total for _, each in networks),
+                "values", 0,
+            ))
     return figures
 
 
@@ -331,39 +336,16 @@ def whole_figures(titles: list[str]) -> list[Figure]:
     return figures
 
 
-def random_figures(count: int) -> list[Figure]:
-    """Return what random networks gave, ``count`` on each core."""
-    found = {name: run(config, count) for name, config in cores().items()}
-    every = [each for networks in found.values() for each in networks]
-    figures = [
-        Figure.at_least(f"{RANDOM} weights stream in, on memory that stalls and refreshes often", len(every),
-                        "networks", 200),
-        Figure(f"{RANDOM} run in batches of 2 to 5 samples", sum(each.batch > 1 for each in every), "networks"),
-        Figure(f"{RANDOM} maps are spilled", sum(each.maps for each in every), "networks"),
-        Figure(f"{RANDOM} streams are spilled", sum(each.streams for each in every), "networks"),
-    ]
-    for name, networks in found.items():
-        compared = sum(sum(each.compared.compared.values()) for each in networks)
-        figures.append(Figure.at_most(
-            f"{RANDOM} weights stream in, {name} with {WEIGHT_DEPTH} weight slots: of {compared:,} values different",
-            sum(each.compared.total for each in networks), "values", 0,
-        ))
-    return figures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/memory.py --random --count 10")
     parser.add_argument("--count", type=int, default=NETWORKS, help=f"networks of each core (default: {NETWORKS})")
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--random", action="store_true", help="only random networks whose weights stream in")
-    one.add_argument("--parts", action="store_true", help="only random networks that run in parts")
+    one.add_argument("--random", action="store_true", help="only random networks")
     one.add_argument("--whole", choices=WHOLE, nargs="+", help="only these whole networks")
     one.add_argument("--board", action="store_true", help="only the board's bitstreams")
     arguments = parser.parse_args()
     if arguments.random:
-        save("memory", random_figures(arguments.count), kept=lambda name: RANDOM not in name)
-    elif arguments.parts:
-        save("memory", parts_figures(arguments.count), kept=lambda name: f" {SPIKE_DEPTH} words of spikes" not in name)
+        save("memory", random_figures(arguments.count), kept=lambda name: "random networks" not in name)
     elif arguments.whole:
         save("memory", whole_figures(arguments.whole),
              kept=lambda name: not any(title in name for title in arguments.whole))
@@ -371,7 +353,7 @@ def main() -> None:
         save("memory", board(), kept=lambda name: "large with SDRAM" not in name)
     else:
         save("memory", [
-            *random_figures(arguments.count), *parts_figures(arguments.count), *whole_figures(list(WHOLE)),
+            *random_figures(arguments.count), *whole_figures(list(WHOLE)),
             Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * bandwidth(), "%", 80),
             *controller(), *board(),
         ])
