@@ -1,6 +1,7 @@
 """Pruning a checkpoint: judge channels, choose ratios, remove, and say what went where."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,23 +117,24 @@ def prune(
 
     searched = None
     if budget is not None:
-        kind = budget.kind
-        known = {tuple(group.channels for group in groups): meter.measure(kind, network.cpu())}
+        total = tuple(group.channels for group in groups)
+        known = {(budget.kind, total): meter.measure(budget.kind, network.cpu())}
         network.to(device)
+        # Where the unpruned network does not fit the core, its cycles do not tell what a removed channel saves.
+        saved = budget.kind if math.isfinite(known[budget.kind, total]) else "operations"
+
+        def measure(kind: str, counts: Mapping[str, int], made: SpikingNetwork | None = None) -> float:
+            key = kind, tuple(counts.values())
+            if key not in known:
+                known[key] = meter.measure(kind, (smaller(counts) if made is None else made).cpu())
+            return known[key]
 
         def cost(counts: Mapping[str, int]) -> float:
-            key = tuple(counts.values())
-            if key not in known:
-                known[key] = meter.measure(kind, smaller(counts).cpu())
-            return known[key]
+            return measure(budget.kind, counts)
 
         def probe(counts: Mapping[str, int]) -> tuple[float, float]:
             made = smaller(counts)
-            loss = _loss(made, inputs, labels)
-            key = tuple(counts.values())
-            if key not in known:
-                known[key] = meter.measure(kind, made.cpu())
-            return loss, known[key]
+            return _loss(made, inputs, labels), measure(saved, counts, made)
 
         searched = sensitivities(groups, probe, shown=shown)
         counts = find_counts(groups, searched, budget, cost)

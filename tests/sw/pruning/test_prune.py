@@ -28,6 +28,8 @@ from training_samples import EVENTS, layers, offer_sample, recipe
 from transformer_training import described
 from typer.testing import CliRunner
 
+TOO_FEW_SLOTS = 150
+"""Of a core's weight memory, for the sample's network as it is."""
 SETTINGS = PruningRecipe(batches=2, batch_size=24)
 
 
@@ -57,6 +59,15 @@ def test_a_cycle_budget_is_met(tmp_path):
     assert 0.8 * before < after <= 0.93 * before
     (last,) = (group for group in pruned.groups if group.name == "last")
     assert last.after < last.before
+
+
+def test_until_it_fits_by_what_channels_save_in_operations(source):
+    config = dataclasses.replace(SMALL, weight_depth=TOO_FEW_SLOTS)
+    pruned = prune(source, budget=Budget("cycles", 1e9), settings=SETTINGS, config=config, shown=False)
+    before, after = pruned.costs["cycles"]
+    assert before == math.inf and after < 1e9
+    assert pruned.searched is not None
+    assert all(max(found.savings) > 0 for found in pruned.searched.values())
 
 
 @pytest.mark.parametrize("kind", ["size", "operations"])
