@@ -307,7 +307,7 @@ def compared(recipe: str, root: Path) -> dict:
 def comparison(result: list[Figure], root: Path) -> list[list[str]]:
     """Return a table of networks of several methods; QP-SNN's are of the results of `qp_snn`, without its pruning."""
     def value(figures: list[dict], name: str) -> float:
-        (found,) = (each["value"] for each in figures if each["name"] == name)
+        (found,) = (each["value"] for each in figures if each["name"].startswith(name))
         return found
 
     def line(data: str, network: str, accuracy: float, size: float, operations: float, cycles: float, core: str):
@@ -321,7 +321,7 @@ def comparison(result: list[Figure], root: Path) -> list[list[str]]:
         table.append(line(data, "Q-SNN, of the zoo", found["accuracy"], found["bytes"], found["operations"],
                           found["cycles"], LARGE.name))
     title = "MNIST, ReScaW 2 bits"
-    table.append(line("MNIST", "QP-SNN, 2 bits, trained briefly", value(other, f"{title}: accuracy, seed 1"),
+    table.append(line("MNIST", "QP-SNN, 2 bits, trained briefly", value(other, f"{title}: accuracy, "),
                       value(other, f"{title}: bytes"), value(other, f"{title}: operations"),
                       value(other, f"{title}: cycles"), "small"))
     title = "digits, binary, reversible and distilled"

@@ -57,7 +57,7 @@ PRUNED_EPOCHS = 4
 """Over the same part of the images."""
 TINY = "tiny"
 VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
-IN_ZOO = {"1-2": RECIPE}
+IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
 """What a clone brings along."""
 
 

@@ -11,22 +11,30 @@ from pathlib import Path
 
 from accuracy import ZOO, data_root, run_on_board
 from figures import RESULTS, Figure, save, show
+from qp_snn_networks import HALF, TUNING_RATE
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network.merge import merge_pools
+from spikeplane.pruning.costs import Budget
+from spikeplane.pruning.prune import prune
+from spikeplane.pruning.written import RECIPE, write_pruned
 from spikeplane.reports.run_figures import RunFigures
 from spikeplane.reports.run_report import write_run_report
 from spikeplane.training.net.export import export_network
-from spikeplane.training.recipe.recipes import load_recipe
+from spikeplane.training.recipe.recipes import Recipe, load_recipe
 from spikeplane.training.run.checkpoint import load_checkpoint
-from spikeplane.training.run.train import train
+from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane_hw.config import LARGE, SMALL, TINY, CoreConfig
 
 NETWORKS = {
-    "digits": SMALL, "digits_bestformer": LARGE, "mnist": SMALL, "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL,
-    "cifar10_core": LARGE,
+    "digits": SMALL, "digits_bestformer": LARGE, "mnist": SMALL, "mnist_2w16u": SMALL, "mnist_2w16u-pruned": SMALL,
+    "mnist_tiny": TINY, "nmnist": SMALL, "ncars": SMALL, "cifar10_core": LARGE,
+    "cifar10_tiny": TINY,
 }
 """Recipes, and the configuration that each runs on."""
-MERGED = ("cifar10_core",)
+PRUNED = {"mnist_2w16u-pruned": "mnist_2w16u"}
+"""Networks that are pruned ones of the zoo, to half of their operations."""
+PRUNING = Path("build/zoo")
+MERGED = ("cifar10_core", "cifar10_tiny")
 """Those that fit with merged pools and maps that are overwritten."""
 SAMPLES, FEWER = 200, {"digits_bestformer": 20}
 """Test samples that run on the simulated board, and how many of networks that take long."""
@@ -78,10 +86,20 @@ class Member:
         return f"| {' | '.join(cells)} |\n"
 
 
+def recipe_of(name: str, root: Path) -> Recipe:
+    """Return the recipe of a network; of a pruned one, which is pruned now, that of its fine-tuning."""
+    if name not in PRUNED:
+        return load_recipe(name)
+    budget = Budget("operations", HALF, relative=True)
+    source = ZOO / PRUNED[name] / CHECKPOINT
+    write_pruned(prune(source, budget=budget, config=NETWORKS[name], data_root=root), PRUNING / name)
+    return load_recipe(PRUNING / name / RECIPE, [f"training.learning_rate={TUNING_RATE}"])
+
+
 def member(name: str, config: CoreConfig, root: Path) -> Member:
     """Train recipe ``name`` if it is missing, write its report, and run it on the simulated board."""
     folder = ZOO / name
-    path = train(load_recipe(name), folder, root)  # cifar10_core wants a GPU, and its teacher in teachers/.
+    path = train(recipe_of(name, root), folder, root)  # cifar10_core wants a GPU, and its teacher in teachers/.
     # `spikeplane report` draws the page.
     figures, _ = write_run_report(path, folder, data_root=root, page=False)
     checkpoint = load_checkpoint(path)
