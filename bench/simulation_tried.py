@@ -47,7 +47,7 @@ def build(config: CoreConfig, tried: Tried, folder: Path) -> Path:
     """Return a library that simulates the configuration's board, built in ``folder`` as ``tried`` says."""
     if not tried.profiled:
         return build_with(config, tried, folder, "")
-    run = build_with(config, tried, folder, " -fprofile-generate -fprofile-update=single", "LDLIBS=-shared -pthread -lgcov")
+    run = build_with(config, tried, folder, " -fprofile-generate", "LDLIBS=-shared -pthread -lgcov")
     # Counts are written when a process ends.
     subprocess.run([sys.executable, str(Path(__file__).with_name("simulation.py")), "--once", str(run),
                     "--config", config.name], check=True)

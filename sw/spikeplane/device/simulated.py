@@ -2,6 +2,7 @@
 
 import ctypes
 from pathlib import Path
+from typing import Self
 
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.sdram_model import Violation
@@ -107,7 +108,7 @@ class SimulatedTransport:
             raise TransportError("the simulated board is closed")
         return self._board
 
-    def __enter__(self) -> "SimulatedTransport":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_) -> None:

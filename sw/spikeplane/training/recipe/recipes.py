@@ -10,13 +10,13 @@ from typing import Any
 
 from ...data.sets.datasets import DataRecipe, find_loader
 from ...network.safetensors_file import FileError, parse_header, read_file
-from ..net.families import NetworkRecipe
 from ..net.networks import LayerRecipe
-from ..net.neurons import NeuronRecipe, merge_neurons
+from ..net.neurons import NeuronRecipe
 from ..tables import build, check_keys, typed
 from .augmentations import create_augmentations
 from .autoaugment import IMAGE_BITS
 from .losses import create_losses
+from .merging import RecipeError, expand, layer_name, merge, parse_override, with_losses, without_false
 from .mixup import Mixup
 from .pruning import PruningRecipe
 from .regularizers import create_regularizers
@@ -27,10 +27,6 @@ __all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_data_recipe", "load_
 OPTIMIZERS = ("adamw", "sgd")
 SEED_LIMIT = 2**32 - 1
 """NumPy's generators take no greater one."""
-
-
-class RecipeError(ValueError):
-    """A recipe is wrong; the message names the file or override, the key and the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +171,7 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
         """Return the recipe with these values; ``source`` names them in errors."""
-        return _recipe(_with_losses(values, source), source)
+        return _recipe(with_losses(values, source), source)
 
     def float32(self) -> "Recipe":
         """Return the twin without any quantization, for comparison."""
@@ -215,8 +211,8 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     values.setdefault("name", path.stem)
     for override in overrides:
         source = f"override {override!r}"
-        values = _merge(values, _with_losses(_parse(override), source), source)
-    recipe = Recipe.from_dict(_without_false(_expand(values, str(path))), str(path))
+        values = merge(values, with_losses(parse_override(override), source), source)
+    recipe = Recipe.from_dict(without_false(expand(values, str(path))), str(path))
     try:
         find_loader(recipe.data.name)
     except ValueError as error:
@@ -258,16 +254,16 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reader = f"{before[-1]}: extends " if before else ""
         raise RecipeError(f"{reader}{path}: {error}") from error
-    values = _with_losses(values, str(path))
+    values = with_losses(values, str(path))
     extends = values.pop("extends", None)
     if extends is None:
-        return _merge({}, values, str(path))
+        return merge({}, values, str(path))
     if not isinstance(extends, str):
         raise RecipeError(f"{path}: extends must be str, not {extends!r}")
     file = _find(extends, path.parent, f"{path}: extends ")
     base = _read(file, (*before, path.resolve())) if file.suffix == ".toml" else _of_checkpoint(file, path)
     base.pop("name", None)
-    return _merge(base, values, str(path))
+    return merge(base, values, str(path))
 
 
 def _of_checkpoint(path: Path, reader: Path) -> dict[str, Any]:
@@ -276,129 +272,6 @@ def _of_checkpoint(path: Path, reader: Path) -> dict[str, Any]:
         return dict(parse_header(read_file(path)[1])["recipe"])
     except (FileError, OSError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"{reader}: extends {path}: no recipe of a checkpoint: {error}") from error
-
-
-def _merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return a recipe's values, ``own`` over ``base``; ``source`` names ``own`` in errors."""
-    base = dict(base)
-    # Layers are either listed or those of a family; another family has other defaults.
-    if isinstance(own.get("layers"), list):
-        base.pop("network", None)
-    network = own.get("network")
-    if isinstance(network, dict) and "family" in network:
-        if isinstance(base.get("layers"), list):
-            base.pop("layers")
-        former = base.get("network")
-        if not isinstance(former, dict) or network["family"] != former.get("family"):
-            base.pop("network", None)
-    layers = own.get("layers")
-    if isinstance(layers, dict) and isinstance(base.get("layers"), list):
-        own = {**own, "layers": _set_layers(base["layers"], layers, source)}
-    return _merge_tables(base, own, source)
-
-
-def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in own.items():
-        if isinstance(value, _Whole):
-            value = dict(value)
-        elif key == "neuron" and isinstance(value, dict) and isinstance(base.get(key, {}), dict):
-            try:
-                value = merge_neurons(base.get(key, {}), value)
-            except ValueError as error:  # A plugin that cannot be imported.
-                raise RecipeError(f"{source}: {error}") from error
-        elif isinstance(value, dict):
-            if not isinstance(base.get(key, {}), dict):
-                raise RecipeError(f"{source}: {key!r} is a value, not a table")
-            value = _merge_tables(base.get(key, {}), value, source)
-        result[key] = value
-    return result
-
-
-def _set_layers(layers: list[dict], settings: dict[str, Any], source: str) -> list[dict]:
-    """Return ``layers`` with the ``settings`` of some of them, by their names."""
-    names = [_name(layer, index) for index, layer in enumerate(layers)]
-    for name, values in settings.items():
-        if name not in names:
-            raise RecipeError(f"{source}: no layer is named {name!r}; there are {', '.join(names)}")
-        if not isinstance(values, dict):
-            raise RecipeError(f"{source}: name the layer and the key, as layers.NAME.KEY")
-    return [
-        _merge_tables(layer, settings[name], source) if name in settings else layer
-        for name, layer in zip(names, layers, strict=True)
-    ]
-
-
-def _expand(values: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return ``values`` with the layers of their family, if they name one, in place of its name."""
-    if "network" not in values:
-        return values
-    values = dict(values)
-    network = _build(NetworkRecipe, values.pop("network"), source, "network")
-    settings = values.get("layers", {})
-    if not isinstance(settings, dict):
-        raise RecipeError(f"{source}: [[layers]] and [network] exclude each other")
-    try:
-        layers = [dataclasses.asdict(layer) for layer in network.layers()]
-    except ValueError as error:
-        raise RecipeError(f"{source}: network: {error}") from error
-    return {**values, "layers": _set_layers(layers, settings, source)}
-
-
-def _without_false(values: dict[str, Any]) -> dict[str, Any]:
-    """Return ``values`` without the augmentations, losses and regularizers that are ``false``."""
-    training = values.get("training")
-    if not isinstance(training, dict):
-        return values
-    chosen = {
-        key: {name: options for name, options in table.items() if options is not False}
-        for key in ("augmentations", "losses", "regularizers") if isinstance(table := training.get(key), dict)
-    }
-    return {**values, "training": {**training, **chosen}}
-
-
-class _Whole(dict):
-    """A table that replaces another one instead of being merged into it."""
-
-
-def _with_losses(values: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return ``values`` with a table of losses in place of the name of the only one."""
-    training = values.get("training") if isinstance(values, dict) else None
-    if not isinstance(training, dict) or "loss" not in training:
-        return values
-    if "losses" in training:
-        raise RecipeError(f"{source}: training.loss and training.losses exclude each other")
-    rest = {key: value for key, value in training.items() if key != "loss"}
-    name = training["loss"]
-    if not isinstance(name, str):
-        raise RecipeError(f"{source}: training.loss must be str, not {name!r}")
-    return {**values, "training": {**rest, "losses": _Whole({name: {}})}}
-
-
-def _parse(override: str) -> dict[str, Any]:
-    """Return the tables that ``key=value`` stands for."""
-    key, separator, text = override.partition("=")
-    if not separator:
-        raise RecipeError(f"override {override!r}: expected key=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    if isinstance(value, dict):
-        value = _Whole(value)
-    *parents, last = key.strip().split(".")
-    values: dict[str, Any] = {last: value}
-    for parent in reversed(parents):
-        values = {parent: values}
-    return values
-
-
-def _build(cls: type, values: Any, source: str, where: str) -> Any:
-    """Return dataclass ``cls`` from a table; a RecipeError begins with ``source``."""
-    try:
-        return build(cls, values, where)
-    except ValueError as error:
-        raise RecipeError(f"{source}: {error}") from error
 
 
 def _recipe(values: Any, source: str) -> Recipe:
@@ -417,7 +290,7 @@ def _recipe(values: Any, source: str) -> Recipe:
             data=build(DataRecipe, values["data"], "data"),
             neuron=NeuronRecipe(**neuron),
             layers=[
-                build(LayerRecipe, layer, f"layers.{_name(layer, index)}")
+                build(LayerRecipe, layer, f"layers.{layer_name(layer, index)}")
                 for index, layer in enumerate(layers)
             ],
             training=build(TrainingRecipe, values["training"], "training"),
@@ -425,8 +298,3 @@ def _recipe(values: Any, source: str) -> Recipe:
         )
     except ValueError as error:
         raise RecipeError(f"{source}: {error}") from error
-
-
-def _name(layer: Any, index: int) -> str:
-    """Return what errors call a layer: by its name, if it has one."""
-    return str(layer.get("name", index)) if isinstance(layer, dict) else str(index)
