@@ -119,7 +119,7 @@ def main() -> None:
     save("simulation", [
         figure for config in configs
         for figure in (*measure(config, arguments.plain), *(tried(config) if arguments.tried else ()))
-    ])
+    ], kept=lambda name: not any(name.startswith(f"simulated {config.name}") for config in configs))
 
 
 if __name__ == "__main__":
