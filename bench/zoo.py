@@ -11,7 +11,7 @@ from pathlib import Path
 
 from accuracy import ZOO, data_root, run_on_board
 from figures import RESULTS, Figure, save, show
-from qp_snn_networks import HALF, TUNING_RATE
+from qp_snn_networks import HALF
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network.merge import merge_pools
 from spikeplane.pruning.costs import Budget
@@ -34,6 +34,8 @@ NETWORKS = {
 PRUNED = {"mnist_2w16u-pruned": "mnist_2w16u"}
 """Networks that are pruned ones of the zoo, to half of their operations."""
 PRUNING = Path("build/zoo")
+TUNING = ("training.epochs=20", "training.learning_rate=0.005")
+"""98.62 % of the validation part; 10 epochs at 0.003 gave 98.60 %, 20 at 0.01 98.54 %."""
 MERGED = ("cifar10_core", "cifar10_tiny")
 """Those that fit with merged pools and maps that are overwritten."""
 SAMPLES, FEWER = 200, {"digits_bestformer": 20}
@@ -93,7 +95,7 @@ def recipe_of(name: str, root: Path) -> Recipe:
     budget = Budget("operations", HALF, relative=True)
     source = ZOO / PRUNED[name] / CHECKPOINT
     write_pruned(prune(source, budget=budget, config=NETWORKS[name], data_root=root), PRUNING / name)
-    return load_recipe(PRUNING / name / RECIPE, [f"training.learning_rate={TUNING_RATE}"])
+    return load_recipe(PRUNING / name / RECIPE, TUNING)
 
 
 def member(name: str, config: CoreConfig, root: Path) -> Member:
