@@ -91,7 +91,7 @@ TASKS = {
         overrides=("data.validation=40000",), variants=(*ABLATION, *CHOICES, *OTHERS), curves=CURVES,
     ),
     "ncars": Task(
-        title="N-CARS part", inner=("conv2", "conv3", "conv4"), epochs=10, board_samples=20,
+        title="N-CARS part", inner=("conv2", "conv3", "conv4"), epochs=10, board_samples=200,
     ),
 }
 TUNING_RATE = 0.003
