@@ -347,8 +347,8 @@ def write_report(
     output.show(run_table(*written))
     for figures in filter(None, written):
         note_findings(figures.evaluation.findings, figures.name)
-    page = (out or checkpoint.parent) / report_names(test_samples)[0]
-    output.show(f"report: {page}", report=str(page))
+    page, figures_file = ((out or checkpoint.parent) / name for name in report_names(test_samples))
+    output.show(f"report: {page}", report=str(page), report_figures=str(figures_file))
 
 
 def require_report(instead: str = "") -> None:
@@ -481,7 +481,9 @@ def program(
     report = folder / "report.json"
     if not report.is_file():
         raise ValueError(f"{report} does not exist: run `spikeplane bitstream {board}` first")
-    load_bitstream(chosen, folder / json.loads(report.read_text())["bitstream"])
+    loaded = folder / json.loads(report.read_text())["bitstream"]
+    load_bitstream(chosen, loaded)
+    output.show(f"{board} runs {loaded}", board=board, bitstream=str(loaded))
 
 
 @app.command(epilog="Example: spikeplane info digits.spk")
@@ -512,9 +514,14 @@ def info(
 
     if config is not None:
         from .fit_report import candidate, fit_tables
+        from .fit_values import fit_values
 
         configs = list(CONFIGS.values()) if config == "all" else [config_named(config)]
-        for part in fit_tables(candidate(file, overrides or (), data), configs):
+        chosen = candidate(file, overrides or (), data)
+        if output.json:
+            output.show(**fit_values(chosen, configs))
+            return
+        for part in fit_tables(chosen, configs):
             output.show(part)
         return
     if overrides:

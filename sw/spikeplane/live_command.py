@@ -104,7 +104,7 @@ def live(
     with shower or nullcontext(), Driver(transport, loaded.config) as driver:
         driver.load(loaded)
         driver.self_test()
-        if shower is not None:
+        if shower is not None and not output.quiet:
             Console(stderr=True).print(f"page: {shower.address}", highlight=False)
         steps = run_live(
             driver, opened, step, bins, size, queue=queue or QUEUE, window=window, statistics=statistics,

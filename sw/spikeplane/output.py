@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import os
 import sys
 import time
@@ -59,12 +60,21 @@ class Output:
                 print(f"spikeplane: {time.monotonic() - began:.2f} s", file=sys.stderr)
 
     def _end(self) -> None:
-        if self.json and self.values:
-            print(json.dumps(self.values, indent=2), flush=True)
+        if self.json:
+            print(json.dumps(_finite(self.values), indent=2, allow_nan=False), flush=True)
 
 
 output = Output()
 """Of the one command that a process runs."""
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with None in place of numbers that JSON has not: infinite ones and NaN."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _width() -> int | None:

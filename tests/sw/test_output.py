@@ -12,8 +12,11 @@ from spikeplane.comparable import Comparable
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import save_image
 from spikeplane.confusion import confusion_matrix
+from spikeplane.fit_report import LONG_SEGMENTS, candidate, fits_of
 from spikeplane.network.file import save_network
-from spikeplane_hw.config import TINY
+from spikeplane.output import output
+from spikeplane_hw.config import CONFIGS, TINY
+from spikeplane_hw.memory_map import Space
 from test_predictions import network
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -45,6 +48,48 @@ def test_files_that_are_written(tmp_path):
     save_network(network(), tmp_path / "n.network")
     line = ["compile", str(tmp_path / "n.network"), str(tmp_path / "n.spk"), "--config", "tiny"]
     assert json.loads(run(*line, "--json").stdout)["image"] == str(tmp_path / "n.spk")
+
+
+def test_whether_it_fits(tmp_path):
+    save_network(network(), tmp_path / "n.network")
+    line = ["info", str(tmp_path / "n.network"), "--config"]
+    found = json.loads(run(*line, "all", "--json").stdout)
+    assert found["trained"] and [each["config"] for each in found["configs"]] == list(CONFIGS)
+    (tiny,) = json.loads(run(*line, "tiny", "--json").stdout)["configs"]
+    (judged,) = fits_of(candidate(line[1]), [TINY], LONG_SEGMENTS)
+    assert tiny["fits"] and tiny == found["configs"][0] and tiny["cycles"] == judged.cycles
+    assert tiny["words"]["WEIGHTS"] == {"need": judged.words[Space.WEIGHTS], "limit": judged.depths[Space.WEIGHTS]}
+    (large,) = json.loads(run("info", "cifar10_compact", "--config", "tiny", "--json").stdout)["configs"]
+    assert not large["fits"] and large["cycles"] is None
+    assert "passes, all layers to here" in str([each["need"] for each in large["exceeded"]])
+    assert all(each["remedies"] for each in large["exceeded"])
+
+
+def test_what_a_board_was_given(tmp_path, monkeypatch):
+    loader, folder = tmp_path / "openFPGALoader", tmp_path / "built"
+    loader.write_text("#!/bin/sh\necho loading\n")
+    loader.chmod(0o755)
+    folder.mkdir()
+    (folder / "report.json").write_text('{"bitstream": "top.bit"}')
+    (folder / "top.bit").write_bytes(b"x")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = json.loads(run("program", "icebreaker", "--directory", str(folder), "--json").stdout)
+    assert found == {"board": "icebreaker", "bitstream": str(folder / "top.bit")}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.5, -float("inf")], {"a": (float("nan"),)}])
+def test_numbers_that_json_has_not(value, capsys):
+    output.reset(as_json=True)
+    with output.command():
+        output.show("a line", value=value)
+    shown = capsys.readouterr().out
+    assert "null" in shown and list(json.loads(shown, parse_constant=pytest.fail)) == ["value"]
+
+
+def test_an_error_prints_no_json():
+    for line in (["info", "absent.spk"], ["info", "digits", "--config", "absent"], ["simulate", "absent.spk"]):
+        done = run(*line, "--json")
+        assert done.exit_code != 0 and done.stdout == "", line
 
 
 @pytest.mark.parametrize(("option", "shown"), [((), False), (("-v",), True)])

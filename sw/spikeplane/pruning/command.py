@@ -56,9 +56,10 @@ def prune(
     )
     for table in result_tables(pruned):
         output.show(table)
-    for what, path in write_pruned(pruned, folder).items():
+    written = write_pruned(pruned, folder)
+    for what, path in written.items():
         output.show(f"{what}: {path}")
-    output.show(**figures(pruned), folder=str(folder))
+    output.show(**figures(pruned), folder=str(folder), files={what: str(path) for what, path in written.items()})
 
 
 def _ratios(given: list[str] | None) -> dict[str, float] | None:

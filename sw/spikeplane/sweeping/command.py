@@ -81,5 +81,7 @@ def sweep_command(
         output.show(line)
     if swept.running:
         output.show(f"{swept.running} trials run in other processes; if these are gone, start again in a minute")
-    for what, path in write_sweep(swept, out).items():
+    written = write_sweep(swept, out)
+    for what, path in written.items():
         output.show(f"{what}: {path}")
+    output.show(files={what: str(path) for what, path in written.items()})
