@@ -17,7 +17,8 @@ class Comparable:
     """An image, the network it was compiled from, and samples that fit both."""
 
     image: Image
-    network: IntegerNetwork
+    network: IntegerNetwork | None
+    """None: nothing is compared."""
     inputs: np.ndarray
     """uint8 (count, *input.shape)."""
     labels: np.ndarray
@@ -29,19 +30,20 @@ class Comparable:
 
     @classmethod
     def load(
-        cls, image_path: Path, network_path: Path, recipe: str | None, samples: int, data_root: Path | None,
+        cls, image_path: Path, network_path: Path | None, recipe: str | None, samples: int, data_root: Path | None,
         *, offset: int = 0, seed: int | None = None,
     ) -> "Comparable":
-        """Return what two files hold, and test samples of a recipe, by default the image's own.
+        """Return what the files hold, and test samples of a recipe, by default the image's own.
 
         They are the first ones behind ``offset``, in the order of the test part, or with a ``seed`` in one that is
         drawn from it. A ValueError says that a file cannot be used, that they do not belong together, that the image
         carries no recipe, that the recipe's samples are none of its network's, or that there is none behind ``offset``.
         """
         image = load_image(image_path)
-        network = load_network(network_path)
+        network = None if network_path is None else load_network(network_path)
         try:
-            check_network(image, network)
+            if network is not None:
+                check_network(image, network)
         except ImageError as error:
             raise ImageError(f"{image_path}: {error}") from error
         name, data = cls._data(image, image_path, recipe)

@@ -11,29 +11,32 @@ from rich.table import Column, Table
 from .comparable import Comparable
 from .confusion import confusion_matrix
 from .output import output
-from .progress import steps
+from .progress import counted
 from .writing import check_writable, write_text
 
 __all__ = ["run_comparison"]
 
 NOT_COUNTED = "not counted: the core has no statistics"
+NOT_COMPARED = "nothing was compared: no --network"
 
 
 def run_comparison(driver, ready: Comparable, *, confusion: bool = False, predictions: Path | None = None) -> None:
     """Load the image, run the test samples, and show accuracy, cycles and mismatches; the latter end the command.
 
+    Without a network to compare with there are no mismatches, and the training library is not needed.
     With ``confusion`` also which classes are taken for which. ``predictions`` is a CSV file of all samples to write.
     """
-    from .device.comparison import compare_with_model
+    from .device.comparison import compare_with_model, run_samples
 
     if predictions is not None:
         check_writable(predictions)
-    with driver, steps(len(ready.inputs), unit="sample") as bar:
+    with driver, counted(len(ready.inputs), unit="samples") as progress:
         driver.load(ready.image)
         driver.self_test()
-        result = compare_with_model(
-            driver, ready.network, ready.inputs, progress=lambda done: bar.update(done - bar.n)
-        )
+        if ready.network is None:
+            result = run_samples(driver, ready.inputs, progress=progress)
+        else:
+            result = compare_with_model(driver, ready.network, ready.inputs, progress=progress)
     found = np.array(result.predictions)
     accuracy = float((found == ready.labels).mean())
     cycles = float(result.cycles.sum(1).mean()) if result.counted else None
@@ -41,7 +44,9 @@ def run_comparison(driver, ready: Comparable, *, confusion: bool = False, predic
     table.add_row("samples", f"{len(ready.labels):,}")
     table.add_row("accuracy on the device", f"{accuracy:.2%}")
     table.add_row("cycles a sample", NOT_COUNTED if cycles is None else f"{cycles:,.0f}")
-    if not result.counted:
+    if ready.network is None:
+        table.add_row("mismatches", NOT_COMPARED)
+    elif not result.counted:
         table.add_row("counters: mismatches", NOT_COUNTED)
     for kind, mismatches in result.mismatches.items():
         table.add_row(f"{kind}: mismatches of {result.compared[kind]:,}", f"{mismatches:,}")

@@ -1,17 +1,19 @@
 """Progress on the terminal: bars that are there for people, and nowhere else."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .output import output
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["is_watched", "stages", "steps"]
+__all__ = ["counted", "is_watched", "stages", "steps"]
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
@@ -26,6 +28,18 @@ def steps(total: int, *, unit: str, shown: bool = True, done: int = 0, title: st
     from tqdm import tqdm  # Of the extra `train`.
 
     return tqdm(total=total, initial=done, desc=title, unit=unit, disable=not (shown and is_watched()))
+
+
+@contextmanager
+def counted(total: int, *, unit: str, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Draw a bar of ``total`` steps, if it is to be ``shown``, and yield what is called with how many are done.
+
+    Unlike :func:`steps` it needs no extra.
+    """
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not (shown and is_watched())) as bar:
+        task = bar.add_task(unit, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def stages() -> Progress:

@@ -14,8 +14,12 @@ from own_files import SIZE, recording_folder
 from spikeplane import cli, zoo
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import save_image
+from spikeplane.data.sets.dataset import DataRecipe, FilesRecipe
+from spikeplane.data.sets.datasets import load_dataset
+from spikeplane.network.file import save_network
+from spikeplane.training.run.evaluate import predict_integer
 from spikeplane_hw.config import TINY
-from test_predictions import network
+from test_predictions import STEPS, network
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -25,15 +29,24 @@ ONLY_BASE = """
 import sys
 for name in {blocked}:
     sys.modules[name] = None
+{before}
 sys.argv = {arguments}
 from spikeplane.cli import main
 main()
 """
 
 
-def run_without(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command where no extra is installed."""
-    program = ONLY_BASE.format(blocked=sorted(BLOCKED), arguments=["spikeplane", *arguments])
+BOARD_ON_A_PORT = """
+from spikeplane.device import port
+from spikeplane.device.simulated import SimulatedTransport
+from spikeplane_hw.config import TINY
+port.open_port = lambda name, baud: SimulatedTransport(TINY)
+"""
+
+
+def run_without(arguments: list[str], folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command where no extra is installed, after the statements ``before``."""
+    program = ONLY_BASE.format(blocked=sorted(BLOCKED), arguments=["spikeplane", *arguments], before=before)
     return subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -49,6 +62,28 @@ def test_an_owner_of_a_board_needs_no_training_library(tmp_path):
     assert done.returncode == 0 and "image" in done.stdout, done.stderr
     done = run_without(["live", "bars.spk", "--source", "bars/lies/00.npz", *size], tmp_path)
     assert done.returncode == 1 and "needs an image of `spikeplane compile --schedule stored`" in done.stderr
+
+
+def test_test_samples_are_streamed_without_the_training_library(tmp_path):
+    """They are those of the image's own data; what is compared with the integer model needs the library."""
+    recording_folder(tmp_path / "bars", 5)
+    files = FilesRecipe(train=str(tmp_path / "bars"), width=SIZE, height=SIZE, test_share=0.4)
+    data = DataRecipe(name="recordings", steps=STEPS, files=files)
+    integers = network(data)
+    save_network(integers, tmp_path / "bars.network")
+    save_image(compile_network(integers, TINY), tmp_path / "bars.spk")
+    line = ["stream", "bars.spk", "--port", "board", "--samples", "3", "--predictions", "found.csv"]
+    done = run_without([*line, "--json"], tmp_path, BOARD_ON_A_PORT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["samples"] == 3 and found["mismatches"] == found["compared"] == {} and found["cycles"] > 0
+    expected = predict_integer(integers, load_dataset(data, "test").inputs[:3])
+    rows = (tmp_path / "found.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[2] for row in rows] == [("lies", "stands")[label] for label in expected]
+    shown = run_without(line, tmp_path, BOARD_ON_A_PORT).stdout
+    assert "nothing was compared: no --network" in shown and f"{found['cycles']:,.0f}" in shown
+    done = run_without([*line, "--network", "bars.network"], tmp_path, BOARD_ON_A_PORT)
+    assert done.returncode == 1 and "torch is needed to compare with the integer model" in done.stderr
 
 
 def test_what_needs_an_extra_names_it(tmp_path):

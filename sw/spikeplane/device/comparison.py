@@ -1,4 +1,4 @@
-"""Device against integer model: every spike, stored potential, logit and exact counter."""
+"""Test samples on a device, against the integer model: every spike, stored potential, logit and exact counter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,9 +9,10 @@ from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 from ..compiler.image import Image
 from ..network import model
 from ..network.graph import IntegerNetwork
+from .answer import Answer
 from .driver import Driver
 
-__all__ = ["Comparison", "compare_with_model"]
+__all__ = ["Comparison", "compare_with_model", "run_samples"]
 
 BATCH = 50
 
@@ -26,6 +27,8 @@ class Comparison:
 
     counted: bool = True
     """Whether the core has statistics; without, no counters are compared."""
+    kinds: tuple[str, ...] = KINDS
+    """What is compared; nothing, where there is no network to compare with."""
     samples: int = 0
     mismatches: dict[str, int] = field(init=False)
     compared: dict[str, int] = field(init=False)
@@ -36,7 +39,7 @@ class Comparison:
     """int64 (samples, layers): synaptic operations."""
 
     def __post_init__(self):
-        kinds = [kind for kind in KINDS if kind != "counters" or self.counted]
+        kinds = [kind for kind in self.kinds if kind != "counters" or self.counted]
         self.mismatches, self.compared = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
 
     @property
@@ -66,13 +69,11 @@ def compare_with_model(
     reads it as 0. ``progress`` is called with the number of samples done. If the image takes batches, the last
     sample fills up the last one; its copies are compared, not counted.
     """
-    image = driver.image
-    if image is None:
-        raise ValueError("no image is loaded on the board")
+    image = _image(driver)
     result = Comparison(counted=image.config.statistics)
     cycles, operations = [], []
     count, size = len(samples), image.batch
-    samples = np.concatenate([samples, *[samples[-1:]] * (-count % size)])
+    samples = _filled(samples, size)
     piece = max(BATCH // size, 1) * size
     for start in range(0, len(samples), piece):
         batch = samples[start : start + piece]
@@ -87,7 +88,7 @@ def compare_with_model(
                 result.count("logits", answer.sums, expected.sums[index].numpy())
                 if start + index < count:
                     result.predictions.append(answer.prediction)
-                    cycles.append(counters[:, Counter.CYCLES.value] / size)
+                    cycles.append(_cycles(answer, size))
                     operations.append([int(counts[index]) for counts in expected.synaptic_operations.values()])
             for layer, counts in enumerate(expected.counters.values() if result.counted else ()):
                 for counter in EXACT_COUNTERS:
@@ -107,6 +108,41 @@ def compare_with_model(
     result.cycles = np.array(cycles)
     result.operations = np.array(operations, np.int64)
     return result
+
+
+def run_samples(
+    driver: Driver, samples: np.ndarray, *, progress: Callable[[int], object] = lambda done: None
+) -> Comparison:
+    """Run ``samples`` on ``driver`` and compare nothing: neither the network nor the training library is needed."""
+    image = _image(driver)
+    result = Comparison(counted=image.config.statistics, kinds=())
+    cycles = []
+    count, size = len(samples), image.batch
+    samples = _filled(samples, size)
+    for start in range(0, len(samples), size):
+        for answer in driver.run_batch(list(samples[start : start + size]))[: count - start]:
+            result.predictions.append(answer.prediction)
+            cycles.append(_cycles(answer, size))
+        result.samples = min(start + size, count)
+        progress(result.samples)
+    result.cycles = np.array(cycles)
+    return result
+
+
+def _image(driver: Driver) -> Image:
+    if driver.image is None:
+        raise ValueError("no image is loaded on the board")
+    return driver.image
+
+
+def _filled(samples: np.ndarray, size: int) -> np.ndarray:
+    """Return samples whose last batch of ``size`` is filled up with the last one."""
+    return np.concatenate([samples, *[samples[-1:]] * (-len(samples) % size)])
+
+
+def _cycles(answer: Answer, size: int) -> np.ndarray:
+    """Return the cycles of each layer for a sample of a batch of ``size``."""
+    return answer.counters[:, Counter.CYCLES.value] / size
 
 
 def _kept(traced, together: range, steps: int, image: Image) -> np.ndarray:

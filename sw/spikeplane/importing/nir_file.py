@@ -217,12 +217,13 @@ class _Reader:
 
 
 def _text(node: Any) -> str:
-    shape = getattr(node, "weight", getattr(node, "v_threshold", getattr(node, "kernel_size", None)))
-    if shape is None:
-        return type(node).__name__
-    values = np.asarray(shape)
-    sides = values.shape if values.ndim > 1 or values.size > 2 else values.ravel().tolist()
-    return f"{type(node).__name__} {' x '.join(map(str, sides))}"
+    """Return the kind of a node, and the shape of its weights or of its neurons, or its kernel."""
+    kernel = getattr(node, "kernel_size", None)
+    if kernel is not None:
+        sides = np.ravel(kernel).tolist()
+    else:
+        sides = np.shape(getattr(node, "weight", getattr(node, "v_threshold", 0)))
+    return f"{type(node).__name__} {' x '.join(map(str, sides))}".rstrip()
 
 
 def _convolution(node: Any, shape: Shape) -> Operator:

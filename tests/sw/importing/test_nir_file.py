@@ -123,6 +123,7 @@ def test_the_table_says_what_became_of_each_node(tmp_path):
     rows = read_nir(write(tmp_path / "a.nir", *NETWORKS["sum pool"]), MEANING).rows
     assert [row[0] for row in rows[:8]] == list("01234567")
     assert rows[2] == ("2", "SumPool2d 2 x 2", "folded into the next weights")
+    assert rows[7][1] == "IF 4", "it has as few neurons as a kernel has sides"
     assert rows[3][2] == "weights, one convolution with the nodes before"
     assert rows[8] == ("(output)", "spikes of the last neurons", "counted over all steps")
     assert ("(all neurons)", "fire where", "v > threshold") in rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...network.input import InputFormat
-from ...progress import steps
+from ...progress import counted
 from ..formats.events import RecordingError, RecordingWarning
 from ..formats.files import DataError, import_extra
 from ..formats.recordings import READERS, UNITLESS, read_recording
@@ -125,8 +125,8 @@ def _made(
     contents = Contents(found.folder).digests(found.paths)
     missing = {content: path for content, path in zip(contents, found.paths, strict=True) if content not in cache}
     if missing:
-        with cache.filling() as filling, steps(len(missing), unit=unit, shown=len(missing) > SHOWN) as bar:
-            for content, path in missing.items():
+        with cache.filling() as filling, counted(len(missing), unit=f"{unit}s", shown=len(missing) > SHOWN) as show:
+            for done, (content, path) in enumerate(missing.items(), 1):
                 if content not in cache:  # Another process may have added it.
                     with warnings.catch_warnings(record=True) as caught:
                         warnings.simplefilter("always")
@@ -134,7 +134,7 @@ def _made(
                     filling.add(content, array, [
                         str(each.message) for each in caught if issubclass(each.category, RecordingWarning)
                     ])
-                bar.update()
+                show(done)
     rows = [cache[content] for content in contents]
     first = rows[0].shape
     for path, row in zip(found.paths, rows, strict=True):
