@@ -177,7 +177,10 @@ def open_source(text: str, packets: str = "spif", *, fast: bool = False, read: A
     if scheme not in ("udp", "tcp"):
         if "://" in text:
             raise SourceError(f"{text}: expected a file, udp://HOST:PORT, tcp://HOST:PORT or stdin")
-        recording = read(Path(text))
+        try:
+            recording = read(Path(text))
+        except OSError as error:
+            raise SourceError(f"{text}: cannot be read: {error.strerror or error}") from error
         recording.verify()
         return FileSource(name=text, recording=recording, patient=fast)
     if fast:

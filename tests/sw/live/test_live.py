@@ -233,7 +233,7 @@ def test_the_command_on_the_simulated_board(command, made):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["whole.spk", "--source", "x"], "whole.spk: live input needs an image of `spikeplane compile --schedule stored`"),
-    (["bars.spk", "--source", "absent.npz"], "absent.npz"),
+    (["bars.spk", "--source", "absent.npz"], "absent.npz: cannot be read: No such file or directory"),
     (["bars.spk", "--source", "stdin", "--every", "10"], "--every 10: expected a time above 0, as 10ms"),
     (["bars.spk", "--source", "http://x"], "http://x: expected a file, udp://HOST:PORT"),
     (["bars.spk", "--source", "stdin", "--packets", "x"], "packets 'x', must be one of spif"),

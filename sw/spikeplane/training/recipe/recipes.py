@@ -253,7 +253,8 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reader = f"{before[-1]}: extends " if before else ""
-        raise RecipeError(f"{reader}{path}: {error}") from error
+        what = f"cannot be read: {error.strerror or error}" if isinstance(error, OSError) else error
+        raise RecipeError(f"{reader}{path}: {what}") from error
     values = with_losses(values, str(path))
     extends = values.pop("extends", None)
     if extends is None:
