@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_s
 from optuna.trial import FrozenTrial, Trial, TrialState
 from spikeplane_hw.config import SMALL, CoreConfig
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from ..data.sets.datasets import load_dataset
 from ..pruning.costs import Budget, weight_bytes
@@ -43,6 +44,8 @@ HEARTBEAT = 10
 """Seconds between signs of life of a process."""
 GRACE = 60
 """Seconds without such a sign after which a trial is given to another process."""
+OPENINGS, PAUSE = 5, 0.5
+"""How often a storage whose tables another process is making is opened, and the seconds between."""
 RETRIES = 3
 """How often a trial is given on."""
 DRAWS = 1000
@@ -194,10 +197,8 @@ def _study(url: str, name: str, settings: dict) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with _storage_errors(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        storage = RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
-                             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES))
         study = optuna.create_study(
-            storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True,
+            storage=_opened(url), study_name=name, directions=["maximize", "minimize"], load_if_exists=True,
         )
         former = study.user_attrs.get(SETTINGS)
         # As JSON gives it back: lists where there are tuples.
@@ -209,6 +210,26 @@ def _study(url: str, name: str, settings: dict) -> optuna.Study:
         raise SweepError(f"storage {_shown(url)}: study {name!r} is of another sweep: other {', '.join(differ)}. Name "
                          f"another study, or another folder")
     return study
+
+
+def _opened(url: str) -> RDBStorage:
+    """Return a storage, whose tables are made if they are not there.
+
+    Of processes that start at once each finds none, and the database lets one of them make the tables.
+    """
+    def open_storage() -> RDBStorage:
+        return RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
+                          heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES))
+
+    for _ in range(OPENINGS - 1):
+        try:
+            return open_storage()
+        except (SQLAlchemyError, StorageInternalError) as error:
+            cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+            if not isinstance(cause, IntegrityError) and "already exists" not in str(cause):
+                raise
+            time.sleep(PAUSE)
+    return open_storage()
 
 
 @contextmanager

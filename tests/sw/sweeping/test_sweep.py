@@ -5,8 +5,10 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from optuna.storages import RDBStorage
 from spikeplane import cli
 from spikeplane.pruning.costs import Budget
+from spikeplane.sweeping import sweep as sweep_module
 from spikeplane.sweeping import trial as trial_module
 from spikeplane.sweeping.space import Space, SweepError
 from spikeplane.sweeping.sweep import TrialResult, pareto_front, sweep
@@ -14,6 +16,7 @@ from spikeplane.sweeping.written import write_sweep
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.interrupts import TrainingStopped
 from spikeplane_hw.config import TINY
+from sqlalchemy.exc import IntegrityError, OperationalError
 from training_process import sample_data
 from training_samples import offer_sample, recipe
 from typer.testing import CliRunner
@@ -156,6 +159,28 @@ def test_a_storage_of_another_sweep(tmp_path, trained):
     with pytest.raises(SweepError, match="study 'sample' is of another sweep: other budget"):
         sweep(RECIPE, SPACE, Budget("size", 5), tmp_path)
     sweep(RECIPE, SPACE, Budget("size", 5), tmp_path, study_name="small", trials=1)
+
+
+@pytest.mark.parametrize(("times", "error"), [
+    (1, IntegrityError("CREATE TABLE studies", {}, Exception("duplicate key value violates a constraint"))),
+    (2, OperationalError("CREATE TABLE studies", {}, Exception("table studies already exists"))),
+    (9, OperationalError("CREATE TABLE studies", {}, Exception("table studies already exists"))),
+], ids=["a row", "tables", "for good"])
+def test_another_process_makes_the_tables(times, error, tmp_path, trained, monkeypatch):
+    failures = iter([error] * times)
+
+    def open_storage(*arguments, **options):
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return RDBStorage(*arguments, **options)
+
+    monkeypatch.setattr(sweep_module, "RDBStorage", open_storage)
+    monkeypatch.setattr(sweep_module, "PAUSE", 0)
+    if times < sweep_module.OPENINGS:
+        assert len(sweep(RECIPE, SPACE, WIDE, tmp_path, trials=1).trials) == 1
+    else:
+        with pytest.raises(SweepError, match="table studies already exists"):
+            sweep(RECIPE, SPACE, WIDE, tmp_path, trials=1)
 
 
 @pytest.mark.parametrize(("storage", "message"), [
