@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,14 +10,28 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport():
-    """Collect no garbage while a failure is described.
+@contextmanager
+def uncollected():
+    """Collect no garbage meanwhile.
 
-    CPython 3.11 stops at a SystemError if a simulation is collected while a syntax tree is built, as pytest does.
+    CPython 3.11 stops at a SystemError if a simulation is collected while a syntax tree is built.
     """
     gc.disable()
     try:
-        return (yield)
+        yield
     finally:
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Describe a failure, for which pytest builds a syntax tree."""
+    with uncollected():
+        return (yield)
+
+
+@pytest.fixture
+def syntax_trees():
+    """Let a test build syntax trees."""
+    with uncollected():
+        yield

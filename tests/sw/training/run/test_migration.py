@@ -14,11 +14,27 @@ from spikeplane.training.run.migration import migrate_recipe
 ZOO = Path(__file__).parents[4] / "zoo"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in ZOO.iterdir() if path.is_dir()))
+PRUNED = "-pruned"
+"""What names of pruned networks end with: their recipes are written by the pruning."""
+NAMES = sorted(path.name for path in ZOO.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(PRUNED)])
 def test_networks_of_the_zoo_are_of_their_recipes(name):
     """What `spikeplane train` would begin anew, so that it leaves a finished one alone."""
     checkpoint = load_checkpoint(ZOO / name / "checkpoint.safetensors")
     assert checkpoint.finished and checkpoint.recipe == load_recipe(name)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(PRUNED)])
+def test_pruned_networks_of_the_zoo_are_of_others(name):
+    checkpoint, whole = load_checkpoint(ZOO / name / "checkpoint.safetensors"), load_recipe(name.removesuffix(PRUNED))
+    assert checkpoint.finished and checkpoint.recipe.name == name and checkpoint.recipe.data == whole.data
+    channels = [
+        (pruned.channels, layer.channels)
+        for pruned, layer in zip(checkpoint.recipe.layers, whole.layers, strict=True) if layer.has_neurons
+    ]
+    assert all(left < all_of_them for left, all_of_them in channels)
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "mnist_tiny", "nmnist", "ncars"])
