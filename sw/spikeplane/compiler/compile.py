@@ -61,9 +61,7 @@ def compile_network(
         config=config,
         schedule=schedule,
         contents=_contents(placement, program),
-        registers=image_registers(
-            config, schedule, form, source, placement.stream_slots, halves_ring=placement.halves_ring,
-        ),
+        registers=image_registers(config, schedule, form, source, placement.stream_slots),
         input=form,
         input_map=source,
         layers=[
