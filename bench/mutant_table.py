@@ -61,7 +61,7 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/weight_stream.py", f"{TESTS}/test_weight_stream.py",
         ("~ahead & streaming & ~wanted[-1]", "~ahead & streaming"),
-        ("freed.eq(need)", "freed.eq(need + 1)"),
+        ("freed.eq(self.need)", "freed.eq(self.need + 1)"),
         ("ahead.eq(1),", "ahead.eq(0),"),
         ("(self.walked | (self.hold & self.quiet))", "(self.walked | self.hold)"),
     ),
