@@ -21,6 +21,7 @@ from cifar10_part import IMAGES as PART_IMAGES
 from cifar10_part import register
 from cifar10_variants import (
     BOARD,
+    FOLDER,
     PRUNED,
     RECIPE,
     TINY,
@@ -96,8 +97,9 @@ class Found:
 def kept(checkpoint: Path, what: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return what ``measure`` gives, from a file if it has measured this very checkpoint before."""
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
-    path = checkpoint.parent / f"{what}-{digest}.npz"
+    path = FOLDER / "measured" / f"{what}-{digest}.npz"  # Not beside it: that may be in the zoo.
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, allow_pickle=False, **measure())
     with np.load(path) as found:
         return dict(found)

@@ -20,8 +20,8 @@ from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
 
 __all__ = [
-    "BOARD", "PRUNED", "RECIPE", "TINY", "TINY_BOARD", "TINY_RECIPE", "TUNED", "VARIANTS", "WHOLE", "recipe_of",
-    "spent_on", "trained",
+    "BOARD", "FOLDER", "PRUNED", "RECIPE", "TINY", "TINY_BOARD", "TINY_RECIPE", "TUNED", "VARIANTS", "WHOLE",
+    "recipe_of", "spent_on", "trained",
 ]
 
 RECIPE, TINY_RECIPE = "cifar10_core", "cifar10_tiny"
