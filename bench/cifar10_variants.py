@@ -53,8 +53,11 @@ TUNED = {
 PRUNED = "2-16 pruned"
 RATIO = 0.3
 """Part of the channels of every group that 2-16 loses: about half of the weights and of the operations."""
-PRUNED_EPOCHS = 4
-"""Over the same part of the images."""
+RECOVERY = {
+    "one-step": ("data.steps=1", "training.epochs=8", "training.learning_rate=0.003"),
+    "tuned": ("training.epochs=3", "training.learning_rate=0.001"),
+}
+"""How it is trained on, over all images: each line begins with what the one before it left."""
 TINY = "tiny"
 VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
 IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
@@ -107,22 +110,23 @@ def spent_on(name: str) -> Path:
 def trained(name: str, root: Path) -> Path:
     """Return the checkpoint of a variant, trained if it is not there."""
     gpu, folder = name in WHOLE, folder_of(name)
-    whole = not (folder / CHECKPOINT).exists()  # Of one that was interrupted, the time is not known.
+    # Of one that was interrupted, the time is not known.
+    whole = not any((each / CHECKPOINT).exists() for each in (folder, folder.parent / next(iter(RECOVERY))))
     if gpu:
         options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available())
     else:
-        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16")
-    recipe = pruned(folder.parent, root) if name == PRUNED else recipe_of(name)
+        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16", compile=name == PRUNED)
     begun = time.process_time()
-    path = train(recipe, folder, root, options=options)
+    path = recovered(folder.parent, root, options) if name == PRUNED else train(recipe_of(name), folder, root,
+                                                                                options=options)
     if whole and not gpu:
         spent_on(name).parent.mkdir(parents=True, exist_ok=True)
         write_json(spent_on(name), time.process_time() - begun)
     return path
 
 
-def pruned(folder: Path, root: Path) -> Recipe:
-    """Return the recipe that trains 2-16 on without a part of its channels; it begins with what is in ``folder``."""
+def recovered(folder: Path, root: Path, options: RunOptions) -> Path:
+    """Return the checkpoint of 2-16 without a part of its channels, trained on over all images."""
     if not (folder / TUNING_RECIPE).exists():
         source = trained(RESCALED_NAME, root)
         ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
@@ -130,4 +134,11 @@ def pruned(folder: Path, root: Path) -> Recipe:
         write_pruned(
             prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root, shown=False), folder
         )
-    return load_recipe(folder / TUNING_RECIPE, (*TUNING, f"training.epochs={PRUNED_EPOCHS}"))
+    path = folder / CHECKPOINT
+    for part, overrides in RECOVERY.items():
+        recipe = load_recipe(folder / TUNING_RECIPE, (
+            "data.name=cifar10", "data.validation=5000", "training.batch_size=125",
+            "training.augmentations.cutmix=false", f"training.start.checkpoint={path}", *overrides,
+        ))
+        path = train(recipe, folder / part, root, options=options)
+    return path

@@ -181,7 +181,18 @@ def resnet20(network: NetworkRecipe) -> list[LayerRecipe]:
     return _resnet(network, [(2, 3), (4, 3), (8, 3)], 64, "pad")
 
 
+def cifar_resnet20(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return ResNet-20 as it was made for CIFAR (arXiv 1512.03385): 16 channels at first, 9 blocks with
+    weightless shortcuts, classifier."""
+    return _resnet(network, [(1, 3), (2, 3), (4, 3)], 16, "pad")
+
+
+def cifar_resnet56(network: NetworkRecipe) -> list[LayerRecipe]:
+    """Return the same network with 27 blocks."""
+    return _resnet(network, [(1, 9), (2, 9), (4, 9)], 16, "pad")
+
+
 FAMILIES: Registry[Callable[[NetworkRecipe], list[LayerRecipe]]] = Registry("network", {
-    "bestformer": bestformer, "resnet19": resnet19, "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9,
-    "vgg_compact": vgg_compact, "vggsnn": vggsnn,
+    "bestformer": bestformer, "cifar_resnet20": cifar_resnet20, "cifar_resnet56": cifar_resnet56, "resnet19": resnet19,
+    "resnet20": resnet20, "vgg11": vgg11, "vgg16": vgg16, "vgg9": vgg9, "vgg_compact": vgg_compact, "vggsnn": vggsnn,
 })

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ImageClassifier", "ResNet"]
+__all__ = ["ImageClassifier", "ResNet", "ResNetBlock"]
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the colours red, green and blue, which the inputs are normalized with."""
@@ -25,7 +25,9 @@ class ImageClassifier(nn.Module):
     classes: int
 
 
-class _Block(nn.Module):
+class ResNetBlock(nn.Module):
+    """Two convolutions; the sum with the input is rectified, which gets ``added`` channels of zeros."""
+
     def __init__(self, inputs: int, channels: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, channels, 3, stride, 1, bias=False)
@@ -58,10 +60,15 @@ class ResNet(ImageClassifier):
         self.bn1 = nn.BatchNorm2d(16)
         stages = []
         for inputs, channels, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)):
-            rest = [_Block(channels, channels, 1) for _ in range(blocks - 1)]
-            stages.append(nn.Sequential(_Block(inputs, channels, stride), *rest))
+            rest = [ResNetBlock(channels, channels, 1) for _ in range(blocks - 1)]
+            stages.append(nn.Sequential(ResNetBlock(inputs, channels, stride), *rest))
         self.layer1, self.layer2, self.layer3 = stages
         self.linear = nn.Linear(64, classes)
+
+    @property
+    def blocks(self) -> list[ResNetBlock]:
+        """All blocks in their order."""
+        return [block for stage in (self.layer1, self.layer2, self.layer3) for block in stage]  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         maps = (images.float() / 255 - self.mean) / self.deviation

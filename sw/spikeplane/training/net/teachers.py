@@ -21,10 +21,11 @@ TEACHERS: Registry[Callable[[], ImageClassifier]] = Registry("teacher", {
 """Each returns a classifier with weights of no account."""
 
 
-def load_classifier(name: str, weights: Path) -> ImageClassifier:
+def load_classifier(name: str, weights: Path, key: str = "training.teacher") -> ImageClassifier:
     """Return the classifier of this name with the tensors of a safetensors file, in evaluation mode.
 
-    A ValueError names the file and the tensor that is missing, left over, or of another shape.
+    A ValueError names the file and the tensor that is missing, left over, or of another shape, or the name if nothing
+    has it, as ``key`` of a recipe.
     """
     try:
         with safe_open(weights, framework="pt") as file:
@@ -32,7 +33,7 @@ def load_classifier(name: str, weights: Path) -> ImageClassifier:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{weights}: not a readable safetensors file: {error}") from error
     with torch.random.fork_rng(devices=[]):
-        network = TEACHERS.find(name, "training.teacher.classifier")()
+        network = TEACHERS.find(name, f"{key}.classifier")()
     # Counts of batches decide nothing in evaluation mode, and weights are passed on without them.
     expected = {
         key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")

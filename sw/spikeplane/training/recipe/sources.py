@@ -24,17 +24,33 @@ class TeacherRecipe:
     """Whether it is asked once for each sample as it is, not for each changed one in every epoch."""
 
     def __post_init__(self):
-        if (self.checkpoint is None) == (self.classifier is None):
-            raise ValueError("training.teacher must have either checkpoint or classifier")
-        if (self.classifier is None) != (self.weights is None):
-            raise ValueError("training.teacher.classifier and training.teacher.weights go together")
-        if self.classifier is not None:
-            TEACHERS.find(self.classifier, "training.teacher.classifier")
+        _check("training.teacher", self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartRecipe:
-    """Which weights a training starts from, see :func:`spikeplane.training.run.start.take_over`."""
+    """Which weights a training starts from: a checkpoint of ours, see :func:`spikeplane.training.run.start.take_over`,
+    or a classifier without spikes, see :func:`spikeplane.training.run.start_classifier.take_over_classifier`.
 
-    checkpoint: str
-    """File of a training of ours; relative to the folder that the training is started in."""
+    Paths are relative to the folder that the training is started in.
+    """
+
+    checkpoint: str | None = None
+    """File of a training of ours."""
+    classifier: str | None = None
+    """A name in TEACHERS, in place of ``checkpoint``."""
+    weights: str | None = None
+    """Safetensors file of the classifier's tensors."""
+
+    def __post_init__(self):
+        _check("training.start", self)
+
+
+def _check(key: str, source: TeacherRecipe | StartRecipe) -> None:
+    """Raise a ValueError if the table ``key`` does not name one of both."""
+    if (source.checkpoint is None) == (source.classifier is None):
+        raise ValueError(f"{key} must have either checkpoint or classifier")
+    if (source.classifier is None) != (source.weights is None):
+        raise ValueError(f"{key}.classifier and {key}.weights go together")
+    if source.classifier is not None:
+        TEACHERS.find(source.classifier, f"{key}.classifier")

@@ -2,15 +2,18 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ...data.sets.datasets import Dataset
+from ..net.networks import SpikingNetwork
 from ..recipe.recipes import Recipe
 from .batches import bounds_of_batches
 from .checkpoint import Checkpoint, CheckpointError, load_checkpoint, versions
 from .options import RunOptions
 from .start import take_over
+from .start_classifier import take_over_classifier
 from .teacher import teacher_record
 
 __all__ = ["resume"]
@@ -27,8 +30,7 @@ def resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) ->
         checkpoint = Checkpoint.start(recipe, dataset.input, dataset.classes, dataset.class_names)
         checkpoint.checksums = checksums
         checkpoint.teacher = teacher_record(recipe)
-        if recipe.training.start:
-            checkpoint.begun = take_over(checkpoint.network, Path(recipe.training.start.checkpoint))
+        checkpoint.begun = _begin(checkpoint.network, recipe, dataset)
         return checkpoint
     checkpoint = load_checkpoint(path)
     if checkpoint.recipe != recipe:
@@ -40,6 +42,17 @@ def resume(path: Path, recipe: Recipe, dataset: Dataset, options: RunOptions) ->
     if not checkpoint.finished:
         _check_unfinished(path, checkpoint, dataset, options)
     return checkpoint
+
+
+def _begin(network: SpikingNetwork, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """Give a network the weights that its recipe names, and return what a checkpoint records of them."""
+    start = recipe.training.start
+    if start is None:
+        return {}
+    if start.checkpoint is not None:
+        return take_over(network, Path(start.checkpoint))
+    assert start.classifier is not None and start.weights is not None
+    return take_over_classifier(network, start.classifier, Path(start.weights), dataset.inputs)
 
 
 def _check_unfinished(path: Path, checkpoint: Checkpoint, dataset: Dataset, options: RunOptions) -> None:

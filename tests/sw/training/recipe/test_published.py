@@ -23,8 +23,8 @@ from spikeplane_hw.memory_map import Space
 
 FAMILIES = [
     name for name in recipe_names()
-    if name.startswith(("cifar", "dvsgesture")) and name not in ("cifar10_core", "cifar10_tiny")
-    and "bestformer" not in name
+    if name.startswith(("cifar", "dvsgesture")) and "bestformer" not in name
+    and name not in ("cifar10_core", "cifar10_resnet20_levels", "cifar10_tiny")
 ]
 PAGE = (Path(__file__).parents[4] / "docs/training.md").read_text()
 CLASSES = {"cifar10": 10, "cifar100": 100, "cifar10dvs": 10, "dvsgesture": 11}

@@ -47,8 +47,9 @@ def test_the_recipes_on_the_page_load(write):
     assert [layer.name for layer in found.layers] == ["conv1", "block1", "classifier"]
     found = load_recipe(write("second.toml", second))
     assert [layer.channels for layer in found.layers if layer.neuron == {"state_bits": 8}] == [8 * 32]
-    levels, rescaled, *rest = (load_recipe(write("other.toml", text)) for text in others)
+    levels, classifier, rescaled, *rest = (load_recipe(write("other.toml", text)) for text in others)
     assert levels.neuron.to_dict() == {"dynamics": "graded", "bits": 2} and levels.data.steps == 1
+    assert classifier.training.start == load_recipe("cifar10_resnet20_levels").training.start is not None
     assert rescaled.layers[1].options == {"rescaling": "max", "gradient": "clipped"}
     taught, started = (found.training for found in rest)
     assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
