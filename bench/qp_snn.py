@@ -12,10 +12,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import qp_snn_cifar10
 import qp_snn_converted
 import qp_snn_large
 import qp_snn_signed
 from accuracy import data_root
+from cifar10_variants import BOARD
 from figures import Figure, save
 from qp_snn_networks import (
     BASELINE,
@@ -34,7 +36,7 @@ from qp_snn_networks import (
     on_board,
 )
 
-PARTS = (*TASKS, "curves", "distilled", "converted", "signed", "resnet20", "resnet20-board")
+PARTS = (*TASKS, "curves", "cifar10", "distilled", "converted", "signed", "resnet20", "resnet20-board")
 PICTURE = Path("docs/pictures/qp_snn.png")
 NAMES = {
     "float32": "float32", "vanilla": "vanilla 2 bits", "rescaled": "ReScaW 2 bits", "rescaled-4": "ReScaW 4 bits",
@@ -113,9 +115,9 @@ def figures(data: str, found: Found, root: Path) -> list[Figure]:
     ]
 
 
-def table(found: Found) -> list[list[str]]:
+def table(found: Found, core: str = CONFIG.name) -> list[list[str]]:
     """Return the rows of the table of a data set, the first of them its head; means of the seeds."""
-    rows = [["network", "seeds", "accuracy, %", "kB", "operations", f"cycles on `{CONFIG.name}`"]]
+    rows = [["network", "seeds", "accuracy, %", "kB", "operations", f"cycles on `{core}`"]]
     for variant, seeds in found.items():
         cycles = mean(found, "cycles", variant)
         rows.append([
@@ -185,6 +187,11 @@ def main() -> None:
         if task.curves:
             # Points of one picture are of the same seeds.
             draw({variant: each[:len(arguments.curve_seeds)] for variant, each in found.items()} | curves)
+    if "cifar10" in parts:
+        folder = FOLDER / "cifar10"
+        found = {variant: [qp_snn_cifar10.measured(variant, folder, root)] for variant in qp_snn_cifar10.VARIANTS}
+        result += qp_snn_cifar10.figures({variant: each for variant, (each,) in found.items()}, called)
+        tables["cifar10"] = table(found, BOARD.config.name)
     if "distilled" in parts:
         result += distilled(arguments.neighbour_seeds, root)
     if "converted" in parts:

@@ -11,6 +11,10 @@ from ..tables import build
 __all__ = ["RecipeError", "expand", "layer_name", "merge", "parse_override", "with_losses", "without_false"]
 
 
+OTHER_SOURCES = {"checkpoint": ("classifier", "weights"), "classifier": ("checkpoint",)}
+"""What of a file that a training learns from gives way to another kind."""
+
+
 class RecipeError(ValueError):
     """A recipe is wrong; the message names the file or override, the key and the value."""
 
@@ -28,10 +32,24 @@ def merge(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, A
         former = base.get("network")
         if not isinstance(former, dict) or network["family"] != former.get("family"):
             base.pop("network", None)
+    base = _without_other_sources(base, own)
     layers = own.get("layers")
     if isinstance(layers, dict) and isinstance(base.get("layers"), list):
         own = {**own, "layers": _set_layers(base["layers"], layers, source)}
     return _merge_tables(base, own, source)
+
+
+def _without_other_sources(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` without the file that a training learns from, where ``own`` names one of the other kind."""
+    before, now = (values.get("training") for values in (base, own))
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return base
+    training = dict(before)
+    for key in ("start", "teacher"):
+        if isinstance(training.get(key), dict) and isinstance(now.get(key), dict):
+            others = {name for named in now[key] for name in OTHER_SOURCES.get(named, ())}
+            training[key] = {name: value for name, value in training[key].items() if name not in others}
+    return base | {"training": training}
 
 
 def _merge_tables(base: dict[str, Any], own: dict[str, Any], source: str) -> dict[str, Any]:

@@ -157,6 +157,9 @@ class Recipe:
             if values["training"][key] is None:
                 del values["training"][key]
         # What is not set is left out, so that recipes without it stay as they were.
+        if self.training.start is not None:
+            start = values["training"]["start"]
+            values["training"]["start"] = {key: value for key, value in start.items() if value is not None}
         if not values["training"]["warmup_epochs"]:
             del values["training"]["warmup_epochs"]
         if self.training.teacher and not self.training.teacher.cached:

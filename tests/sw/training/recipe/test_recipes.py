@@ -15,6 +15,7 @@ from spikeplane.training.recipe.answers import BatchAnswers
 from spikeplane.training.recipe.losses import LOSSES
 from spikeplane.training.recipe.recipes import Recipe, RecipeError, load_recipe, recipe_names
 from spikeplane.training.recipe.regularizers import REGULARIZERS
+from spikeplane.training.recipe.sources import StartRecipe, TeacherRecipe
 from training_samples import recipe
 
 
@@ -54,6 +55,23 @@ def test_the_recipes_on_the_page_load(write):
     taught, started = (found.training for found in rest)
     assert taught.teacher is not None and list(taught.losses) == ["tet", "distillation"]
     assert started.start is not None
+
+
+def test_another_file_to_learn_from_takes_the_place_of_the_first(write):
+    classifier = "classifier = 'resnet20_cifar10'\nweights = 'a'\n"
+    loss = "[training.losses.distillation]\n"
+    write("first.toml", f"extends = 'digits'\n{loss}[training.start]\n{classifier}[training.teacher]\n{classifier}")
+    second = write("second.toml", (
+        "extends = 'first.toml'\n[training.start]\ncheckpoint = 'b'\n"
+        "[training.teacher]\ncheckpoint = 'c'\ncached = true"
+    ))
+    found = load_recipe(second).training
+    assert found.start == StartRecipe(checkpoint="b")
+    assert found.teacher == TeacherRecipe(checkpoint="c", cached=True)
+    third = write("third.toml", f"extends = 'second.toml'\n[training.start]\n{classifier}")
+    back = load_recipe(third, ["training.teacher.checkpoint=d", "training.start.weights=e"]).training
+    assert back.start == StartRecipe(classifier="resnet20_cifar10", weights="e")
+    assert back.teacher == TeacherRecipe(checkpoint="d", cached=True)
 
 
 def test_the_page_names_all_parts_and_their_options():
