@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from rich.console import Console, RenderableType
 
-__all__ = ["App", "Output", "output"]
+__all__ = ["App", "Output", "errors", "output"]
 
 PIPE_WIDTH = 10_000
 """Columns where standard output is no terminal: tables are as wide as what they hold."""
@@ -64,6 +64,8 @@ class Output:
             print(json.dumps(_finite(self.values), indent=2, allow_nan=False), flush=True)
 
 
+errors = Console(stderr=True, soft_wrap=True)
+"""Standard error."""
 output = Output()
 """Of the one command that a process runs."""
 

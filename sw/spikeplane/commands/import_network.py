@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .output import output
+from ..output import output
 
-__all__ = ["EXAMPLE", "import_command"]
+__all__ = ["EXAMPLE", "import_network"]
 
 EXAMPLE = "Example: spikeplane import trained.nir trained.network --recipe nmnist --bits 2 --fine-tune tuning"
 
@@ -34,7 +34,7 @@ class Discretization(enum.StrEnum):
     EXPONENTIAL = "exponential"
 
 
-def import_command(
+def import_network(
     file: Annotated[Path, typer.Argument(help="A trained network in NIR.")],
     network: Annotated[Path, typer.Argument(help="Where to write the integer network.")],
     recipe: Annotated[str | None, typer.Option(
@@ -78,17 +78,17 @@ def import_command(
     """
     from spikeplane_hw.neuron import Reset
 
-    from .data.sets.datasets import load_dataset
-    from .importing.build import Settings
-    from .importing.imported import Imported, float_predictions, import_nir
-    from .importing.nir_file import Meaning
-    from .importing.tables import layer_table, node_table, width_table
-    from .importing.tuning import start_tuning, write_tuning
-    from .importing.widths import Width, compare_widths
-    from .network.file import save_network
-    from .training.recipe.recipes import load_data_recipe
-    from .training.run.evaluate import predict_integer
-    from .writing import check_folder, check_writable
+    from ..data.sets.datasets import load_dataset
+    from ..importing.build import Settings
+    from ..importing.imported import Imported, float_predictions, import_nir
+    from ..importing.nir_file import Meaning
+    from ..importing.tables import layer_table, node_table, width_table
+    from ..importing.tuning import start_tuning, write_tuning
+    from ..importing.widths import Width, compare_widths
+    from ..network.file import save_network
+    from ..training.recipe.recipes import load_data_recipe
+    from ..training.run.evaluate import predict_integer
+    from ..writing import check_folder, check_writable
 
     check_writable(network)
     if fine_tune is not None:
@@ -172,8 +172,8 @@ def _layer_bits(texts: list[str]) -> dict[str, int]:
 
 def _form(shape: str | None, steps: int, file: Path, meaning):
     """Return the format of spikes of a shape, or of the one that the file says."""
-    from .importing.nir_file import read_nir
-    from .network.input import InputFormat
+    from ..importing.nir_file import read_nir
+    from ..network.input import InputFormat
 
     sides = tuple(shape.split("x")) if shape is not None else ()
     if shape is not None and (len(sides) != 3 or not all(side.isdecimal() for side in sides)):

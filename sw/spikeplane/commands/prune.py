@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ..options import Config, Data, config_named
 from ..output import output
+from .options import Config, Data, config_named
 
-__all__ = ["prune"]
+__all__ = ["EXAMPLE", "prune"]
 
+EXAMPLE = "Example: spikeplane prune build/digits/checkpoint.safetensors --budget size=50%"
 CRITERIA = ("svs", "l1", "rate", "random")
-"""As in :data:`.criteria.CRITERIA`, which takes the training library to import."""
+"""As in :data:`spikeplane.pruning.criteria.CRITERIA`, which takes the training library to import."""
 
 
 def prune(
@@ -40,12 +41,12 @@ def prune(
     ratios = _ratios(ratio)
     if budget is not None and ratios is not None:
         raise typer.BadParameter("name one of --budget, for a search, and --ratio")
+    from ..pruning.costs import parse_budget
+    from ..pruning.prune import prune as prune_checkpoint
+    from ..pruning.prune import settings_of
+    from ..pruning.written import figures, result_tables, write_pruned
     from ..training.run.devices import choose_device
     from ..writing import check_folder
-    from .costs import parse_budget
-    from .prune import prune as prune_checkpoint
-    from .prune import settings_of
-    from .written import figures, result_tables, write_pruned
 
     limit = None if budget is None else parse_budget(budget)
     settings = settings_of(checkpoint, criterion, tolerance)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .output import output
+from ..output import output
 
 __all__ = ["EXAMPLE", "live"]
 
@@ -63,16 +63,16 @@ def live(
     Where the board is slower than the events, the oldest step that waits is dropped and counted. A line is printed
     where the prediction changes; at the end, how much came, what was lost, and how late the answers were.
     """
-    from .compiler.image import load_image
-    from .data.sets.bins import TimeBins
-    from .device.driver import Driver
-    from .device.port import open_port
-    from .device.simulated import SimulatedTransport
-    from .device.verilate import check_tools
-    from .live.live import QUEUE, LiveStatistics, run_live
-    from .live.page import LivePage
-    from .live.sources import FileSource, open_source
-    from .predictions import Frames
+    from ..compiler.image import load_image
+    from ..data.sets.bins import TimeBins
+    from ..device.driver import Driver
+    from ..device.port import open_port
+    from ..device.simulated import SimulatedTransport
+    from ..device.verilate import check_tools
+    from ..live.live import QUEUE, LiveStatistics, run_live
+    from ..live.page import LivePage
+    from ..live.sources import FileSource, open_source
+    from ..predictions import Frames
 
     loaded = load_image(image)
     if not loaded.schedule.stores:

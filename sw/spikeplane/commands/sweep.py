@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ..options import Config, Data, Overrides, config_named
 from ..output import output
+from .options import Config, Data, Overrides, config_named
+from .stoppable import stoppable
 
 __all__ = ["EXAMPLE", "sweep_command"]
 
@@ -15,6 +16,7 @@ EXAMPLE = ("Example: spikeplane sweep digits --budget size=8kB --out build/sweep
 BY_LAYER = "for every layer, or LAYER=CHOICES for one; may be repeated"
 
 
+@stoppable()
 def sweep_command(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file, with a validation part.")],
     budget: Annotated[str, typer.Option(
@@ -49,9 +51,9 @@ def sweep_command(
     times at once to share the work.
     """
     from ..pruning.costs import parse_budget
+    from ..sweeping.space import Space, parse_choices
     from ..training.recipe.recipes import load_recipe
     from ..training.run.options import RunOptions
-    from .space import Space, parse_choices
 
     core, limit = config_named(config), parse_budget(budget)
     space = Space(
@@ -60,8 +62,8 @@ def sweep_command(
         steps=() if steps is None else parse_choices([steps], int, "--steps").popitem()[1],
     )
     from ..progress import steps as progress_steps
-    from .sweep import Swept, sweep
-    from .written import figures, front_lines, front_table, infeasible_lines, result_text, write_sweep
+    from ..sweeping.sweep import Swept, sweep
+    from ..sweeping.written import figures, front_lines, front_table, infeasible_lines, result_text, write_sweep
 
     chosen = load_recipe(recipe, overrides or ())
     with progress_steps(trials, unit="trial", title=chosen.name) as bar:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .output import output
+from ..output import output
 
 __all__ = ["EXAMPLE", "run"]
 
@@ -39,12 +39,12 @@ def run(
     Bins are those of the data that the network was trained on, unless options say others. A recording that cannot be
     used is an error on standard error, the others are run, and the exit status is 1.
     """
-    from .compiler.image import load_image
-    from .device.driver import Driver
-    from .device.port import open_port
-    from .device.simulated import SimulatedTransport
-    from .device.verilate import check_tools
-    from .predictions import Frames, predict_recordings, read_standard_input
+    from ..compiler.image import load_image
+    from ..device.driver import Driver
+    from ..device.port import open_port
+    from ..device.simulated import SimulatedTransport
+    from ..device.verilate import check_tools
+    from ..predictions import Frames, predict_recordings, read_standard_input
 
     loaded = load_image(image)
     if by_step and not loaded.schedule.stores:
