@@ -31,9 +31,7 @@ from spikeplane.writing import write_json
 
 __all__ = ["VARIANTS", "figures", "measured"]
 
-VARIANTS = (
-    Variant("vanilla"), WHOLE, BASELINE, Variant("vanilla", "svs"), Variant("rescaled", "l1"), PRUNED,
-)
+VARIANTS = (Variant("vanilla"), WHOLE, BASELINE, PRUNED, Variant("rescaled", "l1"))
 PRUNED_EPOCHS = 4
 TESTS, OPERATION_SAMPLES, CYCLE_SAMPLES = 2_500, 50, 8
 """Test images for accuracies, for operations and for predicted cycles."""
