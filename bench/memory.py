@@ -183,6 +183,7 @@ def random_figures(count: int) -> list[Figure]:
                 Figure.at_least(title, len(images), "networks", 200),
                 Figure(f"{kind.title}: in batches of 2 to 5", sum(image.batch > 1 for image in images), "networks"),
                 Figure(f"{kind.title}: maps are spilled", sum(spilled), "networks"),
+                Figure(f"{kind.title}: products are there", sum(image.halves_ring for image in images), "networks"),
             ]
         else:
             figures.append(Figure(title, len(images), "networks"))

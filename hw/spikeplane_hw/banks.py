@@ -8,6 +8,7 @@ from .bank import Bank
 from .config import CoreConfig
 from .lanes import beat_layout
 from .memories import spike_read_latency
+from .weight_stream import halves_ring, in_ring
 
 __all__ = ["Banks", "pass_info_layout", "word_layout"]
 
@@ -44,6 +45,8 @@ class Banks(wiring.Component):
         One entry for each pass, not later than its first word.
     free : ``In(1)``
         ``update`` is done with a snapshot: one more segment may end.
+    half : ``In(1)``
+        Only where operands may lie beside weights that stream in: weight slots are modulo half of them.
     start : ``In(1)``
         A layer starts: clear the accumulators, which host reads of weights disturb.
     beat : ``Out(beat_layout(config))``
@@ -64,6 +67,7 @@ class Banks(wiring.Component):
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
             "passes": In(stream.Signature(pass_info_layout(config))),
             "free": In(1),
+            **({"half": In(1)} if halves_ring(config) else {}),
             "start": In(1),
             "beat": Out(beat_layout(config)),
             "events": Out(range(config.banks + 1)),
@@ -92,6 +96,7 @@ class Banks(wiring.Component):
         for e in range(config.banks):
             m.submodules[f"bank_{e}"] = bank = Bank(config)
             count = Signal(config.weight_address_width + 1, name=f"count_{e}")
+            slot = Signal(config.weight_address_width, name=f"slot_{e}")
             m.d.comb += [
                 bank.mask.eq(words.masks[e]),
                 bank.weight.eq(words.weight),
@@ -102,7 +107,8 @@ class Banks(wiring.Component):
                 rooms[e].eq(bank.level < config.queue_depth - self.in_flight),
                 pops[e].eq(bank.pop),
                 finished[e].eq(bank.finished),
-                self.beat.address[e].eq(bank.base + bank.position),
+                slot.eq(bank.base + bank.position),
+                self.beat.address[e].eq(in_ring(slot, self.half) if halves_ring(config) else slot),
             ]
             # `count` is what the pass popped before this cycle.
             m.d.sync += count.eq(Mux(advance, 0, count + pops[e]))

@@ -28,7 +28,7 @@ from .state_memory import moves_states
 from .statistics import Statistics
 from .update import Update
 from .walker import Walker
-from .weight_stream import WeightStream
+from .weight_stream import WeightStream, halves_ring
 
 __all__ = ["Core"]
 
@@ -232,7 +232,11 @@ class Core(wiring.Component):
             connect(m, weights.request, external.request)
             connect(m, weights.write, lanes.stream)
             connect(m, mover.request, external.move)
-            quiet, spikes_arrived = Signal(), Signal()
+            quiet, spikes_arrived, loading = Signal(), Signal(), Signal()
+            if halves_ring(config):
+                # A product has its weights from a load; no other term has steps of weights.
+                m.d.sync += weights.aside.eq(sequencer.term.weight_step != 0)
+                m.d.comb += banks.half.eq(registers.stream_half & ~weights.aside)
             m.d.sync += quiet.eq(walker.hold & walker.resting & ~segments.o.valid & update.idle)
             m.d.comb += [
                 host.external_done.eq(external.done),
@@ -240,6 +244,7 @@ class Core(wiring.Component):
                 weights.beat_valid.eq(external.beat_valid),
                 weights.beat.eq(external.beat),
                 weights.slots.eq(registers.stream_slots),
+                weights.half.eq(registers.stream_half),
                 weights.restart.eq(registers.stream_restart),
                 weights.hold.eq(walker.hold),
                 weights.quiet.eq(quiet),
@@ -251,7 +256,7 @@ class Core(wiring.Component):
                 mover.start.eq(sequencer.move_start),
                 mover.sample.eq(places.time[: len(mover.sample)]),
                 sequencer.move_idle.eq(mover.idle),
-                external.moving.eq(mover.moving),
+                external.moving.eq(mover.moving | loading),
                 mover.arrived.eq(external.arrived),
                 # What is loaded goes the host's way into the spike memory.
                 spikes.host.address.eq(host.spikes.address),
@@ -280,13 +285,21 @@ class Core(wiring.Component):
 
         if config.term_count > 1:
             m.submodules.operand = operand = stoppable(Operand(config))
+            load_start, waiting = sequencer.load_start, Signal()
+            if config.external_depth:
+                # What streams in would be written in the same cycles: a load waits until all has come.
+                load_start = Mux(registers.stream_half, waiting & external.still, sequencer.load_start)
+                m.d.sync += waiting.eq(registers.stream_half & (sequencer.load_start | (waiting & ~external.still)))
+                m.d.comb += loading.eq(registers.stream_half & (waiting | ~operand.idle))
+                with m.If(registers.stopping):
+                    m.d.sync += waiting.eq(0)
             connect(m, operand.write, lanes.operand)
             m.d.comb += [
                 operand.load.eq(sequencer.load),
-                operand.start.eq(sequencer.load_start),
+                operand.start.eq(load_start),
                 operand.offset.eq(places.input_offset),
                 operand.data.eq(spikes.data),
-                sequencer.load_idle.eq(operand.idle),
+                sequencer.load_idle.eq(operand.idle & ~waiting),
             ]
             with m.If(~operand.idle):
                 m.d.comb += spikes.address.eq(operand.address)

@@ -30,7 +30,9 @@ class ExternalPort(wiring.Component):
     resting : ``Out(1)``
         No beats are still to come, other than the host's.
     moving : ``In(1)``, move : ``In(stream.Signature(...))``, move_data : ``In(BURST_BITS)``
-        While spikes are moved, bursts that are read or written for them.
+        While spikes are moved, bursts that are read or written for them; or nothing is to come for the stream.
+    still : ``Out(1)``
+        So it is: all has come that the stream asked for, and it asks for no more while ``moving``.
     arrived : ``Out(1)``, word : ``Out(BURST_BITS)``
         One of them is there (one cycle).
     """
@@ -45,6 +47,7 @@ class ExternalPort(wiring.Component):
             "beat": Out(BEAT_BITS),
             "resting": Out(1),
             "moving": In(1),
+            "still": Out(1),
             "move": In(stream.Signature(data.StructLayout({"write": 1, "address": ceil_log2(depth)}))),
             "move_data": In(BURST_BITS),
             "arrived": Out(1),
@@ -103,6 +106,7 @@ class ExternalPort(wiring.Component):
 
             with m.State("MOVE"):
                 m.d.comb += [
+                    self.still.eq(moving),
                     request.payload.eq(self.move.payload),
                     request.valid.eq(self.move.valid & room),
                     self.move.ready.eq(request.ready & room),

@@ -77,6 +77,9 @@ class Register(enum.Enum, shape=5):
     STREAM_SLOTS = 13
     """Only written: weight slots of one pass through the program that stream in from EXTERNAL, from its first burst
     on; the stream begins anew. 0: weights are those the host wrote."""
+    STREAM_HALF = 14
+    """Only written: 1: the stream fills the lower half of the weight slots alone, the upper one is for operands of
+    products; the stream begins anew."""
 
 
 class Control(enum.Flag, shape=4):

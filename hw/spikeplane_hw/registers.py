@@ -1,6 +1,6 @@
 """The register bank; register writes start runs and the clearing of the input map, and stop both."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -45,7 +45,7 @@ class Registers(wiring.Component):
         What the host has set.
     accepted, rejected : ``In(EVENT_COUNT_WIDTH)``
         Event counts.
-    stream_slots, stream_restart : ``Out``
+    stream_slots, stream_half, stream_restart : ``Out``
         Only with memory outside the chip, to :class:`WeightStream`; a STOP begins the stream anew as well.
     """
 
@@ -72,7 +72,9 @@ class Registers(wiring.Component):
             "input_steps": Out(config.step_width),
             "accepted": In(EVENT_COUNT_WIDTH),
             "rejected": In(EVENT_COUNT_WIDTH),
-            **({"stream_slots": Out(stream_width(config)), "stream_restart": Out(1)} if config.external_depth else {}),
+            **({
+                "stream_slots": Out(stream_width(config)), "stream_half": Out(1), "stream_restart": Out(1),
+            } if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -98,9 +100,10 @@ class Registers(wiring.Component):
             Register.INPUT_STEPS: self.input_steps,
         }
         if config.external_depth:
-            settable[Register.STREAM_SLOTS] = self.stream_slots
+            streams = {Register.STREAM_SLOTS: self.stream_slots, Register.STREAM_HALF: self.stream_half}
+            settable |= streams
             written = Signal()
-            m.d.sync += written.eq(self.write & ~running & (self.address == Register.STREAM_SLOTS))
+            m.d.sync += written.eq(self.write & ~running & Cat(self.address == each for each in streams).any())
             m.d.comb += self.stream_restart.eq(written | self.stopping)
         values = {
             Register.IDENTITY: IDENTITY,

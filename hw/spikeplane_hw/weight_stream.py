@@ -1,11 +1,13 @@
 """The stream of weights: slots come from memory outside the chip into a ring that is the whole weight memory.
 
+Or the lower half of it, where the upper one is for operands of products.
+
 Channel group after channel group, layer after layer, the program needs its weights in one order only, which is
 that of the stream. So nothing says what is to be loaded when: the stream fills whatever slots are free, a group
 runs once its slots are there, and frees them when it is over.
 """
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -13,7 +15,8 @@ from amaranth.utils import ceil_log2
 from .config import BURST_BITS, CoreConfig
 from .external_bus import BEAT_BITS, BURST_BEATS
 
-__all__ = ["GRANT_CYCLES", "WeightStream", "row_beats", "slot_bursts", "stream_width", "stream_write"]
+__all__ = ["GRANT_CYCLES", "WeightStream", "halves_ring", "in_ring", "ring_slots", "row_beats", "slot_bursts",
+           "stream_width", "stream_write"]
 
 GRANT_CYCLES = 2
 """Cycles that a channel group waits at least."""
@@ -27,6 +30,21 @@ def row_beats(config: CoreConfig) -> int:
 def slot_bursts(config: CoreConfig) -> int:
     """Return the bursts of a weight slot: a row of each bank, one behind the other."""
     return -(-config.banks * row_beats(config) * BEAT_BITS // BURST_BITS)
+
+
+def halves_ring(config: CoreConfig) -> bool:
+    """Return whether operands of products can lie beside weights that stream in."""
+    return config.external_depth > 0 and config.term_count > 1
+
+
+def ring_slots(config: CoreConfig, *, half: bool) -> int:
+    """Return the slots of the ring, all or the lower half of those of a weight bank."""
+    return config.weight_depth // (1 + half)
+
+
+def in_ring(slot, half):
+    """Return a weight slot modulo the ring, which is all or the lower ``half`` of them."""
+    return Cat(slot[:-1], slot[-1] & ~half)
 
 
 def stream_width(config: CoreConfig) -> int:
@@ -52,6 +70,8 @@ class WeightStream(wiring.Component):
     slots : ``In(stream_width(config))``
         Slots of one pass through the program, after which the first one follows; 0: nothing streams, and every
         group is granted at once.
+    half : ``In(1)``
+        The ring is the lower half of all slots; it changes with ``restart`` only.
     restart : ``In(1)``
         Begin anew with the first slot.
     hold, quiet : ``In(1)``
@@ -60,10 +80,13 @@ class WeightStream(wiring.Component):
         A layer is over (one cycle).
     need : ``In(weight_address_width)``
         Slots of the group at hand, and of all groups of its layer.
+    aside : ``In(1)``
+        Its weights are none of the stream: a group needs nothing.
     go : ``Out(1)``
         The group's slots are there (one cycle).
     base : ``Out(weight_address_width)``
-        The first of them, between a layer's end and the grant of the next one's first group.
+        The first of them, between a layer's end and the grant of the next one's first group; modulo the ring. 0 if
+        they are ``aside``.
     request, beat_valid, beat, resting
         To :class:`ExternalPort`.
     write : ``Out(stream_write(config))``
@@ -74,11 +97,13 @@ class WeightStream(wiring.Component):
         self.config = config
         super().__init__({
             "slots": In(stream_width(config)),
+            "half": In(1),
             "restart": In(1),
             "hold": In(1),
             "quiet": In(1),
             "walked": In(1),
             "need": In(config.weight_address_width),
+            "aside": In(1),
             "go": Out(1),
             "base": Out(config.weight_address_width),
             "request": Out(stream.Signature(ceil_log2(config.external_depth))),
@@ -102,7 +127,7 @@ class WeightStream(wiring.Component):
         ahead = Signal()  # beats of a stream before this one are still to come
         freed, slot_wanted, slot_arrived = Signal.like(wanted), Signal(), Signal()
         m.d.comb += [
-            self.request.valid.eq(~ahead & streaming & ~wanted[-1]),
+            self.request.valid.eq(~ahead & streaming & ~wanted[-1] & ~(self.half & wanted[-2])),
             slot_wanted.eq(self.request.valid & self.request.ready & (burst == bursts - 1)),
         ]
         m.d.sync += [
@@ -128,7 +153,7 @@ class WeightStream(wiring.Component):
             with m.If((row_beat == rows - 1) & (bank != config.banks)):
                 m.d.sync += [
                     row_beat.eq(0), bank.eq(bank + 1), write.enable.eq(1), write.row.eq(gathered[:config.lanes]),
-                    write.bank.eq(bank), write.slot.eq(slot),
+                    write.bank.eq(bank), write.slot.eq(in_ring(slot, self.half)),
                 ]
             with m.If(beat == bursts * BURST_BEATS - 1):
                 m.d.comb += slot_arrived.eq(1)
@@ -136,12 +161,14 @@ class WeightStream(wiring.Component):
 
         # Who is granted what. A group that was granted frees its slots before anything else is granted.
         granted, over = Signal(), Signal()
+        need, base = Signal.like(self.need), Signal.like(self.base)
+        m.d.comb += [need.eq(Mux(self.aside, 0, self.need)), self.base.eq(Mux(self.aside, 0, base))]
         m.d.comb += over.eq(granted & (self.walked | (self.hold & self.quiet)))
         with m.If(over & streaming):
-            m.d.comb += freed.eq(self.need)
-            m.d.sync += self.base.eq(self.base + self.need)
+            m.d.comb += freed.eq(need)
+            m.d.sync += base.eq(base + need)
         m.d.sync += [
-            self.go.eq(self.hold & ~granted & ~self.go & ((arrived >= self.need) | ~streaming)),
+            self.go.eq(self.hold & ~granted & ~self.go & ((arrived >= need) | ~streaming)),
             granted.eq((granted | self.go) & ~over),
         ]
         with m.If(~streaming):  # no group waits for the one before it
@@ -150,7 +177,7 @@ class WeightStream(wiring.Component):
         with m.If(self.restart):
             m.d.sync += [
                 wanted.eq(0), arrived.eq(0), left.eq(self.slots), burst.eq(0), self.request.payload.eq(0),
-                beat.eq(0), row_beat.eq(0), bank.eq(0), slot.eq(0), granted.eq(0), self.go.eq(0), self.base.eq(0),
+                beat.eq(0), row_beat.eq(0), bank.eq(0), slot.eq(0), granted.eq(0), self.go.eq(0), base.eq(0),
                 ahead.eq(1),
             ]
         with m.Elif(self.resting):

@@ -100,9 +100,10 @@ def weights_text(image: Image) -> str:
         f"{slots * slot_cycles(image.config) / board.clock * 1e3:.3g} ms on {board.name}"
         for board in BOARDS.values() if board.config == image.config
     ]
+    beside = "; operands of products have half of the weight memory" if image.halves_ring else ""
     return ", ".join([f"outside the chip: {megabytes:.3g} MB stream in for each input", *times]) + (
         " at least" if times else ""
-    )
+    ) + beside
 
 
 def spilled_text(image: Image) -> str:

@@ -2,7 +2,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from configs import NARROW, WIDE
+from configs import BATCHED, NARROW, WIDE
 from spikeplane_hw.banks import Banks
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.testing import simulate
@@ -121,6 +121,30 @@ def test_beats_follow_the_words(config, pause):
             events, doubles = [], 0
     assert [sorted(e) for e in seen] == [sorted(e) for e in expected]
     assert longest == expected_longest
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["whole", "half"])
+def test_slots_are_modulo_the_ring(half):
+    """Where weights stream into half of them, no event leaves that half."""
+    dut = Banks(BATCHED)
+    full, seen = (1 << BATCHED.word_slots) - 1, set()
+    last = BATCHED.weight_depth // 2 - 1  # the first slot of a word that goes beyond
+
+    async def words(ctx):
+        ctx.set(dut.half, half)
+        ctx.set(dut.words.p, {"masks": [full] * BATCHED.banks, "weight": last, "last": 1})
+        ctx.set(dut.words.valid, 1)
+        await ctx.tick()
+        ctx.set(dut.words.valid, 0)
+        ctx.set(dut.passes.p.end, 1)
+        ctx.set(dut.passes.valid, 1)
+        for _ in range(4 * BATCHED.word_slots):
+            _, _, address, active = await ctx.tick().sample(dut.beat.address, dut.beat.active)
+            seen.update(address[bank] for bank in range(BATCHED.banks) if active >> bank & 1)
+
+    simulate(dut, words)
+    ring = BATCHED.weight_depth // (1 + half)
+    assert seen == {(last + slot) % ring for slot in range(BATCHED.word_slots)}
 
 
 @pytest.mark.parametrize("config", [NARROW, WIDE, DOUBLING], ids=lambda c: c.name)

@@ -128,6 +128,16 @@ def test_weights_stream_in(core, schedule):
     check(network, config, schedule, ragged_networks.samples(network, 2))
 
 
+@pytest.mark.parametrize("core", range(2), ids=[config.name for config in ragged_networks.CORES[:2]])
+def test_products_beside_weights_that_stream_in(core):
+    schedule = list(Schedule)[core]
+    network, config = streamed_networks.find(
+        ragged_networks.CORES[core], schedule, seed=0, most_bursts=200, products=True,
+    )
+    assert place(network, config, schedule, keep_states=True).halves_ring
+    check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
 @pytest.mark.parametrize("core", range(3), ids=[config.name for config in ragged_networks.CORES[:3]])
 def test_a_batch_reads_its_weights_once(core):
     batch = 2 + core

@@ -114,3 +114,43 @@ def test_no_more_bursts_are_on_their_way_than_it_counts():
     simulate(port, testbench, background=[memory])
     assert max(len([each for each in taken if each <= cycle]) * BURST_BEATS
                - len([each for each in given if each < cycle]) for cycle in taken) <= MOST_BURSTS * BURST_BEATS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_comes_for_the_stream_while_it_is_still(seed):
+    """From ``still`` on, until ``moving`` ends; then the stream goes on where it was."""
+    generator = random.Random(seed)
+    dut = Shared()
+    port = dut.port
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+    held = {address: generator.getrandbits(128) for address in range(64)}
+    beats, quiet, broken = [], [], []
+
+    async def hold(ctx):
+        for address, word in held.items():
+            await access(ctx, port, address, word)
+        for _ in range(30):
+            ctx.set(port.request.valid, 1)
+            await ctx.tick().repeat(generator.randint(1, 60))
+            ctx.set(port.moving, 1)
+            await ctx.tick().until(port.still)
+            quiet.append(True)
+            await ctx.tick().repeat(generator.randint(1, 60))
+            quiet.clear()
+            ctx.set(port.moving, 0)
+
+    async def stream(ctx):
+        async for _, _, taken in ctx.tick().sample(port.request.ready & port.request.valid):
+            if taken:
+                ctx.set(port.request.payload, (ctx.get(port.request.payload) + 1) % 64)
+
+    async def collect(ctx):
+        async for _, _, valid, beat in ctx.tick().sample(port.beat_valid, port.beat):
+            if valid:
+                beats.append(beat)
+                broken.extend(quiet)
+
+    simulate(design, hold, background=[stream, collect, *watching])
+    whole = len(beats) // BURST_BEATS
+    assert whole > 30 and not broken
+    assert bursts(beats[:whole * BURST_BEATS]) == [held[number % 64] for number in range(whole)]

@@ -7,7 +7,7 @@ import pytest
 import ragged_networks
 from spikeplane_hw.external_bus import BEAT_BITS, BURST_BEATS
 from spikeplane_hw.testing import simulate
-from spikeplane_hw.weight_stream import WeightStream, row_beats, slot_bursts
+from spikeplane_hw.weight_stream import WeightStream, ring_slots, row_beats, slot_bursts
 
 DEPTH = 8
 CONFIGS = {
@@ -41,8 +41,9 @@ class Memory:
         self.beats = [beat for slot in contents for beat in beats_of(dut.config, slot)]
 
     async def run(self, ctx):
+        taken = False  # not in two cycles one behind the other: as ExternalPort does
         while True:
-            taking = len(self.pending) <= 2 * BURST_BEATS and self.random.random() < 0.7
+            taking = not taken and len(self.pending) <= 2 * BURST_BEATS and self.random.random() < 0.7
             ctx.set(self.dut.request.ready, taking)
             giving = bool(self.pending) and self.random.random() < 0.8
             ctx.set(self.dut.beat_valid, giving)
@@ -51,15 +52,16 @@ class Memory:
             _, _, valid, address = await ctx.tick().sample(self.dut.request.valid, self.dut.request.payload)
             if giving:
                 self.pending.pop(0)
-            if valid and taking:
+            taken = bool(valid and taking)
+            if taken:
                 self.pending += self.beats[address * BURST_BEATS:(address + 1) * BURST_BEATS]
 
 
 class Ring:
     """The weight memory as the stream writes it."""
 
-    def __init__(self, dut):
-        self.dut, self.slots = dut, [[None] * dut.config.banks for _ in range(DEPTH)]
+    def __init__(self, dut, slots: int = DEPTH):
+        self.dut, self.slots = dut, [[None] * dut.config.banks for _ in range(slots)]
 
     async def run(self, ctx):
         write = self.dut.write
@@ -93,25 +95,28 @@ async def begin(ctx, dut, slots: int) -> None:
     await ctx.tick()
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["whole", "half"])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CONFIGS)
-def test_groups_find_their_slots(name, seed):
+def test_groups_find_their_slots(name, seed, half):
     """Groups of random sizes, as often as not with a group of the same layer behind them; several passes."""
     generator = random.Random(seed)
     config = config_of(name)
     dut = WeightStream(config)
-    sizes = [generator.randint(1, DEPTH - 1) for _ in range(5)]
+    slots = ring_slots(config, half=half)
+    sizes = [generator.randint(1, slots - 1) for _ in range(5)]
     contents = words(config, sum(sizes), seed)
-    memory, ring = Memory(dut, contents, seed), Ring(dut)
+    memory, ring = Memory(dut, contents, seed), Ring(dut, slots)  # it would see a slot beyond
 
     async def testbench(ctx):
+        ctx.set(dut.half, half)
         await begin(ctx, dut, len(contents))
         for _ in range(3):
             first = 0
             for size in sizes:
                 base = await group(ctx, dut, size)
                 await ctx.tick().repeat(generator.randint(1, 200))
-                found = [ring.slots[(base + slot) % DEPTH] for slot in range(size)]
+                found = [ring.slots[(base + slot) % slots] for slot in range(size)]
                 assert found == contents[first:first + size]
                 first += size
                 await over(ctx, dut)
@@ -140,6 +145,27 @@ def test_a_group_behind_another_one_of_its_layer():
         await ctx.tick()
         assert ctx.get(dut.base) == (base + 5) % DEPTH
         assert [ring.slots[(base + 5 + slot) % DEPTH] for slot in range(5)] == contents[5:]
+
+    simulate(dut, testbench, background=[memory.run, ring.run])
+
+
+def test_weights_that_are_aside_take_nothing_of_the_ring():
+    config = config_of("wide")
+    dut = WeightStream(config)
+    contents = words(config, 10, 3)
+    memory, ring = Memory(dut, contents, 3), Ring(dut)
+
+    async def testbench(ctx):
+        await begin(ctx, dut, len(contents))
+        for first, size in ((0, 4), (4, 6)):
+            ctx.set(dut.aside, 1)
+            assert await group(ctx, dut, DEPTH - 1) == 0
+            await over(ctx, dut)
+            ctx.set(dut.aside, 0)
+            assert await group(ctx, dut, size) == first
+            found = [ring.slots[(first + slot) % DEPTH] for slot in range(size)]
+            assert found == contents[first:first + size]
+            await over(ctx, dut)
 
     simulate(dut, testbench, background=[memory.run, ring.run])
 

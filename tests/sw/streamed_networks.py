@@ -19,24 +19,34 @@ EXTERNAL_DEPTH = 1 << 14
 """Bursts outside the chip."""
 
 
-def shrunk(network: IntegerNetwork, config: CoreConfig, schedule: Schedule, **options) -> CoreConfig | None:
+def shrunk(
+    network: IntegerNetwork, config: CoreConfig, schedule: Schedule, *, products: bool = False, **options
+) -> CoreConfig | None:
     """Return the configuration with the least weight memory for ``network``, or None if that holds all weights.
 
-    The same if the network does not fit ``config`` at all; a CompileError says why if nothing it has could.
+    The same if the network does not fit ``config`` at all, or has no products if ``products``, else some; a
+    CompileError says why if nothing it has could.
     """
     whole = place(network, config, schedule, check=False, **options)
-    if not fits(whole) or any(placed.products for placed in whole.layers):
+    if not fits(whole) or any(placed.products for placed in whole.layers) is not products:
         return None
     wide = replace(config, external_depth=EXTERNAL_DEPTH)
-    least = max(placed.stream_group for placed in place(network, wide, schedule, streaming=True, **options).layers)
-    depth = max(2, 1 << least.bit_length())
-    return None if whole.layers[-1].weight_end <= depth else replace(wide, weight_depth=depth)
+    streamed = place(network, wide, schedule, streaming=True, **options)
+    depth = max(2, 1 << max(placed.stream_group for placed in streamed.layers).bit_length())
+    if streamed.halves_ring:
+        depth *= 2
+        while any(placed.operand_end - streamed.ring > depth // 2 for placed in streamed.layers):
+            depth *= 2
+    taken = max(placed.operand_end for placed in whole.layers)
+    return None if taken <= depth else replace(wide, weight_depth=depth)
 
 
 def find(
-    config: CoreConfig, schedule: Schedule, seed: int, most_bursts: int = EXTERNAL_DEPTH
+    config: CoreConfig, schedule: Schedule, seed: int, most_bursts: int = EXTERNAL_DEPTH, *, products: bool = False
 ) -> tuple[IntegerNetwork, CoreConfig]:
     """Return the first random network from ``seed`` on whose weights, at most ``most_bursts``, stream in, and its core.
+
+    With ``products`` it has some, whose operands lie beside the ring.
     """
     for number in itertools.count(seed):
         direct = number % 2 == 0
@@ -47,7 +57,7 @@ def find(
         else:
             network = ragged_networks.network(number, direct=direct)
         try:
-            found = shrunk(network, config, schedule, keep_states=True)
+            found = shrunk(network, config, schedule, products=products, keep_states=True)
             if found is not None:
                 placement = place(network, found, schedule, keep_states=True, check=False)
                 if fits(placement) and placement.occupied_words()[Space.EXTERNAL] <= most_bursts:

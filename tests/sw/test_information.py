@@ -21,6 +21,9 @@ def test_where_weights_are():
     assert ("weights", weights_text(image)) in image_rows(image)
     whole = compile_network(network, replace(config, external_depth=0, weight_depth=2048), Schedule.STORED)
     assert weights_text(whole) == "on the chip"
+    network, config = streamed_networks.find(ragged_networks.CORES[1], Schedule.REGISTERS, 20, products=True)
+    found = weights_text(compile_network(network, config))
+    assert found.endswith(" MB stream in for each input; operands of products have half of the weight memory")
 
 
 def test_boards_say_how_long_it_takes():

@@ -61,7 +61,9 @@ def compile_network(
         config=config,
         schedule=schedule,
         contents=_contents(placement, program),
-        registers=image_registers(config, schedule, form, source, placement.stream_slots),
+        registers=image_registers(
+            config, schedule, form, source, placement.stream_slots, halves_ring=placement.halves_ring,
+        ),
         input=form,
         input_map=source,
         layers=[

@@ -43,6 +43,8 @@ DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
 SETUP = 1 + 2 * FETCH_CYCLES
 """Cycles of a layer before its walk, besides those of its descriptors and flags."""
+STILL_CYCLES = 10
+"""Cycles that a load waits for what is on its way to weights, where they stream in: few while the ring is full."""
 JOB_SETUP = 1 + FETCH_CYCLES
 """Cycles to place a term or a load, besides those of its descriptor."""
 QUEUE_STALL = 0.5
@@ -92,10 +94,16 @@ def predict_cycles(
             for term in placed.terms
         ]
         if not schedule.stores:
-            walks.append([_layer(placed, slots, 0, placed.steps, config, sample_steps=placed.steps // samples)])
+            walks.append([_layer(
+                placed, slots, 0, placed.steps, config, sample_steps=placed.steps // samples,
+                streaming=placement.streaming,
+            )])
         else:
             at = [slots if placed.replay else [each[:, :, step:step + 1] for each in slots] for step in range(steps)]
-            walks.append([_layer(placed, now, step, 1, config, sample_steps=1) for step, now in enumerate(at)])
+            walks.append([
+                _layer(placed, now, step, 1, config, sample_steps=1, streaming=placement.streaming)
+                for step, now in enumerate(at)
+            ])
     cycles = _in_time(placement, walks, len(inputs) // batch)
     return np.stack([
         cycles[:, [placed.node == node for placed in placement.layers]].sum(1) for node in range(len(network.nodes))
@@ -131,17 +139,21 @@ def _together(slots: np.ndarray, samples: int) -> np.ndarray:
 def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np.ndarray:
     """Return the cycles of every layer, int64 (batches, layers), of which some may wait for their weights."""
     cycles, now = np.zeros((count, len(walks))), np.zeros(count)
-    stream = StreamTime(placement.config, count)
+    stream = StreamTime(placement.config, placement.ring, count)
     batch, early = placement.batch, placement.early_layers
     runs = [(sample, 0, early) for sample in range(batch)] if early else []
     for sample, first, last in [*runs, (0, early, len(walks))]:
         if sample:  # While the host gives the next sample, the ring fills.
-            now = now + placement.config.weight_depth * stream.slot_cycles
+            now = now + placement.ring * stream.slot_cycles
         for step in range(len(walks[0])):
             for index in range(first, last):
                 placed, walk, begin = placement.layers[index], walks[index][step], now
                 of = slice(sample, None, batch // placed.samples)
-                now = now + walk.setup
+                now = now + walk.setup + walk.loads
+                if walk.loads and placement.halves_ring:  # Nothing streams in meanwhile.
+                    still = STILL_CYCLES * len(placed.products)
+                    now = now + still
+                    stream.pause(walk.loads + still)
                 moved = sum(move_cycles(move.words, BEATS_A_CYCLE) for move in [*placed.before, *placed.after])
                 if moved:
                     now = now + moved
@@ -161,22 +173,26 @@ class _Walk:
     """Cycles of a walk over a layer, without those in which it waits for weights and those it takes to end."""
 
     setup: int
+    """Ahead of it, without loads."""
+    loads: int
+    """Of the operands of products."""
     groups: list[np.ndarray]
-    """Of each channel group that waits for its own weights, else of all together, (inputs / samples at once,)."""
+    """Of each channel group where they wait for each other, else of all together, (inputs / samples at once,)."""
 
 
 def _layer(
-    placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig, *, sample_steps: int
+    placed: PlacedLayer, slots: list, time: int, steps: int, config: CoreConfig, *, sample_steps: int, streaming: bool
 ) -> _Walk:
     """Return one layer's cycles for one walk over ``steps`` time steps, ``sample_steps`` of each sample.
 
-    ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before.
+    ``slots`` are of each term as from :func:`_slots`; ``time`` steps came before. Where weights are ``streaming`` a
+    channel group waits until the one before is over.
     """
     padding = max(term.pad_rows for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter) * config.statistics)
     setup += (JOB_SETUP - 1) * (len(placed.before) + len(placed.after))
-    setup += sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
+    loads = sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if placed.target is not None:
         setup += steps * placed.target.height
     # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
@@ -224,12 +240,12 @@ def _layer(
             fetches = [*fetches[1:], fetched]
             starts = [*starts[1:], start]
         walked = walked + 1
-        if placed.stream_group and not last:
+        if streaming and not last:
             # The next group begins when this one is over.
             groups.append(updated - begun + DRAIN_LATENCY)
             begun = walked = fetched = summed = updated
             fetches, starts = [updated] * back, [updated] * ahead
-    return _Walk(setup, [*groups, updated - begun])
+    return _Walk(setup, loads, [*groups, updated - begun])
 
 
 def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:

@@ -122,6 +122,11 @@ class Image:
         return -(-last.channels // last.group_lanes) * self.config.lanes
 
     @property
+    def halves_ring(self) -> bool:
+        """Whether weights stream into half of the weight slots alone, since operands of products have the other one."""
+        return bool(self.registers.get(Register.STREAM_HALF, 0))
+
+    @property
     def spilled_bursts(self) -> list[range]:
         """Bursts outside the chip to which a run moves, of all maps and streams and each sample of a batch."""
         if not any(layer.spilled for layer in self.layers):

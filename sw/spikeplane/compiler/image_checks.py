@@ -39,12 +39,15 @@ WEIGHTS = {Space.WEIGHTS, Space.EXTERNAL}
 
 
 def image_registers(
-    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap, stream_slots: int
+    config: CoreConfig, schedule: Schedule, form: InputFormat, input_map: SpikeMap, stream_slots: int, *,
+    halves_ring: bool,
 ) -> dict[Register, int]:
     """Return what the host writes into the registers of a core, after the memories.
 
-    ``stream_slots`` is how many weight slots stream in from memory outside the chip.
+    ``stream_slots`` is how many weight slots stream in from memory outside the chip; ``halves_ring`` says that operands
+    have half of those on the chip.
     """
+    streams = {Register.STREAM_HALF: int(halves_ring), Register.STREAM_SLOTS: stream_slots}
     return {
         Register.OUTER_STEPS: schedule.outer_steps(form.steps),
         Register.INPUT_BASE: input_map.base,
@@ -53,7 +56,7 @@ def image_registers(
         Register.INPUT_HEIGHT: form.height,
         # No step: every event is refused where the input is written as words.
         Register.INPUT_STEPS: input_map.steps if input_map.flagged else 0,
-        **({Register.STREAM_SLOTS: stream_slots} if config.external_depth else {}),
+        **(streams if config.external_depth else {}),
     }
 
 
@@ -76,7 +79,10 @@ def verify_image(image: "Image") -> None:
     slots = 0
     if Space.EXTERNAL in image.contents:
         slots = len(image.contents[Space.EXTERNAL][1]) // slot_bursts(image.config)
-    registers = image_registers(image.config, image.schedule, image.input, image.input_map, slots)
+    registers = image_registers(
+        image.config, image.schedule, image.input, image.input_map, slots,
+        halves_ring=slots > 0 and any(layer.operands for layer in image.layers),
+    )
     for register in registers.keys() | image.registers.keys():
         if register not in registers:
             raise ImageError(f"register {register.name} is not one that an image sets")

@@ -24,6 +24,7 @@ from spikeplane_hw.neuron import (
     saturate,
 )
 from spikeplane_hw.operand import copied_blocks
+from spikeplane_hw.weight_stream import ring_slots
 from spikeplane_hw.window import Segment, walk
 
 from .image import Image
@@ -73,6 +74,7 @@ class _Machine:
         self.weights = np.zeros((config.weight_depth, config.banks, config.lanes), np.uint8)
         self.stream = np.zeros((0, config.banks, config.lanes), np.uint8)
         """Slots that stream in, if any do."""
+        self.ring = ring_slots(config, half=image.halves_ring)
         if Space.EXTERNAL in image.contents:
             self.stream = from_stream(image.contents[Space.EXTERNAL][1], config)
         else:
@@ -129,9 +131,11 @@ class _Machine:
         places = find_places(config, d, terms, outer, time)
         here = -1
         if len(self.stream):
-            # Where the layer's first slot is in the ring of all slots.
-            ring = self.streamed % config.weight_depth
-            terms = [term | {"weight_base": term["weight_base"] + ring} for term in terms]
+            # Where the layer's first slot is in the ring; operands are none of it.
+            terms = [
+                term if term["weight_step"] else term | {"weight_base": term["weight_base"] + self.streamed % self.ring}
+                for term in terms
+            ]
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * map_rows(config, d)] = False
@@ -140,9 +144,10 @@ class _Machine:
         for number, segment in enumerate(walked):
             group, pixel, step = self.place(d, number // len(terms))
             if len(self.stream) and group != here:
-                self.fill(terms[-1]["weight_group"])
+                self.fill(0 if terms[-1]["weight_step"] else terms[-1]["weight_group"])
                 here = group
-            total = self.segment(index, segment)[:segment.lanes]
+            slots = config.weight_depth if terms[-1]["weight_step"] else self.ring
+            total = self.segment(index, segment, slots)[:segment.lanes]
             if segment.stream:
                 total = self.stored(segment)
             if d["logits"]:
@@ -174,7 +179,7 @@ class _Machine:
     def fill(self, slots: int) -> None:
         """Write the next slots of the stream into the ring."""
         for slot in range(self.streamed, self.streamed + slots):
-            self.weights[slot % self.config.weight_depth] = self.stream[slot % len(self.stream)]
+            self.weights[slot % self.ring] = self.stream[slot % len(self.stream)]
         self.streamed += slots
 
     def load(self, d: dict[str, int], offset: int) -> None:
@@ -191,8 +196,8 @@ class _Machine:
         group, pixel = divmod(pixels, d["output_rows"] * d["output_columns"])
         return group, pixel, step
 
-    def segment(self, index: int, segment: Segment) -> np.ndarray:
-        """Return the signed sums of all lanes of one window at one step."""
+    def segment(self, index: int, segment: Segment, slots: int) -> np.ndarray:
+        """Return the signed sums of all lanes of one window at one step; its weights are modulo ``slots``."""
         config = self.config
         sums, reference = np.zeros(config.lanes, np.int64), 0
         for plane in segment.passes:
@@ -204,7 +209,7 @@ class _Machine:
                     continue
                 for column in range(count):
                     active = self.spikes[(slot + column) % len(self.spikes)] * reading
-                    sums += active @ self.weights[(weight + column) % config.weight_depth]
+                    sums += active @ self.weights[(weight + column) % slots]
                     reference += active @ counting
                     queues += active
             assert sums.max() >> config.accumulator_width == 0, "the accumulators overflow"

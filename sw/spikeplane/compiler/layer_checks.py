@@ -8,7 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import POOL_LIMIT, pass_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH, Reset, code_limit
-from spikeplane_hw.weight_stream import slot_bursts
+from spikeplane_hw.weight_stream import ring_slots, slot_bursts
 
 from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
@@ -55,6 +55,7 @@ def verify_layers(image: "Image") -> None:
     held = Held(
         image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
         maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={}, streaming=Space.EXTERNAL in image.contents,
+        ring=ring_slots(image.config, half=image.halves_ring),
     )
     if not held.streaming and any(term["shortcut"] for each in program for term in each.terms):
         _verify_identity(held, image.contents[Space.WEIGHTS][1])
@@ -225,11 +226,13 @@ def _begin_group(
     where: str, held: Held, d: dict[str, int], terms: list[dict[str, int]], loads: list[dict[str, int] | None]
 ) -> list[int]:
     """Check what the slots of a streamed layer's channel groups begin with; return how many each term has."""
-    config, held.group = held.image.config, terms[-1]["weight_group"]
+    config, held.group, held.next_weight = held.image.config, terms[-1]["weight_group"], 0
     if any(load is not None for load in loads):
-        raise ImageError(f"{where}: it is a product, whose operand has no place where weights stream in")
-    limit(where, "weight_group", held.group, 0, config.weight_depth - 1)
-    held.next_weight = 0
+        if any(load is None and term["kernel_slots"] for term, load in zip(terms, loads, strict=True)):
+            raise ImageError(f"{where}: it has a product beside terms with weights, which cannot stream in")
+        held.group = 0
+        return [0] * len(terms)
+    limit(where, "weight_group", held.group, 0, held.ring - 1)
     if any(term["shortcut"] for term in terms):
         held.next_weight = identity_slots(config)
         words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(config)

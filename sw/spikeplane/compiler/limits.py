@@ -118,7 +118,7 @@ def memory_needs(placement: "Placement") -> list[Need]:
         found += _event_needs(placement.input_map)
     heads = [placed for placed in placement.layers if placed.layer.neuron is None]
     for placed in placement.layers:
-        found += _layer_needs(placed, config, more_logits=placed in heads[1:])
+        found += _layer_needs(placed, config, ring=placement.ring, more_logits=placed in heads[1:])
         if placed.pooled:
             found.append(Need(
                 kind=Limit.POOL, layer=placed.layer.name, where=f"layer {placed.layer.name!r}",
@@ -174,7 +174,7 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
                    limit=1 << layout[name].width)
 
 
-def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool) -> Iterator[Need]:
+def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, ring: int, more_logits: bool) -> Iterator[Need]:
     layer = placed.layer
     # What else takes a core for several terms counts as a second one.
     windows = all(term.term.kind is TermKind.WINDOW and term.term.groups == 1 for term in placed.terms)
@@ -200,13 +200,15 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, more_logits: bool
     if placed.stream_group:
         # Of a ring no more than all slots but one are granted at once.
         yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.stream_group,
-                   limit=config.weight_depth - 1, what="weight slots a bank of a channel group, which stream in")
+                   limit=ring - 1, what="weight slots a bank of a channel group, which stream in")
     else:
         yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.weight_end,
                    limit=config.weight_depth, what="weight slots a bank, all layers to here")
     if placed.products:
-        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.operand_end, limit=config.weight_depth,
-                   what="weight slots a bank, all layers and its operand in all steps")
+        ahead = ring if ring < config.weight_depth else 0  # where weights stream in, they are none of the ring
+        yield Need(kind=Limit.WEIGHTS, layer=name, where=where, need=placed.operand_end - ahead,
+                   limit=config.weight_depth - ahead,
+                   what=f"weight slots a bank, {'' if ahead else 'all layers and '}its operand in all steps")
     yield Need(kind=Limit.PASSES, layer=name, where=where, need=placed.pass_end,
                limit=config.pass_count, what="passes, all layers to here")
     yield Need(kind=Limit.STRIDE, layer=name, where=where, what="stride",

@@ -49,9 +49,9 @@ def verify_loads(
 
 
 def verify_operands(held: Held, layers: list[tuple[str, list[dict[str, int]]]]) -> None:
-    """Check that operands lie behind the weights of all layers, those of one layer side by side."""
+    """Check that operands lie behind the weights of all layers, or the ring, those of one layer side by side."""
     for name, loads in layers:
-        first = held.next_weight
+        first = held.ring if held.streaming else held.next_weight
         for d in loads:
             limit(f"layer {name!r}", "weight_base of an operand", d["weight_base"], first, first)
             first += d["groups"] * d["steps"] * d["weight_slots"]

@@ -89,10 +89,11 @@ def plane_part(layer: CoreLayer, planes: range) -> CoreLayer:
     return replace(layer, terms=(own,), exponent=layer.exponent + planes.start)
 
 
-def head_split(layer: CoreLayer, pixel_slots: int, config: CoreConfig, *, streaming: bool) -> Split | None:
+def head_split(layer: CoreLayer, pixel_slots: int, config: CoreConfig, *, ring: int | None) -> Split | None:
     """Return how a classifier is split whose sums, or whose weights, are more than a core takes at once, if it helps.
 
-    ``pixel_slots`` are those of the map that it reads. Parts have as many planes as they can.
+    ``pixel_slots`` are those of the map that it reads, ``ring`` those into which weights stream; None: they do not.
+    Parts have as many planes as they can.
     """
     if layer.neuron is not None or len(layer.terms) != 1 or config.term_count == 1:
         return None
@@ -102,8 +103,8 @@ def head_split(layer: CoreLayer, pixel_slots: int, config: CoreConfig, *, stream
     inputs, largest = term.weight[0].size, (1 << config.accumulator_width) - 1
     plane = math.prod(term.kernel) * pixel_slots // term.groups
     most = term.weight_bits
-    if streaming:
-        most = min(most, (config.weight_depth - 1) // plane)
+    if ring is not None:
+        most = min(most, (ring - 1) // plane)
     codes = term.weight_kind.codes(term.weight.astype(np.int64), term.weight_bits).sum((1, 2, 3))
     if max(int(codes.max()), term.weight_kind.reference(term.weight_bits) * inputs) > largest:
         most = min(most, (largest // inputs + 1).bit_length() - 1)

@@ -8,7 +8,7 @@ from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Space
 from spikeplane_hw.neuron import TABLE_INDEX_WIDTH, Levels
-from spikeplane_hw.weight_stream import slot_bursts
+from spikeplane_hw.weight_stream import ring_slots, slot_bursts
 
 from ..network.graph import IntegerNetwork
 from ..network.input import INPUT
@@ -27,7 +27,7 @@ from .spike_map import SpikeMap, input_spike_map
 from .splits import choose_splits
 from .state_places import place_states, spillable_streams, state_pack, stored_layers
 from .stays import place_maps, spillable
-from .weight_places import WeightPlaces, with_operands
+from .weight_places import WeightPlaces, has_product, mixes, with_operands
 
 __all__ = ["CompileError", "Placement", "place", "spillable_maps", "spillable_streams"]
 
@@ -65,6 +65,16 @@ class Placement:
         for placed in self.layers:
             found[placed.node].append(placed)
         return found
+
+    @property
+    def halves_ring(self) -> bool:
+        """Whether weights stream into the lower half of the weight slots alone: operands lie in the upper one."""
+        return self.streaming and any(placed.products for placed in self.layers)
+
+    @property
+    def ring(self) -> int:
+        """Slots into which weights stream."""
+        return ring_slots(self.config, half=self.halves_ring)
 
     @property
     def early_layers(self) -> int:
@@ -182,8 +192,8 @@ def place(
     if streaming is None:
         resident = place(network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, check=False,
                          streaming=False, spilled=frozenset(), splits={}) if config.external_depth else None
-        streaming = resident is not None and not any(placed.products for placed in resident.layers) and (
-            resident.layers[-1].weight_end > config.weight_depth
+        streaming = resident is not None and not any(mixes(placed.layer, config) for placed in resident.layers) and (
+            max(placed.operand_end for placed in resident.layers) > config.weight_depth
         )
     if batch == 1:
         early = 0
@@ -202,10 +212,11 @@ def place(
         network.verify()
     form, formats = network.input, network.maps()
     lowered = [_lower(node, formats) for node in network.nodes]
-    products = [layer.name for layer in lowered if any(term.operand is not None for term in layer.terms)]
-    if streaming and products:
-        raise CompileError(f"layer {products[0]!r}: it is a product, whose operand has no place where weights "
-                           f"stream in")
+    mixed = [layer.name for layer in lowered if mixes(layer, config)]
+    if streaming and mixed:
+        raise CompileError(f"layer {mixed[0]!r}: it has a product beside terms with weights, which cannot stream in; "
+                           f"to make it fit: a layer of its own for the product")
+    ring = ring_slots(config, half=streaming and any(map(has_product, lowered)))
     input_map = input_spike_map(form, config)
     rings = _rings(lowered, formats, schedule)
     steps, live = schedule.inner_steps(form.steps), schedule.stores and not form.direct
@@ -258,7 +269,7 @@ def place(
         split = splits.get(layer.name)
         if split is None:
             pixel_slots = found(layer.terms[0].source).pixel_slots
-            split = head_split(layer, pixel_slots, config, streaming=streaming)
+            split = head_split(layer, pixel_slots, config, ring=ring if streaming else None)
         own_layers = [layer]
         if split is not None and split.kind is SplitKind.PLANES:
             own_layers = [plane_part(layer, each) for each in split.ranges]
@@ -268,7 +279,7 @@ def place(
                 used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
             placed_terms = [
                 used.place(
-                    term, found(term.source), groups, scaled=neuron is not None,
+                    term, found(term.source), groups, scaled=neuron is not None, samples=samples,
                     second=None if term.second is None else found(term.second),
                     operand=None if term.operand is None else found(term.operand),
                     operand_ring=rings.get(term.operand or "", 1),
@@ -285,6 +296,7 @@ def place(
             ]
             if streaming:
                 placed_terms = [
+                    each if each.operand is not None else
                     replace(each, weight_group=used.weight if each.shares or each.weight_size else 0)
                     for each in placed_terms
                 ]
@@ -335,7 +347,7 @@ def place(
                 layers.append(placed)
             else:
                 layers += [place_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
-    layers = [with_operands(placed, used.weight) for placed in layers]
+    layers = [with_operands(placed, ring if streaming else used.weight) for placed in layers]
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[(maps.kept | states.kept).get(layer.name, False) for layer in lowered],

@@ -13,6 +13,7 @@ from .limits import CompileError, Limit, Need, memory_needs, sum_needs
 from .parts import SplitKind, unsplit_reason
 from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
+from .weight_places import mixes
 
 __all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]
 
@@ -195,8 +196,11 @@ def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
 
 def _weights(placement: Placement, need: Need) -> Choices:
     if placement.streaming:
-        yield from _group_weights(placement, need)
+        yield from (_operand if _placed(placement, need).products else _group_weights)(placement, need)
         return
+    mixed = [placed.layer.name for placed in placement.layers if mixes(placed.layer, placement.config)]
+    if placement.config.external_depth and mixed:
+        yield f"a layer of its own for the product of layer {mixed[0]!r}, so that weights can stream in"
     over = placement.layers[-1].weight_end - need.limit
     name, placed = max(_terms(placement), key=lambda found: found[1].weight_slots)
     taken, bits = placed.weight_slots, placed.term.weight_bits
@@ -212,6 +216,13 @@ def _weights(placement: Placement, need: Need) -> Choices:
     ]
 
 
+def _operand(placement: Placement, need: Need) -> Choices:
+    steps = need.limit * placement.network.input.steps // need.need
+    if steps:
+        yield f"at most {_count(steps, 'time step')}"
+    yield f"fewer channels or pixels of the operand of layer {need.layer!r}"
+
+
 def _group_weights(placement: Placement, need: Need) -> Choices:
     placed = _placed(placement, need)
     term = max(placed.terms, key=lambda each: each.weight_size)
@@ -225,7 +236,8 @@ def _group_weights(placement: Placement, need: Need) -> Choices:
     slots = rest // (term.weight_size // term.group_slots(config))  # of the input's pixels
     if term.term.source != INPUT:  # Those of a map that a layer makes are whole chunks.
         slots -= slots % config.chunk_slots
-    yield f"at most {slots * config.banks} channels of {term.term.source!r}"
+    yield (f"at most {slots * config.banks} channels of {term.term.source!r}" if slots > 0
+           else f"a smaller window in layer {need.layer!r}")
 
 
 def _external(placement: Placement, need: Need) -> Choices:

@@ -17,10 +17,10 @@ def slot_cycles(config: CoreConfig) -> float:
 
 
 class StreamTime:
-    """The ring of weight slots, seen in time; it is full when a run begins."""
+    """The ring of weight slots, ``ring`` of them, seen in time; it is full when a run begins."""
 
-    def __init__(self, config: CoreConfig, inputs: int):
-        self.depth = config.weight_depth
+    def __init__(self, config: CoreConfig, ring: int, inputs: int):
+        self.depth = ring
         self.slot_cycles = slot_cycles(config)
         self.freed = np.zeros((0, inputs))  # when each slot was free again, all of the stream one behind the other
         self.asked = 0

@@ -31,6 +31,8 @@ class Held:
     """Where stored integers are, see :class:`.placement.PlacedTerm`."""
     streaming: bool
     """Whether weights stream in: places are then counted from the layer's first slot on."""
+    ring: int
+    """The slots into which they do."""
     next_pass: int = 0
     next_weight: int = 1
     next_slot: int = 0
@@ -236,7 +238,7 @@ def _verify_memories(
     taken = {}
     if held.streaming:
         held.next_weight += 0 if shared else size
-        if not shared:
+        if not shared and load is None:
             limit(where, "weight_group", d["weight_group"], held.group, held.group)
     else:
         held.next_weight += 0 if shared or load is not None else layer["groups"] * size

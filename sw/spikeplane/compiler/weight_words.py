@@ -76,7 +76,7 @@ def _layer_slots(placed: PlacedLayer, config: CoreConfig) -> np.ndarray:
     for term in placed.terms:
         if term.shares:
             bits[:, :identity_slots(config)] = identity_bits(config)
-        elif term.weight_size:
+        elif term.weight_slots:
             own = weight_bits(term, placed, config).reshape(placed.groups, term.weight_size, *bits.shape[2:])
             bits[:, term.weight_base:term.weight_base + term.weight_size] = own
     return bits.reshape(-1, *bits.shape[2:])

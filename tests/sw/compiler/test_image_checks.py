@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import ragged_networks
+import streamed_networks
 import transformer_networks
 from ragged_networks import CORES, network
 from spikeplane.compiler.compile import compile_network
@@ -191,6 +192,14 @@ def test_bits_of_the_program_that_change_shape_or_place_are_noticed(kind, reques
         "shift", "fire_above", "reset", "decode_scale", "doubled", "digit", "power", "output_base", "output_flags",
         "stride",
     }
+
+
+def test_a_ring_that_is_another_one_is_named():
+    net, core = streamed_networks.find(CORES[2], Schedule.REGISTERS, 0, products=True)
+    image = compile_network(net, core)
+    image.verify()
+    with pytest.raises(ImageError, match=r"register STREAM_HALF is 0, must be 1 by input, schedule and weights"):
+        registers(image, STREAM_HALF=0).verify()
 
 
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda schedule: schedule.value)

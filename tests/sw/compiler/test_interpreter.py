@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import random_graphs
 import residual_networks
+import streamed_networks
 import transformer_networks
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
@@ -91,6 +92,23 @@ def test_words_of_pools_and_of_images_beside_spikes(config, has, schedule):
 def test_words_of_attention(config, heads, width, height, columns, schedule):
     net = transformer_networks.attention(2, width=width, heads=heads, height=height, columns=columns, steps=3)
     check(net, config, schedule, 1)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("seed", range(3))
+def test_words_of_products_beside_weights_that_stream_in(seed, schedule):
+    net, core = streamed_networks.find(CORES[seed], schedule, 20 * seed, products=True)
+    check(net, core, schedule)
+
+
+def test_words_of_products_of_a_batch():
+    """Operands of all samples lie side by side."""
+    net = transformer_networks.transformer(2, width=16, heads=2, side=4, steps=2, blocks=1)
+    core = replace(CORES[2], layer_count=24, external_depth=1 << 14, weight_depth=64, logit_count=128)
+    inputs = samples(net, 2)
+    image = compile_network(net, core, keep_states=True, batch=2, samples=inputs)
+    assert image.halves_ring
+    assert interpret(image, inputs).sums.tolist() == model.run(net, inputs).sums.tolist()
 
 
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)

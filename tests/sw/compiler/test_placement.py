@@ -1,5 +1,7 @@
 """Graphs that no core runs yet: the node is named, and why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ragged_networks import CORES, affine, chain, layer, or_pool, weights
@@ -11,6 +13,7 @@ from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat
 from spikeplane.network.layer import Layer
 from spikeplane.network.pool import Pooling
+from spikeplane.network.product import Product
 from spikeplane.network.window import Window
 from spikeplane_hw.neuron import Neuron
 
@@ -59,6 +62,39 @@ def test_what_no_core_runs_is_named(kind):
     with pytest.raises(CompileError) as error:
         place(made, CORES[0])
     assert str(error.value) == message
+
+
+def mixed() -> IntegerNetwork:
+    """Return a network of which a layer has a product beside a window."""
+    product = Product(source="a", operand="a", transposed=False, **affine(RANDOM, 4, 2, 5))
+    return network(Layer(name="b", terms=(product, window()), ending=FIRE))
+
+
+def test_a_product_beside_streamed_weights_of_its_layer_is_named():
+    core = replace(CORES[0], external_depth=1 << 10)
+    assert not place(mixed(), core).streaming
+    with pytest.raises(CompileError) as error:
+        place(mixed(), core, streaming=True)
+    assert str(error.value) == ("layer 'b': it has a product beside terms with weights, which cannot stream in; to "
+                                "make it fit: a layer of its own for the product")
+    # By itself it stays on the chip, and says what there is too little of.
+    with pytest.raises(CompileError, match=r"weight slots a bank.* a layer of its own for the product of layer 'b'"):
+        place(mixed(), replace(core, weight_depth=4))
+
+
+def test_operands_have_half_of_the_weight_slots_where_weights_stream_in():
+    made = network(Layer(name="b", terms=mixed().nodes[1].terms[:1], ending=FIRE))
+    whole = place(made, CORES[0])
+    core = replace(CORES[0], external_depth=1 << 10, weight_depth=8)
+    placement = place(made, core)
+    assert placement.streaming and placement.ring == 4
+    (term,) = placement.nodes[1][0].terms
+    assert term.weight_base == 4 and placement.nodes[1][0].operand_end == 8
+    assert whole.layers[1].operand_end > 8
+    longer = replace(made, input=replace(made.input, steps=3))
+    with pytest.raises(CompileError, match=r"'b': weight slots a bank, its operand in all steps: 6 needed, limit 4; to "
+                                           r"make it fit: at most 2 time steps"):
+        place(longer, core)
 
 
 def test_random_graphs_are_placed_or_refused_by_name():

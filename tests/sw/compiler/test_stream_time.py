@@ -17,13 +17,13 @@ CONFIG = replace(ragged_networks.CORES[0], weight_depth=8, external_depth=1 << 1
 
 
 def test_the_ring_is_full_at_first():
-    stream = StreamTime(CONFIG, 2)
+    stream = StreamTime(CONFIG, CONFIG.weight_depth, 2)
     assert (stream.arrival(5) == 0).all()
     assert (stream.arrival(3) == 0).all()
 
 
 def test_slots_follow_what_was_freed():
-    stream = StreamTime(CONFIG, 2)
+    stream = StreamTime(CONFIG, CONFIG.weight_depth, 2)
     each = stream.slot_cycles
     stream.arrival(8)
     stream.free(3, np.array([10.0, 1000.0]))
