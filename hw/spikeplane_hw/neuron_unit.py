@@ -44,8 +44,8 @@ class NeuronUnit(wiring.Component):
         Unsigned sums of the lane, with ``config.rotating_snapshot`` in cycle 1, and of the reference.
     doubled_1 : ``In(1)``
         The signed sum is ``2 * sum - reference`` instead of ``sum - reference``.
-    stream_1, stored_1 : ``In(1)``, ``In(signed(16))``
-        The signed sum is this integer instead; not where one unit does without terms.
+    stream_1, stored_0 : ``In(1)``, ``In(signed(16))``
+        The signed sum is this integer instead, which is there a cycle earlier; not where one unit does without terms.
     signed_sum_2 : ``Out``
         The signed sum, ``sum_width`` bits; more if an integer needs them.
     parameter_1 : ``In(parameter_layout())``
@@ -91,7 +91,7 @@ class NeuronUnit(wiring.Component):
             "reference_1": In(config.accumulator_width),
             "doubled_1": In(1),
             "stream_1": In(1),
-            "stored_1": In(signed(STATE_WIDTH)),
+            "stored_0": In(signed(STATE_WIDTH)),
             "mean_0": In(1),
             "hidden_1": In(1),
             "signed_sum_2": Out(signed(self.sum_width)),
@@ -134,11 +134,14 @@ class NeuronUnit(wiring.Component):
         plus = Mux(self.doubled_1, sum_1 << 1, sum_1)
         minus = self.reference_1
         if self.takes_integers:
+            # Block RAM answers late in a cycle and lies far away: the integer has a cycle of its own.
+            stored_1 = Signal.like(self.stored_0, reset_less=True)
+            m.d.sync += stored_1.eq(self.stored_0)
             # The one before, complemented: to take it away is to add it and 1.
-            before_1 = Signal.like(self.stored_1, reset_less=True)
+            before_1 = Signal.like(stored_1, reset_less=True)
             if self.config.term_count > 1:
-                m.d.sync += before_1.eq(Mux(self.mean_0, ~self.stored_1, 0))
-            plus = Mux(self.stream_1, self.stored_1, plus)
+                m.d.sync += before_1.eq(Mux(self.mean_0, ~stored_1, 0))
+            plus = Mux(self.stream_1, stored_1, plus)
             minus = Mux(self.stream_1, before_1, minus)
         signed_sum_1 = plus - minus
         hidden = self.hidden_1 if self.config.updates > 1 else Const(0)

@@ -178,7 +178,7 @@ class Update(wiring.Component):
         if config.updates > 1:
             self.hide(m, chunk[0], units)
         self.elaborate_parameters(m, issue.chunk if config.parameter_registers else chunk[1], units)
-        self.elaborate_states(m, chunk, units)
+        self.elaborate_states(m, issue.chunk, chunk, units)
         add_tables(m, config, d, self.tables, units, platform)
         sum_3 = add_logits(m, config, d, self.logits, chunk, units)
         if config.updates > 1:
@@ -261,8 +261,8 @@ class Update(wiring.Component):
             return address
         return (address >> self.layer.state_pack)[: ceil_log2(self.config.state_depth)]
 
-    def elaborate_states(self, m: Module, chunk, units):
-        """Add the state memory: read in cycle 4, packed states in cycle 3, streams in cycle 0; written in cycle 11."""
+    def elaborate_states(self, m: Module, issued, chunk, units):
+        """Add the state memory: read in cycle 4, packed states in cycle 3, streams as issued; written in cycle 11."""
         config = self.config
         read_address = self.state_address(chunk[4])
         if config.most_packed > 1:
@@ -270,8 +270,8 @@ class Update(wiring.Component):
         m.submodules.states = ram = StateMemory(config)
         if config.term_count > 1:
             # Nothing else is read in this cycle.
-            stream_address = self.group_chunk(chunk[0], chunk[0].stream_state)[: ceil_log2(config.state_depth)]
-            read_address = Mux(chunk[0].stream, stream_address, read_address)
+            stream_address = self.group_chunk(issued, issued.stream_state)[: ceil_log2(config.state_depth)]
+            read_address = Mux(issued.stream, stream_address, read_address)
         host = self.states
         m.d.comb += [
             ram.host_read.eq(host.read),
@@ -284,7 +284,7 @@ class Update(wiring.Component):
             connect(m, flipped(self.state_moves), ram.move)
         write = updates_neurons(config, self.layer, chunk[11])
         words = [ram.ports.read_data.word_select(k, STATE_WIDTH) for k in range(len(units))]
-        m.d.comb += [neuron.stored_1.eq(word) for neuron, word in zip(units, words, strict=True)]
+        m.d.comb += [neuron.stored_0.eq(word) for neuron, word in zip(units, words, strict=True)]
         if config.most_packed > 1:
             gathered = pack_states(m, config, self.layer.state_pack, chunk, units, words)
             m.d.comb += [ram.ports.write_data.eq(Cat(gathered)), ram.ports.write_enable.eq(write)]

@@ -10,7 +10,7 @@ from .config import CoreConfig
 __all__ = ["STREAM_CYCLES", "chunk_pipeline", "step_cycles", "update_loop", "updates_neurons"]
 
 STREAM_CYCLES = 4
-"""Cycles that the potential of a neuron is read after the integer of a stream."""
+"""Cycles after a chunk was issued in which no stream is issued: its potential is read in the next one."""
 LOOP = 8
 """Cycles from one update of a neuron to the next: what a step takes at least."""
 STEP_FIELDS = ("state", "output", "flag", "doubled", "shift", "pool", "pool_first", "pool_last")
