@@ -256,7 +256,8 @@ class Core(wiring.Component):
                 mover.start.eq(sequencer.move_start),
                 mover.sample.eq(places.time[: len(mover.sample)]),
                 sequencer.move_idle.eq(mover.idle),
-                external.moving.eq(mover.moving | loading),
+                external.moving.eq(mover.moving),
+                external.pausing.eq(loading),
                 mover.arrived.eq(external.arrived),
                 # What is loaded goes the host's way into the spike memory.
                 spikes.host.address.eq(host.spikes.address),
@@ -290,7 +291,7 @@ class Core(wiring.Component):
                 # What streams in would be written in the same cycles: a load waits until all has come.
                 load_start = Mux(registers.stream_half, waiting & external.still, sequencer.load_start)
                 m.d.sync += waiting.eq(registers.stream_half & (sequencer.load_start | (waiting & ~external.still)))
-                m.d.comb += loading.eq(registers.stream_half & (waiting | ~operand.idle))
+                m.d.sync += loading.eq(registers.stream_half & (waiting | ~operand.idle))
                 with m.If(registers.stopping):
                     m.d.sync += waiting.eq(0)
             connect(m, operand.write, lanes.operand)

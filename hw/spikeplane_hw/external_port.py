@@ -30,9 +30,10 @@ class ExternalPort(wiring.Component):
     resting : ``Out(1)``
         No beats are still to come, other than the host's.
     moving : ``In(1)``, move : ``In(stream.Signature(...))``, move_data : ``In(BURST_BITS)``
-        While spikes are moved, bursts that are read or written for them; or nothing is to come for the stream.
-    still : ``Out(1)``
-        So it is: all has come that the stream asked for, and it asks for no more while ``moving``.
+        While spikes are moved, bursts that are read or written for them.
+    pausing : ``In(1)``, still : ``Out(1)``
+        Nothing is to come for the stream. So it is: all has come that it asked for, and it asks for no more while
+        ``pausing``.
     arrived : ``Out(1)``, word : ``Out(BURST_BITS)``
         One of them is there (one cycle).
     """
@@ -47,6 +48,7 @@ class ExternalPort(wiring.Component):
             "beat": Out(BEAT_BITS),
             "resting": Out(1),
             "moving": In(1),
+            "pausing": In(1),
             "still": Out(1),
             "move": In(stream.Signature(data.StructLayout({"write": 1, "address": ceil_log2(depth)}))),
             "move_data": In(BURST_BITS),
@@ -66,7 +68,7 @@ class ExternalPort(wiring.Component):
         held, address = Signal(), Signal.like(self.request.payload)
         m.d.sync += [
             asked.eq(host.read | host.write),
-            moving.eq(self.moving),
+            moving.eq(self.moving | self.pausing),
             room.eq(pending <= (MOST_BURSTS - 3) * BURST_BEATS),  # two may be taken before this is seen
             rested.eq(pending == 0),
             counting.eq(taken),
@@ -117,7 +119,7 @@ class ExternalPort(wiring.Component):
                     m.d.sync += [word.eq(Cat(word[BEAT_BITS:], bus.beat)), beats.eq(beats - 1)]
                     m.d.sync += self.arrived.eq(beats == 0)
                 # What a STOP left on its way still comes.
-                with m.If(~self.moving & rested & rest):
+                with m.If(~self.moving & ~self.pausing & rested & rest):
                     m.next = "STREAM"
 
             with m.State("HOST"):

@@ -118,7 +118,7 @@ def test_no_more_bursts_are_on_their_way_than_it_counts():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_comes_for_the_stream_while_it_is_still(seed):
-    """From ``still`` on, until ``moving`` ends; then the stream goes on where it was."""
+    """From ``still`` on, until ``pausing`` ends; then the stream goes on where it was."""
     generator = random.Random(seed)
     dut = Shared()
     port = dut.port
@@ -132,12 +132,12 @@ def test_nothing_comes_for_the_stream_while_it_is_still(seed):
         for _ in range(30):
             ctx.set(port.request.valid, 1)
             await ctx.tick().repeat(generator.randint(1, 60))
-            ctx.set(port.moving, 1)
+            ctx.set(port.pausing, 1)
             await ctx.tick().until(port.still)
             quiet.append(True)
             await ctx.tick().repeat(generator.randint(1, 60))
             quiet.clear()
-            ctx.set(port.moving, 0)
+            ctx.set(port.pausing, 0)
 
     async def stream(ctx):
         async for _, _, taken in ctx.tick().sample(port.request.ready & port.request.valid):
