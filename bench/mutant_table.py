@@ -61,7 +61,7 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/weight_stream.py", f"{TESTS}/test_weight_stream.py",
         ("~ahead & streaming & ~wanted[-1]", "~ahead & streaming"),
-        ("freed.eq(self.need)", "freed.eq(self.need + 1)"),
+        ("freed.eq(need)", "freed.eq(need + 1)"),
         ("ahead.eq(1),", "ahead.eq(0),"),
         ("(self.walked | (self.hold & self.quiet))", "(self.walked | self.hold)"),
     ),
@@ -243,7 +243,7 @@ GATEWARE = [
         "gateware", f"{HW}/update.py", UPDATE_TESTS,
         ("Mux(chunk[5].first_term, 0, read", "Mux(0, 0, read"),
         ("chunk[6].valid & ~chunk[6].last_term", "chunk[6].valid"),
-        ("Mux(chunk[0].stream, stream_address, read_address)", "read_address"),
+        ("Mux(issued.stream, stream_address, read_address)", "read_address"),
     ),
     *mutants(
         "gateware", f"{HW}/logit_sums.py", UPDATE_TESTS,
