@@ -317,7 +317,7 @@ COMPILER = [
     *mutants("compiler", f"{COMPILER_FOLDER}/state_places.py", f"{WORD_TESTS} tests/sw/compiler/test_state_places.py",
              ("places, next_chunk = {}, config.chunks", "places, next_chunk = {}, 0"),
              ("other.lasting or other.last >= stay.first", "other.last >= stay.first"),
-             ("outside[stay.name], bursts = bursts, bursts + stream_words(stream, config)",
+             ("outside[stay.name], bursts = bursts, bursts + stream_words(whole[stay.name], config)",
               "outside[stay.name] = bursts")),
     *mutants("compiler", f"{COMPILER_FOLDER}/placed.py", f"{COMPILE_TESTS} {WORD_TESTS}",
              ("self.term.taps[-1] - exponent", "exponent")),

@@ -237,7 +237,8 @@ class Core(wiring.Component):
                 # A product has its weights from a load; no other term has steps of weights.
                 m.d.sync += weights.aside.eq(sequencer.term.weight_step != 0)
                 m.d.comb += banks.half.eq(registers.stream_half & ~weights.aside)
-            m.d.sync += quiet.eq(walker.hold & walker.resting & ~segments.o.valid & update.idle)
+            still = walker.resting & ~segments.o.valid & update.idle
+            m.d.sync += quiet.eq(walker.hold & still)
             m.d.comb += [
                 host.external_done.eq(external.done),
                 weights.resting.eq(external.resting),
@@ -268,13 +269,21 @@ class Core(wiring.Component):
             ]
             m.d.comb += [spikes_arrived.eq(mover.write), external.move_data.eq(spikes.data)]
             if moves_states(config):
-                moves = update.state_moves
+                moves, parameters = update.state_moves, update.parameter_moves
+                m.d.sync += sequencer.paused.eq(walker.pause & ~walker.resume & still)
                 m.d.comb += [
                     moves.enable.eq(mover.states),
                     moves.word.eq(mover.word),
                     moves.write.eq(mover.write & mover.states),
                     moves.burst.eq(external.word),
-                    spikes_arrived.eq(mover.write & ~mover.states),
+                    parameters.word.eq(mover.word),
+                    parameters.write.eq(mover.write & mover.parameters),
+                    parameters.burst.eq(external.word),
+                    spikes_arrived.eq(mover.write & ~mover.states & ~mover.parameters),
+                    mover.first_piece.eq(sequencer.first_piece),
+                    mover.next_piece.eq(sequencer.next_piece),
+                    walker.pieces.eq(sequencer.pieces),
+                    walker.resume.eq(sequencer.resume_walk),
                     external.move_data.eq(Mux(mover.states, moves.data, spikes.data)),
                 ]
             with m.If(mover.moving):

@@ -7,14 +7,17 @@ from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2, exact_log2
 
 from .config import BURST_BITS, CoreConfig
-from .neuron import SHIFTS, STATE_WIDTH, Reset
+from .neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH, SHIFTS, STATE_WIDTH, Reset
 
 __all__ = ["POOL_LIMIT", "PROGRAM_WIDTH", "Job", "collect_layout", "descriptor_words", "event_layout", "group_widths",
-           "job_layout", "layer_layout", "load_layout", "map_rows", "move_layout", "pass_layout", "pool_width",
-           "program_depth", "program_words", "sample_bursts", "state_bursts", "term_layout"]
+           "job_layout", "layer_layout", "load_layout", "map_rows", "move_layout", "parameter_bursts", "pass_layout",
+           "pool_width", "program_depth", "program_words", "sample_bursts", "state_bursts", "term_layout",
+           "walk_layout"]
 
 PROGRAM_WIDTH = 16
 """Bits of a word of the program memory."""
+BLOCK_WORDS = 1024
+"""Of them, those of a block RAM of the ECP5."""
 POOL_LIMIT = 7
 """Rows and columns that a pool on the way out has at most."""
 
@@ -35,7 +38,7 @@ class Job(enum.Enum, shape=3):
     COLLECT = 5
     """End the outer step as END does, until this is the last sample of a batch: then go on with all of them."""
     MOVE = 6
-    """Store spikes or potentials outside the chip, or load them again; part of the layer at hand."""
+    """Store spikes or potentials outside the chip, or load them again, or parameters; part of the layer at hand."""
 
 
 def group_widths(config: CoreConfig) -> dict[str, int]:
@@ -202,18 +205,36 @@ def state_bursts(config: CoreConfig) -> int:
     return max(1, config.updates * STATE_WIDTH // BURST_BITS)
 
 
+def parameter_bursts(config: CoreConfig) -> int:
+    """Return the bursts that hold a chunk of parameters: each those of as many neurons as have room in it."""
+    return -(-config.updates // (BURST_BITS // (MULTIPLIER_WIDTH + OFFSET_WIDTH)))
+
+
+def walk_layout(config: CoreConfig) -> data.StructLayout:
+    """Layout of the job that runs a layer.
+
+    In ``pieces`` the walk stops behind each row of a channel group. The moves behind it are done then, and those
+    between the layer's last term and the walk once more, before it goes on.
+    """
+    return data.StructLayout({"job": Job, "pieces": int(config.external_depth > 0 and config.term_count > 1)})
+
+
 def move_layout(config: CoreConfig) -> data.StructLayout:
     """Layout of a move between a memory of the chip and memory outside, a word of the former in each burst.
 
-    Words are those of the spike memory or, with `states`, those of the state memory, or as large a part of them as a
-    burst holds.
+    Words are those of the spike memory or, with `states` or `parameters`, those of the state memory or the parameter
+    memory, or as large a part of them as a burst holds.
     """
-    states = config.state_depth * state_bursts(config) if config.term_count > 1 else 0
-    word = ceil_log2(max(config.spike_depth, states))
+    several = int(config.term_count > 1)
+    states = config.state_depth * state_bursts(config) * several
+    parameters = config.parameter_depth * parameter_bursts(config) * several
+    word = ceil_log2(max(config.spike_depth, states, parameters))
     return data.StructLayout({
         "job": Job,
         "store": 1,      # from the chip; else into it
-        "states": int(config.term_count > 1),  # potentials of a stream; else spikes
+        "states": several,      # potentials of a stream
+        "parameters": several,  # only loaded; neither: spikes
+        "piece": several,       # the first burst is that of a layer's first piece, those of the others follow
         "sampled": 1,    # each sample of a batch has bursts of its own, sample_bursts behind those before
         "last": 1,       # the layer ends, whose walk is over
         "word": word,    # first word
@@ -226,7 +247,7 @@ def job_layout(config: CoreConfig, job: Job) -> data.StructLayout:
     """Return the layout of a job's descriptor."""
     layouts = {
         Job.LAYER: layer_layout, Job.TERM: term_layout, Job.LOAD: load_layout, Job.COLLECT: collect_layout,
-        Job.MOVE: move_layout,
+        Job.WALK: walk_layout, Job.MOVE: move_layout,
     }
     return layouts[job](config) if job in layouts else data.StructLayout({"job": Job})
 
@@ -244,9 +265,13 @@ def program_words(config: CoreConfig, terms: int, loads: int = 0, moves: int = 0
 
 
 def program_depth(config: CoreConfig) -> int:
-    """Return how many words the program memory has: every other layer may have a second term, and it ends."""
+    """Return how many words the program memory has: every other layer may have a second term, and it ends.
+
+    With memory outside the chip, for moves, as many more as whole block RAMs have.
+    """
     once, twice = (config.layer_count * program_words(config, terms) for terms in (1, 2))
-    return 1 + (once if config.term_count == 1 else (once + twice) // 2)
+    depth = 1 + (once if config.term_count == 1 else (once + twice) // 2)
+    return -(-depth // BLOCK_WORDS) * BLOCK_WORDS if config.external_depth else depth
 
 
 def pass_layout(config: CoreConfig) -> data.StructLayout:

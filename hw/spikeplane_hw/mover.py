@@ -24,6 +24,8 @@ def move_cycles(words: int, beats_a_cycle: float) -> float:
 class Mover(wiring.Component):
     """Copies words of the spike memory, or of the state memory, to bursts or from them, one after the other.
 
+    Parameters come from there as well.
+
     Members
     -------
     move : ``In(move_layout(config))``
@@ -32,6 +34,9 @@ class Mover(wiring.Component):
         Of a batch, the one that runs; static as ``move``.
     start : ``In(1)``
         Begin.
+    first_piece, next_piece : ``In(1)``
+        Only if the configuration has several terms: a layer begins; its moves for a piece are over, and those for the
+        next one follow. All pieces have as many words as the move at hand.
     idle : ``Out(1)``
         Nothing is under way.
     moving : ``Out(1)``
@@ -40,8 +45,8 @@ class Mover(wiring.Component):
         Word that is read, or written.
     write : ``Out(1)``
         Write the burst that has arrived.
-    states : ``Out(1)``
-        Only if the configuration has several terms: the state memory is meant.
+    states, parameters : ``Out(1)``
+        Only if the configuration has several terms: the state memory is meant, or the parameter memory.
     request : ``Out(stream)``, arrived : ``In(1)``
         To :class:`ExternalPort`. What a burst is to hold is the memory's output, ``spike_read_latency`` cycles
         after ``word``.
@@ -57,7 +62,9 @@ class Mover(wiring.Component):
             "moving": Out(1),
             "word": Out(move_layout(config)["word"].width),
             "write": Out(1),
-            **({"states": Out(1)} if config.term_count > 1 else {}),
+            **({
+                "states": Out(1), "parameters": Out(1), "first_piece": In(1), "next_piece": In(1),
+            } if config.term_count > 1 else {}),
             "request": Out(stream.Signature(data.StructLayout({
                 "write": 1, "address": ceil_log2(config.external_depth),
             }))),
@@ -78,8 +85,17 @@ class Mover(wiring.Component):
             request.valid.eq(asking & (reading == 0)),
             self.write.eq(self.moving & ~move.store & self.arrived),
         ]
+        first_burst = move.burst | of_sample
         if config.term_count > 1:
-            m.d.comb += self.states.eq(self.moving & move.states)
+            before = Signal.like(move.burst)  # bursts of the layer's pieces before this one
+            m.d.comb += [
+                self.states.eq(self.moving & move.states), self.parameters.eq(self.moving & move.parameters),
+            ]
+            with m.If(self.next_piece):
+                m.d.sync += before.eq(before + move.words + 1)
+            with m.If(self.first_piece):
+                m.d.sync += before.eq(0)
+            first_burst = Mux(move.piece, move.burst + before, first_burst)
         with m.If(reading != 0):
             m.d.sync += reading.eq(reading - 1)
         with m.If(request.valid & request.ready):
@@ -91,6 +107,6 @@ class Mover(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 self.moving.eq(1), asking.eq(1), left.eq(move.words), coming.eq(move.words), self.word.eq(move.word),
-                request.p.address.eq(move.burst | of_sample), reading.eq(Mux(move.store, latency, 0)),
+                request.p.address.eq(first_burst), reading.eq(Mux(move.store, latency, 0)),
             ]
         return m

@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .descriptor import layer_layout, map_rows, term_layout
 from .pool_walk import PoolWalk
+from .state_memory import moves_states
 from .update_issue import segment_layout
 from .window_place import move_window, place_layout
 
@@ -54,6 +55,9 @@ class SegmentWalk(wiring.Component):
         The walk is over.
     hold : ``Out(1)``, go : ``In(1)``
         Only with memory outside the chip: every channel group waits for its weights until ``go``.
+    pieces : ``In(1)``, pause : ``Out(1)``, resume : ``In(1)``
+        Where streams can be stored outside the chip: every row of a channel group but the layer's first waits until
+        ``resume``, and potentials of all of them are at the same place. Static as the descriptors.
     """
 
     def __init__(self, config: CoreConfig):
@@ -71,6 +75,7 @@ class SegmentWalk(wiring.Component):
             "segments": Out(stream.Signature(segment_layout(config))),
             "idle": Out(1),
             **({"hold": Out(1), "go": In(1)} if config.external_depth else {}),
+            **({"pieces": In(1), "pause": Out(1), "resume": In(1)} if moves_states(config) else {}),
         })
 
     def elaborate(self, platform):
@@ -166,6 +171,7 @@ class SegmentWalk(wiring.Component):
         segment_taken = Signal()
         segment_begin = "READ" if several else "MOVE"
         group_begin = "HOLD" if config.external_depth else segment_begin
+        pieces = self.pieces if moves_states(config) else Const(0)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -184,6 +190,14 @@ class SegmentWalk(wiring.Component):
                     with m.If(self.go):
                         m.next = segment_begin
 
+            if moves_states(config):
+                with m.State("PAUSE"):
+                    m.d.comb += self.pause.eq(1)
+                    with m.If(self.resume):
+                        m.next = segment_begin
+                        with m.If(new.group):
+                            m.next = group_begin
+
             if several:
                 m.submodules.places = places = Memory(shape=at.shape(), depth=config.term_count, init=[])
                 read, write = places.read_port(domain="comb"), places.write_port()
@@ -198,6 +212,9 @@ class SegmentWalk(wiring.Component):
                     m.d.sync += [pixel_state.eq(group_state), pixel_output.eq(group_output)]
                     if pool:
                         m.d.sync += pool.row_output.eq(group_output)
+                if moves_states(config):
+                    with m.If(pieces & new.row):
+                        m.d.sync += pixel_state.eq(group_state)
                 m.next = "CLIP"
 
             with m.State("CLIP"):
@@ -268,7 +285,7 @@ class SegmentWalk(wiring.Component):
                             new.column.eq(1),
                             step.eq(0),
                             x.eq(x + 1),
-                            pixel_state.eq(pixel_state + layer.groups),
+                            pixel_state.eq(pixel_state + Mux(pieces, 1, layer.groups)),
                         ]
                         if pool:
                             pool.move(m, layer, pixel_output, last_x, last_x & last_y)
@@ -276,16 +293,22 @@ class SegmentWalk(wiring.Component):
                             m.d.sync += pixel_output.eq(pixel_output + layer.output_pixel)
                         with m.If(last_x):
                             m.d.sync += [new.column.eq(0), new.row.eq(1), x.eq(0), y.eq(y + 1)]
+                            if moves_states(config):
+                                with m.If(pieces):
+                                    m.next = "PAUSE"
                         with m.If(last_x & last_y):
                             m.d.sync += [
                                 new.row.eq(0),
                                 new.group.eq(1),
                                 y.eq(0),
                                 group.eq(group + 1),
-                                group_state.eq(group_state + 1),
+                                group_state.eq(group_state + ~pieces),
                                 group_output.eq(group_output + (group_lanes >> exact_log2(config.banks))),
                             ]
                             m.next = group_begin
+                            if moves_states(config):
+                                with m.If(pieces):
+                                    m.next = "PAUSE"
                             with m.If(last_group):
                                 m.d.sync += group.eq(0)
                                 m.next = "IDLE"

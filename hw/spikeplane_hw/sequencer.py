@@ -18,7 +18,9 @@ from .descriptor import (
     move_layout,
     program_depth,
     term_layout,
+    walk_layout,
 )
+from .state_memory import moves_states
 
 __all__ = ["FETCH_CYCLES", "Sequencer"]
 
@@ -52,6 +54,11 @@ class Sequencer(wiring.Component):
         From there.
     move, move_start : ``Out``, move_idle : ``In(1)``
         To and from :class:`Mover`; only with memory outside the chip.
+    first_piece, next_piece : ``Out(1)``
+        To :class:`Mover`.
+    pieces, resume_walk : ``Out(1)``, paused : ``In(1)``
+        To and from :class:`Walker`, where streams can be stored outside the chip: the walk stops for moves, and nothing
+        that came before is in flight any more; it is to go on.
     restart, place, walked, advance : ``Out(1)``
         To :class:`MapPlaces`.
     placed, output_flags : ``In``
@@ -76,6 +83,9 @@ class Sequencer(wiring.Component):
         flag_width = ceil_log2(config.row_flag_count)
         several = config.term_count > 1
         moves = {"move": Out(move_layout(config)), "move_start": Out(1), "move_idle": In(1)}
+        if moves_states(config):
+            moves |= {name: Out(1) for name in ("first_piece", "next_piece", "pieces", "resume_walk")}
+            moves |= {"paused": In(1)}
         super().__init__({
             "run": In(1),
             "resume": In(1),
@@ -123,10 +133,9 @@ class Sequencer(wiring.Component):
             shifted[Job.LOAD] = shifted[Job.TERM]
             m.d.comb += self.load.eq(shifted[Job.TERM][: len(self.load.as_value())])
         if config.external_depth:
-            # It has fewer words than a term, so they lie at the end of the register.
-            shifted[Job.MOVE] = shifted[Job.TERM]
-            words_of_move = shifted[Job.TERM][-words[Job.MOVE] * PROGRAM_WIDTH:]
-            m.d.comb += self.move.eq(words_of_move[: len(self.move.as_value())])
+            # A register of its own: moves come while terms are needed.
+            shifted[Job.MOVE] = Signal(words[Job.MOVE] * PROGRAM_WIDTH, name="shifted_move")
+            m.d.comb += self.move.eq(shifted[Job.MOVE][: len(self.move.as_value())])
 
         outer = Signal.like(self.outer_steps)
         resumed = Signal()
@@ -137,6 +146,8 @@ class Sequencer(wiring.Component):
         row = Signal.like(d.output_rows)
         job = Signal(Job)  # whose descriptor is being read
         opened = Signal()  # a layer is under way
+        begun = Signal()  # its walk, which stopped for moves
+        again = Signal.like(self.program_address)  # the job behind its last term, from which on jobs are done again
         m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
         # What a job is decides a lot: a block RAM's output would be too late for all of it in one cycle.
@@ -154,6 +165,7 @@ class Sequencer(wiring.Component):
                     outer.eq(0),
                     self.program_address.eq(0),
                     opened.eq(0),
+                    begun.eq(0),
                 ]
                 if config.most_samples > 1:
                     m.d.sync += self.collected.eq(0)
@@ -187,6 +199,11 @@ class Sequencer(wiring.Component):
                         m.next = "START"
                         with m.If(~d.logits & (~d.store if several else 1)):
                             m.next = "CLEAR"
+                        if moves_states(config):
+                            walk = data.View(walk_layout(config), word[: walk_layout(config).size])
+                            m.d.sync += self.pieces.eq(walk.pieces)
+                            with m.If(begun):
+                                m.next = "RESUME"
                     if config.most_samples > 1:
                         with m.Case(Job.COLLECT):
                             m.next = "END"
@@ -198,16 +215,20 @@ class Sequencer(wiring.Component):
                         m.next = "END"
                 with m.If(first == Job.LAYER):
                     m.d.sync += [self.term_index.eq(0), opened.eq(1)]
+                    if moves_states(config):
+                        m.d.comb += self.first_piece.eq(1)
 
             with m.State("READ"):
                 m.d.sync += [
                     left.eq(left - 1),
                     self.program_address.eq(self.program_address + (left > 2)),
                 ]
-                with m.If(job == Job.LAYER):
-                    m.d.sync += take(shifted[Job.LAYER])
-                with m.Else():
-                    m.d.sync += take(shifted[Job.TERM])
+                with m.Switch(job):
+                    for each in (Job.LAYER, *([Job.MOVE] if config.external_depth else [])):
+                        with m.Case(each):
+                            m.d.sync += take(shifted[each])
+                    with m.Default():
+                        m.d.sync += take(shifted[Job.TERM])
                 with m.If(left == 1):
                     m.next = "PLACE"
                     with m.If(job == Job.LAYER):
@@ -225,6 +246,19 @@ class Sequencer(wiring.Component):
                     m.next = "NEXT"
                     with m.If(self.move.last):
                         m.next = "SETTLE"
+                        if moves_states(config):
+                            with m.If(begun):
+                                m.next = "REPEAT"
+
+            if moves_states(config):
+                with m.State("REPEAT"):
+                    m.d.comb += self.next_piece.eq(1)
+                    m.d.sync += self.program_address.eq(again)
+                    m.next = "NEXT"
+
+                with m.State("RESUME"):
+                    m.d.comb += self.resume_walk.eq(1)
+                    m.next = "WALK"
 
             with m.State("PLACE"):
                 m.d.comb += self.place.eq(1)
@@ -243,7 +277,7 @@ class Sequencer(wiring.Component):
                     else:
                         m.d.comb += self.term_store.eq(1)
                 with m.If(self.term_store):
-                    m.d.sync += self.term_index.eq(self.term_index + 1)
+                    m.d.sync += [self.term_index.eq(self.term_index + 1), again.eq(self.program_address)]
 
             if several:
                 with m.State("COPY"), m.If(self.load_idle):
@@ -261,12 +295,20 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.start.eq(1)
                 m.next = "WALK"
 
-            with m.State("WALK"), m.If(self.drained):
-                m.d.comb += self.walked.eq(1)
-                m.next = "SETTLE"
-                if config.external_depth:
-                    with m.If(d.moved):
-                        m.next = "NEXT"
+            with m.State("WALK"):
+                with m.If(self.drained):
+                    m.d.comb += self.walked.eq(1)
+                    m.d.sync += begun.eq(0)
+                    m.next = "SETTLE"
+                    if config.external_depth:
+                        with m.If(d.moved):
+                            m.next = "NEXT"
+                if moves_states(config):
+                    with m.If(self.paused):
+                        m.d.sync += begun.eq(1)
+                        m.next = "REPEAT"
+                        with m.If(d.moved):
+                            m.next = "NEXT"
 
             with m.State("SETTLE"):
                 m.d.comb += [self.counting.eq(0), self.settle.eq(1)]

@@ -17,6 +17,7 @@ from .memories import BlockRam, HostPort
 from .memory_map import Space, memory_map
 from .neuron import STATE_WIDTH
 from .neuron_unit import PARTIAL_WIDTH, UNITS_PER_COPY, NeuronUnit, parameter_layout
+from .parameter_moves import parameter_move, write_moved
 from .quantizer_tables import add_tables
 from .row_flags import flag_write
 from .spike_memory import slots_write
@@ -66,6 +67,8 @@ class Update(wiring.Component):
         Host access; addresses are those of :class:`Space`. Only while ``idle``.
     state_moves : ``In(state_move(config))``
         Only where streams can be stored outside the chip, and while ``idle``.
+    parameter_moves : ``In(parameter_move(config))``
+        The same.
     """
 
     def __init__(self, config: CoreConfig):
@@ -90,6 +93,7 @@ class Update(wiring.Component):
             members[name] = In(HostPort(space.width, space.depth, writable=space.writable))
         if moves_states(config):
             members["state_moves"] = In(state_move(config))
+            members["parameter_moves"] = In(parameter_move(config))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -240,7 +244,11 @@ class Update(wiring.Component):
             ram.ports.write_address.eq(address),
             ram.ports.write_data.eq(host.write_data.replicate(config.updates)),
         ]
-        m.d[config.wire_domain] += ram.ports.write_enable.eq(Mux(host.write, 1 << unit, 0))
+        enable = Signal.like(ram.ports.write_enable)
+        m.d[config.wire_domain] += enable.eq(Mux(host.write, 1 << unit, 0))
+        m.d.comb += ram.ports.write_enable.eq(enable)
+        if moves_states(config):
+            write_moved(m, config, self.parameter_moves, ram.ports)
         for k, neuron in enumerate(units):
             m.d.comb += neuron.parameter_1.eq(ram.ports.read_data.word_select(k, layout.size))
         # The host sees the unit that is not hidden, in two steps; the only one at once.

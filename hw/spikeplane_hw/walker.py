@@ -12,6 +12,7 @@ from .fetch import row_layout
 from .queue import Queue
 from .row_walk import RowWalk
 from .segment_walk import SegmentWalk
+from .state_memory import moves_states
 from .update_issue import segment_layout
 
 __all__ = ["Walker"]
@@ -48,6 +49,9 @@ class Walker(wiring.Component):
     weight_offset, hold, resting, go
         Only with memory outside the chip, from and to :class:`WeightStream`: where the weights of the layer whose
         terms are stored begin; a channel group waits for its weights; no rows of those before it are looked at.
+    pieces, pause, resume
+        Only where streams can be stored outside the chip: the rows of a layer's channel groups wait, each for
+        ``resume``. ``resting`` is of ``pause`` as of ``hold``.
     """
 
     def __init__(self, config: CoreConfig):
@@ -77,6 +81,7 @@ class Walker(wiring.Component):
             **({
                 "weight_offset": In(config.weight_address_width), "hold": Out(1), "resting": Out(1), "go": In(1),
             } if config.external_depth else {}),
+            **({"pieces": In(1), "pause": Out(1), "resume": In(1)} if moves_states(config) else {}),
         })
 
     def elaborate(self, platform):
@@ -102,6 +107,10 @@ class Walker(wiring.Component):
                 self.hold.eq(segments.hold),
                 segments.go.eq(self.go),
                 self.resting.eq(rows.idle & ~windows.o.valid),
+            ]
+        if moves_states(config):
+            m.d.comb += [
+                segments.pieces.eq(self.pieces), self.pause.eq(segments.pause), segments.resume.eq(self.resume),
             ]
         readers = (segments, rows)
         if config.term_count == 1:

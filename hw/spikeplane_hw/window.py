@@ -56,8 +56,11 @@ def walk(
     places: Places,
     *,
     initial: bool = True,
+    pieces: bool = False,
 ) -> Iterator[Segment]:
     """Yield the segments of a layer, in order, with every row that lies in the input map.
+
+    In ``pieces`` the states of all rows and channel groups are at the same place.
 
     ``passes`` are those of the whole program. Whether a row is silent is not looked at; the gateware
     leaves silent ones out if the term says ``skip_silent``. Slots and weight slots are modulo their
@@ -73,7 +76,7 @@ def walk(
                 map_pixel = pool_y * (layer["output_columns"] // pool_columns) + pool_x
                 state = layer["state_base"]
                 if layer["stored"]:
-                    state += pixel * layer["groups"] + group
+                    state += x if pieces else pixel * layer["groups"] + group
                 for step in range(1 if layer["replay"] else layer["steps"]):
                     sample, sample_step = divmod(step, layer["sample_steps"] or 1 + step)
                     for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):

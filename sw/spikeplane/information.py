@@ -100,7 +100,8 @@ def weights_text(image: Image) -> str:
         f"{slots * slot_cycles(image.config) / board.clock * 1e3:.3g} ms on {board.name}"
         for board in BOARDS.values() if board.config == image.config
     ]
-    beside = "; operands of products have half of the weight memory" if image.halves_ring else ""
+    beside = "; parameters of each layer with them" if image.loads_parameters else ""
+    beside += "; operands of products have half of the weight memory" if image.halves_ring else ""
     return ", ".join([f"outside the chip: {megabytes:.3g} MB stream in for each input", *times]) + (
         " at least" if times else ""
     ) + beside
@@ -113,7 +114,8 @@ def spilled_text(image: Image) -> str:
         passes * words * BURST_BITS / 8e6 for words in (sum(map(len, image.spilled_bursts)), image.loaded_words)
     )
     names = [layer.name for layer in image.layers if layer.spilled]
-    return f"{', '.join(names)}: {stored:.3g} MB stored and {loaded:.3g} MB loaded for each input"
+    pieces = "; streams by rows of a channel group" if image.in_pieces else ""
+    return f"{', '.join(names)}: {stored:.3g} MB stored and {loaded:.3g} MB loaded for each input{pieces}"
 
 
 def parts_text(image: Image) -> str:

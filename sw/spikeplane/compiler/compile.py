@@ -22,7 +22,7 @@ from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 from .program import Program
 from .spike_map import to_words
-from .weight_words import channel_places, identity_bits, stream_words, weight_bits
+from .weight_words import channel_places, identity_bits, parameter_words, stream_words, weight_bits
 
 __all__ = ["compile_network", "random_samples"]
 
@@ -104,19 +104,21 @@ def _banded(placed: PlacedLayer) -> bool:
 
 
 def _contents(placement: Placement, program: Program) -> dict[Space, tuple[int, np.ndarray]]:
-    contents = {
-        Space.PROGRAM: (0, program.program_words()),
-        Space.PASSES: (0, program.pass_words()),
-        **(
-            {Space.EXTERNAL: (0, stream_words(placement))} if placement.streaming
-            else {Space.WEIGHTS: (0, _weight_words(placement))}
-        ),
-    }
     parameters = [
         _parameter_words(term, placed, placement.config)
         for placed in placement.layers if placed.layer.neuron and placed.owns for term in placed.terms
     ]
-    if parameters:
+    outside = stream_words(placement) if placement.streaming else None
+    if outside is not None and placement.loads_parameters:
+        outside = np.concatenate([outside, parameter_words(np.concatenate(parameters), placement.config)])
+    contents = {
+        Space.PROGRAM: (0, program.program_words()),
+        Space.PASSES: (0, program.pass_words()),
+        **(
+            {Space.WEIGHTS: (0, _weight_words(placement))} if outside is None else {Space.EXTERNAL: (0, outside)}
+        ),
+    }
+    if parameters and not placement.loads_parameters:
         contents[Space.PARAMETERS] = (0, np.concatenate(parameters))
     if placement.tables:
         tables = [quantizer_table(bits, levels) for bits, levels in placement.tables]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.descriptor import descriptor_words, move_layout
 from spikeplane_hw.lanes import lanes_latency
 from spikeplane_hw.memories import spike_read_latency
 from spikeplane_hw.memory_map import Counter
@@ -24,6 +25,7 @@ from ..network.input import INPUT
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .loads import load_fields
+from .moves import Move
 from .placed import PlacedLayer, PlacedTerm
 from .placement import Placement, place
 from .stream_time import BEATS_A_CYCLE, StreamTime
@@ -43,6 +45,8 @@ DRAIN_LATENCY = 21
 """Cycles from a layer's last neuron to the layer's end."""
 SETUP = 1 + 2 * FETCH_CYCLES
 """Cycles of a layer before its walk, besides those of its descriptors and flags."""
+PAUSE_LATENCY = 26
+"""Cycles from a piece's last neuron to the next one's begin, besides those of moves and of their jobs."""
 STILL_CYCLES = 10
 """Cycles that a load waits for what is on its way to weights, where they stream in: few while the ring is full."""
 JOB_SETUP = 1 + FETCH_CYCLES
@@ -154,11 +158,13 @@ def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np
                     still = STILL_CYCLES * len(placed.products)
                     now = now + still
                     stream.pause(walk.loads + still)
-                moved = sum(move_cycles(move.words, BEATS_A_CYCLE) for move in [*placed.before, *placed.after])
+                moved = _moved([move for move in placed.moves if not move.piece])
                 if moved:
                     now = now + moved
                     stream.pause(moved)
                 for group in walk.groups:
+                    if placed.in_pieces:  # Of them what the walk waits for is part of its own cycles.
+                        stream.pause(placed.output_height * _moved(placed.moves, pieces=True))
                     if placed.stream_group:
                         now = np.maximum(now, stream.arrival(placed.stream_group))
                     now = now + group[of]
@@ -166,6 +172,11 @@ def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np
                 now = now + DRAIN_LATENCY
                 cycles[:, index] += now - begin
     return np.rint(cycles).astype(np.int64)
+
+
+def _moved(moves: list[Move], *, pieces: bool = False) -> float:
+    """Return the cycles of moves: of those of a piece, or of the others."""
+    return sum(move_cycles(move.words, BEATS_A_CYCLE) for move in moves if move.piece == pieces)
 
 
 @dataclass(frozen=True)
@@ -191,7 +202,7 @@ def _layer(
     padding = max(term.pad_rows for term in placed.terms)
     setup = (placed.program_words(config) + SETUP + JOB_SETUP * (len(placed.terms) + len(placed.products)) + padding
              + 2 * len(Counter) * config.statistics)
-    setup += (JOB_SETUP - 1) * (len(placed.before) + len(placed.after))
+    setup += (JOB_SETUP - 1) * len(placed.moves)
     loads = sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if placed.target is not None:
         setup += steps * placed.target.height
@@ -213,6 +224,10 @@ def _layer(
     fetches, starts = [zero] * back, [zero] * ahead
     begun, groups = zero, []
     fetch = banks = np.zeros((segments, count), np.int64)
+    piece = segments // placed.output_height if placed.in_pieces else 0
+    between = PAUSE_LATENCY + _moved(placed.moves, pieces=True) + sum(
+        JOB_SETUP - 1 + descriptor_words(move_layout(config)) for move in placed.moves if move.piece
+    )
     for group in range(placed.groups):
         if group == 0 or any(term.shares or term.term.groups > 1 for term in placed.terms):
             works = [
@@ -239,6 +254,10 @@ def _layer(
             updated = start + updates[index % terms]
             fetches = [*fetches[1:], fetched]
             starts = [*starts[1:], start]
+            if piece and (index + 1) % piece == 0:
+                # The next row begins when this one is over, and its moves.
+                walked = fetched = summed = updated = updated + between
+                fetches, starts = [updated] * back, [updated] * ahead
         walked = walked + 1
         if streaming and not last:
             # The next group begins when this one is over.

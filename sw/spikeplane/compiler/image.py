@@ -131,11 +131,11 @@ class Image:
         """Bursts outside the chip to which a run moves, of all maps and streams and each sample of a batch."""
         if not any(layer.spilled for layer in self.layers):
             return []
-        stores = [move for each in self.program for move in each.after]
+        stores = [(move, (move["words"] + 1) * each.done(move)) for each in self.program for move in each.after]
         found: list[range] = []
         for first, count in sorted(
-            (move["burst"] + sample * sample_bursts(self.config), move["words"] + 1)
-            for move in stores for sample in range(self.batch if move["sampled"] else 1)
+            (move["burst"] + sample * sample_bursts(self.config), words)
+            for move, words in stores for sample in range(self.batch if move["sampled"] else 1)
         ):
             if found and found[-1].stop == first:  # Parts of a map lie side by side.
                 found[-1] = range(found[-1].start, first + count)
@@ -151,8 +151,21 @@ class Image:
 
     @property
     def loaded_words(self) -> int:
-        """Words of spikes that are loaded again in a pass through the program."""
-        return sum(move["words"] + 1 for each in self.program for move in each.before)
+        """Words of maps and streams that are loaded again in a pass through the program."""
+        return sum(
+            (move["words"] + 1) * each.done(move)
+            for each in self.program for move in [*each.before, *each.loading] if not move["parameters"]
+        )
+
+    @property
+    def loads_parameters(self) -> bool:
+        """Whether the parameters of each layer come from outside the chip ahead of it."""
+        return any(move["parameters"] for each in self.program for move in each.before)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether of streams outside the chip no more is there than a row of a channel group."""
+        return any(each.pieces for each in self.program)
 
     @property
     def program_layers(self) -> int:

@@ -78,7 +78,11 @@ def verify_image(image: "Image") -> None:
         raise ImageError("the image has no layers")
     slots = 0
     if Space.EXTERNAL in image.contents:
-        slots = len(image.contents[Space.EXTERNAL][1]) // slot_bursts(image.config)
+        # Of the bursts behind them, which are parameters, the layers are asked.
+        most = len(image.contents[Space.EXTERNAL][1]) // slot_bursts(image.config)
+        slots = image.registers.get(Register.STREAM_SLOTS, most)
+        if type(slots) is not int or not 0 <= slots <= most:
+            raise ImageError(f"register STREAM_SLOTS is {slots!r}, limit 0..{most} by EXTERNAL")
     registers = image_registers(
         image.config, image.schedule, image.input, image.input_map, slots,
         halves_ring=slots > 0 and any(layer.operands for layer in image.layers),

@@ -7,7 +7,8 @@ from the image's memory words. It is slow and meant for small networks.
 from dataclasses import dataclass
 
 import numpy as np
-from spikeplane_hw.descriptor import map_rows, pass_layout, sample_bursts, state_bursts
+from spikeplane_hw.config import BURST_BITS
+from spikeplane_hw.descriptor import map_rows, parameter_bursts, pass_layout, sample_bursts, state_bursts
 from spikeplane_hw.map_places import find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
@@ -61,6 +62,14 @@ def _signed(value: int, width: int) -> int:
     return value - (value >> (width - 1) << width)
 
 
+def _parameter(value: int) -> tuple[int, int]:
+    """Return M and B of a word of the parameter memory."""
+    return (
+        _signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
+        _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH),
+    )
+
+
 class _Machine:
     def __init__(self, image: Image):
         self.image = image
@@ -76,15 +85,15 @@ class _Machine:
         """Slots that stream in, if any do."""
         self.ring = ring_slots(config, half=image.halves_ring)
         if Space.EXTERNAL in image.contents:
-            self.stream = from_stream(image.contents[Space.EXTERNAL][1], config)
+            self.stream = from_stream(image.contents[Space.EXTERNAL][1], image.registers[Register.STREAM_SLOTS], config)
         else:
             bits = np.unpackbits(image.contents[Space.WEIGHTS][1], axis=1, bitorder="little")
             self.weights[:len(bits) // config.banks] = bits[:, :config.lanes].reshape(-1, config.banks, config.lanes)
         self.parameters = [
-            (_signed(value & ((1 << MULTIPLIER_WIDTH) - 1), MULTIPLIER_WIDTH),
-             _signed(value >> MULTIPLIER_WIDTH, OFFSET_WIDTH))
-            for value in _integers(image.contents.get(Space.PARAMETERS, (0, empty))[1])
+            _parameter(value) for value in _integers(image.contents.get(Space.PARAMETERS, (0, empty))[1])
         ]
+        if not self.parameters:  # They are loaded layer by layer.
+            self.parameters = [(0, 0)] * (config.parameter_depth * config.updates)
         self.tables = [
             _signed(value, TABLE_CODE_WIDTH)
             for value in _integers(image.contents.get(Space.TABLES, (0, empty))[1])
@@ -100,6 +109,7 @@ class _Machine:
         self.waiting = np.zeros((max(1, config.pool_depth // config.chunks), config.lanes), bool)
         self.counters = np.zeros((len(self.program), len(Counter)), np.int64)
         self.streamed = 0  # slots, of all passes through the program
+        self.piece = 0  # of the layer at hand
         self.outside: dict[int, np.ndarray] = {}  # words by their bursts
         for number, sample in enumerate(samples):
             self.give(sample)
@@ -139,10 +149,15 @@ class _Machine:
         if not d["logits"] and not d["store"]:
             first = d["output_flags"] + places.output_flags
             self.flags[first:first + d["steps"] * map_rows(config, d)] = False
-        walked = walk(config, d, terms, self.passes, places, initial=initial)
+        walked = walk(config, d, terms, self.passes, places, initial=initial, pieces=jobs.pieces)
+        segments = d["output_columns"] * len(terms) * (1 if d["replay"] else d["steps"])  # of a piece
         current = np.zeros(config.lanes, np.int64)
         for number, segment in enumerate(walked):
             group, pixel, step = self.place(d, number // len(terms))
+            if jobs.pieces and number % segments == 0:
+                self.piece = number // segments
+                for move in jobs.loading:
+                    self.move(move, time)
             if len(self.stream) and group != here:
                 self.fill(0 if terms[-1]["weight_step"] else terms[-1]["weight_group"])
                 here = group
@@ -160,21 +175,39 @@ class _Machine:
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
                     self.update(index, segment, current, group, pixel, step, inner,
                                 segment.initial and inner == step)
-        for move in jobs.after:
+            if jobs.pieces and (number + 1) % segments == 0:
+                for move in jobs.after:
+                    self.move(move, time)
+        for move in [] if jobs.pieces else jobs.after:
             self.move(move, time)
 
     def move(self, d: dict[str, int], sample: int) -> None:
         """Store words of a memory outside the chip, or load them again."""
         config = self.config
+        if d["parameters"]:
+            self.load_parameters(d)
+            return
         words = self.states.reshape(-1, config.updates // state_bursts(config)) if d["states"] else (
             self.spikes.reshape(config.spike_depth, config.word_slots, config.banks)
         )
         first = d["burst"] + sample % config.most_samples * sample_bursts(config) * d["sampled"]
+        first += self.piece * (d["words"] + 1) * d["piece"]
         for number in range(d["words"] + 1):
             if d["store"]:
                 self.outside[first + number] = words[d["word"] + number].copy()
             else:
                 words[d["word"] + number] = self.outside[first + number]
+
+    def load_parameters(self, d: dict[str, int]) -> None:
+        """Take parameters from the words outside the chip: each those of a few neurons, one behind the other."""
+        width = MULTIPLIER_WIDTH + OFFSET_WIDTH
+        units = min(self.config.updates, BURST_BITS // width)
+        words = self.image.contents[Space.EXTERNAL][1][d["burst"]:d["burst"] + d["words"] + 1]
+        first = d["word"] // parameter_bursts(self.config) * self.config.updates
+        for number, value in enumerate(_integers(words)):
+            for unit in range(units):
+                own = value >> unit * width & ((1 << width) - 1)
+                self.parameters[first + number * units + unit] = _parameter(own)
 
     def fill(self, slots: int) -> None:
         """Write the next slots of the stream into the ring."""
@@ -241,7 +274,8 @@ class _Machine:
         config, d = self.config, self.program[index].layer
         row = d["state_base"]
         if d["stored"]:
-            row += pixel * d["groups"] + group + step * d["state_step"]
+            place = pixel % d["output_columns"] if self.program[index].pieces else pixel * d["groups"] + group
+            row += place + step * d["state_step"]
         word, low, width = self.state_places(row, len(exact), d["state_pack"])
         code = self.states[word] >> low & ((1 << width) - 1)
         state = (code - (code >> (width - 1) << width)) * (not initial)

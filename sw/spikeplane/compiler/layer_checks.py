@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from spikeplane_hw.config import CoreConfig
 from spikeplane_hw.descriptor import POOL_LIMIT, pass_layout
-from spikeplane_hw.memory_map import Space
+from spikeplane_hw.memory_map import Register, Space
 from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH, Reset, code_limit
 from spikeplane_hw.weight_stream import ring_slots, slot_bursts
 
@@ -14,7 +14,8 @@ from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
 from .batches import sample_ring
 from .load_checks import verify_loads, verify_operands
-from .move_checks import verify_reloads, verify_spill, verify_stream_spill
+from .move_checks import verify_pieces, verify_reloads, verify_spill, verify_stream_spill
+from .parameter_checks import begin_parameters, verify_parameters
 from .part_checks import Part, layer_parts, verify_split
 from .program import Descriptors, decode_fields, decode_program
 from .spike_map import SpikeMap
@@ -83,7 +84,10 @@ def verify_layers(image: "Image") -> None:
             _verify_copies(held)
         held.samples = info.samples
         must(where, "samples", info.samples, image.batch if index >= early else 1)
-        verify_reloads(where, held, part, terms, jobs.before)
+        held.in_pieces = jobs.pieces
+        verify_pieces(where, image, part, jobs)
+        before = begin_parameters(where, held, part, d, jobs.before)
+        verify_reloads(where, held, part, terms, [*before, *jobs.loading])
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
         sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
             each["weight_group"] for each in terms
@@ -104,17 +108,20 @@ def verify_layers(image: "Image") -> None:
         if d["store"]:
             if part.split is not None:
                 raise ImageError(f"{where}: it stores a stream, and is split")
-            stream = _stream(where, info, d)
+            whole, stream = _stream(where, held, info, d)
             put_stream(where, held, info.name, stream)
-            verify_stream_spill(where, held, info, stream, jobs.after)
+            verify_stream_spill(where, held, info, whole, stream, jobs.after)
         must(where, "spilled", info.spilled, bool(jobs.after))
         target, made = (None, None) if d["logits"] or d["store"] else _target(where, image, part, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
         if not d["store"]:
             verify_spill(where, held, part, d, target, made, jobs.after, early=index < early)
+        verify_parameters(where, held, part, d, jobs.before)
         for name in held.pieces:  # The next part, or layer, has to load its own.
             del held.maps[name]
+        if held.in_pieces:
+            held.streams = {}
         if made is None:
             for name in MAP_FIELDS:
                 limit(where, name, d[name], 0, 0)
@@ -129,7 +136,9 @@ def verify_layers(image: "Image") -> None:
         must("EXTERNAL", "the first burst of streams", held.first_stream, held.next_burst)
     taken = {Space.PASSES: held.next_pass, Space.WEIGHTS: held.next_weight * image.config.banks}
     if held.streaming:
-        taken = {Space.PASSES: held.next_pass, Space.EXTERNAL: held.next_slot * slot_bursts(image.config)}
+        bursts = held.next_slot * slot_bursts(image.config)
+        taken = {Space.PASSES: held.next_pass, Space.EXTERNAL: bursts + held.parameter_bursts}
+        must("EXTERNAL", "the slots that stream in", image.registers[Register.STREAM_SLOTS], held.next_slot)
     for space, count in taken.items():
         found = len(image.contents[space][1])
         if count != found:
@@ -193,16 +202,17 @@ def _limit_heads(where: str, d: dict[str, int], heads: int) -> None:
     limit(where, "more_logits", d["more_logits"], more, more)
 
 
-def _stream(where: str, info: "LayerInfo", d: dict[str, int]) -> SpikeMap:
-    """Return where the integers that a layer stores are."""
+def _stream(where: str, held: Held, info: "LayerInfo", d: dict[str, int]) -> tuple[SpikeMap, SpikeMap]:
+    """Return the integers that a layer stores, and where they are, or the piece of them that is there."""
     if not d["stored"] or d["state_pack"] or d["quantized"]:
         raise ImageError(f"{where}: it makes a stream of potentials that are not stored as they are")
     made = SpikeMap(
         base=d["state_base"], steps=d["steps"], channels=info.channels, height=info.height, width=info.width,
         pixel_slots=d["groups"], flagged=False,
     )
-    limit(where, "state_step", d["state_step"], made.step_slots, made.step_slots)
-    return made
+    there = replace(made, height=1, pixel_slots=1) if held.in_pieces else made
+    limit(where, "state_step", d["state_step"], there.step_slots, there.step_slots)
+    return made, there
 
 
 def _integers(image: "Image", space: Space) -> list[int]:
@@ -238,7 +248,7 @@ def _begin_group(
         words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(config)
         for group in range(d["groups"]):
             first = held.next_slot + group * held.group
-            own = from_stream(words[first * bursts:(first + held.next_weight) * bursts], config)
+            own = from_stream(words[first * bursts:], held.next_weight, config)
             own = own.reshape(-1, config.lanes)
             _compare_identity(f"EXTERNAL: slots {first} to {first + held.next_weight - 1}", own, config)
     windows = [term for term in terms if term["kernel_slots"] and not term["shortcut"]]

@@ -144,11 +144,11 @@ def sum_needs(placement: "Placement") -> list[Need]:
 
 def _external_needs(placement: "Placement") -> Iterator[Need]:
     config, spilled = placement.config, placement.spilled
-    yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for the weights of all layers",
-               need=placement.stream_slots * slot_bursts(config),
+    yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for weights and parameters of all layers",
+               need=placement.stream_slots * slot_bursts(config) + placement.parameter_bursts,
                limit=spill_base(config) if spilled else config.external_depth)
     if spilled:
-        sampled = any(move.sampled for placed in placement.layers for move in placed.after)
+        sampled = any(move.sampled for placed in placement.layers for move in placed.moves)
         yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for maps and streams",
                    need=placement.spilled_bursts, limit=burst_limit(config, sampled=sampled))
 
@@ -185,7 +185,7 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, ring: int, more_l
                limit=config.term_count)
     yield Need(kind=Limit.STEP_SLOTS, layer=name, where=where, what="slots of a time step of its input",
                need=max(term.source.step_slots for term in placed.terms), limit=(1 << config.slot_width) - 1)
-    moves = [move for move in [*placed.before, *placed.after] if not move.states]
+    moves = [move for move in placed.moves if not move.states and not move.parameters]
     if moves:
         yield Need(kind=Limit.SPIKES, layer=name, where=where, limit=config.spike_depth,
                    what="spike memory words up to the end of what is loaded or stored again",

@@ -18,13 +18,14 @@ from .moves import (
 )
 from .part_checks import Part
 from .parts import in_piece
+from .program import Descriptors
 from .spike_map import SpikeMap
 from .term_checks import Held, ImageError, limit, put_stream
 
 if TYPE_CHECKING:
-    from .image import LayerInfo
+    from .image import Image, LayerInfo
 
-__all__ = ["verify_reloads", "verify_spill", "verify_stream_spill"]
+__all__ = ["verify_moves", "verify_pieces", "verify_reloads", "verify_spill", "verify_stream_spill"]
 
 
 def verify_reloads(
@@ -36,9 +37,12 @@ def verify_reloads(
     for name in info.reloads:
         if name in held.spilled_streams and left:
             burst, stream = held.spilled_streams[name]
+            if held.in_pieces:
+                stream = replace(stream, height=1, pixel_slots=1)
             words = stream_words(stream, config)
             loaded = replace(stream, base=left[0]["word"] * stream.slots // words)
-            _verify_moves(f"{where}, {name!r}", left[:1], [stream_move(loaded, burst, config, store=False)], last=False)
+            expected = stream_move(loaded, burst, config, store=False, piece=held.in_pieces)
+            verify_moves(f"{where}, {name!r}", left[:1], [expected], last=False)
             put_stream(f"{where}, {name!r}", held, name, loaded)
             left = left[1:]
             continue
@@ -65,7 +69,7 @@ def verify_reloads(
             raise ImageError(f"{where}: it has {len(moves)} moves ahead of its walk, {name!r} takes {len(expected)} of "
                              f"the last {len(left)}")
         own, left = left[:len(expected)], left[len(expected):]
-        _verify_moves(f"{where}, {name!r}", own, expected, last=False)
+        verify_moves(f"{where}, {name!r}", own, expected, last=False)
         end = max(move.word + move.words for move in expected)
         if end > config.spike_depth:
             raise ImageError(f"{where}: {name!r} is loaded to words {loaded.first_word(config)} to {end - 1}, limit "
@@ -123,7 +127,7 @@ def verify_spill(
         expected = store_moves(target, burst, config, sampled=sampled)
     if len(moves) != len(expected):
         raise ImageError(f"{where}: it stores its spikes by {len(moves)} moves, must be {len(expected)}")
-    _verify_moves(where, moves, expected, last=True)
+    verify_moves(where, moves, expected, last=True)
     end = max(move.word + move.words for move in expected)
     limit(where, "last word of what it stores", end - 1, 0, config.spike_depth - 1)
     if not part.last:
@@ -133,11 +137,27 @@ def verify_spill(
     _limit_bursts(where, held, held.next_burst)
 
 
+def verify_pieces(where: str, image: "Image", part: Part, jobs: Descriptors) -> None:
+    """Check that only a layer that runs in pieces has moves for each, and that it may."""
+    if not jobs.pieces:
+        if jobs.loading:
+            raise ImageError(f"{where}: it has {len(jobs.loading)} moves between its terms and its walk, which does "
+                             f"not stop for them")
+        return
+    if image.batch > 1 or image.schedule.stores or part.split is not None or jobs.layer["replay"]:
+        raise ImageError(f"{where}: it runs in pieces, which takes single samples, all steps at once and no parts")
+    moves = [*jobs.loading, *jobs.after]
+    if not moves or not all(each["piece"] and each["states"] for each in moves):
+        raise ImageError(f"{where}: it runs in pieces, but not all of its moves are of pieces of streams")
+
+
 def verify_stream_spill(
-    where: str, held: Held, info: "LayerInfo", stream: SpikeMap, moves: list[dict[str, int]]
+    where: str, held: Held, info: "LayerInfo", whole: SpikeMap, stream: SpikeMap, moves: list[dict[str, int]]
 ) -> None:
-    """Check the move behind the walk of a layer that makes a stream, which stores it."""
+    """Check the move behind the walk of a layer that makes a stream ``whole``, which stores it, or the piece there."""
     if not moves:
+        if held.in_pieces:
+            raise ImageError(f"{where}: it makes a stream in pieces, and stores none of them")
         return
     if info.state_base is not None:
         raise ImageError(f"{where}: it stores its stream outside the chip, of which it keeps all on the chip")
@@ -147,9 +167,9 @@ def verify_stream_spill(
     if held.first_stream is None:
         held.first_stream = moves[0]["burst"] - spill_base(config)
     burst = held.first_stream + sum(stream_words(each, config) for _, each in held.spilled_streams.values())
-    _verify_moves(where, moves, [stream_move(stream, burst, config, store=True)], last=True)
-    held.spilled_streams[info.name] = burst, stream
-    _limit_bursts(where, held, burst + stream_words(stream, config))
+    verify_moves(where, moves, [stream_move(stream, burst, config, store=True, piece=held.in_pieces)], last=True)
+    held.spilled_streams[info.name] = burst, whole
+    _limit_bursts(where, held, burst + stream_words(whole, config))
 
 
 def _limit_bursts(where: str, held: Held, bursts: int) -> None:
@@ -162,7 +182,8 @@ def _limit_bursts(where: str, held: Held, bursts: int) -> None:
         raise ImageError(f"EXTERNAL: {len(external[1])} words, limit {spill_base(config)} ahead of what is moved there")
 
 
-def _verify_moves(where: str, found: list[dict[str, int]], expected: list, *, last: bool) -> None:
+def verify_moves(where: str, found: list[dict[str, int]], expected: list, *, last: bool) -> None:
+    """Check the fields of each move."""
     for d, move in zip(found, expected, strict=True):
         for name, value in move.fields(last=last and move is expected[-1]).items():
             limit(f"{where}, move", name, d[name], value, value)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import Job, sample_bursts, state_bursts
+from spikeplane_hw.descriptor import Job, parameter_bursts, sample_bursts, state_bursts
 
 from .spike_map import SpikeMap
 
-__all__ = ["Move", "burst_limit", "load_moves", "row_moves", "spill_base", "step_moves",
+__all__ = ["Move", "burst_limit", "load_moves", "parameter_loads", "row_moves", "spill_base", "step_moves",
            "store_moves", "stream_move", "stream_words"]
 
 
@@ -17,7 +17,11 @@ class Move:
 
     store: bool
     states: bool = False
-    """Whether they are of the state memory, each as large as a burst or less; else of the spike memory."""
+    """Whether they are of the state memory, each as large as a burst or less."""
+    parameters: bool = False
+    """Whether they are of the parameter memory, which are only loaded; neither: of the spike memory."""
+    piece: bool = False
+    """Whether the bursts are those of a layer's first piece, behind which those of all others lie."""
     word: int
     words: int
     burst: int
@@ -28,6 +32,7 @@ class Move:
         """Return the descriptor; ``last`` says that the layer ends with it."""
         return {
             "job": Job.MOVE.value, "store": int(self.store), "states": int(self.states),
+            "parameters": int(self.parameters), "piece": int(self.piece),
             "sampled": int(self.sampled), "last": int(last),
             "word": self.word, "words": self.words - 1, "burst": self.burst,
         }
@@ -48,11 +53,19 @@ def stream_words(stream: SpikeMap, config: CoreConfig) -> int:
     return stream.slots * config.chunks * state_bursts(config)
 
 
-def stream_move(stream: SpikeMap, burst: int, config: CoreConfig, *, store: bool) -> Move:
-    """Return what stores a stream from the ``burst``-th one of those for moves on, or loads it again."""
+def stream_move(stream: SpikeMap, burst: int, config: CoreConfig, *, store: bool, piece: bool = False) -> Move:
+    """Return what stores a stream from the ``burst``-th one of those for moves on, or loads it again.
+
+    It is the ``piece`` of it that is there for a row of a channel group, or all of it.
+    """
     words = stream_words(stream, config)
-    return Move(store=store, states=True, word=stream.base * words // stream.slots, words=words,
+    return Move(store=store, states=True, piece=piece, word=stream.base * words // stream.slots, words=words,
                 burst=spill_base(config) + burst)
+
+
+def parameter_loads(chunks: int, burst: int, config: CoreConfig) -> Move:
+    """Return what loads so many chunks of parameters, from the first one of the chip on."""
+    return Move(store=False, parameters=True, word=0, words=chunks * parameter_bursts(config), burst=burst)
 
 
 def store_moves(spikes: SpikeMap, burst: int, config: CoreConfig, *, sampled: bool) -> list[Move]:

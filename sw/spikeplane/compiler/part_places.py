@@ -50,7 +50,7 @@ def place_part(whole: PlacedLayer, number: int, maps: PlacedMaps, formats: Maps,
             after = step_moves(target, part, maps.outside[layer.name], maps.spilled[layer.name], config, store=True)
     states = part.start * whole.output_width * whole.groups * (config.chunks >> whole.state_pack)
     return replace(
-        whole, number=number, terms=terms, target=target, before=before, after=after,
+        whole, number=number, terms=terms, target=target, before=before, after=after, loading=[],
         output_height=len(part) if rows else whole.output_height, steps=whole.steps if rows else len(part),
         state_base=whole.state_base + states * (rows and whole.stored),
     )

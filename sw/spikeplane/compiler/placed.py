@@ -204,6 +204,8 @@ class PlacedLayer:
     """What loads them."""
     after: list[Move]
     """What stores its spikes, or its stream, outside the chip when it has run."""
+    loading: list[Move]
+    """What loads its streams, where of them no more than a piece is there, a row of a channel group: again for each."""
 
     @property
     def owns(self) -> bool:
@@ -231,7 +233,27 @@ class PlacedLayer:
 
     def program_words(self, config: CoreConfig) -> int:
         """Return how many words of the program the layer, its terms and loads take."""
-        return program_words(config, len(self.terms), len(self.products), len(self.before) + len(self.after))
+        return program_words(config, len(self.terms), len(self.products), len(self.moves))
+
+    @property
+    def moves(self) -> list[Move]:
+        """All of its moves."""
+        return [*self.before, *self.loading, *self.after]
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether it runs row by row of a channel group: of its streams no more is there."""
+        return any(move.piece for move in self.moves)
+
+    @property
+    def pieces(self) -> int:
+        """How often its moves of pieces are done."""
+        return self.groups * self.output_height
+
+    @property
+    def moved_words(self) -> int:
+        """Words that go out of the chip or come back."""
+        return sum(move.words * (self.pieces if move.piece else 1) for move in self.moves)
 
     @property
     def products(self) -> list[PlacedTerm]:
@@ -255,5 +277,5 @@ class PlacedLayer:
         """Return the first state chunk after the layer's; a classifier has none."""
         pixels = self.output_height * self.output_width * self.groups if self.stored else 1
         if self.stream is not None:
-            pixels *= self.stream.steps
+            pixels = self.stream.slots
         return self.state_base + (config.chunks >> self.state_pack) * pixels

@@ -19,7 +19,7 @@ from ..network.schedule import Schedule
 from .batches import check_batch, collected_maps, cuts, sample_ring
 from .groups import find_group_lanes
 from .limits import CompileError, Limit, memory_needs, needs
-from .moves import load_moves, store_moves, stream_move
+from .moves import load_moves, parameter_loads, store_moves, stream_move
 from .part_places import place_part
 from .parts import Split, SplitKind, head_split, plane_part
 from .placed import PlacedLayer
@@ -57,6 +57,8 @@ class Placement:
     from those that are for spikes."""
     spilled_bursts: int
     """Of all of them, in a batch of each sample."""
+    loads_parameters: bool
+    """Whether the parameters of each layer come from memory outside the chip ahead of it, which do not all fit."""
 
     @property
     def nodes(self) -> list[list[PlacedLayer]]:
@@ -107,8 +109,18 @@ class Placement:
 
     @property
     def moved_words(self) -> int:
-        """Words of spikes that go out of the chip or come back in a pass through the program."""
-        return sum(move.words for placed in self.streamed_layers for move in [*placed.before, *placed.after])
+        """Words that go out of the chip or come back in a pass through the program, but for weights."""
+        return sum(placed.moved_words for placed in self.streamed_layers)
+
+    @property
+    def parameter_bursts(self) -> int:
+        """Bursts of parameters that layers load, which lie behind all weights."""
+        return sum(move.words for placed in self.layers for move in placed.before if move.parameters)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether of streams no more is there than a row of a channel group."""
+        return any(placed.in_pieces for placed in self.layers)
 
     @property
     def traffic(self) -> int:
@@ -139,12 +151,13 @@ class Placement:
         config, last = self.config, self.layers[-1]
         neurons = [placed for placed in self.layers if placed.layer.neuron is not None]
         maps = [self.input_map, *(placed.made for placed in neurons if placed.made)]
-        moves = [move for placed in self.layers for move in [*placed.before, *placed.after] if not move.states]
+        moves = [move for placed in self.layers for move in placed.moves if not move.states and not move.parameters]
         chunks = max((placed.parameter_end(config) for placed in neurons), default=0)
         states = max([0, *(placed.state_end(config) for placed in neurons), *(
             placed.reload_end(config) for placed in self.layers if placed.stream_reloads
         )])
-        external = {Space.EXTERNAL: self.stream_slots * slot_bursts(config)} if config.external_depth else {}
+        bursts = self.stream_slots * slot_bursts(config) + self.parameter_bursts
+        external = {Space.EXTERNAL: bursts} if config.external_depth else {}
         return {
             Space.PROGRAM: self.program_words,
             Space.PASSES: last.pass_end,
@@ -174,6 +187,7 @@ def place(
     early: int | None = None,
     spilled: frozenset[str] | None = None,
     splits: dict[str, Split] | None = None,
+    pieces: bool = False,
 ) -> Placement:
     """Return ``network`` placed on a core.
 
@@ -186,7 +200,8 @@ def place(
     default as few as let all maps fit. The maps and streams ``spilled`` are stored outside the chip while they are not
     read; by default, where maps are overwritten, and with them streams, as few as let all fit. ``splits`` says of which
     nodes rows or steps are split; by default, where maps fit no other way, those of which as few go between the chip
-    and memory as can be.
+    and memory as can be. ``pieces`` says that no more is there of streams than a row of a channel group; by default,
+    where they are spilled and do not fit as a whole.
     """
     check_batch(batch, config, schedule)
     if streaming is None:
@@ -204,8 +219,11 @@ def place(
             network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, streaming=True, batch=batch,
         )
     if spilled is None:
-        spilled, splits = (frozenset(), splits) if keep_maps or not config.external_depth else _choose_spilled(
-            network, config, schedule, splits, keep_states=keep_states, streaming=streaming, batch=batch, early=early,
+        spilled, splits, pieces = (frozenset(), splits, False) if keep_maps or not config.external_depth else (
+            _choose_spilled(
+                network, config, schedule, splits, keep_states=keep_states, streaming=streaming, batch=batch,
+                early=early,
+            )
         )
     splits = splits or {}
     if check:
@@ -239,12 +257,13 @@ def place(
         network, stored_layers(
             lowered, formats, config, schedule, live=live, steps=steps, batch=batch, early=early,
             keep_states=keep_states,
-        ), config, keep=keep_maps, spilled=spilled, first_burst=maps.bursts,
+        ), config, keep=keep_maps, spilled=spilled, first_burst=maps.bursts, pieces=pieces,
     )
     tables: list[tuple[int, Levels]] = []
     layers: list[PlacedLayer] = []
     shortcuts = any(term.shares_weights(config) for layer in lowered for term in layer.terms)
     used = WeightPlaces(config, steps, shortcuts=shortcuts, streaming=streaming)
+    loads_parameters = streaming and _parameter_chunks(lowered, formats, config, live=live) > config.parameter_depth
     readers = [index for index, layer in enumerate(lowered) if any(INPUT in term.sources for term in layer.terms)]
     for index, layer in enumerate(lowered):
         def found(name: str, index: int = index) -> SpikeMap:
@@ -266,6 +285,10 @@ def place(
         stored, samples = layer.name in states.bases, batch if index >= early else 1
         target, stream = maps.at(layer.name, index), states.streams.at(layer.name, index)
         reloads, stream_reloads = maps.loaded(index), states.streams.loaded(index)
+        stream_loads = [
+            stream_move(each, states.spilled[name], config, store=False, piece=pieces)
+            for name, each in stream_reloads.items()
+        ]
         split = splits.get(layer.name)
         if split is None:
             pixel_slots = found(layer.terms[0].source).pixel_slots
@@ -275,6 +298,8 @@ def place(
             own_layers = [plane_part(layer, each) for each in split.ranges]
         for number, own in enumerate(own_layers):
             terms = _ordered(own)
+            if loads_parameters:
+                used.parameter = 0
             if streaming:
                 used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
             placed_terms = [
@@ -333,14 +358,12 @@ def place(
                     move for name, each in reloads.items() for move in load_moves(
                         each, maps.spilled[name], config, samples=batch if name in collected else 1,
                     )
-                ] + [
-                    stream_move(each, states.spilled[name], config, store=False)
-                    for name, each in stream_reloads.items()
-                ],
+                ] + ([] if pieces else stream_loads),
+                loading=stream_loads if pieces else [],
                 after=store_moves(
                     target, maps.spilled[layer.name], config, sampled=layer.name in collected
                 ) if target is not None and layer.name in spilled else [
-                    stream_move(stream, states.spilled[layer.name], config, store=True)
+                    stream_move(stream, states.spilled[layer.name], config, store=True, piece=pieces)
                 ] if stream is not None and layer.name in spilled else [],
             )
             if split is None or split.kind is SplitKind.PLANES:
@@ -348,11 +371,13 @@ def place(
             else:
                 layers += [place_part(placed, each, maps, formats, config) for each in range(len(split.ranges))]
     layers = [with_operands(placed, ring if streaming else used.weight) for placed in layers]
+    if loads_parameters:
+        layers = _with_parameters(layers, batch, early, config)
     placement = Placement(
         network=network, config=config, schedule=schedule, input_map=input_map, layers=layers,
         tables=tables, kept=[(maps.kept | states.kept).get(layer.name, False) for layer in lowered],
         streaming=streaming, batch=batch, early=early, spilled=maps.spilled | states.spilled,
-        spilled_bursts=states.bursts,
+        spilled_bursts=states.bursts, loads_parameters=loads_parameters,
     )
     if check:
         placement.verify()
@@ -391,35 +416,44 @@ def spillable_maps(network: IntegerNetwork, config: CoreConfig, schedule: Schedu
 def _choose_spilled(
     network: IntegerNetwork, config: CoreConfig, schedule: Schedule, splits: dict[str, Split] | None, *, early: int,
     **options,
-) -> tuple[frozenset[str], dict[str, Split]]:
-    """Return the maps and streams that must be spilled for all of them to fit, and how layers are split.
+) -> tuple[frozenset[str], dict[str, Split], bool]:
+    """Return what must be spilled of maps and streams for all of them to fit, how layers are split, and whether streams
+    are in pieces.
 
     None of a memory are if all fit so, or do not fit anyway. Layers are split only if maps do not fit otherwise, and
     not if ``splits`` says how.
     """
-    def placed(spilled: frozenset[str], splits: dict[str, Split]) -> Placement:
+    def placed(spilled: frozenset[str], splits: dict[str, Split], pieces: bool) -> Placement:
         return place(
             network, config, schedule, keep_maps=False, check=False, early=early, spilled=spilled, splits=splits,
-            **options,
+            pieces=pieces, **options,
         )
+
+    def fits(names: list[str], kinds: tuple[Limit, ...], pieces: bool) -> bool:
+        found = memory_needs(placed(frozenset(names), splits or {}, pieces))
+        return not any(need.exceeded for need in found if need.kind in kinds)
 
     def enough(names: list[str], *kinds: Limit) -> frozenset[str] | None:
         """Return as few of the first ones as let all fit; None: they do not."""
-        for count in range(len(names) + 1):
-            found = memory_needs(placed(frozenset(names[:count]), splits or {}))
-            if not any(need.exceeded for need in found if need.kind in kinds):
-                return frozenset(names[:count])
-        return None
+        count = next((count for count in range(len(names) + 1) if fits(names[:count], kinds, False)), None)
+        return None if count is None else frozenset(names[:count])
 
     # Spikes and states lie in memories of their own, so neither choice changes the other one.
-    streams = enough(spillable_streams(network), Limit.STATES) or frozenset()
+    single = not schedule.stores and options["batch"] == 1
+    streams, pieces = enough(spillable_streams(network), Limit.STATES), False
+    if streams is None:
+        whole = [name for name, form in network.maps().items() if form.signed]
+        pieces = single and fits(whole, (Limit.STATES,), True)
+        streams = frozenset(whole if pieces else [])
     maps = enough(spillable_maps(network, config, schedule, early), Limit.SPIKES, Limit.ROW_FLAGS)
     if maps is not None:
-        return maps | streams, splits or {}
-    if splits is not None or schedule.stores or options["batch"] > 1:
-        return streams, splits or {}
-    maps, found = _choose_splits(network, config, schedule, lambda maps, splits: placed(maps | streams, splits))
-    return maps | streams, found
+        return maps | streams, splits or {}, pieces
+    if splits is not None or not single:
+        return streams, splits or {}, pieces
+    maps, found = _choose_splits(
+        network, config, schedule, lambda maps, splits: placed(maps | streams, splits, pieces),
+    )
+    return maps | streams, found, pieces
 
 
 def _choose_splits(
@@ -453,6 +487,35 @@ def _choose_splits(
         if least is None or rank < least:
             best, least = (spilled, splits), rank
     return best
+
+
+def _parameter_chunks(lowered: list[CoreLayer], formats: Maps, config: CoreConfig, *, live: bool) -> int:
+    """Return the chunks of parameters of all layers."""
+    groups = 0
+    for layer in lowered:
+        if layer.neuron is None:
+            continue
+        own = -(-layer.channels // find_group_lanes(layer, formats, config, live=live))
+        groups += sum(
+            own if term.scaled and not term.shares_weights(config) else 1 for term in _ordered(layer)
+        )
+    return groups * config.chunks
+
+
+def _with_parameters(layers: list[PlacedLayer], batch: int, early: int, config: CoreConfig) -> list[PlacedLayer]:
+    """Return layers whose parameters are loaded ahead of each, from behind the weights of all of them."""
+    passes = [batch if placed.node < early else 1 for placed in layers]
+    burst = slot_bursts(config) * sum(
+        count * placed.groups * placed.stream_group for count, placed in zip(passes, layers, strict=True)
+    )
+    found = []
+    for placed in layers:
+        if placed.layer.neuron is not None and placed.owns:
+            move = parameter_loads(placed.parameter_end(config), burst, config)
+            burst += move.words
+            placed = replace(placed, before=[move, *placed.before])
+        found.append(placed)
+    return found
 
 
 def _unflagged(spikes: SpikeMap) -> SpikeMap:

@@ -68,17 +68,25 @@ class Descriptors:
     loads: list[dict[str, int]] = dataclasses.field(default_factory=list)
     before: list[dict[str, int]] = dataclasses.field(default_factory=list)
     """Of its moves those ahead of the walk."""
+    loading: list[dict[str, int]] = dataclasses.field(default_factory=list)
+    """Those directly ahead of it, done again for each piece."""
     after: list[dict[str, int]] = dataclasses.field(default_factory=list)
     """And those behind it."""
+    pieces: bool = False
+    """Whether it stops behind each row of a channel group."""
     collect: int = 0
     """Samples that are there before the layer runs, for all of them; 0: it runs as the layer before it did."""
+
+    def done(self, move: dict[str, int]) -> int:
+        """Return how often a move is done in a pass through the program: once, or for each row of a channel group."""
+        return self.layer["groups"] * self.layer["output_rows"] if move["piece"] else 1
 
     @property
     def jobs(self) -> list[dict[str, int]]:
         """Its jobs in order."""
         collect = [{"job": Job.COLLECT.value, "samples": self.collect - 1}] if self.collect else []
-        walk = {"job": Job.WALK.value}
-        return [*collect, self.layer, *self.before, *self.loads, *self.terms, walk, *self.after]
+        walk = {"job": Job.WALK.value, "pieces": int(self.pieces)}
+        return [*collect, self.layer, *self.before, *self.loads, *self.terms, *self.loading, walk, *self.after]
 
 
 def decode_jobs(config: CoreConfig, words: list[int]) -> Iterator[tuple[int, Job, dict[str, int]]]:
@@ -109,7 +117,8 @@ def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
     found: list[Descriptors] = []
     ends = (Job.LAYER, Job.COLLECT, Job.END)
     after = {
-        Job.LAYER: (Job.MOVE, Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM), Job.TERM: (Job.TERM, Job.WALK),
+        Job.LAYER: (Job.MOVE, Job.LOAD, Job.TERM), Job.LOAD: (Job.LOAD, Job.TERM),
+        Job.TERM: (Job.TERM, Job.MOVE, Job.WALK),
         Job.COLLECT: (Job.LAYER,),
     }
     allowed: tuple[Job, ...] = (Job.LAYER,)
@@ -136,12 +145,16 @@ def decode_program(config: CoreConfig, words: list[int]) -> list[Descriptors]:
             if len(found[-1].terms) != found[-1].layer["terms"] + 1:
                 raise ValueError(f"the layer before word {at} has {len(found[-1].terms)} terms, its descriptor says "
                                  f"{found[-1].layer['terms'] + 1}")
+            found[-1] = dataclasses.replace(found[-1], pieces=bool(fields["pieces"]))
             walked, allowed = True, (Job.MOVE,) if found[-1].layer["moved"] else ends
         elif job is Job.MOVE:
-            (found[-1].after if walked else found[-1].before).append(fields)
+            ahead = found[-1].loading if found[-1].terms else found[-1].before
+            (found[-1].after if walked else ahead).append(fields)
             if fields["last"] and not walked:
                 raise ValueError(f"the MOVE at word {at} ends a layer that has not run")
             allowed = ends if fields["last"] else (Job.MOVE,) if walked else after[Job.LAYER]
+            if found[-1].terms and not walked:
+                allowed = (Job.MOVE, Job.WALK)
     return found
 
 
@@ -169,6 +182,8 @@ class Program:
                     terms=[_term(term, placed, config) for term in placed.terms],
                     loads=[load_fields(term, placed, placed.steps, config) for term in placed.products],
                     before=[move.fields(last=False) for move in placed.before],
+                    loading=[move.fields(last=False) for move in placed.loading],
+                    pieces=placed.in_pieces,
                     after=[move.fields(last=move is placed.after[-1]) for move in placed.after],
                     collect=placement.batch if placement.batch > 1 and index == placement.early_layers else 0,
                 )
@@ -311,6 +326,8 @@ def _term(placed: PlacedTerm, layer: PlacedLayer, config: CoreConfig) -> dict[st
     if term.kind in (TermKind.STREAM, TermKind.NOTHING):
         # Neither has a window; a stream's groups of channels lie side by side.
         fields |= {"kernel_slots": 0, "input_group": 1}
+        if layer.in_pieces:  # All rows and channel groups are at the same place, one after the other.
+            fields |= {"input_rows": layer.output_height, "row_stride": 0, "input_group": 0}
     if placed.shares:
         fields |= {
             "kernel_slots": identity_slots(config), "input_group": identity_slots(config),

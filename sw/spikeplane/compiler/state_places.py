@@ -66,11 +66,12 @@ def spillable_streams(network: IntegerNetwork) -> list[str]:
 
 def place_states(
     network: IntegerNetwork, stored: Sequence[StoredLayer], config: CoreConfig, *, keep: bool,
-    spilled: frozenset[str], first_burst: int,
+    spilled: frozenset[str], first_burst: int, pieces: bool = False,
 ) -> PlacedStates:
     """Return the places of all that is stored; unless ``keep``, streams are overwritten that are no longer read.
 
-    Outside the chip streams lie from ``first_burst`` of those for moves on.
+    Outside the chip streams lie from ``first_burst`` of those for moves on. With ``pieces`` no more of them is there
+    than a row of a channel group, for one layer after the other.
     """
     order, readers, end = {name: index for index, name in enumerate(network.names)}, uses(network), len(network.nodes)
     stays: dict[Stay, StoredLayer] = {}
@@ -81,7 +82,8 @@ def place_states(
         elif each.name not in spilled:
             stays[Stay(name=each.name, first=made, last=max([made, *readers[each.name]]))] = each
         else:
-            stays |= dict.fromkeys(spilled_stays(each.name, made, readers[each.name]), each)
+            own = spilled_stays(each.name, made, readers[each.name], lambda *_: pieces)
+            stays |= dict.fromkeys(own, _piece(each) if pieces else each)
     stays = dict(sorted(stays.items(), key=lambda found: found[0].first))
     if keep or all(each.stream is None for each in stored):
         places, next_chunk = {}, config.chunks
@@ -95,9 +97,10 @@ def place_states(
         for stay, each in stays.items() if each.stream is not None
     }
     last_placed, bursts, outside = max((stay.first for stay in streams), default=-1), first_burst, {}
-    for stay, stream in streams.items():
+    whole = {each.name: each.stream for each in stored if each.stream is not None}
+    for stay in streams:
         if stay.name in spilled and not stay.loaded:
-            outside[stay.name], bursts = bursts, bursts + stream_words(stream, config)
+            outside[stay.name], bursts = bursts, bursts + stream_words(whole[stay.name], config)
     return PlacedStates(
         bases={stay.name: places[stay] for stay in stays if not stay.loaded}, streams=Places(stays=streams),
         kept={
@@ -106,6 +109,13 @@ def place_states(
         },
         spilled=outside, bursts=bursts,
     )
+
+
+def _piece(layer: StoredLayer) -> StoredLayer:
+    """Return what is there of a stream of which no more is than a row of a channel group."""
+    assert layer.stream is not None
+    piece = replace(layer.stream, height=1, pixel_slots=1)
+    return replace(layer, stream=piece, chunks=layer.chunks // layer.stream.slots * piece.slots)
 
 
 def _overwritten(stays: Mapping[Stay, StoredLayer], config: CoreConfig) -> dict[Stay, int]:

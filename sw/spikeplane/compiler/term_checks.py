@@ -46,9 +46,15 @@ class Held:
     """Maps that are stored outside the chip: burst, whether for each sample by itself, and the map as it lies there."""
     pieces: dict[str, tuple[SpikeMap, range]] = field(default_factory=dict)
     """Of maps outside the chip the pieces that were loaded for the part at hand, and their rows."""
+    in_pieces: bool = False
+    """Whether the layer at hand runs row by row of a channel group, of whose streams no more is there."""
+    loads_parameters: bool = False
+    """Whether parameters of the layer at hand are loaded ahead of it, so that they begin with the first chunk."""
+    parameter_bursts: int = 0
+    """Of all that are."""
     next_burst: int = 0
     spilled_streams: dict[str, tuple[int, SpikeMap]] = field(default_factory=dict)
-    """The same of streams: burst, and the stream as it was made."""
+    """The same of streams: burst, and the whole stream as it lies there."""
     first_stream: int | None = None
     """Their first burst, behind those of all maps."""
     potentials: list[range] = field(default_factory=list)
@@ -144,9 +150,11 @@ def _verify_walk(
         raise ImageError(f"{where}: it is split, which only layers of windows and shortcuts are")
     source = part.source(d, whole, held.pieces.get(name), config)
     full = not windowless and d["input_row"] == source.frame_slots and d["input_rows"] == 1
-    if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, source.height):
+    piece = windowless and held.in_pieces
+    height = part.info.height if piece else source.height
+    if not full and (d["input_row"], d["input_rows"]) != (source.row_slots, height):
         raise ImageError(f"{where}: its descriptor walks {d['input_rows']} rows of {d['input_row']} slots; "
-                         f"{name!r} has {source.height} of {source.row_slots}")
+                         f"{name!r} has {height} of {source.row_slots}")
     still = name == INPUT and held.image.input.direct
     start = (d["input_base"] + d["pad_rows"] * d["input_row"]) % (1 << config.slot_width)
     for what, found, expected in (
@@ -185,11 +193,11 @@ def _verify_walk(
     steps = d["weight_step"] if load is not None else 0
     expected = {
         "weight_step": steps,
-        "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 else 0,
+        "row_stride": d["stride"] * source.row_slots if layer["output_rows"] > 1 and not piece else 0,
         "column_stride": d["stride"] * pixel if layer["output_columns"] > 1 else 0,
         "pad_slots": padding * pixel,
         "input_ring_slots": source.plane_slots if d["input_ring"] else 0,
-        "input_group": identity if shortcut else int(windowless) or group,
+        "input_group": identity if shortcut else int(windowless and not piece) or group,
         "input_slots": pixel if shortcut else 0,
         "shared": int(shortcut or windowless),
     }
@@ -247,7 +255,11 @@ def _verify_memories(
     limit(where, "parameter_base", d["parameter_base"], first, first)
     if not layer["logits"]:
         held.next_parameter += 1 if shared else layer["groups"]
-        taken[Space.PARAMETERS] = held.next_parameter * config.lanes
+        if not held.loads_parameters:
+            taken[Space.PARAMETERS] = held.next_parameter * config.lanes
+        elif held.next_parameter * config.chunks > config.parameter_depth:
+            raise ImageError(f"{where}: it takes {held.next_parameter * config.chunks} chunks of parameters, limit "
+                             f"{config.parameter_depth}")
     for space, count in taken.items():
         found = len(contents[space][1]) if space in contents else 0
         if count > found:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from spikeplane_hw.config import BURST_BITS, CoreConfig
+from spikeplane_hw.descriptor import parameter_bursts
 from spikeplane_hw.external_bus import BEAT_BITS
 from spikeplane_hw.weight_stream import row_beats, slot_bursts
 
@@ -10,7 +11,7 @@ from .placement import Placement
 from .spike_map import to_words
 from .weight_places import identity_slots
 
-__all__ = ["channel_places", "from_stream", "identity_bits", "stream_words", "weight_bits"]
+__all__ = ["channel_places", "from_stream", "identity_bits", "parameter_words", "stream_words", "weight_bits"]
 
 
 def identity_bits(config: CoreConfig) -> np.ndarray:
@@ -63,9 +64,16 @@ def stream_words(placement: Placement) -> np.ndarray:
     return to_words(padded.reshape(-1, BURST_BITS), BURST_BITS)
 
 
-def from_stream(words: np.ndarray, config: CoreConfig) -> np.ndarray:
-    """Return the bits of slots, uint8 (slots, banks, lanes), from words of Space.EXTERNAL: all that streams."""
-    bits = np.unpackbits(words, axis=1, bitorder="little").reshape(-1, slot_bursts(config) * BURST_BITS)
+def parameter_words(words: np.ndarray, config: CoreConfig) -> np.ndarray:
+    """Return words of Space.PARAMETERS, of whole chunks, as those of Space.EXTERNAL from which they are loaded."""
+    bursts = words.reshape(len(words) // config.updates * parameter_bursts(config), -1)
+    return np.pad(bursts, ((0, 0), (0, BURST_BITS // 8 - bursts.shape[1])))
+
+
+def from_stream(words: np.ndarray, slots: int, config: CoreConfig) -> np.ndarray:
+    """Return the bits of so many slots, uint8 (slots, banks, lanes), from the first words of Space.EXTERNAL on."""
+    bits = np.unpackbits(words[:slots * slot_bursts(config)], axis=1, bitorder="little")
+    bits = bits.reshape(slots, slot_bursts(config) * BURST_BITS)
     rows = bits[:, :config.banks * row_beats(config) * BEAT_BITS].reshape(len(bits), config.banks, -1)
     return rows[:, :, :config.lanes]
 

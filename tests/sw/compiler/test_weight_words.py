@@ -32,7 +32,7 @@ def test_weights_of_shortcuts_are_checked_in_every_group():
             for layers in [place(network, small).layers] for index, placed in enumerate(layers)
             if any(term.shares for term in placed.terms)
         )
-        assert (from_stream(words, small)[first].any(axis=1)).all()
+        assert (from_stream(words, image.registers[Register.STREAM_SLOTS], small)[first].any(axis=1)).all()
         damaged = words.copy()
         damaged[first * len(words) // image.registers[Register.STREAM_SLOTS], 0] ^= 1
         wrong = replace(image, contents=image.contents | {Space.EXTERNAL: (0, damaged)})
