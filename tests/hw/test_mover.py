@@ -176,6 +176,47 @@ def test_states_come_back_where_they_are_asked_for(config):
     simulate(design, host, background=watching)
 
 
+def test_pieces_lie_one_behind_the_other():
+    """Every piece of a layer has the same words of the chip, and bursts of its own."""
+    generator, dut = random.Random(6), Moved(BATCHED)
+    mover, ports, parts = dut.mover, dut.states.ports, state_bursts(BATCHED)
+    base, pieces, count = BATCHED.external_depth // 2, 5, 3
+    width = 16 * BATCHED.updates
+    held = [[generator.getrandbits(width) for _ in range(count)] for _ in range(pieces)]
+    design, watching = attach(dut, QUICK_SDRAM, 100e6)
+
+    async def pulse(ctx, signal):
+        ctx.set(signal, 1)
+        await ctx.tick()
+        ctx.set(signal, 0)
+
+    async def move(ctx, **fields):
+        ctx.set(mover.move, {"states": 1, "piece": 1, "words": count * parts - 1, "burst": base, **fields})
+        await pulse(ctx, mover.start)
+        await ctx.tick().until(mover.idle)
+
+    async def host(ctx):
+        await ctx.tick().repeat(300)  # the chip starts
+        for first, layer in ((2, 0), (7, 1)):  # stored from one place, loaded to another one
+            await pulse(ctx, mover.first_piece)
+            for piece in held:
+                for number, word in enumerate(piece if not layer else []):
+                    ctx.set(ports.write_enable, 1)
+                    ctx.set(ports.write_address, first + number)
+                    ctx.set(ports.write_data, word)
+                    await ctx.tick()
+                    ctx.set(ports.write_enable, 0)
+                await move(ctx, store=1 - layer, word=first * parts)
+                ctx.set(ports.read_enable, 1)
+                for number, word in enumerate(piece):
+                    ctx.set(ports.read_address, first + number)
+                    await ctx.tick()
+                    assert ctx.get(ports.read_data) == word, (layer, number)
+                await pulse(ctx, mover.next_piece)
+
+    simulate(design, host, background=watching)
+
+
 @pytest.mark.parametrize("rest", range(6, 60, 6))
 def test_beats_that_a_stop_left_on_their_way_are_no_ones(rest):
     """The stream of weights gets its own bursts alone, and the next move begins anew."""

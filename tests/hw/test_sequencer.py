@@ -231,6 +231,72 @@ def test_layers_behind_a_collect_run_with_the_last_sample_and_are_counted_anew(s
     simulate(dut, testbench)
 
 
+@mark.parametrize("stores", [0, 1])
+@mark.parametrize("loads", [0, 2])
+def test_moves_of_pieces_are_made_again_whenever_the_walk_stops(loads, stores):
+    generator, pieces = random.Random(7), 4
+    layout = job_layout(BATCHED, Job.MOVE)
+
+    def moves(count, *, last):
+        return [
+            {name: generator.getrandbits(field.width) for name, field in layout}
+            | {"job": Job.MOVE, "last": int(last and number == count - 1)} for number in range(count)
+        ]
+
+    once, before, after = moves(1, last=False), moves(loads, last=False), moves(stores, last=True)
+    layer, terms = random_layer(BATCHED, generator, terms=2)[:2]
+    following = random_layer(BATCHED, generator, terms=1)[:2]
+    dut = SequencerWithMemories(BATCHED, program_words(BATCHED, [
+        layer | {"moved": stores}, *once, *terms, *before, {"job": Job.WALK, "pieces": 1}, *after,
+        following[0] | {"moved": 0}, *following[1], {"job": Job.WALK, "pieces": 0}, {"job": Job.END},
+    ]))
+    sequencer, found = dut.sequencer, []
+    events = ("first_piece", "next_piece", "start", "resume_walk", "walked")
+    last_term = job_layout(BATCHED, Job.TERM).const(terms[-1]).as_bits()
+
+    async def watch(ctx):
+        while True:
+            await ctx.tick()
+            found.extend(name for name in events if ctx.get(getattr(sequencer, name)))
+            if ctx.get(sequencer.move_start):
+                found.append(ctx.get(sequencer.move.burst))
+
+    async def walk(ctx, begin, end):
+        """Wait until the walk begins or goes on, and end it, or the row at hand."""
+        while not ctx.get(begin):
+            await ctx.tick()
+        assert ctx.get(sequencer.term.as_value()) == last_term
+        await ctx.tick().repeat(5)
+        ctx.set(end, 1)
+        await ctx.tick()
+        ctx.set(end, 0)
+
+    async def testbench(ctx):
+        ctx.set(sequencer.outer_steps, 1)
+        ctx.set(sequencer.placed, 1)
+        ctx.set(sequencer.move_idle, 1)
+        ctx.set(sequencer.run, 1)
+        await ctx.tick()
+        ctx.set(sequencer.run, 0)
+        for piece in range(pieces):
+            last = piece == pieces - 1
+            await walk(ctx, sequencer.resume_walk if piece else sequencer.start,
+                       sequencer.drained if last else sequencer.paused)
+            assert ctx.get(sequencer.pieces)
+        await ctx.tick().until(sequencer.start)
+        assert not ctx.get(sequencer.pieces)
+        ctx.set(sequencer.drained, 1)
+        await ctx.tick().until(~sequencer.busy)
+
+    simulate(dut, testbench, background=[watch])
+    bursts = [[move["burst"] for move in each] for each in (once, before, after)]
+    expected = ["first_piece", *bursts[0]]
+    for piece in range(pieces):
+        expected += [*bursts[1], "resume_walk" if piece else "start"]
+        expected += [*bursts[2], "next_piece"] if piece < pieces - 1 else ["walked", *bursts[2]]
+    assert found == [*expected, "first_piece", "start", "walked"]
+
+
 def test_moves_are_made_ahead_of_a_walk_and_behind_it_as_part_of_the_layer():
     generator = random.Random(5)
     layout = job_layout(BATCHED, Job.MOVE)

@@ -10,6 +10,7 @@ from configs import BATCHED, CHAIN, NARROW, WIDE
 from geometry import random_layer, random_term
 from spikeplane_hw.descriptor import pass_layout
 from spikeplane_hw.map_places import find_places
+from spikeplane_hw.state_memory import moves_states
 from spikeplane_hw.testing import Pauses, receive, simulate, watch
 from spikeplane_hw.walker import Walker
 from spikeplane_hw.window import walk
@@ -78,14 +79,17 @@ def test_walk_matches_reference(config, seed, longest_pause):
     layer, terms, passes = random_layer(config, generator)
     time = generator.randrange(12)
     places = find_places(config, layer, terms, generator.randrange(3), time)
-    initial = generator.randint(0, 1)
-    segments = list(walk(config, layer, terms, passes, places, initial=bool(initial)))
+    initial, pieces = generator.randint(0, 1), moves_states(config) and seed % 2 == 1
+    segments = list(walk(config, layer, terms, passes, places, initial=bool(initial), pieces=pieces))
     dut = WalkerWithMemories(config, passes, [1] * config.row_flag_count)
     walker = dut.walker
+    resumed = []
 
     async def run(ctx):
         ctx.set(walker.initial, initial)
         ctx.set(walker.time, time % config.tap_count)
+        if pieces:
+            ctx.set(walker.pieces, 1)
         await start(ctx, walker, layer, terms, places)
         await ctx.tick().until(walker.idle)
 
@@ -118,7 +122,21 @@ def test_walk_matches_reference(config, seed, longest_pause):
                 # Random maps may be larger than the memories: addresses wrap.
                 assert getattr(got, name) == getattr(segment, name) % (1 << field.width), name
 
-    simulate(dut, run, rows, requests, background=[watch(walker.rows), watch(walker.segments)])
+    async def resume(ctx):
+        """Let each row of a channel group wait, while nothing of it may come."""
+        while True:
+            await ctx.tick().until(walker.pause)
+            for _ in range(len(resumed) % 5 * 10):
+                await ctx.tick()
+                assert not ctx.get(walker.segments.valid)
+            resumed.append(1)
+            ctx.set(walker.resume, 1)
+            await ctx.tick()
+            ctx.set(walker.resume, 0)
+
+    background = [watch(walker.rows), watch(walker.segments), *([resume] if pieces else [])]
+    simulate(dut, run, rows, requests, background=background)
+    assert len(resumed) == (layer["groups"] * layer["output_rows"] - 1 if pieces else 0)
 
 
 @pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)

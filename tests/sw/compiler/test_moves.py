@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import spilled_networks
+from altered_programs import altered
 from ragged_networks import CORES
 from spikeplane.compiler.batches import cuts
 from spikeplane.compiler.compile import compile_network, random_samples
@@ -13,7 +14,7 @@ from spikeplane.compiler.image import ImageError, load_image, save_image
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.moves import spill_base
 from spikeplane.compiler.placement import CompileError, place, spillable_maps
-from spikeplane.compiler.program import decode_jobs, decode_program
+from spikeplane.compiler.program import decode_program
 from spikeplane.compiler.remedies import fits
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
@@ -131,28 +132,13 @@ def test_a_batch_is_collected_where_least_goes_between_chip_and_memory():
     assert found, "somewhere there was a choice"
 
 
-def altered(image, name, change):
-    """Return the image with a field of its first move changed in the words of the program."""
-    layout = move_layout(image.config)
-    words = image.contents[Space.PROGRAM][1].view("<u2").ravel().copy()
-    at = next(at for at, job, _ in decode_jobs(image.config, words.tolist()) if job is Job.MOVE)
-    count = -(-layout.size // 16)
-    bits = sum(int(word) << 16 * place for place, word in enumerate(words[at:at + count]))
-    field = layout[name]
-    value = change(bits >> field.offset & ((1 << field.width) - 1))
-    mask = ((1 << field.width) - 1) << field.offset
-    bits = (bits & ~mask) | (value & ((1 << field.width) - 1)) << field.offset
-    words[at:at + count] = [bits >> 16 * place & 0xFFFF for place in range(count)]
-    return replace(image, contents=image.contents | {Space.PROGRAM: (0, words.view(np.uint8).reshape(-1, 2))})
-
-
 @pytest.mark.parametrize("name", ["store", "states", "sampled", "last", "word", "words", "burst"])
 def test_a_move_that_is_not_what_the_image_says_is_refused(name):
     network, config, _ = spilled_networks.find(CORES[0], Schedule.REGISTERS, 0)
     image = compile_network(network, config, keep_maps=False)
     image.verify()
     with pytest.raises(ImageError, match=r"move|MOVE|PROGRAM|sampled"):
-        altered(image, name, lambda value: value ^ 1).verify()
+        altered(image, Job.MOVE, name, lambda value: value ^ 1).verify()
 
 
 def test_what_an_image_says_of_spilled_maps_is_held_against_its_moves(tmp_path):
