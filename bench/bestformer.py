@@ -25,8 +25,10 @@ from figures import RESULTS, Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import random_samples
 from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.compiler.placement import place
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network import model
+from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
 from spikeplane.pruning.costs import weight_bytes
 from spikeplane.reports.energy import cost
@@ -40,7 +42,7 @@ from spikeplane.training.run.evaluate import compare, predict, predict_integer
 from spikeplane.training.run.step import Answering
 from spikeplane.training.run.train import train
 from spikeplane.writing import write_json
-from spikeplane_hw.config import LARGE
+from spikeplane_hw.config import BURST_BITS, LARGE
 from torch import Tensor
 from whole_networks import DENSITY, lively_network
 
@@ -48,6 +50,8 @@ FOLDER = Path("build/bench/bestformer")
 PICTURE = Path("docs/pictures/bestformer.png")
 OPERATION_SAMPLES, AGREEMENT_SAMPLES, BOARD_SAMPLES = 50, 100, 20
 """Test samples on which operations are counted, on which spikes are compared, and that run on the simulated board."""
+PUBLISHED_IMAGES = 4
+"""Random ones, with which 4-384 runs there."""
 FIRST_SEED = ("narrow",)
 """Variants that are trained from the first seed alone."""
 ROOM = replace(
@@ -145,8 +149,12 @@ def on_board(data: str, key: str, root: Path) -> dict:
     """Return what a network of the first seed takes and says on the simulated board."""
     loaded = load_checkpoint(trained(data, key, 1, root))
     inputs = load_dataset(loaded.recipe.data, "test", root).inputs[:BOARD_SAMPLES]
-    network = export_network(loaded.network)
-    result = run_on_board(network, LARGE, inputs, data, keep_maps=False)
+    return run(export_network(loaded.network), inputs, data)
+
+
+def run(network: IntegerNetwork, inputs: np.ndarray, title: str) -> dict:
+    """Return what a network takes and says on the simulated large board."""
+    result = run_on_board(network, LARGE, inputs, title, keep_maps=False)
     predicted = predict_cycles(network, inputs, LARGE, keep_maps=False)
     cycles = dict(zip(network.names, result.cycles.mean(0).tolist(), strict=True))
     products = sum(count for name, count in cycles.items() if name.endswith((".map", ".picked")))
@@ -201,23 +209,42 @@ def activations_kept(inverts: bool) -> float:
     return sum(sizes.values()) / len(images) / 1e6
 
 
-def published() -> dict:
-    """Return the cycles that 4-384 takes on an image if it fits: predicted, of random weights and a random image."""
-    network = lively_network("cifar10_bestformer_4_384", (
+def published_network() -> IntegerNetwork:
+    """Return 4-384 with random weights, and with the bits of images and edges that sums of 16 bits take."""
+    return lively_network("cifar10_bestformer_4_384", (
         "data.bits=4", "network.edge_bits=4", "training.augmentations.randaugment=false",
     ))
+
+
+def published() -> dict:
+    """Return the cycles that 4-384 takes on a random image where all of it lies on the chip: predicted."""
+    network = published_network()
     cycles = predict_cycles(network, random_samples(network.input, 1, DENSITY), ROOM, keep_maps=False)[0].tolist()
     return dict(zip(network.names, cycles, strict=True))
 
 
+def published_on_board() -> dict:
+    """Return what 4-384 takes and says on the simulated large board, with SDRAM."""
+    network = published_network()
+    found = run(network, random_samples(network.input, PUBLISHED_IMAGES, DENSITY), "4-384")
+    placement = place(network, LARGE, keep_maps=False)
+    return found | {"megabytes": placement.moved_words * BURST_BITS / 8e6}
+
+
 def published_figures() -> list[Figure]:
-    """Return what 4-384 takes where all of it lies on the chip, and what of it attention and heads do."""
+    """Return what 4-384 takes on the board, and where all of it lies on the chip, and what attention and heads do."""
     cycles = kept("published", published)
     whole, clock = sum(cycles.values()), BOARDS["ulx3s-85f"].clock
     products = sum(count for name, count in cycles.items() if name.endswith((".map", ".picked")))
     heads = sum(count for name, count in cycles.items() if name.startswith("heads"))
-    title = "4-384 on a large core with room for all of it, 4-bit image and edges, random weights"
+    title, random = "4-384 on a large core with room for all of it", "4-bit image and edges, random weights"
+    board = kept("published-board", published_on_board)
+    name, title = f"4-384, {random}", f"{title}, {random}"
     return [
+        *board_figures(name, board, f"{PUBLISHED_IMAGES} random images"),
+        Figure(f"{name}: streams, maps and parameters between SDRAM and core", board["megabytes"], "MB an image"),
+        Figure.at_least(f"{name}: images a second at {clock / 1e6:g} MHz, large with SDRAM", clock / board["cycles"],
+                        "1/s", 20),
         Figure(f"{title}: predicted cycles an image", whole, "cycles"),
         Figure(f"{title}: images a second at {clock / 1e6:g} MHz, predicted", clock / whole, "1/s"),
         Figure(f"{title}: the attention products' part of the cycles", 100 * products / whole, "%"),
@@ -271,11 +298,11 @@ def ablation_table(found: dict[str, list[dict]]) -> list[list[str]]:
     return table
 
 
-def board_figures(title: str, board: dict) -> list[Figure]:
+def board_figures(title: str, board: dict, samples: str = f"{BOARD_SAMPLES} samples") -> list[Figure]:
     """Return the figures of a network on the simulated board."""
     cycles = board["cycles"]
     return [
-        Figure.at_most(f"{title}, {BOARD_SAMPLES} samples on the simulated large board, of {board['compared']:,} "
+        Figure.at_most(f"{title}, {samples} on the simulated large board, of {board['compared']:,} "
                        "values different", board["mismatches"], "values", 0),
         Figure(f"{title}: cycles a sample, large", cycles, "cycles"),
         Figure.at_most(f"{title}: predicted cycles, off by at most", board["off"], "%", 10),
@@ -338,10 +365,10 @@ def comparison(result: list[Figure], root: Path) -> list[list[str]]:
 def draw(found: dict[str, list[dict]]) -> None:
     """Draw the accuracies of all variants, a dot for each seed."""
     figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
-    for place, each in enumerate(found.values()):
+    for at, each in enumerate(found.values()):
         values = [one["accuracy"] for one in each]
-        axis.plot(values, [place] * len(values), "o", color=f"C{place}", alpha=0.6)
-        axis.plot(fmean(values), place, "|", color=f"C{place}", markersize=18, markeredgewidth=2)
+        axis.plot(values, [at] * len(values), "o", color=f"C{at}", alpha=0.6)
+        axis.plot(fmean(values), at, "|", color=f"C{at}", markersize=18, markeredgewidth=2)
     axis.set_yticks(range(len(found)), [VARIANTS[key].title for key in found], fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel("test accuracy on digits, %")
@@ -356,7 +383,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the digits; default: 1 2 3")
     parser.add_argument("--others", nargs="*", choices=OTHERS, default=list(OTHERS),
                         help="data sets beside the digits, the figures of those not named stay; default: all")
+    parser.add_argument("--published", action="store_true", help="only 4-384, all other figures stay")
     arguments, root = parser.parse_args(), data_root()
+    if arguments.published:
+        before = json.loads((RESULTS / "bestformer.json").read_text())
+        save("bestformer", published_figures(), {key: before[key] for key in ("note", "picture", "tables")},
+             kept=lambda name: True)
+        return
     found: dict[str, list[dict]] = {key: [] for key in VARIANTS}
     for seed in arguments.seeds:
         for key, each in found.items():
