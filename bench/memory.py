@@ -43,6 +43,8 @@ WEIGHT_DEPTH = 64
 """Slots of a core's weight memory: too few for most random networks."""
 SPIKE_DEPTH = 48
 """Words of a core's spike memory where layers run in parts: too few for the maps of most random networks."""
+STREAM_GROUPS = 16
+"""Channel groups of a core's state memory where streams come in pieces: too few for most."""
 ROOMY = {"external_depth": 1 << 16, "layer_count": 64, "table_count": 8, "pass_count": 512, "parameter_depth": 1024}
 """What else is large enough for graphs with streams."""
 WEIGHTS = "random networks whose weights stream in"
@@ -114,6 +116,14 @@ def with_spilled_streams(network: IntegerNetwork, config: CoreConfig, number: in
     return compile_spilled(network, config, list(Schedule)[number // 3 % 2])
 
 
+def in_pieces(network: IntegerNetwork, config: CoreConfig, number: int, samples: int) -> Image | None:
+    """Return an image of whose streams no more is on the chip than a row of a channel group."""
+    if not any(form.signed for form in network.maps().values()):
+        return None
+    image = compile_network(network, config, keep_maps=False)
+    return image if image.in_pieces else None
+
+
 def in_parts(network: IntegerNetwork, config: CoreConfig, number: int, samples: int) -> Image | None:
     """Return an image whose layers run in parts, since the spike memory is too small."""
     image = compile_network(network, config, keep_maps=False, keep_states=number % 2 == 0)
@@ -133,6 +143,11 @@ def kinds() -> list[Compiled]:
         Compiled(
             title="random networks whose streams leave the chip", compile=with_spilled_streams,
             cores=[replace(core, weight_depth=1 << 10, **ROOMY) for core in CORES[:3]],
+        ),
+        Compiled(
+            title="random networks whose streams come in pieces", compile=in_pieces,
+            cores=[replace(core, weight_depth=1 << 10, **ROOMY, state_depth=STREAM_GROUPS * core.chunks)
+                   for core in CORES[:3]],
         ),
         Compiled(
             title="random networks in parts", compile=in_parts,

@@ -82,6 +82,12 @@ GATEWARE = [
         ("move.burst | of_sample", "move.burst"),
         ("self.word.eq(self.word + 1), coming", "self.word.eq(self.word), coming"),
         ("self.moving.eq(coming != 0)", "self.moving.eq(coming > 1)"),
+        ("before.eq(before + move.words + 1)", "before.eq(before + move.words)"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/parameter_moves.py", f"{TESTS}/test_parameter_moves.py",
+        ("<< units * word[: exact_log2(parts)]", "<< 0"),
+        ("burst.eq(move.burst), write", "burst.eq(0), write"),
     ),
     *mutants(
         "gateware", f"{HW}/fetch.py", f"{TESTS}/test_fetch.py",
@@ -227,6 +233,9 @@ GATEWARE = [
         ("sample_logit + layer.groups), age.eq(0)]", "sample_logit + layer.groups)]"),
         ("sample_logit.eq(sample_logit + layer.groups)", "sample_logit.eq(sample_logit + 1)"),
         ("Mux(anew, 0, self.age)", "self.age"),
+        ("group_state + ~pieces", "group_state + 1"),
+        ("with m.If(pieces & new.row):", "with m.If(0):"),
+        ("with m.If(new.group):\n                            m.next = group_begin", "with m.If(0):\n                            m.next = group_begin"),
     ),
     *mutants(
         "gateware", f"{HW}/window_place.py", f"{TESTS}/test_walker.py",

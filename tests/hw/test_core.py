@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import banded_networks
 import numpy as np
+import piece_networks
 import pytest
 import ragged_networks
 import random_graphs
@@ -174,6 +175,14 @@ def test_streams_are_spilled(core):
     schedule = list(Schedule)[core % 2]
     check(network, config, schedule, samples, keep_maps=False, keep_states=False,
           spilled=frozenset(spillable_streams(network)))
+
+
+def test_streams_come_in_pieces():
+    """Parameters and weights come from outside the chip as well."""
+    network, config = piece_networks.find(0, 0)
+    placement = place(network, config, keep_maps=False)
+    assert placement.in_pieces and placement.loads_parameters and placement.halves_ring
+    check(network, config, Schedule.REGISTERS, ragged_networks.samples(network, 1), keep_maps=False, keep_states=False)
 
 
 def test_what_a_batch_collects_is_spilled():
