@@ -235,7 +235,6 @@ GATEWARE = [
         ("Mux(anew, 0, self.age)", "self.age"),
         ("group_state + ~pieces", "group_state + 1"),
         ("with m.If(pieces & new.row):", "with m.If(0):"),
-        ("with m.If(new.group):\n                            m.next = group_begin", "with m.If(0):\n                            m.next = group_begin"),
     ),
     *mutants(
         "gateware", f"{HW}/window_place.py", f"{TESTS}/test_walker.py",
