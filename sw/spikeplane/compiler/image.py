@@ -160,7 +160,9 @@ class Image:
     @property
     def loads_parameters(self) -> bool:
         """Whether the parameters of each layer come from outside the chip ahead of it."""
-        return any(move["parameters"] for each in self.program for move in each.before)
+        return Space.PARAMETERS not in self.contents and any(
+            move["parameters"] for each in self.program for move in each.before
+        )
 
     @property
     def in_pieces(self) -> bool:
