@@ -163,10 +163,10 @@ def _in_time(placement: Placement, walks: list[list["_Walk"]], count: int) -> np
                     now = now + moved
                     stream.pause(moved)
                 for group in walk.groups:
-                    if placed.in_pieces:  # Of them what the walk waits for is part of its own cycles.
-                        stream.pause(placed.output_height * _moved(placed.moves, pieces=True))
                     if placed.stream_group:
                         now = np.maximum(now, stream.arrival(placed.stream_group))
+                    if placed.in_pieces:  # What the walk waits for is part of its own cycles.
+                        stream.pause(placed.output_height * _moved(placed.moves, pieces=True))
                     now = now + group[of]
                     stream.free(placed.stream_group, now)
                 now = now + DRAIN_LATENCY
