@@ -64,8 +64,10 @@ def test_only_a_stream_that_is_not_read_for_a_while_can_be_spilled():
 
 
 def test_a_network_whose_streams_do_not_fit_says_so():
-    least = place(NETWORK, CONFIG, keep_maps=False, spilled=frozenset("a")).occupied_words()[Space.STATES]
-    small = replace(CONFIG, state_depth=least // CONFIG.updates - CONFIG.chunks)
+    least = place(NETWORK, CONFIG, keep_maps=False, spilled=frozenset("abc"), pieces=True)
+    chunks = least.occupied_words()[Space.STATES] // CONFIG.updates
+    assert place(NETWORK, replace(CONFIG, state_depth=chunks), keep_maps=False).in_pieces
+    small = replace(CONFIG, state_depth=chunks - CONFIG.chunks)
     with pytest.raises(CompileError, match="state chunks"):
         place(NETWORK, small, keep_maps=False)
 
