@@ -144,7 +144,8 @@ def sum_needs(placement: "Placement") -> list[Need]:
 
 def _external_needs(placement: "Placement") -> Iterator[Need]:
     config, spilled = placement.config, placement.spilled
-    yield Need(kind=Limit.EXTERNAL, what="bursts of memory outside the chip, for weights and parameters of all layers",
+    yield Need(kind=Limit.EXTERNAL, what=f"bursts of memory outside the chip, for the weights "
+                    f"{'and parameters ' if placement.loads_parameters else ''}of all layers",
                need=placement.stream_slots * slot_bursts(config) + placement.parameter_bursts,
                limit=spill_base(config) if spilled else config.external_depth)
     if spilled:
