@@ -78,6 +78,6 @@ def test_an_unknown_criterion_is_named():
 
 
 def test_the_command_names_all():
-    from spikeplane.pruning import command
+    from spikeplane.commands import prune
 
-    assert tuple(CRITERIA) == command.CRITERIA
+    assert tuple(CRITERIA) == prune.CRITERIA
