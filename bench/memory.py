@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -316,9 +316,9 @@ def controller() -> list[Figure]:
     ]
 
 
-def board() -> list[Figure]:
+def board(seeds: Sequence[int]) -> list[Figure]:
     """Return what large with SDRAM takes and reaches on the ULX3S-85F from each seed; built if it is not."""
-    reports = {seed: board_report(seed) for seed in SEEDS}
+    reports = {seed: board_report(seed) for seed in sorted({BOARD.seed, *seeds})}
     report = reports[BOARD.seed]
     clocks = {
         seed: min(each["achieved_mhz"] for each in found["clocks"].values()) for seed, found in reports.items()
@@ -359,6 +359,7 @@ def main() -> None:
     one.add_argument("--random", action="store_true", help="only random networks")
     one.add_argument("--whole", choices=WHOLE, nargs="+", help="only these whole networks")
     one.add_argument("--board", action="store_true", help="only the board's bitstreams")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the board's bitstreams (default: 1 2 3)")
     arguments = parser.parse_args()
     if arguments.random:
         save("memory", random_figures(arguments.count), kept=lambda name: "random networks" not in name)
@@ -366,12 +367,12 @@ def main() -> None:
         save("memory", whole_figures(arguments.whole),
              kept=lambda name: not any(title in name for title in arguments.whole))
     elif arguments.board:
-        save("memory", board(), kept=lambda name: "large with SDRAM" not in name)
+        save("memory", board(arguments.seeds), kept=lambda name: "large with SDRAM" not in name)
     else:
         save("memory", [
             *random_figures(arguments.count), *whole_figures(list(WHOLE)),
             Figure.at_least("SDRAM bandwidth used over its peak while weights stream", 100 * bandwidth(), "%", 80),
-            *controller(), *board(),
+            *controller(), *board(arguments.seeds),
         ])
 
 
