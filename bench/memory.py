@@ -359,7 +359,7 @@ def main() -> None:
     one.add_argument("--random", action="store_true", help="only random networks")
     one.add_argument("--whole", choices=WHOLE, nargs="+", help="only these whole networks")
     one.add_argument("--board", action="store_true", help="only the board's bitstreams")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the board's bitstreams (default: 1 2 3)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the board (default: 1 2 3)")
     arguments = parser.parse_args()
     if arguments.random:
         save("memory", random_figures(arguments.count), kept=lambda name: "random networks" not in name)
