@@ -57,7 +57,7 @@ COMPARED = {"2-16": ("1-2", 0.5), PRUNED: ("2-16", 1), "1-4": ("1-2", None), "1-
 FEW_TESTS = 2_500
 """Test images of what is trained on."""
 SAMPLES = 500
-BOARD_SAMPLES = {TINY: 50, "2-16": 20, PRUNED: 200}
+BOARD_SAMPLES = {TINY: 50, "2-16": 200, PRUNED: 200}
 """Images that run on the simulated board: SAMPLES of 1-2, and some of its variants."""
 PREDICTED, WIDE_SAMPLES = 8, 40
 

@@ -20,8 +20,8 @@ from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
 
 __all__ = [
-    "BOARD", "FOLDER", "PRUNED", "RECIPE", "TINY", "TINY_BOARD", "TINY_RECIPE", "TUNED", "VARIANTS", "WHOLE",
-    "recipe_of", "spent_on", "trained",
+    "BOARD", "FOLDER", "INNER", "PRUNED", "RECIPE", "RESCALED", "RESCALED_NAME", "TINY", "TINY_BOARD", "TINY_RECIPE",
+    "TUNED", "TUNING", "VARIANTS", "WHOLE", "recipe_of", "spent_on", "start_of", "trained", "write_narrowed",
 ]
 
 RECIPE, TINY_RECIPE = "cifar10_core", "cifar10_tiny"
@@ -125,15 +125,20 @@ def trained(name: str, root: Path) -> Path:
     return path
 
 
+def write_narrowed(source: Path, criterion: str, folder: Path, root: Path) -> None:
+    """Write into ``folder``, unless it is there, a checkpoint without RATIO of all channels, and its recipe."""
+    if (folder / TUNING_RECIPE).exists():
+        return
+    ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
+    settings = settings_of(source, criterion)
+    write_pruned(
+        prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root, shown=False), folder
+    )
+
+
 def recovered(folder: Path, root: Path, options: RunOptions) -> Path:
     """Return the checkpoint of 2-16 without a part of its channels, trained on over all images."""
-    if not (folder / TUNING_RECIPE).exists():
-        source = trained(RESCALED_NAME, root)
-        ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
-        settings = settings_of(source, "svs")
-        write_pruned(
-            prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root, shown=False), folder
-        )
+    write_narrowed(trained(RESCALED_NAME, root), "svs", folder, root)
     path = folder / CHECKPOINT
     for part, overrides in RECOVERY.items():
         recipe = load_recipe(folder / TUNING_RECIPE, (

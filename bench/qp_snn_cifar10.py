@@ -5,21 +5,18 @@ channels. Measurements in qp_snn's folder are used again.
 """
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from cifar10_part import IMAGES, register
-from cifar10_variants import BOARD, INNER, RATIO, RECIPE, RESCALED, TUNING, start_of
+from cifar10_variants import BOARD, INNER, RECIPE, RESCALED, RESCALED_NAME, TUNING, start_of, write_narrowed
 from figures import Figure
 from qp_snn_networks import BASELINE, PRUNED, WHOLE, Measured, Variant, settings_of_weights
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network.merge import merge_pools
 from spikeplane.pruning.costs import weight_bytes
-from spikeplane.pruning.prune import prune, settings_of
 from spikeplane.pruning.written import RECIPE as TUNING_RECIPE
-from spikeplane.pruning.written import write_pruned
 from spikeplane.reports.energy import cost
 from spikeplane.training.net.export import export_network
 from spikeplane.training.recipe.recipes import load_recipe
@@ -41,7 +38,7 @@ OPTIONS = RunOptions(amp="bfloat16")
 def whole(weights: str, folder: Path, root: Path) -> Path:
     """Return the checkpoint of the network at full width."""
     settings = [f"layers.{name}.{setting}" for name in INNER for setting in settings_of_weights(weights)]
-    start = f"training.start.checkpoint={start_of('2-16')}"
+    start = f"training.start.checkpoint={start_of(RESCALED_NAME)}"
     return train(load_recipe(RECIPE, [*RESCALED, *settings, *TUNING, start]), folder / weights, root, options=OPTIONS)
 
 
@@ -51,11 +48,7 @@ def trained(variant: Variant, folder: Path, root: Path) -> Path:
     if variant.criterion is None:
         return source
     own = folder / f"{variant.weights}-{variant.criterion}"
-    if not (own / TUNING_RECIPE).exists():
-        shutil.rmtree(own, ignore_errors=True)
-        ratios: dict[str, float] = dict.fromkeys(("conv1", *INNER), RATIO)
-        settings = settings_of(source, variant.criterion)
-        write_pruned(prune(source, ratios=ratios, settings=settings, config=BOARD.config, data_root=root), own)
+    write_narrowed(source, variant.criterion, own, root)
     recipe = load_recipe(own / TUNING_RECIPE, [*TUNING, f"training.epochs={PRUNED_EPOCHS}"])
     return train(recipe, own / "tuned", root, options=OPTIONS)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+import torch
 from accuracy import run_on_board
 from cifar10_variants import BOARD
 from figures import Figure
 from spikeplane.data.sets.datasets import Dataset, load_dataset, load_parts
 from spikeplane.training.net.export import export_network
+from spikeplane.training.net.teachers import load_classifier
 from spikeplane.training.recipe.recipes import Recipe, load_recipe
 from spikeplane.training.run.checkpoint import Checkpoint, load_checkpoint
 from spikeplane.training.run.conversion import convert
@@ -36,6 +38,8 @@ CIFAR_TESTS, CIFAR_BOARD_SAMPLES = 2_500, 50
 """Test images for accuracies, and on the simulated board."""
 AT_ONCE = {4: 8, 2: 4}
 """Bits of activations and of weights, of networks that are not trained on."""
+AT_A_TIME = 500
+"""Images that the classifier sees together."""
 OPTIONS = RunOptions(amp="bfloat16", validate_every=1)
 SPIKES = (
     "neuron.dynamics=integrating", f"data.steps={STEPS}", "training.learning_rate=0.001", "training.batch_size=100",
@@ -93,10 +97,14 @@ def cifar_levels(folder: Path, root: Path) -> Path:
 def cifar_spikes(folder: Path, root: Path) -> Path:
     """Return the checkpoint of the converted network, trained on."""
     path = cifar_levels(folder, root)
-    for name, overrides in SPIKE_TRAININGS.items():
-        chosen = load_recipe(CIFAR_RECIPE, [*SPIKES, *overrides, f"training.start.checkpoint={path}"])
-        path = train(chosen, folder / f"cifar10-{name}", root, options=OPTIONS)
+    for name in SPIKE_TRAININGS:
+        path = train(spike_recipe(name, path), folder / f"cifar10-{name}", root, options=OPTIONS)
     return path
+
+
+def spike_recipe(name: str, start: Path) -> Recipe:
+    """Return the recipe of a training as spikes that begins with the checkpoint ``start``."""
+    return load_recipe(CIFAR_RECIPE, [*SPIKES, *SPIKE_TRAININGS[name], f"training.start.checkpoint={start}"])
 
 
 def at_once(root: Path, bits: int, weight_bits: int) -> float:
@@ -112,12 +120,23 @@ def at_once(root: Path, bits: int, weight_bits: int) -> float:
     return share(predict(begun.network.eval(), test.inputs[:CIFAR_TESTS]), test)
 
 
+def classifier_accuracy(test: Dataset) -> float:
+    """Return the accuracy of the classifier itself."""
+    start = load_recipe(CIFAR_RECIPE).training.start
+    assert start is not None and start.classifier is not None and start.weights is not None
+    classifier = load_classifier(start.classifier, Path(start.weights))
+    with torch.no_grad():
+        logits = [classifier(part) for part in torch.from_numpy(test.inputs[:CIFAR_TESTS]).split(AT_A_TIME)]
+    return share(torch.cat(logits).argmax(1).numpy(), test)
+
+
 def measure_cifar(folder: Path, root: Path) -> dict[str, float]:
     """Return the accuracies of ResNet-20, and what the simulated board says of it."""
     file = folder / "cifar10.json"
     if not file.exists():
         found = {f"at-once-{bits}": at_once(root, bits, weight_bits) for bits, weight_bits in AT_ONCE.items()}
         test = load_dataset(load_recipe(CIFAR_RECIPE).data, "test", root)
+        found["classifier"] = classifier_accuracy(test)
         found |= accuracies(cifar_levels(folder, root), test, CIFAR_TESTS)
         network = export_network(load_checkpoint(cifar_spikes(folder, root)).network)
         found["trained"] = share(predict_integer(network, test.inputs[:CIFAR_TESTS]), test)
@@ -131,16 +150,18 @@ def measure_cifar(folder: Path, root: Path) -> dict[str, float]:
 def cifar_figures(folder: Path, root: Path) -> list[Figure]:
     """Return what conversion of the classifier costs, before and after it is trained on."""
     found = measure_cifar(folder, root)
-    title = f"CIFAR-10, ResNet-20 from a classifier of 91.73 %, the first {CIFAR_TESTS:,} test images"
+    title = f"CIFAR-10, ResNet-20 from a classifier, the first {CIFAR_TESTS:,} test images"
     levels = load_recipe(CIFAR_RECIPE)
     weights = f"{levels.layers[1].weight_bits}-bit weights, {BITS}-bit activations"
     trained = f"{title}: {weights}, {levels.training.epochs} epochs"
+    as_spikes = [spike_recipe(name, Path()) for name in SPIKE_TRAININGS]
     return [
+        Figure(f"{title}: the classifier", found["classifier"], "%"),
         *(Figure(f"{title}: {weight_bits}-bit weights, {bits}-bit activations, not trained on",
                  found[f"at-once-{bits}"], "%") for bits, weight_bits in AT_ONCE.items()),
         *(Figure(f"{trained}, {text}", found[kind], "%") for kind, text in KINDS.items()),
-        Figure(f"{trained}, positive spikes, 3 epochs more as spikes, 4-bit weights in the first layer too",
-               found["trained"], "%"),
+        Figure(f"{trained}, positive spikes, {sum(each.training.epochs for each in as_spikes)} epochs more as spikes, "
+               f"{as_spikes[-1].layers[0].weight_bits}-bit weights in the first layer too", found["trained"], "%"),
         Figure.at_most(f"{title}: {CIFAR_BOARD_SAMPLES} images on the simulated board: mismatches",
                        found["different"], "values", 0),
         Figure(f"{title}: cycles measured", found["cycles"], "cycles an image"),
