@@ -15,10 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import data_root, run_on_board
-from cifar10_part import DATA as PART
-from cifar10_part import HELD_OUT as PART_HELD_OUT
-from cifar10_part import IMAGES as PART_IMAGES
-from cifar10_part import register
 from cifar10_variants import (
     BOARD,
     FOLDER,
@@ -35,6 +31,7 @@ from cifar10_variants import (
 )
 from cifar10_wide import widen
 from figures import Figure, save
+from partial_data import CIFAR10_PART, register
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.data.sets.datasets import Dataset, load_dataset
@@ -165,8 +162,9 @@ def training_figures(name: str, checkpoint: Checkpoint) -> list[Figure]:
     epochs, last = checkpoint.recipe.training.epochs, checkpoint.history[-1]
     spent = spent_hours(name)
     figures = [] if spent is None else [Figure(f"CIFAR-10 {name}: training", spent, "CPU hours")]
-    if checkpoint.recipe.data.name == PART:
-        label = f"CIFAR-10 {name}: {PART_HELD_OUT:,} of the validation part, {epochs} x {PART_IMAGES:,} images"
+    if checkpoint.recipe.data.name == CIFAR10_PART.name:
+        images = f"{epochs} x {CIFAR10_PART.images:,} images"
+        label = f"CIFAR-10 {name}: {CIFAR10_PART.held_out:,} of the validation part, {images}"
         return [*figures, Figure(label, 100 * last["test_accuracy"], "%")]
     label = f"CIFAR-10 {name}: validation part, {epochs} epochs"
     return [Figure(label, 100 * last["validation_accuracy"], "%"), *figures]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from accuracy import ZOO
-from cifar10_part import DATA as PART
+from partial_data import CIFAR10_PART
 from spikeplane.boards import BOARDS
 from spikeplane.pruning.prune import prune, settings_of
 from spikeplane.pruning.written import RECIPE as TUNING_RECIPE
@@ -37,7 +37,7 @@ RESCALED = (
     *(f"layers.{name}.{setting}" for name in INNER for setting in ("weights=rescaled", "weight_bits=2")),
 )
 TUNING = (
-    f"data.name={PART}", "data.validation=0", "training.epochs=1", "training.batch_size=100",
+    f"data.name={CIFAR10_PART.name}", "data.validation=0", "training.epochs=1", "training.batch_size=100",
     "training.learning_rate=0.001", "training.augmentations.cutmix=false",
 )
 """Of what is trained on: once over a part of the images, the teacher as before."""

@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from cifar10_part import IMAGES, register
 from cifar10_variants import BOARD, INNER, RECIPE, RESCALED, RESCALED_NAME, TUNING, start_of, write_narrowed
 from figures import Figure
+from partial_data import CIFAR10_PART, register
 from qp_snn_networks import BASELINE, PRUNED, WHOLE, Measured, Variant, settings_of_weights
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.data.sets.datasets import load_dataset
@@ -73,7 +73,7 @@ def measured(variant: Variant, folder: Path, root: Path) -> Measured:
 
 def figures(found: dict[Variant, Measured], called) -> list[Figure]:
     """Return the figures of all variants; ``called`` returns one in words."""
-    title = f"CIFAR-10, {IMAGES:,} images"
+    title = f"CIFAR-10, {CIFAR10_PART.images:,} images"
     result = []
     for variant, each in found.items():
         name = f"{title}, {called(variant)}"
