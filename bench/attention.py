@@ -4,7 +4,7 @@ import numpy as np
 from figures import Figure
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.loads import load_fields
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.network import model
 from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork

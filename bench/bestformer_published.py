@@ -13,7 +13,7 @@ from partial_data import BEGINNING, register
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import random_samples
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat
 from spikeplane.training.net.networks import SpikingNetwork

@@ -7,7 +7,7 @@ from pathlib import Path
 from figures import RESULTS, Figure, save
 from layers import Shape, measure, open_driver
 from spikeplane.boards import BOARDS
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import LARGE, TINY
 

@@ -10,7 +10,7 @@ import whole_networks
 from figures import Figure, save
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport

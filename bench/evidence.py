@@ -18,7 +18,7 @@ from accuracy import data_root, run_on_board
 from figures import RESULTS, Figure, save
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.footprint import footprint
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.data.sets.datasets import Dataset, load_dataset
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule

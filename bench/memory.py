@@ -16,7 +16,9 @@ from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.image import Image
-from spikeplane.compiler.placement import CompileError, place, spillable_streams
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
+from spikeplane.compiler.state_places import spillable_streams
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport

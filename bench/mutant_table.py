@@ -316,7 +316,7 @@ COMPILE_TESTS = "tests/sw/compiler/test_compile.py"
 WORD_TESTS = "tests/sw/compiler/test_interpreter.py"
 COMPILER = [
     *mutants(
-        "compiler", f"{COMPILER_FOLDER}/placement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
+        "compiler", f"{COMPILER_FOLDER}/arrangement.py", f"{COMPILE_TESTS} {WORD_TESTS}",
         ("last_lanes=layer.channels - (groups - 1) * group_lanes", "last_lanes=group_lanes"),
     ),
     *mutants("compiler", f"{COMPILER_FOLDER}/weight_places.py", f"{COMPILE_TESTS} {WORD_TESTS}",

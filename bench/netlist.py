@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from figures import Figure
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport

@@ -13,7 +13,7 @@ from figures import Figure
 from memory import sparse_checkpoint
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.data.sets.datasets import load_parts
 from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver

@@ -12,8 +12,8 @@ import numpy as np
 from accuracy import ZOO, data_root
 from figures import Figure, save
 from spikeplane.compiler.cycles import bank_cycles, predict_cycles
+from spikeplane.compiler.place import place
 from spikeplane.compiler.placed import PlacedLayer, PlacedTerm
-from spikeplane.compiler.placement import place
 from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.network import model
 from spikeplane.network.input import INPUT

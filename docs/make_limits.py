@@ -8,7 +8,7 @@ import numpy as np
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.fit import fit
 from spikeplane.compiler.limits import Limit, needs
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.compiler.remedies import alternatives
 from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork

@@ -13,7 +13,7 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from configurations import SIMULATED
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.network import model

@@ -17,7 +17,7 @@ from .compiler.compile import compile_network
 from .compiler.cycles import predict_cycles
 from .compiler.image import Image, load_image, save_image
 from .compiler.limits import CompileError, Limit, needs
-from .compiler.placement import place
+from .compiler.place import place
 from .confusion import confusion_matrix
 from .data.sets.datasets import load_dataset
 from .device.comparison import Comparison, compare_with_model

@@ -4,7 +4,7 @@ import numpy as np
 import steps
 from ragged_networks import CORES
 from spikeplane.compiler.cycles import bank_cycles
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

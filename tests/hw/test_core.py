@@ -14,9 +14,10 @@ import transformer_networks
 from configs import WIDE_LOGIC
 from core_bench import run_image
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.limits import Limit, needs
+from spikeplane.compiler.limits import CompileError, Limit, needs
 from spikeplane.compiler.parts import SplitKind
-from spikeplane.compiler.placement import CompileError, place, spillable_streams
+from spikeplane.compiler.place import place
+from spikeplane.compiler.state_places import spillable_streams
 from spikeplane.network.endings import Fire
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

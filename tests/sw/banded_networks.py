@@ -6,9 +6,10 @@ from functools import cache
 
 import ragged_networks
 import residual_networks
-from spikeplane.compiler.limits import memory_needs
+from spikeplane.compiler.limits import CompileError, memory_needs
 from spikeplane.compiler.parts import SplitKind
-from spikeplane.compiler.placement import CompileError, Placement, place
+from spikeplane.compiler.place import place
+from spikeplane.compiler.placement import Placement
 from spikeplane.compiler.remedies import fits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane_hw.config import CoreConfig

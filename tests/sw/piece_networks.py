@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import transformer_networks
 from ragged_networks import CORES
-from spikeplane.compiler.placement import Placement, place
+from spikeplane.compiler.place import place
+from spikeplane.compiler.placement import Placement
 from spikeplane.compiler.remedies import fits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane_hw.config import CoreConfig

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from ragged_networks import affine, neuron, pick, weights
 from residual_networks import TRIALS
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.network.digits import weighted_stream
 from spikeplane.network.endings import Ending, Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork

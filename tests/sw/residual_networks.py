@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 from ragged_networks import affine, neuron, pick, weights
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.network.endings import Fire, Logits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

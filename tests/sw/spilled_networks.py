@@ -9,10 +9,14 @@ import random_graphs
 import residual_networks
 import streamed_networks
 from ragged_networks import CORES, affine, weights
+from spikeplane.compiler.choices import spillable_maps
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import Image
-from spikeplane.compiler.placement import CompileError, Placement, place, spillable_maps, spillable_streams
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
+from spikeplane.compiler.placement import Placement
 from spikeplane.compiler.remedies import fits
+from spikeplane.compiler.state_places import spillable_streams
 from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

@@ -6,7 +6,8 @@ from dataclasses import replace
 import ragged_networks
 import random_graphs
 import residual_networks
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.compiler.remedies import fits
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule

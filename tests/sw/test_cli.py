@@ -13,7 +13,7 @@ import ragged_networks
 from spikeplane import __version__, cli
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import load_image, save_image
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.data.sets import shapes
 from spikeplane.fit_report import opening_lines
 from spikeplane.network.file import save_network

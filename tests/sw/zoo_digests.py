@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.network import model
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule

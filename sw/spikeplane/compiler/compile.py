@@ -18,8 +18,9 @@ from ..network.schedule import Schedule
 from .image import Image, LayerInfo, Vector
 from .image_checks import image_registers
 from .parts import SplitKind
+from .place import place
 from .placed import PlacedLayer, PlacedTerm
-from .placement import Placement, place
+from .placement import Placement
 from .program import Program
 from .spike_map import to_words
 from .weight_words import channel_places, identity_bits, parameter_words, stream_words, weight_bits

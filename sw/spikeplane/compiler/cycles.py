@@ -26,8 +26,9 @@ from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .loads import load_fields
 from .moves import Move
+from .place import place
 from .placed import PlacedLayer, PlacedTerm
-from .placement import Placement, place
+from .placement import Placement
 from .stream_time import BEATS_A_CYCLE, StreamTime
 from .weight_places import identity_slots
 

@@ -11,7 +11,8 @@ from ..network.graph import IntegerNetwork
 from ..network.schedule import Schedule
 from .footprint import layer_cycles, memory_words
 from .limits import Limit, Need, memory_needs, needs
-from .placement import Placement, place
+from .place import place
+from .placement import Placement
 from .remedies import changes
 
 __all__ = ["BoardTime", "Fit", "fit", "fit_all"]

@@ -14,7 +14,9 @@ from ..network.schedule import Schedule
 from .compile import compile_network
 from .cycles import predict_cycles
 from .image import save_image
-from .placement import CompileError, Placement, place
+from .limits import CompileError
+from .place import place
+from .placement import Placement
 
 __all__ = ["Footprint", "footprint", "footprints", "layer_cycles", "memory_words"]
 

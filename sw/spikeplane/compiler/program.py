@@ -20,9 +20,10 @@ from spikeplane_hw.neuron import SHIFTS
 
 from ..network.lowered import TermKind
 from ..network.weights import WeightKind
+from .limits import CompileError
 from .loads import load_fields
 from .placed import PlacedLayer, PlacedTerm
-from .placement import CompileError, Placement
+from .placement import Placement
 from .spike_map import to_words
 from .weight_places import identity_slots
 

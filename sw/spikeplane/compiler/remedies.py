@@ -11,8 +11,9 @@ from ..network.schedule import Schedule
 from ..network.weights import WEIGHT_BITS
 from .limits import CompileError, Limit, Need, memory_needs, sum_needs
 from .parts import SplitKind, unsplit_reason
+from .place import place
 from .placed import PlacedLayer, PlacedTerm
-from .placement import Placement, place
+from .placement import Placement
 from .weight_places import mixes
 
 __all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]

@@ -9,7 +9,7 @@ from spikeplane_hw.config import CoreConfig
 
 from ..compiler.footprint import layer_cycles
 from ..compiler.limits import needs
-from ..compiler.placement import place
+from ..compiler.place import place
 from ..network.graph import IntegerNetwork
 from ..network.schedule import Schedule
 from ..reports.energy import cost

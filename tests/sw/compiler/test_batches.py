@@ -10,7 +10,8 @@ from spikeplane.compiler.batches import cuts
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.image import ImageError, load_image, save_image
 from spikeplane.compiler.interpreter import interpret
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.compiler.program import decode_program
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule

@@ -6,7 +6,8 @@ from deep_network import deep
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule

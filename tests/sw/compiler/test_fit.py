@@ -11,8 +11,8 @@ from spikeplane.boards import BOARDS
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.fit import fit, fit_all
 from spikeplane.compiler.footprint import footprint
-from spikeplane.compiler.limits import Limit
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError, Limit
+from spikeplane.compiler.place import place
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network

@@ -6,7 +6,8 @@ import pytest
 import ragged_networks
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.footprint import footprint, footprints
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import CONFIGS, SMALL
 from spikeplane_hw.memory_map import Space, memory_map

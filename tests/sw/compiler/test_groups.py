@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import transformer_networks
 from ragged_networks import CORES, affine, weights
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError
+from spikeplane.compiler.place import place
 from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

@@ -19,7 +19,7 @@ from spikeplane.compiler.image import (
     load_image,
     save_image,
 )
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.compiler.program import decode_jobs
 from spikeplane.network.container import read_container, write_container
 from spikeplane.network.file import load_network, network_digest, save_network

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import ragged_networks
 from deep_network import deep, residual
-from spikeplane.compiler.limits import Limit, Need, memory_needs, needs, sum_needs
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError, Limit, Need, memory_needs, needs, sum_needs
+from spikeplane.compiler.place import place
 from spikeplane.compiler.program import Program
 from spikeplane.network.digits import weighted_stream
 from spikeplane.network.endings import Store

@@ -9,11 +9,13 @@ import spilled_networks
 from altered_programs import altered
 from ragged_networks import CORES
 from spikeplane.compiler.batches import cuts
+from spikeplane.compiler.choices import spillable_maps
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.image import ImageError, load_image, save_image
 from spikeplane.compiler.interpreter import interpret
+from spikeplane.compiler.limits import CompileError
 from spikeplane.compiler.moves import spill_base
-from spikeplane.compiler.placement import CompileError, place, spillable_maps
+from spikeplane.compiler.place import place
 from spikeplane.compiler.program import decode_program
 from spikeplane.compiler.remedies import fits
 from spikeplane.network import model

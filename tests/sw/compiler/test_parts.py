@@ -13,7 +13,7 @@ from spikeplane.compiler.image import ImageError, load_image, save_image
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.limits import CompileError
 from spikeplane.compiler.parts import Split, SplitKind, plane_part, read_rows
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.information import placed_rows
 from spikeplane.network import model
 from spikeplane.network.endings import Store

@@ -12,7 +12,7 @@ from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import ImageError
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.limits import CompileError
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.network import model
 from spikeplane_hw.descriptor import Job, state_bursts
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Register, Space

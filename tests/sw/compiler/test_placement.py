@@ -7,7 +7,7 @@ import pytest
 from ragged_networks import CORES, affine, chain, layer, or_pool, weights
 from random_graphs import graph
 from spikeplane.compiler.limits import CompileError
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.network.endings import Fire, Logits, Store
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import INPUT, InputFormat

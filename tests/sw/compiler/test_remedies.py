@@ -8,8 +8,8 @@ import pytest
 from deep_network import conv, deep, residual
 from ragged_networks import chain, changed, layer
 from spikeplane.compiler.compile import compile_network
-from spikeplane.compiler.limits import Limit, needs
-from spikeplane.compiler.placement import CompileError, place
+from spikeplane.compiler.limits import CompileError, Limit, needs
+from spikeplane.compiler.place import place
 from spikeplane.compiler.remedies import REMEDIES, fits, remedy, ways
 from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.input import InputFormat

@@ -9,7 +9,7 @@ from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.image import ImageError
 from spikeplane.compiler.limits import CompileError
 from spikeplane.compiler.moves import stream_words
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.compiler.state_places import StoredLayer, place_states, spillable_streams
 from spikeplane_hw.memory_map import Space
 

@@ -8,7 +8,7 @@ import residual_networks
 import streamed_networks
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.image import ImageError
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.compiler.weight_words import from_stream
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import Register, Space

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.data.sets.bins import TimeBins
 from spikeplane.data.sets.datasets import DataRecipe, load_dataset
 from spikeplane.data.sets.digits import PATH, TEST_COUNT, TRAIN_COUNT, digit_recordings
