@@ -96,8 +96,8 @@ TASKS = {
     "ncars": Task(data="ncars", title="N-CARS part", epochs=6),
     "cifar10": Task(data="cifar10", title="CIFAR-10", options=MIXED),
     "cifar10_part": Task(
-        data="cifar10", title=f"CIFAR-10, {CIFAR10_PART.images:,} images", part=CIFAR10_PART, tests=2_500,
-        options=MIXED,
+        data="cifar10", title=f"CIFAR-10, {CIFAR10_PART.images:,} images", part=CIFAR10_PART, epochs=5,
+        tests=2_500, options=MIXED,
     ),
 }
 
