@@ -15,7 +15,15 @@ from attention import attention_figures
 from bestformer_ablation import HEADER, PICTURE, ablation, draw, rows
 from bestformer_methods import comparison
 from bestformer_networks import (
-    NARROW, NARROW_KEY, PARTS, TASKS, VARIANTS, kept, measured, narrow_streams, on_board,
+    NARROW,
+    NARROW_KEY,
+    PARTS,
+    TASKS,
+    VARIANTS,
+    kept,
+    measured,
+    narrow_streams,
+    on_board,
 )
 from bestformer_published import board_figures, published_figures, training_figures
 from figures import RESULTS, Figure, save
