@@ -45,7 +45,7 @@ def compile_network(
     """Return the image of ``network`` for a core, which runs ``batch`` samples at once.
 
     ``samples``, uint8 (n, *InputFormat.shape), whole batches, become the image's self-test; without, seeded
-    random inputs do, two or a batch. For the other options see :func:`.placement.place`. Raises a
+    random inputs do, two or a batch. For the other options see :func:`.place.place`. Raises a
     NetworkError or a CompileError naming the layer, the value, the limit and the remedy.
     """
     placement = place(

@@ -3,7 +3,6 @@
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from spikeplane_hw.config import CoreConfig
@@ -16,11 +15,9 @@ from spikeplane_hw.weight_stream import slot_bursts
 from ..network.lowered import TermKind
 from ..network.schedule import Schedule
 from .moves import burst_limit, spill_base
+from .placed import PlacedLayer, PlacedTerm
+from .placement import Placement
 from .spike_map import SpikeMap
-
-if TYPE_CHECKING:  # A placement verifies itself by this module.
-    from .placed import PlacedLayer, PlacedTerm
-    from .placement import Placement
 
 __all__ = ["CompileError", "Limit", "Need", "memory_needs", "needs", "sum_needs"]
 
@@ -90,12 +87,12 @@ class Need:
         return f"{prefix}{self.what}: {self.need} needed, limit {self.limit}"
 
 
-def needs(placement: "Placement") -> list[Need]:
+def needs(placement: Placement) -> list[Need]:
     """Return every need of a placed network; those of memories are counted up to each layer."""
     return [*memory_needs(placement), *sum_needs(placement)]
 
 
-def memory_needs(placement: "Placement") -> list[Need]:
+def memory_needs(placement: Placement) -> list[Need]:
     """Return every need but those of sums: they look at no weight, and take no time."""
     config, form = placement.config, placement.network.input
     found = [
@@ -128,7 +125,7 @@ def memory_needs(placement: "Placement") -> list[Need]:
     return found
 
 
-def sum_needs(placement: "Placement") -> list[Need]:
+def sum_needs(placement: Placement) -> list[Need]:
     """Return the largest sums of every layer, whatever its input."""
     found, logit = [], 0
     for placed in placement.layers:
@@ -142,7 +139,7 @@ def sum_needs(placement: "Placement") -> list[Need]:
     return found
 
 
-def _external_needs(placement: "Placement") -> Iterator[Need]:
+def _external_needs(placement: Placement) -> Iterator[Need]:
     config, spilled = placement.config, placement.spilled
     yield Need(kind=Limit.EXTERNAL, what=f"bursts of memory outside the chip, for the weights "
                     f"{'and parameters ' if placement.loads_parameters else ''}of all layers",
@@ -175,7 +172,7 @@ def _event_needs(input_map: SpikeMap) -> Iterator[Need]:
                    limit=1 << layout[name].width)
 
 
-def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, ring: int, more_logits: bool) -> Iterator[Need]:
+def _layer_needs(placed: PlacedLayer, config: CoreConfig, *, ring: int, more_logits: bool) -> Iterator[Need]:
     layer = placed.layer
     # What else takes a core for several terms counts as a second one.
     windows = all(term.term.kind is TermKind.WINDOW and term.term.groups == 1 for term in placed.terms)
@@ -228,7 +225,7 @@ def _layer_needs(placed: "PlacedLayer", config: CoreConfig, *, ring: int, more_l
                limit=config.state_depth, what="state chunks, all layers to here")
 
 
-def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
+def _sum_needs(placed: PlacedLayer, placement: Placement) -> Iterator[Need]:
     """Yield what proves that no sum of the layer overflows, whatever its input."""
     layer = placed.layer
     name, where = layer.name, f"layer {layer.name!r}"
@@ -244,14 +241,14 @@ def _sum_needs(placed: "PlacedLayer", placement: "Placement") -> Iterator[Need]:
                    what=f"largest sum of its {len(placed.terms)} terms, channel {int(total.argmax())}")
 
 
-def _logit(placed: "PlacedLayer") -> int:
+def _logit(placed: PlacedLayer) -> int:
     """Return the greatest absolute value that a layer adds to a logit."""
     reach = np.sum([_reach(term) for term in placed.terms], axis=0)
     segments = placed.output_height * placed.output_width * len(placed.terms[0].steps)
     return int(reach.max()) * segments << placed.layer.exponent
 
 
-def _reach(placed: "PlacedTerm") -> np.ndarray:
+def _reach(placed: PlacedTerm) -> np.ndarray:
     """Return the greatest absolute sum of each output channel, int64 (output channels,)."""
     if placed.term.kind is TermKind.PRODUCT:
         return np.full(placed.term.channels, placed.source.channels // placed.term.groups, np.int64)
@@ -264,13 +261,13 @@ def _reach(placed: "PlacedTerm") -> np.ndarray:
     return np.maximum(high, low) * placed.largest
 
 
-def _product(placed: "PlacedTerm") -> np.ndarray:
+def _product(placed: PlacedTerm) -> np.ndarray:
     """Return the greatest ``|sum * M| + |B|`` of each output channel, int64 (output channels,)."""
     multiplier, offset = placed.term.affine
     return _reach(placed) * np.abs(multiplier) + np.abs(offset)
 
 
-def _term_needs(placed: "PlacedTerm", layer: "PlacedLayer", placement: "Placement", of: str) -> Iterator[Need]:
+def _term_needs(placed: PlacedTerm, layer: PlacedLayer, placement: Placement, of: str) -> Iterator[Need]:
     config, term, largest = placement.config, placed.term, placed.largest
     name, where = layer.layer.name, f"layer {layer.layer.name!r}"
     limit = (1 << config.accumulator_width) - 1

@@ -6,6 +6,7 @@ from ..network.graph import IntegerNetwork
 from ..network.schedule import Schedule
 from .arrangement import arrange
 from .choices import choose
+from .limits import needs
 from .parts import Split
 from .placement import Placement
 
@@ -27,7 +28,7 @@ def place(
     splits: dict[str, Split] | None = None,
     pieces: bool = False,
 ) -> Placement:
-    """Return ``network`` placed on a core.
+    """Return ``network`` placed on a core; a CompileError names layer, need, limit and remedy of what does not fit.
 
     ``keep_maps`` gives every map its own memory, so that all spikes can be read after a run;
     without, maps that are no longer needed are overwritten. ``keep_states`` stores the final
@@ -48,6 +49,8 @@ def place(
     if check:
         network.verify()
     placement = arrange(network, config, choices)
-    if check:
-        placement.verify()
+    if check and (exceeded := [need for need in needs(placement) if need.exceeded]):
+        from .remedies import error  # They are tried by placing the network again.
+
+        raise error(placement, exceeded)
     return placement

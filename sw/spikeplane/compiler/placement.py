@@ -10,7 +10,6 @@ from spikeplane_hw.weight_stream import ring_slots, slot_bursts
 
 from ..network.graph import IntegerNetwork
 from ..network.schedule import Schedule
-from .limits import needs
 from .parts import Split
 from .placed import PlacedLayer
 from .spike_map import SpikeMap
@@ -123,14 +122,6 @@ class Placement:
         """The layers in the order in which they run in a pass: those of one sample as often as there are samples."""
         early = self.early_layers
         return self.layers[:early] * self.batch + self.layers[early:]
-
-    def verify(self) -> None:
-        """Raise a CompileError naming layer, need, limit and remedy of the first need that is exceeded."""
-        exceeded = [need for need in needs(self) if need.exceeded]
-        if exceeded:
-            from .remedies import error  # Remedies are tried by placing the network again.
-
-            raise error(self, exceeded)
 
     def occupied_words(self) -> dict[Space, int]:
         """Return how many words of each memory, from its first one on, the network takes."""
