@@ -24,6 +24,7 @@ from bestformer_networks import (
     measured,
     narrow_streams,
     on_board,
+    spent_on,
 )
 from bestformer_published import board_figures, published_figures, training_figures
 from figures import RESULTS, Figure, save
@@ -68,10 +69,19 @@ def whole(task: str, root: Path) -> list[Figure]:
     return [
         Figure(name, found["accuracy"], "%") if target is None else
         Figure.at_least(name, found["accuracy"], "%", target),
+        *spent(task, key, title),
         Figure(f"{title}, seed 1: bytes", found["bytes"], "bytes"),
         Figure(f"{title}, seed 1: operations", found["operations"], "operations a sample"),
         *board_figures(f"{title}, seed 1", kept(f"{task}-board", partial(on_board, task, key, root))),
     ]
+
+
+def spent(task: str, key: str, title: str) -> list[Figure]:
+    """Return what the training took, where that is known."""
+    path = spent_on(task, key, 1)
+    if not path.exists():
+        return []
+    return [Figure(f"{title}, seed 1: training", json.loads(path.read_text()) / 3600, "CPU hours")]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ Finished trainings and measurements are used again; an interrupted one goes on.
 """
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,13 +28,13 @@ from spikeplane.training.recipe.recipes import Recipe, load_recipe
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.evaluate import compare, predict, predict_integer
 from spikeplane.training.run.options import RunOptions
-from spikeplane.training.run.train import train
+from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
 from spikeplane_hw.config import LARGE
 
 __all__ = [
     "BOARD_SAMPLES", "FOLDER", "NARROW", "NARROW_KEY", "OPERATION_SAMPLES", "PARTS", "TASKS", "VARIANTS", "Task",
-    "kept", "measured", "narrow_streams", "on_board", "operations", "run",
+    "kept", "measured", "narrow_streams", "on_board", "operations", "run", "spent_on",
 ]
 
 FOLDER = Path("build/bench/bestformer")
@@ -122,8 +123,17 @@ def recipe_of(task: str, key: str, seed: int) -> Recipe:
 def trained(task: str, key: str, seed: int, root: Path) -> Path:
     """Return the checkpoint of a variant."""
     register()
-    out = FOLDER / f"{task}-{key}-{seed}"
-    return train(recipe_of(task, key, seed), out, root, options=TASKS[task].options)
+    out, spent = FOLDER / f"{task}-{key}-{seed}", spent_on(task, key, seed)
+    whole, begun = not (out / CHECKPOINT).exists(), time.process_time()  # Of an interrupted one, it is not known.
+    path = train(recipe_of(task, key, seed), out, root, options=TASKS[task].options)
+    if whole:
+        write_json(spent, time.process_time() - begun)
+    return path
+
+
+def spent_on(task: str, key: str, seed: int) -> Path:
+    """Return the file that says how many seconds a processor core has trained a variant, if it did so at once."""
+    return FOLDER / f"{task}-{key}-{seed}.seconds.json"
 
 
 def kept(file: str, make: Callable[[], dict]) -> dict:
