@@ -3,6 +3,7 @@
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from .bank import Bank
 from .config import CoreConfig
@@ -28,6 +29,7 @@ def pass_info_layout(config: CoreConfig) -> data.StructLayout:
         "reference": config.reference_width,  # active inputs of a bank, or of all, count in the reference sum
         "double": 1,     # double the accumulators afterwards
         "end": 1,        # last pass of a segment
+        **({"pixels": exact_log2(config.clusters)} if config.clusters > 1 else {}),  # clusters that read, less one
     })
 
 

@@ -9,8 +9,10 @@ from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["BURST_BITS", "COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["BURST_BITS", "CLUSTERS", "COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
 
+CLUSTERS = 1, 2, 4
+"""Output pixels that may be walked together."""
 BURST_BITS = 128
 """Bits of memory outside the chip that are read or written at once."""
 
@@ -28,7 +30,7 @@ class CoreConfig:
     banks: int
     """E: weight SRAMs, each delivering one event a cycle to every lane."""
     clusters: int = 1
-    """Q: output pixels at once. Only 1 is built."""
+    """Q: neighbouring output pixels of a row that are walked together; 1, 2 or 4. Two share their weight memories."""
     updates: int
     """U: neuron updates a cycle."""
     word_slots: int
@@ -125,8 +127,10 @@ class CoreConfig:
                              f"{self.external_depth!r}: half of it are bursts for spikes, in parts for each sample")
         if self.queue_depth < 8:
             raise ValueError(f"queue_depth must be at least 8, not {self.queue_depth!r}")
-        if self.clusters != 1:
-            raise ValueError(f"clusters must be 1, not {self.clusters!r}: more are not built yet")
+        if self.clusters not in CLUSTERS:
+            raise ValueError(f"clusters must be 1, 2 or 4, not {self.clusters!r}")
+        if self.clusters > 1:
+            self.check_clusters()
         if self.lanes % self.updates or self.lanes % self.banks:
             raise ValueError(
                 f"lanes must be a multiple of updates and banks, not {self.lanes!r} lanes, "
@@ -154,6 +158,20 @@ class CoreConfig:
         if self.rotating_snapshot and self.updates != 1:
             raise ValueError(f"updates must be 1 with rotating_snapshot, not {self.updates!r}")
 
+    def check_clusters(self):
+        """Raise a ValueError if several clusters do not go with another parameter."""
+        if not self.wire_registers:
+            raise ValueError(f"wire_registers must be True with {self.clusters} clusters: where each one's window "
+                             f"lies in a word is found meanwhile")
+        if self.rotating_snapshot:
+            raise ValueError(f"rotating_snapshot must be False with {self.clusters} clusters: they have one each")
+        if self.external_depth:
+            raise ValueError(f"external_depth must be 0 with {self.clusters} clusters, not {self.external_depth!r}: "
+                             f"weights that stream in are not built for several clusters yet")
+        if self.state_depth < self.shared_chunks:
+            raise ValueError(f"state_depth must be at least clusters * lanes / updates = {self.shared_chunks}, "
+                             f"not {self.state_depth!r}")
+
     @property
     def word_width(self) -> int:
         """Bits in a word of the spike memory."""
@@ -179,6 +197,11 @@ class CoreConfig:
     def chunks(self) -> int:
         """Chunks in a channel group."""
         return self.lanes // self.updates
+
+    @property
+    def shared_chunks(self) -> int:
+        """State chunks, from the first one on, that all layers share which store no potentials: a group a cluster."""
+        return self.clusters * self.chunks
 
     @property
     def sum_width(self) -> int:

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .banks import Banks
+from .clusters import Clusters
 from .config import CoreConfig
 from .descriptor import event_layout
 from .events import EventWriter
@@ -73,9 +74,9 @@ class Core(wiring.Component):
         walker = Walker(config)
         segments = Queue(walker.segments.payload.shape(), config.segment_queue_depth)
         fetch = Fetch(config)
+        clustered = config.clusters > 1
         passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
-        banks = Banks(config)
-        lanes = Lanes(config)
+        banks, lanes = (Banks(config), Lanes(config)) if not clustered else [Clusters(config)] * 2
         update = Update(config)
         writer = EventWriter(config)
         m.submodules.host = host = HostAccess(config)
@@ -91,16 +92,22 @@ class Core(wiring.Component):
         m.submodules.walker = stoppable(walker)
         m.submodules.segments = stoppable(segments)
         m.submodules.fetch = stoppable(fetch)
-        m.submodules.passes = stoppable(passes)
-        m.submodules.banks = stoppable(banks)
-        m.submodules.lanes = stoppable(lanes)
+        if clustered:
+            m.submodules.clusters = stoppable(banks)
+        else:
+            m.submodules.passes = stoppable(passes)
+            m.submodules.banks = stoppable(banks)
+            m.submodules.lanes = stoppable(lanes)
         m.submodules.update = stoppable(update)
         m.submodules.events = stoppable(writer)
 
         # The data path, in order.
         connect(m, walker.rows, fetch.rows)
-        connect(m, fetch.passes, passes.i)
-        connect(m, passes.o, banks.passes)
+        if clustered:
+            connect(m, fetch.passes, banks.passes)
+        else:
+            connect(m, fetch.passes, passes.i)
+            connect(m, passes.o, banks.passes)
         connect(m, fetch.words, banks.words)
         connect(m, walker.segments, segments.i)
         connect(m, segments.o, update.segment)
@@ -117,8 +124,7 @@ class Core(wiring.Component):
             connect(m, port, block)
         m.d.comb += [
             fetch.room.eq(banks.room),
-            lanes.beat.eq(banks.beat),
-            lanes.rotate.eq(update.rotate),
+            *([] if clustered else [lanes.beat.eq(banks.beat), lanes.rotate.eq(update.rotate)]),
             update.done.eq(lanes.done),
             update.sums.eq(lanes.sums),
             update.reference_sum.eq(lanes.reference_sum),

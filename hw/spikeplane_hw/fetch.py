@@ -1,13 +1,16 @@
 """Row fetch: a row of a receptive field is a contiguous run of slots, read a word a cycle."""
 
+from itertools import pairwise
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .banks import pass_info_layout, word_layout
 from .config import CoreConfig
 from .memories import spike_read_latency
+from .spans import own_slots, shared_word_layout, span_fields, span_layout
 
 __all__ = ["Fetch", "row_layout"]
 
@@ -21,6 +24,7 @@ def row_layout(config: CoreConfig) -> data.StructLayout:
         "last": 1,                   # last row of a pass
         "banks": config.mask_width,  # banks that read
         "info": pass_info_layout(config),
+        **span_fields(config),
     })
 
 
@@ -34,7 +38,7 @@ class Fetch(wiring.Component):
     address, data
         Read port of the spike memory; ``data`` follows ``spike_read_latency`` cycles after ``address``.
     words : ``Out(stream.Signature(word_layout(config), always_ready=True))``
-        As soon as the data.
+        As soon as the data. With several clusters they have a :func:`.shared_word_layout`.
     passes : ``Out(stream.Signature(pass_info_layout(config)))``
         One entry for each pass, ahead of its words.
     room : ``In(1)``
@@ -45,11 +49,12 @@ class Fetch(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
+        words = word_layout(config) if config.clusters == 1 else shared_word_layout(config)
         super().__init__({
             "rows": In(stream.Signature(row_layout(config))),
             "address": Out(ceil_log2(config.spike_depth)),
             "data": In(config.word_width),
-            "words": Out(stream.Signature(word_layout(config), always_ready=True)),
+            "words": Out(stream.Signature(words, always_ready=True)),
             "passes": Out(stream.Signature(pass_info_layout(config))),
             "room": In(1),
             "idle": Out(1),
@@ -135,11 +140,12 @@ class Fetch(wiring.Component):
             m.d.sync += following.eq(reading)
             in_flight.append(following.valid)
             reading = following
-        m.d.comb += [
-            self.words.valid.eq(reading.valid),
-            self.words.p.weight.eq(reading.weight),
-            self.words.p.last.eq(reading.last),
-        ]
+        m.d.comb += self.words.valid.eq(reading.valid)
+        if config.clusters > 1:
+            self.elaborate_spans(m, take, issue, weight)
+        else:
+            m.d.comb += self.words.p.weight.eq(reading.weight)
+        m.d.comb += self.words.p.last.eq(reading.last)
         for e in range(config.banks):
             m.d.comb += self.words.p.masks[e].eq(
                 Cat(self.data[j * config.banks + e] for j in range(slots)) & reading.slots
@@ -147,3 +153,21 @@ class Fetch(wiring.Component):
             )
         m.d.comb += self.idle.eq(~(busy | Cat(in_flight).any() | self.rows.valid))
         return m
+
+    def elaborate_spans(self, m: Module, take, issue, weight):
+        """Add what says which slots of a word each cluster reads, in the cycle in which the word is there."""
+        config, row, latency = self.config, self.rows.p, spike_read_latency(self.config)
+        offset = row.slot[:exact_log2(config.word_slots)]
+        span = Signal(span_layout(config))  # from the word's first slot on
+        pixels = [Signal.like(row.info.pixels, name=f"pixels_{cycle}") for cycle in range(latency + 1)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(pixels)]
+        with m.If(issue):
+            m.d.sync += [span.left.eq(span.left - config.word_slots), span.right.eq(span.right - config.word_slots)]
+        with m.If(self.rows.valid & take):
+            m.d.sync += [
+                span.left.eq(row.left + offset), span.right.eq(row.right + offset), span.stride.eq(row.stride),
+                pixels[0].eq(row.info.pixels),
+            ]
+        slots, weights = own_slots(m, config, span, weight, cycles=latency)
+        word = self.words.p
+        m.d.comb += [Cat(word.own).eq(Cat(slots)), Cat(word.weights).eq(Cat(weights)), word.pixels.eq(pixels[-1])]

@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 from .config import CoreConfig
 from .synthesis import COLLISIONS_UNDEFINED
 
-__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SinglePortRam", "read_mostly_ram",
+__all__ = ["HOST_READ_LATENCY", "BlockRam", "HostPort", "SharedRam", "SinglePortRam", "read_mostly_ram",
            "spike_read_latency"]
 
 HOST_READ_LATENCY = 5
@@ -88,6 +88,48 @@ class BlockRam(wiring.Component):
             write.addr.eq(self.ports.write_address),
             write.en.eq(self.ports.write_enable),
             write.data.eq(self.ports.write_data),
+        ]
+        return m
+
+
+class SharedRam(wiring.Component):
+    """A :class:`BlockRam` that two read at once: a block RAM's two ports, the first of which writes as well.
+
+    Members
+    -------
+    ports : ``In(RamPorts(...))``
+        Both addresses are the same signal.
+    other
+        A second read port; in a cycle in which ``ports`` write, ``data`` may be anything afterwards.
+    """
+
+    def __init__(self, width: int, depth: int, *, granularity: int | None = None):
+        self.width, self.depth, self.granularity = width, depth, granularity or width
+        super().__init__({
+            "ports": In(RamPorts(width, depth, self.granularity)),
+            "other": In(wiring.Signature({
+                "address": Out(ceil_log2(depth)), "enable": Out(1), "data": In(width),
+            })),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(
+            shape=self.width, depth=self.depth, init=[], attrs=COLLISIONS_UNDEFINED
+        )
+        read, other = memory.read_port(), memory.read_port()
+        write = memory.write_port(granularity=self.granularity)
+        ports = self.ports
+        m.d.comb += [
+            read.addr.eq(ports.read_address),
+            read.en.eq(ports.read_enable),
+            ports.read_data.eq(read.data),
+            write.addr.eq(ports.write_address),
+            write.en.eq(ports.write_enable),
+            write.data.eq(ports.write_data),
+            other.addr.eq(self.other.address),
+            other.en.eq(self.other.enable),
+            self.other.data.eq(other.data),
         ]
         return m
 

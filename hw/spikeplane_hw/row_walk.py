@@ -11,6 +11,7 @@ from .descriptor import pass_layout, term_layout
 from .fetch import row_layout
 from .queue import Queue
 from .segment_walk import window_layout
+from .spans import span_fields
 
 __all__ = ["RowWalk"]
 
@@ -128,9 +129,12 @@ class RowWalk(wiring.Component):
                         looked.row.rest.info.reference.eq(plane.reference),
                         looked.row.rest.info.double.eq(plane.double),
                         looked.row.rest.info.end.eq(last_pass),
+                        *(looked.row.rest[name].eq(window[name]) for name in span_fields(config)),
                         line_slot.eq(line_slot + d.input_row),
                         line_weight.eq(line_weight + row_weights),
                     ]
+                    if config.clusters > 1:
+                        m.d.sync += looked.row.rest.info.pixels.eq(window.pixels)
                     with m.If(last_row):
                         m.d.comb += [next_row.eq(0), next_pass.eq(pass_index + 1)]
                         m.d.sync += restart
@@ -206,6 +210,7 @@ class RowWalk(wiring.Component):
                 row.banks.eq(rest_3.banks),
                 row.info.eq(rest_3.info),
                 row.count.eq(Mux(present, rest_3.count, 0)),
+                *(row[name].eq(rest_3[name]) for name in span_fields(config)),
                 row_valid.eq(valid_3 & (present | rest_3.last)),
             ]
         with m.If(looked.move):
@@ -224,6 +229,7 @@ class _Looked:
             "ring_slots": slot if config.tap_count > 1 else 0,
             "rest": data.StructLayout({
                 "count": slot, "last": 1, "banks": config.mask_width, "info": pass_info_layout(config),
+                **span_fields(config),
             }),
         }), name="looked")
         self.valid = Signal(name="looked_valid")

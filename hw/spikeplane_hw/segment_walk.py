@@ -8,7 +8,9 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .descriptor import layer_layout, map_rows, term_layout
+from .pixel_walk import PixelWalk
 from .pool_walk import PoolWalk
+from .spans import span_fields
 from .state_memory import moves_states
 from .update_issue import segment_layout
 from .window_place import move_window, place_layout
@@ -26,6 +28,9 @@ def window_layout(config: CoreConfig) -> data.StructLayout:
         "weight": config.weight_address_width,  # weight slot of the first slot
         "flag": ceil_log2(config.row_flag_count),  # row flag of row 0 of the map in this step
         "age": exact_log2(config.tap_count),  # steps before this one
+        # With several clusters, what their windows take up together is a window.
+        **({"pixels": exact_log2(config.clusters)} if config.clusters > 1 else {}),  # windows, less one
+        **span_fields(config),
     })
 
 
@@ -34,7 +39,8 @@ class SegmentWalk(wiring.Component):
 
     Everything is in slots, so a window's clipping at the left edge is the same distance in the
     input map and in the weights. Addresses are running sums, of each term its own; there is no
-    multiplier. A segment takes four cycles, five where there are several terms.
+    multiplier. A segment takes four cycles, five where there are several terms. With several clusters those of as many
+    neighbouring pixels are one, with one window, and take a cycle more and one for each pixel but the first.
 
     Members
     -------
@@ -50,7 +56,7 @@ class SegmentWalk(wiring.Component):
         From :class:`MapPlaces`; static as the descriptors.
     windows : ``Out(stream.Signature(window_layout(config)))``
     segments : ``Out(stream.Signature(segment_layout(config)))``
-        One of each for each segment.
+        One of each for each segment; with several clusters a window for all pixels at once.
     idle : ``Out(1)``
         The walk is over.
     hold : ``Out(1)``, go : ``In(1)``
@@ -94,7 +100,10 @@ class SegmentWalk(wiring.Component):
         for last, counter, count in (
             (last_group, group, layer.groups), (last_y, y, layer.output_rows), (last_x, x, layer.output_columns),
         ):
-            m.d.sync += last.eq((counter + 1)[: len(count)] == count)
+            over = (counter + 1)[: len(count)] == count
+            if config.clusters > 1 and last is last_x:
+                over = count - counter <= config.clusters
+            m.d.sync += last.eq(over)
         m.d.sync += last_step.eq(((step + 1)[: len(layer.steps)] == layer.steps) | layer.replay)
 
         # Where the window of a term is: of the term at hand in registers, of the others in a memory.
@@ -112,6 +121,7 @@ class SegmentWalk(wiring.Component):
         step_output = Signal(config.slot_width)
         step_output_flag = Signal.like(layer.output_flags)
         pool = PoolWalk(config) if config.pool_depth else None
+        each = PixelWalk(config) if config.clusters > 1 else None
 
         # The part of the window that lies inside the map.
         right = Signal(signed(config.slot_width + 2))
@@ -143,9 +153,9 @@ class SegmentWalk(wiring.Component):
             window.top.eq(at.row_index),
             window.flag.eq(at.step_flag),
             segment.parameter.eq(d.parameter_base + (Mux(d.shared, 0, group) if several else group)),
-            segment.state.eq(Mux(layer.stored, step_state, layer.state_base)),
+            segment.state.eq(each.at.state if each else Mux(layer.stored, step_state, layer.state_base)),
             segment.lanes.eq(Mux(last_group, layer.last_lanes, group_lanes)),
-            segment.output.eq(step_output),
+            segment.output.eq(each.at.output if each else step_output),
             segment.flag.eq(step_output_flag),
             segment.logit.eq(group + (sample_logit if config.most_samples > 1 else 0)),
             segment.initial.eq(
@@ -157,21 +167,50 @@ class SegmentWalk(wiring.Component):
             segment.last.eq(index == layer.terms),
         ]
         if several:
+            stream_slot = each.at.stream if each else slot
             m.d.comb += [
-                segment.stream.eq(d.stream), segment.mean.eq(d.mean), segment.stream_state.eq(slot),
-                segment.second_state.eq(slot + d.second),
+                segment.stream.eq(d.stream), segment.mean.eq(d.mean), segment.stream_state.eq(stream_slot),
+                segment.second_state.eq(stream_slot + d.second),
             ]
         if pool:
+            pool_x = each.at.pool_x if each else pool.x
             m.d.comb += [
-                segment.pool.eq(pool.step_place),
-                segment.pool_first.eq((pool.x == 0) & (pool.y == 0)),
-                segment.pool_last.eq((pool.x == layer.pool_columns) & (pool.y == layer.pool_rows)),
+                segment.pool.eq(each.at.pool if each else pool.step_place),
+                segment.pool_first.eq((pool_x == 0) & (pool.y == 0)),
+                segment.pool_last.eq((pool_x == layer.pool_columns) & (pool.y == layer.pool_rows)),
             ]
         window_taken = Signal()
         segment_taken = Signal()
+        segments_end, row_ends = self.segments.ready, last_x  # with the segment at hand
+        if each:
+            spans = Signal(data.StructLayout({
+                "pixels": window.pixels.shape(), "left": window.left.shape(), "right": window.right.shape(),
+            }))
+            reach = Signal(config.slot_width)  # slots from the first window to the last one
+            last_pixel = Signal()
+            m.d.sync += spans.pixels.eq(
+                Mux(layer.output_columns - x < config.clusters, layer.output_columns - x - 1, config.clusters - 1)
+            )
+            m.d.comb += [
+                *(window[name].eq(spans[name]) for name in spans.shape().members),
+                window.stride.eq(d.column_stride),
+                segment.cluster.eq(each.at.cluster),
+                last_pixel.eq(each.at.cluster == spans.pixels),
+            ]
+            segments_end, row_ends = segments_end & last_pixel, row_ends & last_pixel
+
+        pieces = self.pieces if moves_states(config) else Const(0)
+
+        def move_pixel():
+            """Move on by a pixel: where the results of all its steps go."""
+            m.d.sync += pixel_state.eq(pixel_state + Mux(pieces, 1, layer.groups))
+            if pool:
+                pool.move(m, layer, pixel_output, row_ends, row_ends & last_y)
+            else:
+                m.d.sync += pixel_output.eq(pixel_output + layer.output_pixel)
+
         segment_begin = "READ" if several else "MOVE"
         group_begin = "HOLD" if config.external_depth else segment_begin
-        pieces = self.pieces if moves_states(config) else Const(0)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -240,6 +279,19 @@ class SegmentWalk(wiring.Component):
                     if several:
                         m.d.sync += step_state.eq(pixel_state)
                 m.next = "TRIM"
+                if each:
+                    strides = [Mux(bit, d.column_stride << level, 0) for level, bit in enumerate(spans.pixels)]
+                    m.d.sync += [
+                        spans.left.eq(Mux(at.column < 0, at.column, 0)),
+                        spans.right.eq(Mux(at.column < 0, at.column + slots, slots)),
+                        reach.eq(Mux(slots != 0, sum(strides), 0)),
+                    ]
+                    m.next = "WIDEN"
+
+            if each:
+                with m.State("WIDEN"):
+                    m.d.sync += right.eq(right + reach)
+                    m.next = "TRIM"
 
             with m.State("TRIM"):
                 m.d.sync += [
@@ -247,15 +299,22 @@ class SegmentWalk(wiring.Component):
                     slot.eq(step_base + left),
                     weight.eq(weight_base + skipped),
                 ]
+                if each:
+                    each.begin(m, layer, state=step_state, stream=step_base + left, output=step_output, pool=pool)
                 m.next = "SEND"
 
             with m.State("SEND"):
                 m.d.comb += [self.windows.valid.eq(~window_taken), self.segments.valid.eq(~segment_taken)]
                 m.d.sync += [
                     window_taken.eq(window_taken | self.windows.ready),
-                    segment_taken.eq(segment_taken | self.segments.ready),
+                    segment_taken.eq(segment_taken | segments_end),
                 ]
-                with m.If((window_taken | self.windows.ready) & (segment_taken | self.segments.ready)):
+                if each:
+                    with m.If(self.segments.valid & self.segments.ready):
+                        each.move(m, layer, d)
+                        with m.If((index == layer.terms) & last_step):
+                            move_pixel()
+                with m.If((window_taken | self.windows.ready) & (segment_taken | segments_end)):
                     m.d.sync += [window_taken.eq(0), segment_taken.eq(0), index.eq(0)]
                     m.next = segment_begin
                     with m.If(index != layer.terms):
@@ -284,13 +343,10 @@ class SegmentWalk(wiring.Component):
                             new.eq(0),
                             new.column.eq(1),
                             step.eq(0),
-                            x.eq(x + 1),
-                            pixel_state.eq(pixel_state + Mux(pieces, 1, layer.groups)),
+                            x.eq(x + config.clusters),
                         ]
-                        if pool:
-                            pool.move(m, layer, pixel_output, last_x, last_x & last_y)
-                        else:
-                            m.d.sync += pixel_output.eq(pixel_output + layer.output_pixel)
+                        if not each:
+                            move_pixel()
                         with m.If(last_x):
                             m.d.sync += [new.column.eq(0), new.row.eq(1), x.eq(0), y.eq(y + 1)]
                             if moves_states(config):

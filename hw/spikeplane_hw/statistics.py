@@ -50,8 +50,8 @@ class Statistics(wiring.Component):
             "counting": In(1),
             "settle": In(1),
             "settled": Out(1),
-            "events": In(range(config.banks + 1)),
-            "longest": In(config.weight_address_width + 1),
+            "events": In(range(config.clusters * config.banks + 1)),
+            "longest": In(config.weight_address_width + 1 + exact_log2(config.clusters)),
             "longest_valid": In(1),
             "saturations": In(range(config.updates + 1)),
             "spikes": In(range(config.updates + 1)),
@@ -69,7 +69,7 @@ class Statistics(wiring.Component):
 
         # Adding the last counts of a layer takes as many cycles as the window, counted beforehand.
         window = COUNTER_CYCLES * len(Counter)
-        events_limit = config.banks * window
+        events_limit = config.clusters * config.banks * window
         idle = Signal(signed(len(self.longest) + exact_log2(config.banks) + 1))
         m.d.sync += idle.eq(
             Mux(self.longest_valid, self.longest << exact_log2(config.banks), 0) - self.events

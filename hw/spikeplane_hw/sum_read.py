@@ -15,14 +15,14 @@ __all__ = ["read_sums"]
 def read_sums(m: Module, config: CoreConfig, sums, pick) -> list:
     """Return each unit's sum, of the chunk that ``pick`` said three cycles earlier.
 
-    Every lane of the snapshot ``sums`` has a register of its own, which is held in reset while
+    Chunks are counted over the snapshots ``sums`` of all clusters. Every lane has a register of its own, which is held in reset while
     its chunk is not picked: what is left to do is to OR them, a third of the LUTs of a multiplexer.
     """
     chosen = []
     for k in range(config.updates):
         if k % UNITS_PER_COPY == 0:
             others = []
-            for chunk in range(config.chunks):
+            for chunk in range(config.shared_chunks):
                 other = Signal(name=f"other_{k}_{chunk}", attrs=COPY)
                 m.d.sync += other.eq(pick != chunk)
                 others.append(other)

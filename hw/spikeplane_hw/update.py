@@ -7,7 +7,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .descriptor import layer_layout
@@ -49,8 +49,8 @@ class Update(wiring.Component):
     segment : ``In(stream.Signature(segment_layout(config)))``
         One request for each snapshot, in order; it waits until its snapshot is taken.
     done, sums, reference_sum : ``In``
-        The snapshot, from :class:`Lanes`.
-    free : ``Out(1)``
+        The snapshot, from :class:`Lanes`; with several clusters one of each.
+    free : ``Out(clusters)``
         High for one cycle for each snapshot: a beat that ends the next segment may follow from the
         next cycle on.
     rotate : ``Out(1)``
@@ -77,10 +77,10 @@ class Update(wiring.Component):
         members = {
             "layer": In(layer_layout(config)),
             "segment": In(stream.Signature(segment_layout(config))),
-            "done": In(1),
-            "sums": In(data.ArrayLayout(config.accumulator_width, config.lanes)),
-            "reference_sum": In(config.accumulator_width),
-            "free": Out(1),
+            "done": In(config.clusters),
+            "sums": In(data.ArrayLayout(config.accumulator_width, config.clusters * config.lanes)),
+            "reference_sum": In(config.clusters * config.accumulator_width),
+            "free": Out(config.clusters),
             "rotate": Out(1),
             "spike_write": Out(slots_write(config, config.chunk_slots)),
             "flag_write": Out(flag_write(config)),
@@ -153,8 +153,12 @@ class Update(wiring.Component):
 
         # Neurons.
         reference = [self.reference_sum]
+        if config.clusters > 1:
+            cluster = Signal(exact_log2(config.clusters))
+            m.d.sync += cluster.eq(issue.pick[-len(cluster):])
+            reference = [self.reference_sum.word_select(cluster, config.accumulator_width)]
         for cycle in range(-1, 2):
-            following = Signal.like(self.reference_sum, name=f"reference_{cycle + 1}", reset_less=True)
+            following = Signal(config.accumulator_width, name=f"reference_{cycle + 1}", reset_less=True)
             m.d[config.wire_domain] += following.eq(reference[-1])
             reference.append(following)
         rotate = Signal()
@@ -212,13 +216,18 @@ class Update(wiring.Component):
         """Keep the sums of a segment's terms from one term to the next: read in cycle 5, written in cycle 6."""
         config = self.config
         m.submodules.partial_sums = memory = Memory(
-            shape=PARTIAL_WIDTH * config.updates, depth=config.chunks, init=[]
+            shape=PARTIAL_WIDTH * config.updates, depth=config.shared_chunks, init=[]
         )
         read, write = memory.read_port(domain="comb"), memory.write_port()
-        first = ceil_log2(config.updates)
+
+        def place(chunk):
+            """Return where a chunk's sums are: those of each cluster apart."""
+            number = chunk.lane[ceil_log2(config.updates):]
+            return Cat(number, chunk.cluster) if config.clusters > 1 else number
+
         m.d.comb += [
-            read.addr.eq(chunk[5].lane[first:]),
-            write.addr.eq(chunk[6].lane[first:]),
+            read.addr.eq(place(chunk[5])),
+            write.addr.eq(place(chunk[6])),
             write.data.eq(Cat(unit.total_6 for unit in units)),
             write.en.eq(chunk[6].valid & ~chunk[6].last_term & ~self.layer.logits),
             *(

@@ -1,15 +1,20 @@
 """Order of the neuron updates: which chunk of which segment enters the pipeline in a cycle."""
 
-from amaranth import Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 from .descriptor import group_widths, layer_layout, map_rows, pool_width
 from .neuron import SHIFTS
 
 __all__ = ["UpdateIssue", "chunk_layout", "segment_layout"]
+
+
+def cluster_field(config: CoreConfig) -> dict[str, int]:
+    """Return the field that says whose pixel it is; none with one cluster."""
+    return {"cluster": exact_log2(config.clusters)} if config.clusters > 1 else {}
 
 
 def segment_layout(config: CoreConfig) -> data.StructLayout:
@@ -31,6 +36,7 @@ def segment_layout(config: CoreConfig) -> data.StructLayout:
         "stream_state": group_widths(config)["state"] if config.term_count > 1 else 0,  # where they are
         "mean": int(config.term_count > 1),  # and others are added to them
         "second_state": group_widths(config)["state"] if config.term_count > 1 else 0,
+        **cluster_field(config),  # whose snapshot it is for
     })
 
 
@@ -57,6 +63,7 @@ def chunk_layout(config: CoreConfig) -> data.StructLayout:
         "pool": pool_width(config),
         "pool_first": int(config.pool_depth > 0),
         "pool_last": int(config.pool_depth > 0),
+        **cluster_field(config),
     })
 
 
@@ -68,14 +75,15 @@ class UpdateIssue(wiring.Component):
     starts at least ``step_cycles`` after it in any case: as long the fields of a chunk hold that
     are those of its step. A stream is read ``stream_cycles`` earlier than potentials, and waits until
     those of the chunks before it were read. For the mean of two, each chunk takes two cycles: in the first one it is
-    not ``valid``, but the first integers are read.
+    not ``valid``, but the first integers are read. With several clusters what a step reads was written two updates ago
+    at least, but for logits, replays, and pixels that have no neighbour.
 
     Members
     -------
     layer, segment, done, free
         As in :class:`Update`. ``free`` is raised when no more than ``free_chunks`` are to be issued.
     pick : ``Out``
-        Chunk of the snapshot to be read in the next cycle: one cycle ahead of ``chunk`` then.
+        Chunk of the snapshots, one behind the other, to be read in the next cycle: one cycle ahead of ``chunk`` then.
     rotate : ``Out(1)``
         Move the snapshot on by a lane: as often as it has lanes for each step of a replay, never for a stream.
     chunk : ``Out(chunk_layout(config))``
@@ -95,9 +103,9 @@ class UpdateIssue(wiring.Component):
         super().__init__({
             "layer": In(layer_layout(config)),
             "segment": In(stream.Signature(segment_layout(config))),
-            "done": In(1),
-            "free": Out(1),
-            "pick": Out(ceil_log2(config.chunks)),
+            "done": In(config.clusters),
+            "free": Out(config.clusters),
+            "pick": Out(ceil_log2(config.shared_chunks)),
             "rotate": Out(1),
             "chunk": Out(chunk_layout(config)),
             "idle": Out(1),
@@ -120,7 +128,7 @@ class UpdateIssue(wiring.Component):
         final = Signal()  # there is one left
         issuing = Signal()
         pending = Signal()  # a step waits for the states of the one before
-        waiting = Signal()  # a snapshot waits for its request or the end of the one before
+        waiting = Signal(config.clusters)  # a snapshot waits for its request or the end of the one before
         cooldown = Signal(range(self.loop))
         freed = Signal()
         half = Signal()  # the first integers of a mean were read
@@ -133,7 +141,22 @@ class UpdateIssue(wiring.Component):
             clear = ~self.segment.p.stream | (~issuing & (unread == 0))
 
         dependent = Signal()
-        m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
+        several = config.clusters > 1
+        if several:
+            m.d.sync += dependent.eq(d.logits | d.replay)
+            alone, known = Signal(), Signal()
+            m.d.sync += [alone.eq(~d.stored | (d.steps != 1)), known.eq(self.segment.valid & ~self.segment.ready)]
+            # Two steps of other pixels are longer than the loop; a pixel alone comes at once again.
+            follows = dependent | (alone & (self.segment.p.cluster == current.cluster))
+            # The first chunk is picked a cycle before it is known that it begins.
+            arrived = (self.done | waiting).bit_select(self.segment.p.cluster, 1) & known
+        else:
+            m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
+            follows, arrived = dependent, self.done | waiting
+
+        def of(bit, request):
+            """Return ``bit`` for the cluster of a request, and 0 for all others."""
+            return Cat(bit & (request.cluster == q) for q in range(config.clusters)) if several else bit
 
         finishing = Signal()
         again = Signal()
@@ -144,22 +167,22 @@ class UpdateIssue(wiring.Component):
         m.d.comb += [
             finishing.eq(issuing & final & whole),
             again.eq(finishing & (steps != 1)),
-            startable.eq(Mux(dependent, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
+            startable.eq(Mux(follows, cooldown == 0, cooldown <= self.loop - self.step_cycles)),
             repeat.eq((pending | again) & startable),
             load.eq(
-                self.segment.valid & (self.done | waiting)
+                self.segment.valid & arrived
                 & ~pending & (~issuing | (finishing & (steps == 1))) & startable & clear
             ),
             begin.eq(repeat | load),
             self.segment.ready.eq(load),
-            self.free.eq(issuing & (steps == 1) & ~freed & (left <= self.free_chunks)),
+            self.free.eq(of(issuing & (steps == 1) & ~freed & (left <= self.free_chunks), current)),
             self.idle.eq(~self.segment.valid & ~issuing & ~pending),
         ]
         m.d.sync += [
-            waiting.eq((waiting | self.done) & ~load),
+            waiting.eq((waiting | self.done) & ~of(load, self.segment.p)),
             pending.eq((pending | again) & ~repeat),
         ]
-        with m.If(self.free):
+        with m.If(self.free.any() if several else self.free):
             m.d.sync += freed.eq(1)
         turning = Signal()
         # A stream reads nothing of the snapshot, and may still be issued when the next one is there.
@@ -210,11 +233,16 @@ class UpdateIssue(wiring.Component):
             m.d.sync += [issuing.eq(~final), lane.eq(ahead), left.eq(left - 1), final.eq(left == 2)]
         m.d.sync += ahead.eq(following)
 
+        if several:
+            # With the last chunk of a step, the first one of the next is picked.
+            picked = Signal.like(current.cluster)
+            stays = Mux(following == 0, (issuing | pending) & (steps != 1), ~load)
+            m.d.comb += picked.eq(Mux(stays, current.cluster, self.segment.p.cluster))
         chunk = self.chunk
         remaining = Signal(count_width)
         m.d.comb += [
             remaining.eq(current.lanes - lane),
-            self.pick.eq(following >> unit_width),
+            self.pick.eq(following >> unit_width if not several else Cat(following[unit_width:], picked)),
             chunk.valid.eq(issuing & whole),
             chunk.first.eq(lane == 0),
             chunk.last.eq(final),
@@ -231,6 +259,8 @@ class UpdateIssue(wiring.Component):
                 )
             ),
         ]
+        if several:
+            m.d.comb += chunk.cluster.eq(current.cluster)
         if config.term_count > 1:
             m.d.comb += [
                 chunk.stream.eq(current.stream & issuing),

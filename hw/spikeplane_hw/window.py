@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from .config import CoreConfig
 from .descriptor import map_rows, pool_width
 from .map_places import InputPlace, Places
 
-__all__ = ["PassRows", "Segment", "walk"]
+__all__ = ["Fetched", "PassRows", "Segment", "walk"]
 
 
 @dataclass
@@ -24,9 +25,27 @@ class PassRows:
 
 
 @dataclass
+class Fetched:
+    """What is read for neighbouring pixels at once: the windows of all of them, of which each takes its own part."""
+
+    pixels: int
+    left: int
+    """First slot of the first pixel's window, from the first slot of each row on: negative, or 0."""
+    right: int
+    """First slot behind it."""
+    stride: int
+    """Slots from one window to the next."""
+    passes: list[PassRows]
+
+
+@dataclass
 class Segment:
     """One (group, output y, output x, time step, term): where its results go, and its passes."""
 
+    group: int
+    pixel: int
+    step: int
+    cluster: int
     parameter: int
     state: int
     lanes: int
@@ -46,6 +65,8 @@ class Segment:
     pool_first: bool
     pool_last: bool
     passes: list[PassRows] = field(default_factory=list)
+    fetched: Fetched | None = None
+    """Of the first cluster: what is read for all of them."""
 
 
 def walk(
@@ -69,25 +90,27 @@ def walk(
     lanes = layer["group_lanes"] if config.term_count > 1 else config.lanes
     pool_height, pool_columns = (1 + layer[f"pool_{name}"] for name in ("rows", "columns"))
     for group in range(layer["groups"]):
-        for y in range(layer["output_rows"]):
-            for x in range(layer["output_columns"]):
-                pixel = y * layer["output_columns"] + x
-                pool_y, pool_x = y // pool_height, x // pool_columns
-                map_pixel = pool_y * (layer["output_columns"] // pool_columns) + pool_x
-                state = layer["state_base"]
-                if layer["stored"]:
-                    state += x if pieces else pixel * layer["groups"] + group
-                for step in range(1 if layer["replay"] else layer["steps"]):
-                    sample, sample_step = divmod(step, layer["sample_steps"] or 1 + step)
-                    for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):
-                        age = (0 if layer["sample_steps"] else places.age) + sample_step
-                        age = min(age, config.tap_count - 1)
+        for y, first in product(range(layer["output_rows"]), range(0, layer["output_columns"], config.clusters)):
+            pixels = min(config.clusters, layer["output_columns"] - first)
+            for step in range(1 if layer["replay"] else layer["steps"]):
+                sample, sample_step = divmod(step, layer["sample_steps"] or 1 + step)
+                age = min((0 if layer["sample_steps"] else places.age) + sample_step, config.tap_count - 1)
+                for index, (term, place) in enumerate(zip(terms, places.inputs, strict=True)):
+                    planes = passes[term["pass_base"]:term["pass_last"] + 1]
+                    for cluster in range(pixels):
+                        x = first + cluster
+                        pixel = y * layer["output_columns"] + x
+                        pool_y, pool_x = y // pool_height, x // pool_columns
+                        map_pixel = pool_y * (layer["output_columns"] // pool_columns) + pool_x
+                        state = layer["state_base"] + cluster
+                        if layer["stored"]:
+                            state = layer["state_base"] + (x if pieces else pixel * layer["groups"] + group)
+                            state += step * layer["state_step"]
                         window = _Window(config, term, place, group, y, x, step, age)
-                        own = state + step * layer["state_step"] if layer["stored"] else state
-                        planes = passes[term["pass_base"]:term["pass_last"] + 1]
                         yield Segment(
+                            group=group, pixel=pixel, step=step, cluster=cluster,
                             parameter=term["parameter_base"] + (0 if term["shared"] else group),
-                            state=own,
+                            state=state,
                             lanes=layer["last_lanes"] if group == layer["groups"] - 1 else lanes,
                             output=(
                                 layer["output_base"] + places.output_offset + step * layer["output_step"]
@@ -112,6 +135,7 @@ def walk(
                             pool_first=y % pool_height == x % pool_columns == 0,
                             pool_last=(y + 1) % pool_height == (x + 1) % pool_columns == 0,
                             passes=[window.rows(plane, plane is planes[-1]) for plane in planes],
+                            fetched=window.fetched(planes, pixels) if cluster == 0 else None,
                         )
 
 
@@ -145,14 +169,37 @@ class _Window:
             + self.y * d["row_stride"] + self.x * d["column_stride"]
         ) % (1 << self.config.slot_width)
 
-    def rows(self, plane: Mapping[str, int], end: bool) -> PassRows:
-        """Return the rows of a pass."""
+    @property
+    def first(self) -> int:
+        """The first slot of a pixel that the channel group reads."""
+        return 0 if self.stream else self.group * self.term["input_group"]
+
+    @property
+    def slots(self) -> int:
+        """Slots of a row of the window."""
+        d = self.term
+        return min(d["kernel_slots"], max(0, d["input_slots"] - self.first)) if self.shortcut else d["kernel_slots"]
+
+    @property
+    def left(self) -> int:
+        """Its left edge, in slots of a row of the map."""
+        return self.x * self.term["column_stride"] - self.term["pad_slots"]
+
+    def fetched(self, planes: Sequence[Mapping[str, int]], pixels: int) -> Fetched:
+        """Return what is read for so many pixels, of which this window's is the first one."""
+        left = min(self.left, 0)
+        return Fetched(
+            pixels=pixels, left=left, right=left + self.slots, stride=self.term["column_stride"],
+            passes=[self.rows(plane, plane is planes[-1], pixels) for plane in planes],
+        )
+
+    def rows(self, plane: Mapping[str, int], end: bool, pixels: int = 1) -> PassRows:
+        """Return the rows of a pass, from this pixel's window to that of the last of so many neighbours."""
         d, config = self.term, self.config
         found = PassRows(plane["banks"], plane["reference"], plane["double"], int(end))
-        first = 0 if self.stream else self.group * d["input_group"]
-        slots = min(d["kernel_slots"], max(0, d["input_slots"] - first)) if self.shortcut else d["kernel_slots"]
-        left = self.x * d["column_stride"] - d["pad_slots"]
-        start, right = max(left, 0), min(left + slots, d["input_row"])
+        first, left = self.first, self.left
+        reach = (pixels - 1) * d["column_stride"] if self.slots else 0
+        start, right = max(left, 0), min(left + self.slots + reach, d["input_row"])
         offset = plane["input_offset"]
         if plane["delay"] > self.place.phase:
             offset += d["input_ring_slots"]

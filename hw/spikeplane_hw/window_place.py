@@ -2,7 +2,7 @@
 
 from amaranth import Module, Mux, signed
 from amaranth.lib import data
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from .config import CoreConfig
 
@@ -38,7 +38,8 @@ def move_window(m: Module, config: CoreConfig, at, d, new):
         if several:
             m.d.sync += at.step_weight.eq(at.step_weight + d.weight_step)
     with m.If(new.column):
-        m.d.sync += at.column.eq(at.column + d.column_stride)
+        stride = d.column_stride << exact_log2(config.clusters) if config.clusters > 1 else d.column_stride
+        m.d.sync += at.column.eq(at.column + stride)
     with m.Elif(new.as_value().any()):
         m.d.sync += at.column.eq(-d.pad_slots)
     with m.If(new.row):

@@ -151,16 +151,15 @@ class _Machine:
             self.flags[first:first + d["steps"] * map_rows(config, d)] = False
         walked = walk(config, d, terms, self.passes, places, initial=initial, pieces=jobs.pieces)
         segments = d["output_columns"] * len(terms) * (1 if d["replay"] else d["steps"])  # of a piece
-        current = np.zeros(config.lanes, np.int64)
+        current = {}
         for number, segment in enumerate(walked):
-            group, pixel, step = self.place(d, number // len(terms))
             if jobs.pieces and number % segments == 0:
                 self.piece = number // segments
                 for move in jobs.loading:
                     self.move(move, time)
-            if len(self.stream) and group != here:
+            if len(self.stream) and segment.group != here:
                 self.fill(0 if terms[-1]["weight_step"] else terms[-1]["weight_group"])
-                here = group
+                here = segment.group
             slots = config.weight_depth if terms[-1]["weight_step"] else self.ring
             total = self.segment(index, segment, slots)[:segment.lanes]
             if segment.stream:
@@ -170,11 +169,12 @@ class _Machine:
                 before = 0 if segment.initial else self.logits[at:at + segment.lanes]
                 self.logits[at:at + segment.lanes] = before + (total << d["power"])
                 continue
-            current = self.scale(segment, total) + (0 if segment.first else current)
+            before = 0 if segment.first else current[segment.cluster]
+            current[segment.cluster] = exact = self.scale(segment, total) + before
             if segment.last:
+                step = segment.step
                 for inner in range(step, d["steps"] if d["replay"] else step + 1):
-                    self.update(index, segment, current, group, pixel, step, inner,
-                                segment.initial and inner == step)
+                    self.update(index, segment, exact, inner, segment.initial and inner == step)
             if jobs.pieces and (number + 1) % segments == 0:
                 for move in jobs.after:
                     self.move(move, time)
@@ -223,12 +223,6 @@ class _Machine:
             lanes = slice(copied.block * banks, (copied.block + 1) * banks)
             self.weights[copied.weight, :, lanes] = rows if d["transposed"] else rows.T
 
-    def place(self, d: dict[str, int], number: int) -> tuple[int, int, int]:
-        """Return channel group, output pixel and step of a layer's sum, in the order of the walk."""
-        pixels, step = divmod(number, 1 if d["replay"] else d["steps"])
-        group, pixel = divmod(pixels, d["output_rows"] * d["output_columns"])
-        return group, pixel, step
-
     def segment(self, index: int, segment: Segment, slots: int) -> np.ndarray:
         """Return the signed sums of all lanes of one window at one step; its weights are modulo ``slots``."""
         config = self.config
@@ -269,13 +263,14 @@ class _Machine:
         multiplier, offset = np.array(self.parameters[first:first + len(total)], np.int64).T
         return (total * multiplier + offset) >> SHIFTS[segment.shift]
 
-    def update(self, index, segment, exact, group, pixel, first_step, step, initial) -> None:
-        """Update a group of neurons of one pixel at one step; ``segment`` is of ``first_step``."""
-        config, d = self.config, self.program[index].layer
-        row = d["state_base"]
+    def update(self, index, segment, exact, step, initial) -> None:
+        """Update a group of neurons of one pixel at one step, which of a replay is not that of ``segment``."""
+        config, d, first_step = self.config, self.program[index].layer, segment.step
+        row = d["state_base"] + segment.cluster
         if d["stored"]:
-            place = pixel % d["output_columns"] if self.program[index].pieces else pixel * d["groups"] + group
-            row += place + step * d["state_step"]
+            pieces, pixel = self.program[index].pieces, segment.pixel
+            place = pixel % d["output_columns"] if pieces else pixel * d["groups"] + segment.group
+            row = d["state_base"] + place + step * d["state_step"]
         word, low, width = self.state_places(row, len(exact), d["state_pack"])
         code = self.states[word] >> low & ((1 << width) - 1)
         state = (code - (code >> (width - 1) << width)) * (not initial)

@@ -344,9 +344,9 @@ def _verify_states(where: str, held: Held, part: Part, d: dict[str, int]) -> Non
             limit(where, name, d[name], 0, 0)
         return
     own = range(d["state_base"] * chunks, (d["state_base"] + d["output_rows"] * info.width * d["groups"]) * chunks)
-    if own.start < config.chunks or own.stop > config.state_depth:
-        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, limit {config.chunks}.."
-                         f"{config.state_depth - 1}")
+    if own.start < config.shared_chunks or own.stop > config.state_depth:
+        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, limit "
+                         f"{config.shared_chunks}..{config.state_depth - 1}")
     streams = [range(each.base * config.chunks, (each.base + each.slots) * config.chunks)
                for each in held.streams.values()]
     if any(meets(own, each) for each in [*held.potentials, *streams]):

@@ -275,7 +275,7 @@ class PlacedLayer:
 
     def state_end(self, config: CoreConfig) -> int:
         """Return the first state chunk after the layer's; a classifier has none."""
-        pixels = self.output_height * self.output_width * self.groups if self.stored else 1
+        pixels = self.output_height * self.output_width * self.groups if self.stored else config.clusters
         if self.stream is not None:
             pixels = self.stream.slots
         return self.state_base + (config.chunks >> self.state_pack) * pixels

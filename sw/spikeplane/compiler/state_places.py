@@ -21,7 +21,7 @@ from .stays import Places, Stay, spilled_stays, uses
 __all__ = ["PlacedStates", "StoredLayer", "place_states", "spillable_streams", "state_pack", "stored_layers"]
 
 NOBODY = Stay(name="", first=-1, last=-1, lasting=True)
-"""The first chunks, which all layers without stored potentials share."""
+"""The first chunks, of a channel group for each cluster, which all layers without stored potentials share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def place_states(
             stays |= dict.fromkeys(own, _piece(each) if pieces else each)
     stays = dict(sorted(stays.items(), key=lambda found: found[0].first))
     if keep or all(each.stream is None for each in stored):
-        places, next_chunk = {}, config.chunks
+        places, next_chunk = {}, config.shared_chunks
         for stay, each in stays.items():
             places[stay] = -(-next_chunk // each.unit) * each.unit
             next_chunk = places[stay] + each.chunks
@@ -120,7 +120,7 @@ def _piece(layer: StoredLayer) -> StoredLayer:
 
 def _overwritten(stays: Mapping[Stay, StoredLayer], config: CoreConfig) -> dict[Stay, int]:
     """Return the first chunks, those of streams that are never there at the same time alike."""
-    sizes, beside = {NOBODY: 1}, {}  # in channel groups, which are whole words of potentials that share them
+    sizes, beside = {NOBODY: config.clusters}, {}  # in channel groups, which are whole words of potentials that share them
     for stay, each in stays.items():
         beside[stay] = [
             other for other in sizes if stay.lasting or other.lasting or other.last >= stay.first

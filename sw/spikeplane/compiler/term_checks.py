@@ -66,9 +66,9 @@ def put_stream(where: str, held: Held, name: str, stream: SpikeMap) -> None:
     config = held.image.config
     groups = range(stream.base, stream.base + stream.slots)
     chunks = range(groups.start * config.chunks, groups.stop * config.chunks)
-    if chunks.start < config.chunks or chunks.stop > config.state_depth:
+    if chunks.start < config.shared_chunks or chunks.stop > config.state_depth:
         raise ImageError(f"{where}: its stream is at chunks {chunks.start} to {chunks.stop - 1}, limit "
-                         f"{config.chunks}..{config.state_depth - 1}")
+                         f"{config.shared_chunks}..{config.state_depth - 1}")
     if any(meets(chunks, each) for each in held.potentials):
         raise ImageError(f"{where}: its stream is at chunks {chunks.start} to {chunks.stop - 1}, where potentials are")
     held.streams = {
