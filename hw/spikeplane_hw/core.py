@@ -75,8 +75,11 @@ class Core(wiring.Component):
         segments = Queue(walker.segments.payload.shape(), config.segment_queue_depth)
         fetch = Fetch(config)
         clustered = config.clusters > 1
-        passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
-        banks, lanes = (Banks(config), Lanes(config)) if not clustered else [Clusters(config)] * 2
+        if clustered:
+            banks = lanes = Clusters(config)
+        else:
+            passes = Queue(fetch.passes.payload.shape(), config.queue_depth)
+            banks, lanes = Banks(config), Lanes(config)
         update = Update(config)
         writer = EventWriter(config)
         m.submodules.host = host = HostAccess(config)
