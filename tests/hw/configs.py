@@ -19,5 +19,8 @@ WIDE_LOGIC = {field.name: field.default for field in fields(CoreConfig) if field
 """The parameters of SMALLEST as they are where logic is not saved."""
 BATCHED = replace(WIDE, name="batched", external_depth=1 << 10, logit_count=128)
 """With memory outside the chip, and so with batches."""
+PAIR = replace(WIDE, name="pair", clusters=2)
+FOUR = replace(WIDE, name="four", clusters=4)
+"""With several clusters: as many neighbouring output pixels at once."""
 CHAIN = replace(WIDE, name="chain", term_count=1, pool_depth=0, image_planes=1)
 """Without what several terms, pools on the way out and several planes of an image at once take."""

@@ -14,11 +14,9 @@ def test_hash_depends_on_every_parameter():
     base = replace(SMALL, updates=1, most_packed=2, checksum_bits=4)  # allows every change
     hashes = {base.hash}
     for name, value in asdict(base).items():
-        if name == "clusters":
-            continue
         changed = value + "x" if name == "name" else not value if isinstance(value, bool) else value * 2 or 64
         hashes.add(replace(base, **{name: changed}).hash)
-    assert len(hashes) == len(asdict(base))
+    assert len(hashes) == 1 + len(asdict(base))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,12 @@ def test_hash_depends_on_every_parameter():
         ({"state_depth": 20}, "state_depth must be a multiple of lanes / updates = 8, not 20"),
         ({"queue_depth": 48}, "queue_depth must be a power of two, not 48"),
         ({"banks": 3}, "banks must be a power of two, not 3"),
-        ({"clusters": 4}, "clusters must be 1, not 4: more are not built yet"),
+        ({"clusters": 3}, "clusters must be 1, 2 or 4, not 3"),
+        ({"clusters": 2, "wire_registers": False}, "wire_registers must be True with 2 clusters: .*"),
+        ({"clusters": 4, "rotating_snapshot": True, "updates": 1, "most_packed": 2},
+         "rotating_snapshot must be False with 4 clusters: .*"),
+        ({"clusters": 2, "external_depth": 1 << 14}, "external_depth must be 0 with 2 clusters, not 16384: .*"),
+        ({"clusters": 4, "state_depth": 24}, "state_depth must be at least clusters .* = 32, not 24"),
         ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "
                            "128 updates, 8 banks"),
         ({"updates": 64, "word_slots": 4}, "word_slots must be at least updates / banks = 8, not 4"),

@@ -1,4 +1,5 @@
 import itertools
+import operator
 import random
 from dataclasses import replace
 
@@ -6,7 +7,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from configs import BATCHED, CHAIN, NARROW, WIDE
+from configs import BATCHED, CHAIN, FOUR, NARROW, PAIR, WIDE
 from geometry import random_layer, random_term
 from spikeplane_hw.descriptor import pass_layout
 from spikeplane_hw.map_places import find_places
@@ -20,6 +21,8 @@ CONFIGS = [
     replace(NARROW, name="flowing", rows_stall=False),
     replace(WIDE, name="stalling", rows_stall=True),
     replace(WIDE, name="no_window_ahead", window_queue_depth=0),
+    PAIR, FOUR,
+    replace(CHAIN, name="pair_chain", clusters=2),
 ]
 
 
@@ -96,7 +99,9 @@ def test_walk_matches_reference(config, seed, longest_pause):
     async def rows(ctx):
         pauses = Pauses(longest_pause)
         for segment in segments:
-            for plane in segment.passes:
+            if segment.fetched is None:
+                continue  # It comes with the pixel before.
+            for plane in segment.fetched.passes:
                 got = []
                 while True:
                     (row,) = await receive(ctx, walker.rows, 1, pauses)
@@ -104,6 +109,11 @@ def test_walk_matches_reference(config, seed, longest_pause):
                     assert (row.banks, info.reference, info.double, info.end) == (
                         plane.banks, plane.reference, plane.double, plane.end,
                     )
+                    if config.clusters > 1:
+                        fetched = segment.fetched
+                        assert (info.pixels + 1, row.left, row.right, row.stride) == (
+                            fetched.pixels, fetched.left, fetched.right, fetched.stride,
+                        )
                     if row.count:
                         got.append((row.slot, row.count, row.weight))
                     if row.last:
@@ -139,7 +149,43 @@ def test_walk_matches_reference(config, seed, longest_pause):
     assert len(resumed) == (layer["groups"] * layer["output_rows"] - 1 if pieces else 0)
 
 
-@pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN], ids=lambda c: c.name)
+@pytest.mark.parametrize("clusters", [2, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_windows_are_parts_of_what_is_fetched(clusters, seed):
+    """What each cluster takes of the rows for all of them is the window of its pixel, if it were alone."""
+    generator = random.Random(seed)
+    config = replace(WIDE, clusters=clusters)
+    layer, terms, passes = random_layer(config, generator)
+    places = find_places(config, layer, terms, 0, 0)
+    fetched = None
+    for segment in walk(config, layer, terms, passes, places):
+        fetched = segment.fetched or fetched
+        for plane, shared in zip(segment.passes, fetched.passes, strict=True):
+            own = []
+            for slot, count, weight in shared.rows:
+                moved = segment.cluster * fetched.stride
+                start, end = max(0, fetched.left + moved), min(count, fetched.right + moved)
+                if start < end:
+                    own.append(((slot + start) % (1 << config.slot_width), end - start,
+                                (weight + start - moved) % (1 << config.weight_address_width)))
+            assert own == plane.rows
+
+
+def test_clusters_walk_all_pixels_once():
+    layer, terms, passes = random_layer(WIDE, random.Random(1))
+    layer |= {"output_columns": 7, "stored": 1, "logits": 0, "steps": 3, "replay": 0}
+    places = find_places(WIDE, layer, terms, 0, 0)
+    alone, *others = ([
+        {**vars(segment), "cluster": 0, "fetched": None}
+        for segment in walk(replace(WIDE, clusters=clusters), layer, terms, passes, places)
+    ] for clusters in (1, 2, 4))
+    for order in others:
+        assert order != alone
+        key = operator.itemgetter("group", "pixel", "step")  # stable: terms stay in order
+        assert sorted(order, key=key) == sorted(alone, key=key)
+
+
+@pytest.mark.parametrize("config", [NARROW, WIDE, CHAIN, FOUR], ids=lambda c: c.name)
 def test_silent_rows_are_left_out(config):
     rows, expected = 0, []
     for seed in itertools.count():
@@ -152,7 +198,7 @@ def test_silent_rows_are_left_out(config):
         flags = [generator.randint(0, 1) for _ in range(config.row_flag_count)]
         places = find_places(config, layer, terms, 0, 0)
         for segment in walk(config, layer, terms, passes, places):
-            for plane in segment.passes:
+            for plane in segment.fetched.passes if segment.fetched else ():
                 rows += len(plane.rows)
                 for row, flag in zip(plane.rows, plane.flags, strict=True):
                     if flag is None or flags[flag]:
