@@ -76,7 +76,7 @@ class CoreConfig:
     row_queue_depth: int = 8
     """Rows the walker may be ahead of fetch; 0 is none."""
     segment_queue_depth: int = 4
-    """Segments the walker may be ahead of the neuron update."""
+    """Segments the walker may be ahead of the neuron update, of each cluster."""
     checksum_bits: int = 8
     """Bits of a byte on the host link that the checksum takes in a cycle."""
     statistics: bool = True

@@ -72,7 +72,7 @@ class Core(wiring.Component):
         sequencer = Sequencer(config)
         places = MapPlaces(config)
         walker = Walker(config)
-        segments = Queue(walker.segments.payload.shape(), config.segment_queue_depth)
+        segments = Queue(walker.segments.payload.shape(), config.clusters * config.segment_queue_depth)
         fetch = Fetch(config)
         clustered = config.clusters > 1
         if clustered:

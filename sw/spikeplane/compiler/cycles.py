@@ -207,25 +207,28 @@ def _layer(
     loads = sum(load_cycles(config, load_fields(term, placed, steps, config)) for term in placed.products)
     if placed.target is not None:
         setup += steps * placed.target.height
-    # In the order of the walk: pixel by pixel, all steps of each, all terms of each step.
+    # In the order of the walk: as many pixels as there are clusters, all steps of each, all terms of each step.
     count = len(slots[0])
     terms = len(placed.terms)
-    segments = (1 if placed.replay else steps) * placed.output_height * placed.output_width * terms
+    blocks = _blocks(placed.output_width, config)
+    repeats = (1 if placed.replay else steps) * terms
+    pixels = np.tile(np.repeat([len(block) for block in blocks], repeats), placed.output_height)
     rows = np.array([
         term.pass_count * (1 if term.full else term.term.kernel[0]) for term in placed.terms
     ])
-    walk = np.tile(_walk_cycles(rows, config), segments // terms)
-    rows = np.tile(rows, segments // terms)
+    rows = np.tile(rows, len(pixels) // terms)
+    walk = _walk_cycles(rows, pixels, config)
     back = max(1, config.row_queue_depth // int(rows.min()))
     latency = lanes_latency(config) + UPDATE_LATENCY
     first_beat = FETCH_LATENCY + spike_read_latency(config) + BANK_LATENCY
-    ahead = config.segment_queue_depth + 1  # one more is in the update
+    ahead = config.clusters * config.segment_queue_depth + 1  # one more is in the update
     zero = np.zeros(count, np.int64)
-    walked = fetched = summed = updated = zero
+    walked = fetched = updated = zero
     fetches, starts = [zero] * back, [zero] * ahead
+    summed, started, ended = ([zero] * config.clusters for _ in range(3))
     begun, groups = zero, []
-    fetch = banks = np.zeros((segments, count), np.int64)
-    piece = segments // placed.output_height if placed.in_pieces else 0
+    fetch, banks = np.zeros((len(pixels), count), np.int64), np.zeros((len(pixels), config.clusters, count), np.int64)
+    piece = len(pixels) // placed.output_height if placed.in_pieces else 0
     between = PAUSE_LATENCY + _moved(placed.moves, pieces=True) + sum(
         JOB_SETUP - 1 + descriptor_words(move_layout(config)) for move in placed.moves if move.piece
     )
@@ -235,55 +238,84 @@ def _layer(
                 _work(term, placed, each, time, group, config, sample_steps)
                 for term, each in zip(placed.terms, slots, strict=True)
             ]
-            fetch, banks = (
-                np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3).reshape(-1, count)
-                for stages in ([work.fetch for work in works], [work.banks for work in works])
-            )
+            fetch, banks = (_in_blocks(stages, config) for stages in (
+                [work.fetch for work in works], [work.banks for work in works],
+            ))
+            fetch = fetch[:, 0]  # for all pixels at once
         last = group == placed.groups - 1
         lanes = placed.last_lanes if last else placed.group_lanes
-        updates = [_update_cycles(placed, number, lanes, steps, config) for number in range(terms)]
-        for index in range(segments):
-            walked = np.maximum(np.maximum(walked, starts[-ahead]) + walk[index], fetches[-back])
+        updates = {
+            alone: [_update_cycles(placed, number, lanes, steps, config, alone=alone) for number in range(terms)]
+            for alone in (False, True)
+        }
+        for index, together in enumerate(pixels):
+            walked = np.maximum(np.maximum(walked, starts[together - 1 - ahead]) + walk[index], fetches[-back])
             fetched = np.maximum(
                 np.maximum(fetched, walked - rows[index] + 1) + fetch[index], walked + 1
             )
-            summed = np.maximum(
-                np.maximum(summed + banks[index], fetched + first_beat),
-                np.maximum(updated - latency, starts[-1]),
-            )
-            start = np.maximum(updated, summed + latency)
-            updated = start + updates[index % terms]
+            if together > 1:  # All get the same words, for which the last one has to have room.
+                fetched = np.maximum(fetched, np.max(summed, axis=0) + fetch[index] - config.queue_depth)
+            for q in range(together):
+                summed[q] = np.maximum(
+                    np.maximum(summed[q] + banks[index, q], fetched + first_beat),
+                    np.maximum(ended[q] - latency, started[q]),
+                )
+                started[q] = np.maximum(updated, summed[q] + latency)
+                ended[q] = updated = started[q] + updates[together == 1][index % terms]
+                starts = [*starts[1:], started[q]]
             fetches = [*fetches[1:], fetched]
-            starts = [*starts[1:], start]
             if piece and (index + 1) % piece == 0:
                 # The next row begins when this one is over, and its moves.
-                walked = fetched = summed = updated = updated + between
+                walked = fetched = updated = updated + between
                 fetches, starts = [updated] * back, [updated] * ahead
+                summed, started, ended = ([updated] * config.clusters for _ in range(3))
         walked = walked + 1
         if streaming and not last:
             # The next group begins when this one is over.
             groups.append(updated - begun + DRAIN_LATENCY)
-            begun = walked = fetched = summed = updated
+            begun = walked = fetched = updated
             fetches, starts = [updated] * back, [updated] * ahead
+            summed, started, ended = ([updated] * config.clusters for _ in range(3))
     return _Walk(setup, loads, [*groups, updated - begun])
 
 
-def _walk_cycles(rows: np.ndarray, config: CoreConfig) -> np.ndarray:
-    """Return the cycles that windows of so many rows, over all passes, take."""
+def _blocks(width: int, config: CoreConfig) -> list[range]:
+    """Return the columns of the output pixels that are walked together."""
+    return [range(first, min(first + config.clusters, width)) for first in range(0, width, config.clusters)]
+
+
+def _in_blocks(stages: list[np.ndarray], config: CoreConfig) -> np.ndarray:
+    """Return a stage's work for each term in the order of the walk, (segments, clusters, inputs), of no pixel 0."""
+    work = np.stack([stage.transpose(2, 3, 1, 0) for stage in stages], 3)  # (height, width, steps, terms, inputs)
+    height, width, *rest = work.shape
+    columns = len(_blocks(width, config)) * config.clusters
+    whole = np.zeros((height, columns, *rest), work.dtype)
+    whole[:, :width] = work
+    blocks = whole.reshape(height, -1, config.clusters, *rest)
+    return np.moveaxis(blocks, 2, 4).reshape(-1, config.clusters, rest[-1])
+
+
+def _walk_cycles(rows: np.ndarray, pixels: np.ndarray, config: CoreConfig) -> np.ndarray:
+    """Return the cycles that windows of so many rows, over all passes, and so many pixels take."""
     several = int(config.term_count > 1)
-    find, walk = 4 + several, rows + 1 + several
+    find, walk = 4 + several + (pixels if config.clusters > 1 else 0), rows + 1 + several
     return np.maximum(find, walk) if config.window_queue_depth else find + walk
 
 
-def _update_cycles(placed: PlacedLayer, number: int, lanes: int, steps: int, config: CoreConfig) -> int:
-    """Return the cycles from the start of a term's update, the ``number``-th one, to that of the following one."""
+def _update_cycles(
+    placed: PlacedLayer, number: int, lanes: int, steps: int, config: CoreConfig, *, alone: bool
+) -> int:
+    """Return the cycles from the start of a term's update, the ``number``-th one, to that of the following one.
+
+    ``alone`` says that it is of the same pixel.
+    """
     loop = update_loop(config)
     if placed.layer.neuron is None:
         return max(lanes, loop)
     following = (number + 1) % len(placed.terms)
     issued = -(-lanes // config.updates) * (1 + (placed.terms[number].second is not None))
     # A neuron that is updated again at once waits for its own state.
-    dependent = placed.replay or not placed.stored or steps > 1
+    dependent = placed.replay or (alone and (not placed.stored or steps > 1))
     each = max(issued, loop) if dependent else issued
     if placed.terms[following].term.kind is TermKind.STREAM:
         each = max(each, issued + STREAM_CYCLES + 1)  # it waits for the potentials of these chunks
@@ -316,12 +348,17 @@ def _work(
         first = min(group * identity_slots(config), source.pixel_slots)
         left, kernel_slots = left + first, min(identity_slots(config), source.pixel_slots - first)
     left_edge, right_edge = left, left + kernel_slots
+    # What is fetched for a pixel is fetched for those that are walked with it as well.
+    columns = _blocks(layer.output_width, config)
+    first_column, last_column = (np.repeat([ends(each) for each in columns], [len(each) for each in columns])
+                                 for ends in (min, max))
     step = np.arange(steps)[:, None, None]
     shape = (count, steps, layer.output_height, layer.output_width)
     fetch, banks = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for index, plane in enumerate(placed.input_planes):
         shift, passes = plane.column * source.pixel_slots, placed.powers(plane)
         low, high = np.maximum(left_edge + shift, 0), np.minimum(right_edge + shift, row_slots)
+        fetched_low, fetched_high = low[first_column], high[last_column]
         reads = np.zeros((*shape, config.banks), np.int32)
         rest = reads
         for kernel_row in range(kernel_rows):
@@ -331,18 +368,21 @@ def _work(
             # Earlier steps are read whether silent or not.
             read = busy[:, index, :, row].transpose(1, 2, 0) | (plane.delay > 0)
             inside = inside & (plane.delay <= time + step[..., 0] % sample_steps)
-            present = (read & inside)[..., None] & (high > low)
+            read_here = (read & inside)[..., None]
+            present = read_here & (high > low)
             origin = (source.base + plane.index * source.plane_slots + row[:, None] * row_slots
                       + (first_step + step - plane.delay) * placed.input_step)
-            end_word = (origin + high - 1) // config.word_slots
-            words = end_word - (origin + low) // config.word_slots + 1
-            fetch += passes * np.where(present, words, int(kernel_row == kernel_rows - 1))
+            end_word = (origin + fetched_high - 1) // config.word_slots
+            words = end_word - (origin + fetched_low) // config.word_slots + 1
+            fetch += passes * np.where(
+                read_here & (fetched_high > fetched_low), words, int(kernel_row == kernel_rows - 1)
+            )
             table = sums[:, index][:, :, row]  # (inputs, steps, height, row slots + 1, banks)
             upto = table[:, :, :, high]
             reads = reads + (upto - table[:, :, :, low]) * present[..., None]
             if kernel_row == kernel_rows - 1:
                 # A bank without an event in the pass's last word takes a cycle for its end.
-                cut = np.maximum(end_word * config.word_slots - origin, low)
+                cut = np.clip(end_word * config.word_slots - origin, low, np.maximum(low, high))
                 step_index, row_index = np.indices(cut.shape)[:2]
                 rest = (upto - table[:, step_index, row_index, cut]) * present[..., None]
         for power in range(passes):
