@@ -1,3 +1,4 @@
+import itertools
 import random
 from dataclasses import replace
 
@@ -115,6 +116,40 @@ def test_sums(name, longest_pause):
         assert dones == [end + dut.latency for end in ends]
 
     simulate(dut, testbench)
+
+
+def test_a_pair_reads_the_same_weights():
+    """Two beats at once, of other segments, which do not meet."""
+    config = CONFIGS["wide"]
+    dut = Lanes(config, sharing=2)
+    generator = random.Random(7)
+    weights = [generator.randrange(1 << config.lanes) for _ in range(config.weight_depth * config.banks)]
+    beats = [random_segments(config, generator, 30) for _ in range(2)]
+    found: list[list] = [[], []]
+
+    async def testbench(ctx):
+        host = dut.weights
+        for address, word in enumerate(weights):
+            ctx.set(host.address, address)
+            ctx.set(host.write_data, word)
+            ctx.set(host.write, 1)
+            await ctx.tick()
+            ctx.set(host.write, 0)
+            await ctx.tick()
+        idle = {"address": [0] * config.banks, "active": 0, "double": 0, "clear": 0, "reference": 1, "end": 0}
+        for beat in itertools.zip_longest(*beats, [None] * (max(map(len, beats)) + dut.latency)):
+            for port, each in zip(dut.of_each("beat"), beat[:2], strict=True):
+                ctx.set(port, each or idle)
+            await ctx.tick()
+            for results, done, sums, reference in zip(
+                found, *(dut.of_each(name) for name in ("done", "sums", "reference_sum")), strict=True,
+            ):
+                if ctx.get(done):
+                    results.append(([ctx.get(value) for value in sums], ctx.get(reference)))
+        await check_read_back(ctx, host, weights[:8])
+
+    simulate(dut, testbench)
+    assert found == [expected_sums(config, weights, each) for each in beats]
 
 
 async def check_read_back(ctx, host, words):
