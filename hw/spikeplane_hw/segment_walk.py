@@ -143,6 +143,9 @@ class SegmentWalk(wiring.Component):
             ]
             fresh, first_age = sample_step == 0, Mux(anew, 0, self.age)
         more_logits = layer.more_logits if several else Const(0)
+        first_pixel = (x == 0) & (y == 0) & (index == 0)
+        if each:
+            first_pixel = first_pixel & (each.at.cluster == 0)
         group_lanes = layer.group_lanes if several else config.lanes
         m.d.comb += [
             window.term.eq(index),
@@ -159,7 +162,7 @@ class SegmentWalk(wiring.Component):
             segment.flag.eq(step_output_flag),
             segment.logit.eq(group + (sample_logit if config.most_samples > 1 else 0)),
             segment.initial.eq(
-                (self.initial | anew) & fresh & (~layer.logits | ((x == 0) & (y == 0) & (index == 0) & ~more_logits))
+                (self.initial | anew) & fresh & (~layer.logits | (first_pixel & ~more_logits))
             ),
             segment.doubled.eq(d.doubled),
             segment.shift.eq(d.shift),

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from amaranth.utils import exact_log2
-from configs import NARROW, WIDE, WIDE_LOGIC
+from configs import FOUR, NARROW, PAIR, WIDE, WIDE_LOGIC
 from spikeplane_hw.config import SMALL
 from spikeplane_hw.descriptor import layer_layout
 from spikeplane_hw.lanes import lanes_latency
@@ -43,6 +43,9 @@ CONFIGS = {
         name: WIDE_LOGIC[name] for index, name in enumerate(UPDATE_LOGIC) if not index + 1 >> bit & 1
     }) for bit in range(3)},
     "small": replace(SMALL, state_depth=128, parameter_depth=16, spike_depth=256),
+    "pair": PAIR,
+    "pair_of_one_chunk": replace(NARROW, name="pair_of_one_chunk", updates=4, clusters=2, **WIDE_LOGIC),
+    "four": replace(FOUR, lanes=32, updates=4, parameter_depth=32, state_depth=256, most_packed=8),
 }
 STATE_BITS = (0, 2, 4, 8, 16)
 
@@ -151,8 +154,9 @@ class Layer:
     def segments(self, first: bool):
         """Return requests and (sums, reference) of one pass over the layer's pixels."""
         config, generator = self.config, self.generator
-        requests = []
+        found: list[list[list]] = []  # of each pixel, of each step
         for pixel in range(self.pixels):
+            found.append([])
             # The second walk over stored pixels finds the lanes of the first; logits the first ones'.
             lanes = (random.Random(pixel) if self.stored else generator).randint(1, config.lanes)
             if self.streams is not None or self.pool != (1, 1):
@@ -172,6 +176,7 @@ class Layer:
                 shared = {
                     "lanes": lanes,
                     "state": self.state(pixel),
+                    **({"cluster": pixel % config.clusters} if config.clusters > 1 else {}),
                     "output": generator.randrange(100) // config.chunk_slots * config.chunk_slots,
                     "flag": generator.randrange(20),
                     "logit": config.logit_count // config.lanes - 1,
@@ -192,14 +197,19 @@ class Layer:
                     elif config.term_count > 1:
                         request |= dict.fromkeys(("stream", "stream_state", "mean", "second_state"), 0)
                     group.append((request, *self.draw(request)))
-                requests += group
-                self.expect(group)
+                found[-1].append(group)
+        requests = []
+        for first_pixel in range(0, self.pixels, config.clusters):
+            for together in zip(*found[first_pixel:first_pixel + config.clusters], strict=True):  # step by step
+                for group in together:
+                    self.expect(group)
+                requests += [group[term] for term in range(self.terms) for group in together]
         return requests
 
     def state(self, pixel):
         """Return where the states of a pixel are."""
         beside = 5 if self.streams else 0
-        return 1 + pixel + beside if self.stored else 3 + beside
+        return 1 + pixel + beside if self.stored else 3 + beside + pixel % self.config.clusters
 
     def draw(self, request):
         """Return sums of the lanes and of the reference; of several terms such that their sum is narrow enough."""
@@ -278,25 +288,30 @@ class Layer:
 async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
     """Play walker, banks and lanes; return the cycles of the snapshots.
 
-    A snapshot changes as early as `free` allows, and holds until then.
+    A snapshot changes as early as `free` allows, and holds until then. Clusters do not wait for each other.
     """
     config = dut.config
+    clusters, width = range(config.clusters), config.accumulator_width
+    own = [[each for each in requests if each[0].get("cluster", 0) == q] for q in clusters]
     times: list[int] = []
-    sums: list[int] = []
-    earliest, free = 0, True
+    sums, reference = [[0] * config.lanes for _ in clusters], [0 for _ in clusters]
+    earliest, free = [0 for _ in clusters], [True for _ in clusters]
     queue = list(requests)
     sent = 0
     wait_request = 0
     for cycle in range(100_000):
-        done = free and cycle >= earliest and len(times) < len(requests)
+        done = 0
+        for q in clusters:
+            if free[q] and cycle >= earliest[q] and own[q]:
+                _, ready_sums, reference[q] = own[q].pop(0)
+                sums[q] = list(ready_sums)
+                times.append(cycle)
+                free[q] = False
+                done |= 1 << q
         ctx.set(dut.done, done)
         if done:
-            _, sums, reference = requests[len(times)]
-            sums = list(sums)
-            ctx.set(dut.sums, sums)
-            ctx.set(dut.reference_sum, reference)
-            times.append(cycle)
-            free = False
+            ctx.set(dut.sums, [value for each in sums for value in each])
+            ctx.set(dut.reference_sum, sum(value << q * width for q, value in enumerate(reference)))
         valid = sent < len(queue) and cycle >= wait_request
         ctx.set(dut.segment.valid, valid)
         if valid:
@@ -307,15 +322,16 @@ async def play(ctx, dut, requests, longest_pause: int, generator) -> list[int]:
             dut.segment.ready, dut.free, dut.rotate
         )
         if config.rotating_snapshot and rotate:
-            sums = [*sums[1:], sums[0]]
-            ctx.set(dut.sums, sums)
+            sums = [[*sums[0][1:], sums[0][0]]]
+            ctx.set(dut.sums, sums[0])
         if valid and ready:
             sent += 1
             wait_request = cycle + 1 + generator.randint(0, longest_pause)
-        if freed:
-            assert not free, "two `free` for one snapshot"
-            free = True
-            earliest = cycle + 1 + lanes_latency(config) + generator.randint(0, longest_pause)
+        for q in clusters:
+            if freed >> q & 1:
+                assert not free[q], "two `free` for one snapshot"
+                free[q] = True
+                earliest[q] = cycle + 1 + lanes_latency(config) + generator.randint(0, longest_pause)
     raise TimeoutError(f"update of {config.name} hangs")
 
 

@@ -79,10 +79,24 @@ async def start(ctx, walker, layer, terms, places):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.name)
 def test_walk_matches_reference(config, seed, longest_pause):
     generator = random.Random(seed)
+    check_walk(config, generator, *random_layer(config, generator), longest_pause, pieces=seed % 4 < 2)
+
+
+@pytest.mark.parametrize("config", [PAIR, FOUR], ids=lambda c: c.name)
+def test_the_first_pixel_alone_begins_logits(config):
+    generator = random.Random(0)
     layer, terms, passes = random_layer(config, generator)
+    assert layer["output_columns"] == 4
+    layer |= {"logits": 1, "more_logits": 0}
+    check_walk(config, generator, layer, terms, passes, 3, initial=1)
+
+
+def check_walk(config, generator, layer, terms, passes, longest_pause, *, initial=None, pieces=False):
+    """Walk a layer at a random time and compare all that comes with the reference."""
     time = generator.randrange(12)
     places = find_places(config, layer, terms, generator.randrange(3), time)
-    initial, pieces = generator.randint(0, 1), moves_states(config) and seed % 4 < 2
+    initial = generator.randint(0, 1) if initial is None else initial
+    pieces = moves_states(config) and pieces
     segments = list(walk(config, layer, terms, passes, places, initial=bool(initial), pieces=pieces))
     dut = WalkerWithMemories(config, passes, [1] * config.row_flag_count)
     walker = dut.walker
