@@ -1,4 +1,4 @@
-"""Clusters: random networks on simulated boards that walk several output pixels at once."""
+"""Clusters: random networks on boards that walk several output pixels at once; cycles of convolutions by the model."""
 
 import argparse
 import itertools
@@ -6,16 +6,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from figures import Figure, save
+from layers import LAYER, Shape, network_of
 from memory import random_network
 from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.image import Image
 from spikeplane.compiler.placement import CompileError
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
+from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
-from spikeplane_hw.config import CoreConfig
+from spikeplane_hw.config import LARGE, CoreConfig
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +31,14 @@ STALL = 0.2
 """Share of the cycles in which the byte streams of every other network stall."""
 SEVERAL = 2, 4
 TITLE = "random networks and graphs on simulated boards"
+MODELLED = "cycle model"
+SHAPES = (Shape(128, 128, 32), Shape(128, 256, 32, stride=2), Shape(256, 256, 16), Shape(512, 512, 8))
+"""Inner layers of ResNet-19."""
+RATES = 0.05, 0.15
+CLOCK = 100e6
+"""What the figures count on; no core with clusters has been routed."""
+OPERATIONS = 250.0
+"""Target of :data:`RATES` 15 %, giga-operations a second."""
 ROOMY = {"layer_count": 64, "table_count": 8, "pass_count": 512, "parameter_depth": 1024}
 """What is large enough for graphs with streams."""
 
@@ -81,12 +93,44 @@ def random_figures(count: int, first: int) -> list[Figure]:
     return figures
 
 
+def modelled(config: CoreConfig, rate: float) -> Figure:
+    """Return the effective operations a second of the inner layers together, by the cycle model."""
+    cycles = operations = 0
+    for shape in SHAPES:
+        network = network_of(shape)
+        sample = (np.random.default_rng(2).random((1, *network.input.shape)) < rate).astype(np.uint8)
+        index = network.names.index(LAYER)
+        cycles += int(predict_cycles(network, sample, config)[0, index])
+        operations += int(model.run(network, sample, config=config).synaptic_operations[LAYER][0])
+    name = (f"{MODELLED}, {config.lanes} x {config.banks}, {config.clusters} clusters, {config.updates} updates: "
+            f"inner layers of ResNet-19 at {rate:.0%} firing, effective operations a second at {CLOCK / 1e6:g} MHz")
+    value = operations / cycles * CLOCK / 1e9
+    if config.clusters == max(SEVERAL) and rate == max(RATES):
+        return Figure.at_least(name, value, "G", OPERATIONS)
+    return Figure(name, value, "G")
+
+
+def model_figures() -> list[Figure]:
+    """Return what the cycle model says of `large` with more clusters; weights are those of one layer, on the chip."""
+    roomy = replace(LARGE, external_depth=0, weight_depth=8192, spike_depth=1 << 15, state_depth=1 << 16)
+    cores = [roomy, *(
+        replace(roomy, clusters=clusters, updates=updates, most_packed=128 // updates)
+        for clusters, updates in ((2, 16), (2, 32), (4, 16), (4, 32))
+    )]
+    return [modelled(core, rate) for rate in RATES for core in cores]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/clusters.py --networks 3")
     parser.add_argument("--networks", type=int, default=NETWORKS, help=f"of each core (default: {NETWORKS})")
     parser.add_argument("--first", type=int, default=0, help="number of the first network (default: 0)")
+    parser.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
     arguments = parser.parse_args()
-    save("clusters", random_figures(arguments.networks, arguments.first), kept=lambda name: not name.startswith(TITLE))
+    figures = model_figures()
+    kept = MODELLED
+    if not arguments.model:
+        figures, kept = [*figures, *random_figures(arguments.networks, arguments.first)], (MODELLED, TITLE)
+    save("clusters", figures, kept=lambda name: not name.startswith(kept))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Clusters: queues and lanes for neighbouring output pixels, which get the same words and read the same weights."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2

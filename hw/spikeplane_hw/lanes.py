@@ -44,8 +44,8 @@ class Lanes(wiring.Component):
 
     Members
     -------
-    With ``sharing`` = 2 there are two beats, and as many of all that follows from a beat, with accumulators of their own
-    and the same weights: the members of the second one end in ``_1``.
+    With ``sharing`` = 2 there are two beats, and of all that follows from a beat as many, with accumulators of their
+    own and the same weights: the members of the second one end in ``_1``.
 
     beat : ``In(beat_layout(config))``
         Weight slots to add in this cycle.

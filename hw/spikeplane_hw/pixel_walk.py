@@ -25,7 +25,7 @@ class PixelWalk:
         }), name="pixel")
 
     def begin(self, m: Module, layer, *, state, stream, output, pool):
-        """Go to the first pixel, of which these are the places; the states of pixels that store none lie side by side."""
+        """Go to the first pixel, of which these are the places; states that are not stored lie side by side."""
         m.d.sync += [
             self.at.cluster.eq(0),
             self.at.state.eq(Mux(layer.stored, state, layer.state_base)),

@@ -15,8 +15,8 @@ __all__ = ["read_sums"]
 def read_sums(m: Module, config: CoreConfig, sums, pick) -> list:
     """Return each unit's sum, of the chunk that ``pick`` said three cycles earlier.
 
-    Chunks are counted over the snapshots ``sums`` of all clusters. Every lane has a register of its own, which is held in reset while
-    its chunk is not picked: what is left to do is to OR them, a third of the LUTs of a multiplexer.
+    Chunks are counted over the snapshots ``sums`` of all clusters. Every lane has a register of its own, which is held
+    in reset while its chunk is not picked: what is left to do is to OR them, a third of the LUTs of a multiplexer.
     """
     chosen = []
     for k in range(config.updates):

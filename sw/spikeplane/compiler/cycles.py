@@ -17,7 +17,7 @@ from spikeplane_hw.memory_map import Counter
 from spikeplane_hw.mover import move_cycles
 from spikeplane_hw.operand import load_cycles
 from spikeplane_hw.sequencer import FETCH_CYCLES
-from spikeplane_hw.update_chunks import STREAM_CYCLES, update_loop
+from spikeplane_hw.update_chunks import STREAM_CYCLES, step_cycles, update_loop
 
 from ..network import model
 from ..network.graph import IntegerNetwork
@@ -317,6 +317,8 @@ def _update_cycles(
     # A neuron that is updated again at once waits for its own state.
     dependent = placed.replay or (alone and (not placed.stored or steps > 1))
     each = max(issued, loop) if dependent else issued
+    if not alone:
+        each = max(each, step_cycles(config))
     if placed.terms[following].term.kind is TermKind.STREAM:
         each = max(each, issued + STREAM_CYCLES + 1)  # it waits for the potentials of these chunks
     return each * (steps if placed.replay and not following else 1)

@@ -120,7 +120,8 @@ def _piece(layer: StoredLayer) -> StoredLayer:
 
 def _overwritten(stays: Mapping[Stay, StoredLayer], config: CoreConfig) -> dict[Stay, int]:
     """Return the first chunks, those of streams that are never there at the same time alike."""
-    sizes, beside = {NOBODY: config.clusters}, {}  # in channel groups, which are whole words of potentials that share them
+    # In channel groups, which are whole words of potentials that share them.
+    sizes, beside = {NOBODY: config.clusters}, {}
     for stay, each in stays.items():
         beside[stay] = [
             other for other in sizes if stay.lasting or other.lasting or other.last >= stay.first
