@@ -99,10 +99,26 @@ GATEWARE = [
     *mutants(
         "gateware", f"{HW}/lanes.py", f"{TESTS}/test_lanes.py",
         ("+ config.wire_registers + config.doubling_cycles", "+ config.wire_registers"),
+        ("other.address(m, e, start, other.beat.address[e])", "address_1"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/lane_sums.py", f"{TESTS}/test_lanes.py",
         ("counted & controls[last].reference", "counted & controls[last - 1].reference"),
-        ("Mux(idle_2, 0, ram.ports.read_data)", "ram.ports.read_data"),
+        ("Mux(idle_2, 0, row)", "row"),
         ("Mux(clear_3, 0, total)", "total"),
-        ("self.beat.clear | host.read", "self.beat.clear"),
+        ("else beat.clear | host.read", "else beat.clear"),
+    ),
+    *mutants(
+        "gateware", f"{HW}/spans.py", f"{TESTS}/test_fetch.py::test_clusters_get_the_slots_of_their_windows",
+        ("weight - shift]", "weight]"),
+        ("below(config, right) & ~below(config, left)", "below(config, right)"),
+        ("Mux(end < 0, 0, ", "Mux(0, 0, "),
+    ),
+    *mutants(
+        "gateware", f"{HW}/segment_walk.py", f"{TESTS}/test_walker.py",
+        ("first_pixel & (each.at.cluster == 0)", "first_pixel"),
+        ("row_ends & last_pixel", "row_ends"),
+        ("Mux(slots != 0, sum(strides), 0)", "sum(strides)"),
     ),
     *mutants(
         "gateware", f"{HW}/popcount.py", f"{TESTS}/test_popcount.py",
@@ -270,7 +286,7 @@ GATEWARE = [
     ),
     *mutants(
         "gateware", f"{HW}/core.py", "tests/sw/device/test_stop.py",
-        ("stoppable(banks)", "banks"),
+        ("m.submodules.banks = stoppable(banks)", "m.submodules.banks = banks"),
         ("stoppable(segments)", "segments"),
         ("stoppable(update)", "update"),
     ),
@@ -323,7 +339,7 @@ COMPILER = [
              ("self.identity = 0 if streaming else 1", "self.identity = 0"),
              ("placed.weight_slots else placed.weight_slots", "placed.weight_slots else placed.weight_size")),
     *mutants("compiler", f"{COMPILER_FOLDER}/state_places.py", f"{WORD_TESTS} tests/sw/compiler/test_state_places.py",
-             ("places, next_chunk = {}, config.chunks", "places, next_chunk = {}, 0"),
+             ("places, next_chunk = {}, config.shared_chunks", "places, next_chunk = {}, 0"),
              ("other.lasting or other.last >= stay.first", "other.last >= stay.first"),
              ("outside[stay.name], bursts = bursts, bursts + stream_words(whole[stay.name], config)",
               "outside[stay.name] = bursts")),

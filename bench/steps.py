@@ -84,7 +84,7 @@ def main() -> None:
     root = data_root()
     save("clusters", [
         figure for name, config in NETWORKS.items() for figure in measure(name, config, root, arguments.samples)
-    ])
+    ], kept=lambda name: not name.startswith(tuple(NETWORKS)))
 
 
 if __name__ == "__main__":
