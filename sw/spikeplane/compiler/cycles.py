@@ -222,7 +222,7 @@ def _layer(
     latency = lanes_latency(config) + UPDATE_LATENCY
     first_beat = FETCH_LATENCY + spike_read_latency(config) + BANK_LATENCY
     ahead = config.clusters * config.segment_queue_depth + 1  # one more is in the update
-    zero = np.zeros(count, np.int64)
+    zero: np.ndarray = np.zeros(count, np.int64)
     walked = fetched = updated = zero
     fetches, starts = [zero] * back, [zero] * ahead
     summed, started, ended = ([zero] * config.clusters for _ in range(3))
