@@ -9,7 +9,7 @@ from .bank import Bank
 from .config import CoreConfig
 from .lanes import beat_layout
 from .memories import spike_read_latency
-from .weight_stream import halves_ring, in_ring
+from .weight_stream import halves_ring, held_banks, in_ring
 
 __all__ = ["Banks", "pass_info_layout", "word_layout"]
 
@@ -47,6 +47,8 @@ class Banks(wiring.Component):
         One entry for each pass, not later than its first word.
     free : ``In(1)``
         ``update`` is done with a snapshot: one more segment may end.
+    hold : ``In(banks)``
+        Only with several clusters and memory outside the chip: banks that pop nothing in this cycle.
     half : ``In(1)``
         Only where operands may lie beside weights that stream in: weight slots are modulo half of them.
     start : ``In(1)``
@@ -69,6 +71,7 @@ class Banks(wiring.Component):
             "words": In(stream.Signature(word_layout(config), always_ready=True)),
             "passes": In(stream.Signature(pass_info_layout(config))),
             "free": In(1),
+            **({"hold": In(config.banks)} if held_banks(config) else {}),
             **({"half": In(1)} if halves_ring(config) else {}),
             "start": In(1),
             "beat": Out(beat_layout(config)),
@@ -104,7 +107,7 @@ class Banks(wiring.Component):
                 bank.weight.eq(words.weight),
                 bank.last.eq(words.last),
                 bank.valid.eq(words_valid),
-                bank.hold.eq(hold),
+                bank.hold.eq(hold | self.hold[e] if held_banks(config) else hold),
                 bank.advance.eq(advance),
                 rooms[e].eq(bank.level < config.queue_depth - self.in_flight),
                 pops[e].eq(bank.pop),

@@ -1,6 +1,6 @@
 """Clusters: queues and lanes for neighbouring output pixels, which get the same words and read the same weights."""
 
-from amaranth import Cat, Module, Mux
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -12,6 +12,7 @@ from .memories import HostPort
 from .operand import operand_write
 from .queue import Queue
 from .spans import shared_word_layout
+from .weight_stream import halves_ring, stream_write
 
 __all__ = ["PAIR", "Clusters"]
 
@@ -33,7 +34,9 @@ class Clusters(wiring.Component):
         Those of all clusters, the first one's first.
     events, longest, longest_valid : ``Out``
         Sums over the clusters, a cycle later than theirs.
-    weights, operand
+    half : ``In(1)``
+        As of :class:`.Banks`.
+    weights, operand, stream
         As of :class:`.Lanes`: written to all of them, and read from the first.
     """
 
@@ -54,6 +57,8 @@ class Clusters(wiring.Component):
             "longest_valid": Out(1),
             "weights": In(HostPort(config.lanes, config.weight_depth * config.banks)),
             **({"operand": In(operand_write(config))} if config.term_count > 1 else {}),
+            **({"half": In(1)} if halves_ring(config) else {}),
+            **({"stream": In(stream_write(config))} if config.external_depth else {}),
         })
 
     def elaborate(self, platform):
@@ -83,6 +88,8 @@ class Clusters(wiring.Component):
                 pair.of_each("beat")[q % PAIR].eq(each.beat),
                 self.done[q].eq(pair.of_each("done")[q % PAIR]),
             ]
+        if config.external_depth:
+            self.elaborate_stream(m, banks, pairs)
         m.d.comb += [
             self.passes.ready.eq(Cat(queue.i.ready for queue in queues).all()),
             self.room.eq(Cat(each.room for each in banks).all()),
@@ -96,6 +103,24 @@ class Clusters(wiring.Component):
             self.longest.eq(sum(Mux(each.longest_valid, each.longest, 0) for each in banks)),
         ]
         return m
+
+    def elaborate_stream(self, m: Module, banks: list[Banks], pairs: list[Lanes]):
+        """Write what streams in through the first port of each pair, whose cluster leaves that bank alone meanwhile.
+
+        The hold comes from a register, and stops an event a cycle before it would be read: the write waits for both.
+        """
+        hold, write = Signal(self.config.banks), self.stream
+        m.d.sync += hold.eq(Mux(write.enable, 1 << write.bank, 0))
+        for cycle in range(2):
+            later = stream_write(self.config).create(path=(f"stream_{cycle}",))
+            m.d.sync += [getattr(later, name).eq(getattr(write, name)) for name in later.signature.members]
+            write = later
+        for pair in pairs:
+            m.d.comb += [getattr(pair.stream, name).eq(getattr(write, name)) for name in write.signature.members]
+        for q, each in enumerate(banks):
+            m.d.comb += each.hold.eq(hold if q % PAIR == 0 else 0)
+            if halves_ring(self.config):
+                m.d.comb += each.half.eq(self.half)
 
     def connect_weights(self, m: Module, pair: Lanes):
         """Let a pair's weights be written as those of all others."""

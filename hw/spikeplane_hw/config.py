@@ -165,9 +165,6 @@ class CoreConfig:
                              f"lies in a word is found meanwhile")
         if self.rotating_snapshot:
             raise ValueError(f"rotating_snapshot must be False with {self.clusters} clusters: they have one each")
-        if self.external_depth:
-            raise ValueError(f"external_depth must be 0 with {self.clusters} clusters, not {self.external_depth!r}: "
-                             f"weights that stream in are not built for several clusters yet")
         if self.state_depth < self.shared_chunks:
             raise ValueError(f"state_depth must be at least clusters * lanes / updates = {self.shared_chunks}, "
                              f"not {self.state_depth!r}")

@@ -63,7 +63,8 @@ class Lanes(wiring.Component):
         Only if the configuration has several terms: write some lanes' weights of a bank, while nothing else
         reads or writes any.
     stream : ``In(stream_write(config))``
-        Only with memory outside the chip: write a bank's part of a slot that no beat reads meanwhile.
+        Only with memory outside the chip: write a bank's part of a slot that no beat reads meanwhile. Where two share
+        the memories, the first one's beat does not read that bank in this cycle at all.
     """
 
     def __init__(self, config: CoreConfig, *, sharing: int = 1):
@@ -131,7 +132,7 @@ class Lanes(wiring.Component):
             enable_1 = blocks_1
             if config.term_count > 1:
                 enable_1 = blocks_1[lanes.start // config.banks:lanes.stop // config.banks]
-            if config.external_depth:
+            if config.external_depth and len(readers) == 1:
                 # While the stream writes a slot, others are read.
                 written_1 = Signal(config.weight_address_width, name=f"written_{start}", attrs=COPY, reset_less=True)
                 m.d.sync += written_1.eq(Mux(self.stream.enable, self.stream.slot, slot))
@@ -143,11 +144,14 @@ class Lanes(wiring.Component):
                     ram = read_mostly_ram(lanes.stop - start, config.weight_depth, platform, granularity=granularity)
                 m.submodules[f"weights_{e}_{start}"] = ram
                 first, *others = readers
-                address_1 = first.address(m, e, start, Mux(writing | host.read, slot, self.beat.address[e]))
+                address = Mux(writing | host.read, slot, self.beat.address[e])
+                if config.external_depth and others:
+                    address = Mux(self.stream.enable & (self.stream.bank == e), self.stream.slot, address)
+                address_1 = first.address(m, e, start, address)
                 m.d.comb += [
                     ram.ports.read_address.eq(address_1),
                     ram.ports.read_enable.eq(first.active_1[e]),
-                    ram.ports.write_address.eq(written_1 if config.external_depth else address_1),
+                    ram.ports.write_address.eq(written_1 if config.external_depth and not others else address_1),
                     ram.ports.write_enable.eq(Mux(write_1[e], enable_1, 0)),
                     ram.ports.write_data.eq(write_data_1[lanes]),
                 ]

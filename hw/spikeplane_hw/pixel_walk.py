@@ -35,12 +35,12 @@ class PixelWalk:
         if pool:
             m.d.sync += [self.at.pool_x.eq(pool.x), self.at.pool.eq(pool.step_place)]
 
-    def move(self, m: Module, layer, term):
-        """Go to the next pixel of the row."""
+    def move(self, m: Module, layer, term, *, pieces):
+        """Go to the next pixel of the row, behind which are its potentials in ``pieces``."""
         at = self.at
         m.d.sync += [
             at.cluster.eq(at.cluster + 1),
-            at.state.eq(at.state + Mux(layer.stored, layer.groups, 1)),
+            at.state.eq(at.state + Mux(layer.stored & ~pieces, layer.groups, 1)),
             at.stream.eq(at.stream + term.column_stride),
         ]
         if not self.config.pool_depth:

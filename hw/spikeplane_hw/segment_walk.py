@@ -314,7 +314,7 @@ class SegmentWalk(wiring.Component):
                 ]
                 if each:
                     with m.If(self.segments.valid & self.segments.ready):
-                        each.move(m, layer, d)
+                        each.move(m, layer, d, pieces=pieces)
                         with m.If((index == layer.terms) & last_step):
                             move_pixel()
                 with m.If((window_taken | self.windows.ready) & (segment_taken | segments_end)):

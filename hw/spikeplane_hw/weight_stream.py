@@ -15,8 +15,8 @@ from amaranth.utils import ceil_log2
 from .config import BURST_BITS, CoreConfig
 from .external_bus import BEAT_BITS, BURST_BEATS
 
-__all__ = ["GRANT_CYCLES", "WeightStream", "halves_ring", "in_ring", "ring_slots", "row_beats", "slot_bursts",
-           "stream_width", "stream_write"]
+__all__ = ["GRANT_CYCLES", "WeightStream", "halves_ring", "held_banks", "in_ring", "ring_slots", "row_beats",
+           "slot_bursts", "stream_width", "stream_write"]
 
 GRANT_CYCLES = 2
 """Cycles that a channel group waits at least."""
@@ -35,6 +35,11 @@ def slot_bursts(config: CoreConfig) -> int:
 def halves_ring(config: CoreConfig) -> bool:
     """Return whether operands of products can lie beside weights that stream in."""
     return config.external_depth > 0 and config.term_count > 1
+
+
+def held_banks(config: CoreConfig) -> bool:
+    """Return whether banks are held while the stream writes theirs, since the port that writes is one that reads."""
+    return config.external_depth > 0 and config.clusters > 1
 
 
 def ring_slots(config: CoreConfig, *, half: bool) -> int:

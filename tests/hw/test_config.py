@@ -38,7 +38,6 @@ def test_hash_depends_on_every_parameter():
         ({"clusters": 2, "wire_registers": False}, "wire_registers must be True with 2 clusters: .*"),
         ({"clusters": 4, "rotating_snapshot": True, "updates": 1, "most_packed": 2},
          "rotating_snapshot must be False with 4 clusters: .*"),
-        ({"clusters": 2, "external_depth": 1 << 14}, "external_depth must be 0 with 2 clusters, not 16384: .*"),
         ({"clusters": 4, "state_depth": 24}, "state_depth must be at least clusters .* = 32, not 24"),
         ({"updates": 128}, "lanes must be a multiple of updates and banks, not 64 lanes, "
                            "128 updates, 8 banks"),

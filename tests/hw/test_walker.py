@@ -23,6 +23,7 @@ CONFIGS = [
     replace(WIDE, name="no_window_ahead", window_queue_depth=0),
     PAIR, FOUR,
     replace(CHAIN, name="pair_chain", clusters=2),
+    replace(BATCHED, name="batched_pair", clusters=2),
 ]
 
 

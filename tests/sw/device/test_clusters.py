@@ -1,4 +1,4 @@
-"""A board that walks four output pixels at once: all equals the integer model, and its cycles are predicted."""
+"""Boards that walk several output pixels at once: all equals the integer model, and cycles are predicted."""
 
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ from narrow_core import CONFIG
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.interpreter import interpret
+from spikeplane.compiler.placement import place
 from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
@@ -19,11 +20,22 @@ from spikeplane.network.schedule import Schedule
 from spikeplane_hw.memory_map import EXACT_COUNTERS, Counter
 
 CLUSTERED = replace(CONFIG, name="clustered", clusters=4)
+OUTSIDE = replace(
+    CONFIG, name="pair, memory outside", clusters=2, external_depth=1 << 14, weight_depth=128, state_depth=128,
+    layer_count=64, pass_count=512,
+)
+"""Holds neither all weights nor all streams of the networks below."""
 
 
 @pytest.fixture(scope="module")
 def driver():
     with SimulatedTransport(CLUSTERED) as transport, Driver(transport, CLUSTERED) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def outside():
+    with SimulatedTransport(OUTSIDE) as transport, Driver(transport, OUTSIDE) as driver:
         yield driver
 
 
@@ -76,3 +88,25 @@ def test_clusters_count_the_same_in_fewer_cycles(driver):
             assert int(one.counters[name][counter][0]) == int(four.counters[name][counter][0])
     cycles = [int(predict_cycles(network, sample, replace(CLUSTERED, clusters=count)).sum()) for count in (1, 2, 4)]
     assert cycles == sorted(cycles, reverse=True) and cycles[-1] < cycles[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "batch"), [(Schedule.STORED, 1), (Schedule.REGISTERS, 1), (Schedule.REGISTERS, 3)],
+)
+def test_weights_stream_into_a_pair(outside, schedule, batch):
+    """What streams in is written through a port that the first cluster reads with."""
+    for seed in (3, 6):
+        network = ragged_networks.network(seed, direct=seed % 2 == 0)
+        assert place(network, OUTSIDE, schedule, keep_states=True, batch=batch).streaming
+        outside.load(compile_network(network, OUTSIDE, schedule, keep_states=True, batch=batch))
+        result = compare_with_model(outside, network, ragged_networks.samples(network, 2 * batch))
+        assert result.total == 0 < result.compared["spikes"]
+
+
+def test_streams_of_a_pair_come_in_pieces(outside):
+    network = transformer_networks.transformer(1, width=12, heads=1, side=3, steps=2, blocks=1)
+    image = compile_network(network, OUTSIDE, keep_maps=False)
+    assert image.in_pieces and image.halves_ring
+    outside.load(image)
+    result = compare_with_model(outside, network, ragged_networks.samples(network, 2))
+    assert result.total == 0 < result.compared["logits"]
