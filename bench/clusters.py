@@ -6,10 +6,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import memory
 import numpy as np
 from figures import Figure, save
 from layers import LAYER, Shape, network_of
-from memory import random_network
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.image import Image
@@ -26,11 +26,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "sw"), str(ROOT / "tests" / "hw")]
 NETWORKS = 75
 """Of each core."""
+OUTSIDE_NETWORKS = 15
+"""Of each core with memory outside the chip, and each way to use it."""
 MOST_SAMPLES = 3
 STALL = 0.2
 """Share of the cycles in which the byte streams of every other network stall."""
 SEVERAL = 2, 4
 TITLE = "random networks and graphs on simulated boards"
+OUTSIDE = "clusters and memory outside: "
 MODELLED = "cycle model"
 SHAPES = (Shape(128, 128, 32), Shape(128, 256, 32, stride=2), Shape(256, 256, 16), Shape(512, 512, 8))
 """Inner layers of ResNet-19."""
@@ -64,7 +67,7 @@ def run(config: CoreConfig, count: int, first: int) -> list[tuple[Image, Compari
         for number in itertools.count(first):
             if len(found) == count:
                 return found
-            network, schedule = random_network(number, config), list(Schedule)[number // 3 % 2]
+            network, schedule = memory.random_network(number, config), list(Schedule)[number // 3 % 2]
             try:
                 image = compile_network(network, config, schedule, keep_states=number % 2 == 0)
             except CompileError:
@@ -91,6 +94,22 @@ def random_figures(count: int, first: int) -> list[Figure]:
             f"{TITLE}: {name}, of {compared:,} values different", sum(each.total for _, each in networks), "values", 0,
         ))
     return figures
+
+
+def outside_figures(count: int) -> list[Figure]:
+    """Return what random networks gave on cores with memory outside the chip."""
+    chosen = [cores()[0], cores()[-1]]
+    figures, total = [], 0
+    for kind in memory.kinds(chosen):
+        for core in kind.cores:
+            found = memory.run(kind, core, count)
+            total += len(found)
+            compared = sum(sum(each.compared.values()) for _, each in found)
+            figures.append(Figure.at_most(
+                f"{OUTSIDE}{kind.title}, {core.name}, of {compared:,} values different",
+                sum(each.total for _, each in found), "values", 0,
+            ))
+    return [Figure(f"{OUTSIDE}random networks, on memory that stalls and refreshes often", total, "networks"), *figures]
 
 
 def modelled(config: CoreConfig, rate: float) -> Figure:
@@ -124,13 +143,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/clusters.py --networks 3")
     parser.add_argument("--networks", type=int, default=NETWORKS, help=f"of each core (default: {NETWORKS})")
     parser.add_argument("--first", type=int, default=0, help="number of the first network (default: 0)")
-    parser.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
+    one.add_argument("--random", action="store_true", help="only random networks with all weights on the chip")
+    one.add_argument("--outside", action="store_true", help="only random networks with memory outside the chip")
     arguments = parser.parse_args()
-    figures = model_figures()
-    kept = MODELLED
-    if not arguments.model:
-        figures, kept = [*figures, *random_figures(arguments.networks, arguments.first)], (MODELLED, TITLE)
-    save("clusters", figures, kept=lambda name: not name.startswith(kept))
+    parts = {
+        MODELLED: (arguments.model, model_figures),
+        TITLE: (arguments.random, lambda: random_figures(arguments.networks, arguments.first)),
+        OUTSIDE: (arguments.outside, lambda: outside_figures(OUTSIDE_NETWORKS)),
+    }
+    chosen = [title for title, (asked, _) in parts.items() if asked] or list(parts)
+    figures = [figure for title in chosen for figure in parts[title][1]()]
+    save("clusters", figures, kept=lambda name: not name.startswith(tuple(chosen)))
 
 
 if __name__ == "__main__":

@@ -132,29 +132,28 @@ def in_parts(network: IntegerNetwork, config: CoreConfig, number: int, samples: 
     return image if any(layer.split for layer in image.layers) else None
 
 
-def kinds() -> list[Compiled]:
-    """Return what is done with random networks; memories of the cores are too small on purpose."""
-    from ragged_networks import CORES
+def kinds(cores: Sequence[CoreConfig]) -> list[Compiled]:
+    """Return what is done with random networks on cores of three sizes; their memories are too small on purpose."""
     from streamed_networks import roomy
 
     return [
         Compiled(
             title=WEIGHTS, compile=with_streamed_weights,
-            cores=[roomy(replace(core, weight_depth=WEIGHT_DEPTH, **ROOMY), MOST_SAMPLES) for core in CORES[:3]],
+            cores=[roomy(replace(core, weight_depth=WEIGHT_DEPTH, **ROOMY), MOST_SAMPLES) for core in cores],
         ),
         Compiled(
             title="random networks whose streams leave the chip", compile=with_spilled_streams,
-            cores=[replace(core, weight_depth=1 << 10, **ROOMY) for core in CORES[:3]],
+            cores=[replace(core, weight_depth=1 << 10, **ROOMY) for core in cores],
         ),
         Compiled(
             title="random networks whose streams come in pieces", compile=in_pieces,
             cores=[replace(core, weight_depth=1 << 10, **ROOMY, state_depth=STREAM_GROUPS * core.chunks)
-                   for core in CORES[:3]],
+                   for core in cores],
         ),
         Compiled(
             title="random networks in parts", compile=in_parts,
             cores=[replace(core, external_depth=1 << 16, layer_count=64, spike_depth=SPIKE_DEPTH)
-                   for core in CORES[:2]],
+                   for core in cores[:2]],
         ),
     ]
 
@@ -189,8 +188,10 @@ def run(kind: Compiled, config: CoreConfig, count: int) -> list[tuple[Image, Com
 
 def random_figures(count: int) -> list[Figure]:
     """Return what random networks gave, ``count`` on each core."""
+    from ragged_networks import CORES
+
     figures = []
-    for kind in kinds():
+    for kind in kinds(CORES[:3]):
         found = {config.name: run(kind, config, count) for config in kind.cores}
         images = [image for networks in found.values() for image, _ in networks]
         title = f"{kind.title}, on memory that stalls and refreshes often"
