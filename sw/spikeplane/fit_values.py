@@ -23,7 +23,8 @@ def _values(found: Fit) -> dict[str, Any]:
     """Return one configuration and what the network needs of it."""
     config = found.config
     return {
-        "config": config.name, "lanes": config.lanes, "banks": config.banks, "hash": f"{config.hash:#010x}",
+        "config": config.name, "lanes": config.lanes, "banks": config.banks, "clusters": config.clusters,
+        "hash": f"{config.hash:#010x}",
         "fits": found.fits, "schedule": found.schedule.value, "reuse_maps": not found.keep_maps,
         "words": {space.name: {"need": words, "limit": found.depths[space]} for space, words in found.words.items()},
         "limits": {kind.value: {"need": need.need, "limit": need.limit} for kind, need in found.worst.items()},

@@ -84,7 +84,8 @@ def shape_text(network_input) -> str:
 
 def config_text(config: CoreConfig) -> str:
     """Return a configuration in words."""
-    return f"{config.name} ({config.lanes} lanes x {config.banks} banks), hash {config.hash:#010x}"
+    clusters = f" x {config.clusters} clusters" if config.clusters > 1 else ""
+    return f"{config.name} ({config.lanes} lanes x {config.banks} banks{clusters}), hash {config.hash:#010x}"
 
 
 def weights_text(image: Image) -> str:
