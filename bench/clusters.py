@@ -13,7 +13,7 @@ from layers import LAYER, Shape, network_of
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.image import Image
-from spikeplane.compiler.placement import CompileError
+from spikeplane.compiler.limits import CompileError
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport

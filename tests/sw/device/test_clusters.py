@@ -11,7 +11,7 @@ from narrow_core import CONFIG
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.interpreter import interpret
-from spikeplane.compiler.placement import place
+from spikeplane.compiler.place import place
 from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
