@@ -16,8 +16,8 @@ from ..network.graph import IntegerNetwork
 from ..network.input import InputFormat
 from ..network.schedule import Schedule
 from .event_words import pack_events
+from .held import ImageError
 from .image_checks import verify_image
-from .layer_checks import ImageError
 from .program import Descriptors, decode_program
 from .spike_map import SpikeMap
 

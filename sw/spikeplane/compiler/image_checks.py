@@ -23,7 +23,8 @@ from ..network.checks import NetworkError, verify_fields, verify_integers
 from ..network.graph import LOGIT_OFFSET_BITS
 from ..network.input import InputFormat
 from ..network.schedule import Schedule
-from .layer_checks import ImageError, verify_layers
+from .held import ImageError
+from .layer_checks import verify_layers
 from .spike_map import SpikeMap, input_spike_map
 
 if TYPE_CHECKING:

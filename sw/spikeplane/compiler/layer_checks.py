@@ -1,33 +1,29 @@
 """What an image says of its layers, held against the descriptors and passes in its words."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from spikeplane_hw.config import CoreConfig
-from spikeplane_hw.descriptor import POOL_LIMIT, pass_layout
+from spikeplane_hw.descriptor import pass_layout
 from spikeplane_hw.memory_map import Register, Space
-from spikeplane_hw.neuron import QUANTIZED_BITS, STATE_WIDTH, TABLE_INDEX_WIDTH, Reset, code_limit
+from spikeplane_hw.neuron import STATE_WIDTH, TABLE_INDEX_WIDTH, Reset
 from spikeplane_hw.weight_stream import ring_slots, slot_bursts
 
 from ..network.checks import NetworkError, verify_fields
 from ..network.input import INPUT
-from .batches import sample_ring
+from .held import Held, ImageError, integers, limit, must
 from .load_checks import verify_loads, verify_operands
 from .move_checks import verify_pieces, verify_reloads, verify_spill, verify_stream_spill
 from .parameter_checks import begin_parameters, verify_parameters
 from .part_checks import Part, layer_parts, verify_split
 from .program import Descriptors, decode_fields, decode_program
-from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, meets, must, put_stream, verify_second, verify_term
-from .weight_places import identity_slots
-from .weight_words import from_stream
+from .state_checks import held_stream, put_stream, verify_states
+from .stream_checks import begin_group, verify_copies, verify_copy, verify_identity
+from .target_checks import verify_target
+from .term_checks import verify_second, verify_term
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo
 
-__all__ = ["ImageError", "verify_layers"]
-
+__all__ = ["verify_layers"]
 
 NEURON_FIELDS = (
     "fire_above", "reset", "decode_scale", "quantized", "table", "stored", "store", "state_step",
@@ -44,7 +40,7 @@ def verify_layers(image: "Image") -> None:
     Registers, input map and the shapes of all words must have been verified.
     """
     try:
-        program = decode_program(image.config, _integers(image, Space.PROGRAM))
+        program = decode_program(image.config, integers(image, Space.PROGRAM))
     except ValueError as error:
         raise ImageError(f"PROGRAM: {error}") from error
     for index, info in enumerate(image.layers):
@@ -54,12 +50,12 @@ def verify_layers(image: "Image") -> None:
         raise ImageError(f"PROGRAM: it has {len(program)} layers, the image {len(parts)}")
     layout = pass_layout(image.config)
     held = Held(
-        image=image, passes=[decode_fields(layout, value) for value in _integers(image, Space.PASSES)],
+        image=image, passes=[decode_fields(layout, value) for value in integers(image, Space.PASSES)],
         maps={INPUT: image.input_map}, rings={INPUT: 0}, streams={}, streaming=Space.EXTERNAL in image.contents,
         ring=ring_slots(image.config, half=image.halves_ring),
     )
     if not held.streaming and any(term["shortcut"] for each in program for term in each.terms):
-        _verify_identity(held, image.contents[Space.WEIGHTS][1])
+        verify_identity(held, image.contents[Space.WEIGHTS][1])
     early = _early_layers(image, parts, program)
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
@@ -81,7 +77,7 @@ def verify_layers(image: "Image") -> None:
         heads += d["logits"]
         _verify_layer(where, image, part, d)
         if index == early and image.batch > 1:
-            _verify_copies(held)
+            verify_copies(held)
         held.samples = info.samples
         must(where, "samples", info.samples, image.batch if index >= early else 1)
         held.in_pieces = jobs.pieces
@@ -89,7 +85,7 @@ def verify_layers(image: "Image") -> None:
         before = begin_parameters(where, held, part, d, jobs.before)
         verify_reloads(where, held, part, terms, [*before, *jobs.loading])
         loads = verify_loads(where, held, info.operands, d, jobs.loads, terms)
-        sizes = _begin_group(where, held, d, terms, loads) if held.streaming else [
+        sizes = begin_group(where, held, d, terms, loads) if held.streaming else [
             each["weight_group"] for each in terms
         ]
         for number, (term, load) in enumerate(zip(terms, loads, strict=True)):
@@ -101,18 +97,18 @@ def verify_layers(image: "Image") -> None:
         if held.streaming:
             must(where, "the slots of a channel group", held.next_weight, held.group)
             if part.shares:
-                _verify_copy(where, held, first_slot, d["groups"] * held.group)
+                verify_copy(where, held, first_slot, d["groups"] * held.group)
             held.next_slot += d["groups"] * held.group
         must(where, "stream_steps", info.stream_steps, d["steps"] if d["store"] else 0)
-        _verify_states(where, held, part, d)
+        verify_states(where, held, part, d)
         if d["store"]:
             if part.split is not None:
                 raise ImageError(f"{where}: it stores a stream, and is split")
-            whole, stream = _stream(where, held, info, d)
+            whole, stream = held_stream(where, held, info, d)
             put_stream(where, held, info.name, stream)
             verify_stream_spill(where, held, info, whole, stream, jobs.after)
         must(where, "spilled", info.spilled, bool(jobs.after))
-        target, made = (None, None) if d["logits"] or d["store"] else _target(where, image, part, d)
+        target, made = (None, None) if d["logits"] or d["store"] else verify_target(where, image, part, d)
         if info.spikes is not None and info.spikes != made:
             raise ImageError(f"{where}: spikes are at {info.spikes}, by its descriptor at {made}")
         if not d["store"]:
@@ -172,89 +168,10 @@ def _early_layers(image: "Image", parts: list[Part], program: list[Descriptors])
     return early
 
 
-def _verify_copies(held: Held) -> None:
-    """Check that the weights of layers that run sample by sample are there for each sample, all alike."""
-    image, words = held.image, held.image.contents[Space.EXTERNAL][1]
-    length = held.next_slot * slot_bursts(image.config)
-    held.next_slot *= image.batch
-    copies = words[:image.batch * length]
-    if len(copies) < image.batch * length:
-        return  # The count of all words is checked at the end.
-    for sample, copy in enumerate(copies.reshape(image.batch, length, -1)):
-        wrong = np.flatnonzero((copy != copies[:length]).any(1))
-        if len(wrong):
-            raise ImageError(f"EXTERNAL: word {sample * length + wrong[0]} is not the weight of sample 0, which word "
-                             f"{wrong[0]} is")
-
-
-def _verify_copy(where: str, held: Held, first: int, slots: int) -> None:
-    """Check that the weights that stream in for a part are those of the first part of its layer."""
-    words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(held.image.config)
-    own, other = (words[at * bursts:(at + slots) * bursts] for at in (held.next_slot, first))
-    if own.shape != other.shape or (own != other).any():
-        raise ImageError(f"{where}: EXTERNAL: slots {held.next_slot} to {held.next_slot + slots - 1} are not those "
-                         f"from {first} on, which the first of its layer's parts has")
-
-
 def _limit_heads(where: str, d: dict[str, int], heads: int) -> None:
     """Check that a layer begins the logits, or adds to those of a layer before it."""
     more = int(bool(d["logits"]) and heads > 0)
     limit(where, "more_logits", d["more_logits"], more, more)
-
-
-def _stream(where: str, held: Held, info: "LayerInfo", d: dict[str, int]) -> tuple[SpikeMap, SpikeMap]:
-    """Return the integers that a layer stores, and where they are, or the piece of them that is there."""
-    if not d["stored"] or d["state_pack"] or d["quantized"]:
-        raise ImageError(f"{where}: it makes a stream of potentials that are not stored as they are")
-    made = SpikeMap(
-        base=d["state_base"], steps=d["steps"], channels=info.channels, height=info.height, width=info.width,
-        pixel_slots=d["groups"], flagged=False,
-    )
-    there = replace(made, height=1, pixel_slots=1) if held.in_pieces else made
-    limit(where, "state_step", d["state_step"], there.step_slots, there.step_slots)
-    return made, there
-
-
-def _integers(image: "Image", space: Space) -> list[int]:
-    return [int.from_bytes(word.tobytes(), "little") for word in image.contents[space][1]]
-
-
-def _verify_identity(held: Held, words: np.ndarray) -> None:
-    """Check the weights of all shortcuts, which lie ahead of those of all layers."""
-    config, first = held.image.config, held.next_weight
-    held.next_weight = first + identity_slots(config)
-    bits = np.unpackbits(words[first * config.banks:held.next_weight * config.banks], axis=1, bitorder="little")
-    _compare_identity(f"WEIGHTS: slots {first} to {held.next_weight - 1}", bits[:, :config.lanes], config)
-
-
-def _compare_identity(where: str, bits: np.ndarray, config: CoreConfig) -> None:
-    if bits.shape != (config.lanes, config.lanes) or (bits != np.eye(config.lanes, dtype=np.uint8)).any():
-        raise ImageError(f"{where} are not those of shortcuts")
-
-
-def _begin_group(
-    where: str, held: Held, d: dict[str, int], terms: list[dict[str, int]], loads: list[dict[str, int] | None]
-) -> list[int]:
-    """Check what the slots of a streamed layer's channel groups begin with; return how many each term has."""
-    config, held.group, held.next_weight = held.image.config, terms[-1]["weight_group"], 0
-    if any(load is not None for load in loads):
-        if any(load is None and term["kernel_slots"] for term, load in zip(terms, loads, strict=True)):
-            raise ImageError(f"{where}: it has a product beside terms with weights, which cannot stream in")
-        held.group = 0
-        return [0] * len(terms)
-    limit(where, "weight_group", held.group, 0, held.ring - 1)
-    if any(term["shortcut"] for term in terms):
-        held.next_weight = identity_slots(config)
-        words, bursts = held.image.contents[Space.EXTERNAL][1], slot_bursts(config)
-        for group in range(d["groups"]):
-            first = held.next_slot + group * held.group
-            own = from_stream(words[first * bursts:], held.next_weight, config)
-            own = own.reshape(-1, config.lanes)
-            _compare_identity(f"EXTERNAL: slots {first} to {first + held.next_weight - 1}", own, config)
-    windows = [term for term in terms if term["kernel_slots"] and not term["shortcut"]]
-    ends = [*(term["weight_base"] for term in windows[1:]), held.group]
-    sizes = {id(term): end - term["weight_base"] for term, end in zip(windows, ends, strict=False)}
-    return [sizes.get(id(term), 0) for term in terms]
 
 
 def _verify_layer(where: str, image: "Image", part: Part, d: dict[str, int]) -> None:
@@ -304,111 +221,3 @@ def _verify_layer(where: str, image: "Image", part: Part, d: dict[str, int]) -> 
             raise ImageError(f"{where}: it takes TABLES up to word {count}, {found} are there")
     else:
         limit(where, "table", d["table"], 0, 0)
-
-
-def _verify_states(where: str, held: Held, part: Part, d: dict[str, int]) -> None:
-    """Check a layer's potentials, and where those are that last; see `put_stream` for a stream."""
-    image, info = held.image, part.info
-    config = image.config
-    if d["logits"]:
-        must(where, "state_bits", info.state_bits, 0)
-    elif d["quantized"]:
-        if info.state_bits not in QUANTIZED_BITS:
-            raise ImageError(f"{where}: state_bits is {info.state_bits}, its descriptor's potentials are quantized")
-        # A potential beyond the table gets its last code.
-        code = _integers(image, Space.TABLES)[((d["table"] + 1) << TABLE_INDEX_WIDTH) - 1]
-        if code != code_limit(info.state_bits):
-            raise ImageError(f"{where}: its table's greatest code is {code}, must be {code_limit(info.state_bits)} "
-                             f"with {info.state_bits} bits")
-    elif info.state_bits not in (0, STATE_WIDTH):
-        raise ImageError(f"{where}: state_bits is {info.state_bits}, its descriptor's potentials are not quantized")
-    if not info.state_bits and d["decode_scale"]:
-        raise ImageError(f"{where}: state_bits is 0, its descriptor keeps {d['decode_scale']} of a potential")
-    if d["stored"] and (d["logits"] or not info.state_bits):
-        raise ImageError(f"{where}: its descriptor stores potentials, of which it has none")
-    if image.schedule.stores and info.state_bits and not d["stored"]:
-        raise ImageError(f"{where}: its potentials must be stored with the schedule {image.schedule.value}")
-    limit(where, "state_pack", d["state_pack"], 0, config.most_packed.bit_length() - 1)
-    must(where, "state_pack", info.state_pack, d["state_pack"])
-    if d["state_pack"] and STATE_WIDTH >> d["state_pack"] < info.state_bits:
-        raise ImageError(f"{where}: {1 << d['state_pack']} potentials of {info.state_bits} bits do not fit a word")
-    chunks = config.chunks >> d["state_pack"]
-    before = 0 if part.rows is None else part.rows.start * info.width * d["groups"] * chunks
-    if not d["store"] or info.state_base is not None:  # A stream may be overwritten, so that no host reads it.
-        must(where, "state_base", info.state_base, d["state_base"] * chunks - before if d["stored"] else None)
-    if d["store"]:
-        return
-    limit(where, "state_step", d["state_step"], 0, 0)
-    if not d["stored"]:
-        for name in ("state_base", "state_pack"):
-            limit(where, name, d[name], 0, 0)
-        return
-    own = range(d["state_base"] * chunks, (d["state_base"] + d["output_rows"] * info.width * d["groups"]) * chunks)
-    if own.start < config.shared_chunks or own.stop > config.state_depth:
-        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, limit "
-                         f"{config.shared_chunks}..{config.state_depth - 1}")
-    streams = [range(each.base * config.chunks, (each.base + each.slots) * config.chunks)
-               for each in held.streams.values()]
-    if any(meets(own, each) for each in [*held.potentials, *streams]):
-        raise ImageError(f"{where}: its potentials are at chunks {own.start} to {own.stop - 1}, where others are")
-    held.potentials.append(own)
-
-
-def _target(where: str, image: "Image", part: Part, d: dict[str, int]) -> tuple[SpikeMap, SpikeMap]:
-    """Return where the spikes of a part of a layer are, by its descriptor, and all of the map that they are part of.
-
-    Of a map that is spilled in parts that is what lies outside the chip.
-    """
-    config, info = image.config, part.info
-    height, width = info.height // (1 + d["pool_rows"]), info.width // (1 + d["pool_columns"])
-    limit(where, "pool_rows", d["pool_rows"], 0, min(POOL_LIMIT, info.height) - 1)
-    limit(where, "pool_columns", d["pool_columns"], 0, min(POOL_LIMIT, info.width) - 1)
-    own = range(height)
-    if part.rows is not None:
-        own = range(part.rows.start // (1 + d["pool_rows"]), min(height, part.rows.stop // (1 + d["pool_rows"])))
-        if part.rows.start % (1 + d["pool_rows"]) or not own:
-            raise ImageError(f"{where}: its pool's windows of {1 + d['pool_rows']} rows are not all in one part")
-    rows = len(own) if config.pool_depth else 0
-    limit(where, "map_rows", d["map_rows"], rows, rows)
-    waiting = -(-info.width // (1 + d["pool_columns"])) * d["steps"] * config.chunks
-    if (height, width) != (info.height, info.width) and waiting > config.pool_depth:
-        raise ImageError(f"{where}: a row of its pool takes {waiting} chunks, limit {config.pool_depth}")
-    steps = max(d["steps"], d["output_ring"] + 1)
-    if image.batch > 1 and d["output_ring"]:  # The steps of all samples, collected one after the other.
-        limit(where, "output_ring", d["output_ring"] + 1, *[1 if info.samples > 1 else sample_ring(image.batch)] * 2)
-        steps = d["steps"] * image.batch
-    banks = -(-info.channels // config.banks)
-    slots = -(-banks // config.chunk_slots) * config.chunk_slots
-    limit(where, "output_pixel", d["output_pixel"], slots, slots)
-    whole = SpikeMap(
-        base=d["output_base"], steps=steps, channels=info.channels,
-        height=height, width=width, pixel_slots=d["output_pixel"], flags=d["output_flags"],
-    )
-    whole = whole.padded(config) if info.spilled else whole
-    made = target = whole
-    if part.rows is not None:
-        made = replace(whole, base=whole.base - own.start * whole.row_slots, flagged=False, flags=0)
-        target = replace(made.rows_of(own), flagged=True, flags=whole.flags)
-        if info.spilled:
-            made = replace(made, base=0)
-            words = -(-target.frame_slots // config.word_slots) * config.word_slots
-            limit(where, "output_step", d["output_step"], words, 1 << config.slot_width)
-            if d["output_step"] % config.word_slots or own.start * whole.row_slots % config.word_slots:
-                raise ImageError(f"{where}: rows {own.start} on of its map are stored outside the chip, which begin "
-                                 f"within a word")
-            target = replace(target, gap=d["output_step"] - target.frame_slots)
-    elif part.steps is not None:
-        first = part.steps.start
-        made = replace(whole, steps=part.info.borders[-1])
-        made = replace(made, base=0, flagged=False, flags=0) if info.spilled else replace(
-            made, base=whole.base - first * whole.step_slots, flags=whole.flags - first * height,
-        )
-    limit(where, "output_step", d["output_step"], target.step_slots, target.step_slots)
-    at = made if part.split is None or not info.spilled else target
-    if at.base % config.word_slots or at.base < 0 or at.first_word(config) + at.words(config) > config.spike_depth:
-        raise ImageError(f"{where}: its spikes are at slots {at.base} to {at.base + at.slots - 1}, not at whole "
-                         f"words of {config.spike_depth}")
-    if target.flags - (0 if part.steps is None or info.spilled else part.steps.start * height) < 0:
-        raise ImageError(f"{where}: its row flags begin ahead of the first one")
-    limit(where, "output_flags", d["output_flags"] + target.rows, 1, config.row_flag_count)
-    return target, made

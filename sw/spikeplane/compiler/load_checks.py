@@ -1,7 +1,7 @@
 """What an image says of its loads, held against the terms that they are the weights of."""
 
+from .held import Held, ImageError, limit
 from .loads import operand_group
-from .term_checks import Held, ImageError, limit
 
 __all__ = ["verify_loads", "verify_operands"]
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from spikeplane_hw.memory_map import Space
 
+from .held import Held, ImageError, limit
 from .moves import (
     Move,
     burst_limit,
@@ -20,7 +21,7 @@ from .part_checks import Part
 from .parts import in_piece
 from .program import Descriptors
 from .spike_map import SpikeMap
-from .term_checks import Held, ImageError, limit, put_stream
+from .state_checks import put_stream
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo

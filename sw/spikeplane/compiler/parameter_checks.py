@@ -3,10 +3,10 @@
 from spikeplane_hw.memory_map import Register
 from spikeplane_hw.weight_stream import slot_bursts
 
+from .held import Held, ImageError
 from .move_checks import verify_moves
 from .moves import parameter_loads
-from .part_checks import ImageError, Part
-from .term_checks import Held
+from .part_checks import Part
 
 __all__ = ["begin_parameters", "verify_parameters"]
 

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING
 from spikeplane_hw.config import CoreConfig
 
 from ..network.weights import WEIGHT_BITS
+from .held import ImageError
 from .parts import Split, SplitKind, in_piece, read_rows
 from .spike_map import SpikeMap
 
 if TYPE_CHECKING:
     from .image import Image, LayerInfo
 
-__all__ = ["ImageError", "Part", "layer_parts", "verify_split"]
-
-
-class ImageError(ValueError):
-    """An image is unusable; the message names the file, or the value and its limit."""
+__all__ = ["Part", "layer_parts", "verify_split"]
 
 
 @dataclass(frozen=True, kw_only=True)
