@@ -36,7 +36,7 @@ ROOM = replace(
     row_flag_count=1 << 13, layer_count=1 << 7, pass_count=1 << 10,
 )
 """A large core with memories in which 4-384 fits; there is none such."""
-EPOCH_IMAGES, BATCH, PASSES = 45_000, 32, 5
+EPOCH_IMAGES, BATCH, PASSES = 45_000, 32, 3
 """Training images of an epoch; images of a batch, and passes over the first images, of the training that is begun."""
 
 

@@ -28,7 +28,7 @@ class PartialData:
 
 
 CIFAR10_PART = PartialData(name="cifar10_part", source="cifar10")
-BEGINNING = PartialData(name="cifar10_beginning", source="cifar10", images=256, held_out=10)
+BEGINNING = PartialData(name="cifar10_beginning", source="cifar10", images=128, held_out=10)
 MNIST_PART = PartialData(name="mnist_part", source="mnist")
 
 
