@@ -2,23 +2,35 @@
 
 import argparse
 import itertools
+import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import memory
 import numpy as np
+import whole_networks
+from accuracy import ZOO, data_root
 from figures import Figure, save
 from layers import LAYER, Shape, network_of
-from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.compiler.fit import fit
 from spikeplane.compiler.image import Image
 from spikeplane.compiler.limits import CompileError
+from spikeplane.data.sets.datasets import load_dataset
 from spikeplane.device.comparison import Comparison, compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network import model
 from spikeplane.network.schedule import Schedule
+from spikeplane.training.net.export import export_network
+from spikeplane.training.run.checkpoint import load_checkpoint
+from spikeplane.training.run.train import CHECKPOINT
+from spikeplane_boards.board import Board
+from spikeplane_boards.build import BuildError, build
+from spikeplane_boards.ulx3s_85f import ULX3S_85F
 from spikeplane_hw.config import LARGE, CoreConfig
 from tqdm import tqdm
 
@@ -26,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "sw"), str(ROOT / "tests" / "hw")]
 NETWORKS = 75
 """Of each core."""
+ZOO_NETWORKS, ZOO_SAMPLES = ("mnist", "ncars", "cifar10_core"), 8
 OUTSIDE_NETWORKS = 15
 """Of each core with memory outside the chip, and each way to use it."""
 MOST_SAMPLES = 3
@@ -35,6 +48,18 @@ SEVERAL = 2, 4
 TITLE = "random networks and graphs on simulated boards"
 OUTSIDE = "clusters and memory outside: "
 MODELLED = "cycle model"
+PREDICTED = "predicted cycles a sample: "
+ROUTED = "with SDRAM on the ULX3S-85F, speed grade 6: "
+HUGE = replace(LARGE, name="huge", clusters=4, spike_depth=2560, state_depth=1024)
+"""Fits beside two copies of the weights, which take 128 of 208 block RAMs."""
+BUILT = {
+    "large of two clusters": replace(
+        ULX3S_85F, name="ulx3s-85f-two-clusters", config=replace(LARGE, name="large2", clusters=2),
+    ),
+    "huge": replace(ULX3S_85F, name="ulx3s-85f-huge", config=HUGE),
+}
+"""Boards by what carries them."""
+CELLS = "TRELLIS_COMB", "DP16KD"
 SHAPES = (Shape(128, 128, 32), Shape(128, 256, 32, stride=2), Shape(256, 256, 16), Shape(512, 512, 8))
 """Inner layers of ResNet-19."""
 RATES = 0.05, 0.15
@@ -42,6 +67,8 @@ CLOCK = 100e6
 """What the figures count on; no core with clusters has been routed."""
 OPERATIONS = 250.0
 """Target of :data:`RATES` 15 %, giga-operations a second."""
+MOST_CELLS = 50_184
+"""60 % of the part."""
 ROOMY = {"layer_count": 64, "table_count": 8, "pass_count": 512, "parameter_depth": 1024}
 """What is large enough for graphs with streams."""
 
@@ -112,8 +139,49 @@ def outside_figures(count: int) -> list[Figure]:
     return [Figure(f"{OUTSIDE}random networks, on memory that stalls and refreshes often", total, "networks"), *figures]
 
 
-def modelled(config: CoreConfig, rate: float) -> Figure:
-    """Return the effective operations a second of the inner layers together, by the cycle model."""
+def board_figures() -> list[Figure]:
+    """Return what boards with several clusters take and reach; built if they are not, which may take hours."""
+    figures = []
+    for title, board in BUILT.items():
+        cells, clock = built(board)
+        name = f"{title} {ROUTED}"
+        figures += [
+            Figure.at_most(f"{name}logic cells", cells["TRELLIS_COMB"], "COMB", MOST_CELLS),
+            Figure.at_most(f"{name}block RAMs", cells["DP16KD"], "DP16KD", 208),
+        ]
+        if clock is None:
+            figures.append(Figure(f"{name}routed", "does not end", ""))
+            continue
+        operations = modelled_operations(resident(board.config), max(RATES)) * clock
+        figures += [
+            Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
+            Figure.at_least(f"{name}effective operations a second for each logic cell, inner layers of ResNet-19 at "
+                            f"{max(RATES):.0%} firing", operations / cells["TRELLIS_COMB"] / 1e6, "million", 5),
+        ]
+    return figures
+
+
+def built(board: Board) -> tuple[dict[str, int], float | None]:
+    """Return the cells that a board's design takes, and the clock that it reaches in Hz, if routing ended."""
+    directory = ROOT / "build" / board.name
+    try:
+        build(board, directory)
+    except BuildError as error:
+        print(error)
+    found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", (directory / "top.tim").read_text(), re.MULTILINE))
+    report = directory / "report.json"
+    clocks = json.loads(report.read_text())["clocks"].values() if report.exists() else []
+    clock = min((each["achieved_mhz"] * 1e6 for each in clocks), default=None)
+    return {kind: int(found[kind]) for kind in CELLS}, clock
+
+
+def resident(config: CoreConfig) -> CoreConfig:
+    """Return the configuration with room for the weights and maps of the layers that are modelled, on the chip."""
+    return replace(config, external_depth=0, weight_depth=8192, spike_depth=1 << 15, state_depth=1 << 16)
+
+
+def modelled_operations(config: CoreConfig, rate: float) -> float:
+    """Return the effective operations a cycle of the inner layers together, by the cycle model."""
     cycles = operations = 0
     for shape in SHAPES:
         network = network_of(shape)
@@ -121,17 +189,48 @@ def modelled(config: CoreConfig, rate: float) -> Figure:
         index = network.names.index(LAYER)
         cycles += int(predict_cycles(network, sample, config)[0, index])
         operations += int(model.run(network, sample, config=config).synaptic_operations[LAYER][0])
+    return operations / cycles
+
+
+def modelled(config: CoreConfig, rate: float) -> Figure:
+    """Return the effective operations a second of the inner layers at :data:`CLOCK`."""
     name = (f"{MODELLED}, {config.lanes} x {config.banks}, {config.clusters} clusters, {config.updates} updates: "
             f"inner layers of ResNet-19 at {rate:.0%} firing, effective operations a second at {CLOCK / 1e6:g} MHz")
-    value = operations / cycles * CLOCK / 1e9
+    value = modelled_operations(config, rate) * CLOCK / 1e9
     if config.clusters == max(SEVERAL) and rate == max(RATES):
         return Figure.at_least(name, value, "G", OPERATIONS)
     return Figure(name, value, "G")
 
 
+def predicted_figures() -> list[Figure]:
+    """Return how long whole networks take on the cores for the ULX3S-85F, memory outside included."""
+    cores = {"large": LARGE} | {title: board.config for title, board in BUILT.items()}
+    root, figures = data_root(), []
+    for name in ZOO_NETWORKS:
+        checkpoint = load_checkpoint(ZOO / name / CHECKPOINT)
+        network = export_network(checkpoint.network)
+        inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:ZOO_SAMPLES]
+        figures += [
+            Figure(f"{PREDICTED}{name} of the zoo on {title}", fit(network, core, inputs=inputs).total_cycles, "cycles")
+            for title, core in cores.items()
+        ]
+    title = "ResNet-19, T = 2"
+    network = export_network(memory.sparse_checkpoint(*memory.WHOLE[title]).network)
+    inputs = random_samples(network.input, max(memory.USUAL_BATCHES), whole_networks.DENSITY)
+    for (core_title, core), batch in itertools.product(cores.items(), (1, len(inputs))):
+        name = f"{PREDICTED}{title}, batch of {batch}, on {core_title}"
+        try:
+            cycles = predict_cycles(network, inputs, core, keep_maps=False, batch=batch).sum() / len(inputs)
+        except CompileError:
+            figures.append(Figure(name, "does not fit", ""))
+            continue
+        figures.append(Figure(name, float(cycles), "cycles"))
+    return figures
+
+
 def model_figures() -> list[Figure]:
     """Return what the cycle model says of `large` with more clusters; weights are those of one layer, on the chip."""
-    roomy = replace(LARGE, external_depth=0, weight_depth=8192, spike_depth=1 << 15, state_depth=1 << 16)
+    roomy = resident(LARGE)
     cores = [roomy, *(
         replace(roomy, clusters=clusters, updates=updates, most_packed=128 // updates)
         for clusters, updates in ((2, 16), (2, 32), (4, 16), (4, 32))
@@ -145,17 +244,21 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first network (default: 0)")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
+    one.add_argument("--predicted", action="store_true", help="only whole networks by the cycle model (minutes)")
+    one.add_argument("--board", action="store_true", help="only bitstreams (hours if they are not built)")
     one.add_argument("--random", action="store_true", help="only random networks with all weights on the chip")
     one.add_argument("--outside", action="store_true", help="only random networks with memory outside the chip")
     arguments = parser.parse_args()
     parts = {
         MODELLED: (arguments.model, model_figures),
         TITLE: (arguments.random, lambda: random_figures(arguments.networks, arguments.first)),
+        PREDICTED: (arguments.predicted, predicted_figures),
+        ROUTED: (arguments.board, board_figures),
         OUTSIDE: (arguments.outside, lambda: outside_figures(OUTSIDE_NETWORKS)),
     }
     chosen = [title for title, (asked, _) in parts.items() if asked] or list(parts)
     figures = [figure for title in chosen for figure in parts[title][1]()]
-    save("clusters", figures, kept=lambda name: not name.startswith(tuple(chosen)))
+    save("clusters", figures, kept=lambda name: not any(title in name for title in chosen))
 
 
 if __name__ == "__main__":

@@ -358,7 +358,8 @@ def _partial(placement: Placement, need: Need) -> Choices:
 
 def _layer_terms(placement: Placement, need: Need) -> Choices:
     yield f"at most {_count(need.limit, 'term')} in layer {need.layer!r}"
-    yield from [] if need.limit > 1 else ["a configuration that sums several terms (small, large)"]
+    several = ", ".join(name for name, config in CONFIGS.items() if config.term_count > 1)
+    yield from [] if need.limit > 1 else [f"a configuration that sums several terms ({several})"]
 
 
 def _program(placement: Placement, need: Need) -> Choices:

@@ -124,8 +124,8 @@ CASES = {
         residual, TINY, {},
         "layer 'stream': terms (a shortcut, stream, digit, product, second head or groups count two): 2 needed, "
         "limit 1 (state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a "
-        "configuration that sums several terms (small, large) or another configuration (it fits small with --schedule "
-        "stored, large with --reuse-maps)"),
+        "configuration that sums several terms (compact, small, large) or another configuration (it fits small with "
+        "--schedule stored, large with --reuse-maps)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
         "layer 'a': largest sum of its 4 terms, channel 4: 18812356 needed, limit 16777215; to make it fit: smaller "
