@@ -27,7 +27,7 @@ class Held:
     rings: dict[str, int]
     """Steps of each map that taps look back in, less one."""
     streams: dict[str, SpikeMap]
-    """Where stored integers are, see :class:`.placement.PlacedTerm`."""
+    """Where stored integers are, see :class:`.placed.PlacedTerm`."""
     streaming: bool
     """Whether weights stream in: places are then counted from the layer's first slot on."""
     ring: int

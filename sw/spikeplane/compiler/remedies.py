@@ -18,7 +18,7 @@ from .weight_places import mixes
 
 __all__ = ["alternatives", "changes", "error", "fits", "fitting_configurations", "remedy", "ways"]
 
-Choices = Iterator[str]
+Suggestions = Iterator[str]
 
 
 def error(placement: Placement, exceeded: list[Need]) -> CompileError:
@@ -106,7 +106,7 @@ def _meets(placement: Placement, kind: Limit) -> bool:
     return not any(need.exceeded for need in memory_needs(placement) if need.kind is kind)
 
 
-def _ways_out(placement: Placement, need: Need) -> Choices:
+def _ways_out(placement: Placement, need: Need) -> Suggestions:
     """Yield how else to place the network on the same core, if this meets the need."""
     if need.kind not in (Limit.SPIKES, Limit.ROW_FLAGS, Limit.RUN_STEPS, Limit.STATES, Limit.POOL, Limit.LOGITS):
         return
@@ -120,7 +120,7 @@ def _ways_out(placement: Placement, need: Need) -> Choices:
     ))
 
 
-def _smaller_batch(placement: Placement, need: Need) -> Choices:
+def _smaller_batch(placement: Placement, need: Need) -> Suggestions:
     for batch in range(placement.batch - 1, 0, -1):
         other = place(
             placement.network, placement.config, placement.schedule, keep_maps=placement.keeps_maps,
@@ -135,7 +135,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _layers(placement: Placement, need: Need) -> Choices:
+def _layers(placement: Placement, need: Need) -> Suggestions:
     pools = sum(isinstance(node, OrPool) for node in placement.network.nodes)
     over = need.need - need.limit
     yield f"at most {need.limit} layers and OR-pools together"
@@ -143,16 +143,16 @@ def _layers(placement: Placement, need: Need) -> Choices:
         yield f"strides of convolutions in place of {_count(over, 'OR-pool')}"
 
 
-def _tables(placement: Placement, need: Need) -> Choices:
+def _tables(placement: Placement, need: Need) -> Suggestions:
     kinds = ", ".join(f"{bits}-bit {levels.value}" for bits, levels in placement.tables)
     yield f"at most {_count(need.limit, 'kind')} of quantized potentials (now {kinds})"
 
 
-def _steps(placement: Placement, need: Need) -> Choices:
+def _steps(placement: Placement, need: Need) -> Suggestions:
     yield f"at most {_count(need.limit, 'time step')}"
 
 
-def _maps(placement: Placement, need: Need) -> Choices:
+def _maps(placement: Placement, need: Need) -> Suggestions:
     """Yield how many steps would do, and which map is the largest."""
     network, steps = placement.network, placement.network.input.steps
     low, high = 0, steps  # most steps known to do, fewest known not to
@@ -173,16 +173,16 @@ def _maps(placement: Placement, need: Need) -> Choices:
     yield f"smaller maps ({largest} takes {sizes[largest]} {'row flags' if flags else 'words'})"
 
 
-def _side(placement: Placement, need: Need) -> Choices:
+def _side(placement: Placement, need: Need) -> Suggestions:
     yield f"at most {need.limit} pixels a side (smaller input, larger strides, less padding)"
 
 
-def _event(placement: Placement, need: Need) -> Choices:
+def _event(placement: Placement, need: Need) -> Suggestions:
     field = need.what.rpartition(" ")[2]
     yield f"at most {need.limit} {'time steps' if field == 'step' else 'pixels a side'}"
 
 
-def _step_slots(placement: Placement, need: Need) -> Choices:
+def _step_slots(placement: Placement, need: Need) -> Suggestions:
     yield f"fewer channels or pixels of the input of layer {need.layer!r}"
 
 
@@ -195,7 +195,7 @@ def _terms(placement: Placement) -> list[tuple[str, PlacedTerm]]:
     ]
 
 
-def _weights(placement: Placement, need: Need) -> Choices:
+def _weights(placement: Placement, need: Need) -> Suggestions:
     if placement.streaming:
         yield from (_operand if _placed(placement, need).products else _group_weights)(placement, need)
         return
@@ -217,14 +217,14 @@ def _weights(placement: Placement, need: Need) -> Choices:
     ]
 
 
-def _operand(placement: Placement, need: Need) -> Choices:
+def _operand(placement: Placement, need: Need) -> Suggestions:
     steps = need.limit * placement.network.input.steps // need.need
     if steps:
         yield f"at most {_count(steps, 'time step')}"
     yield f"fewer channels or pixels of the operand of layer {need.layer!r}"
 
 
-def _group_weights(placement: Placement, need: Need) -> Choices:
+def _group_weights(placement: Placement, need: Need) -> Suggestions:
     placed = _placed(placement, need)
     term = max(placed.terms, key=lambda each: each.weight_size)
     plane = term.weight_plane
@@ -241,7 +241,7 @@ def _group_weights(placement: Placement, need: Need) -> Choices:
            else f"a smaller window in layer {need.layer!r}")
 
 
-def _external(placement: Placement, need: Need) -> Choices:
+def _external(placement: Placement, need: Need) -> Suggestions:
     yield "fewer weights, or a board with more memory"
 
 
@@ -249,7 +249,7 @@ def _fewer_bits(bits: int) -> list[int]:
     return [fewer for fewer in sorted(WEIGHT_BITS, reverse=True) if fewer < bits]
 
 
-def _passes(placement: Placement, need: Need) -> Choices:
+def _passes(placement: Placement, need: Need) -> Suggestions:
     over = placement.layers[-1].pass_end - need.limit
     first = placement.layers[0].terms[0]
     name, most = max(_terms(placement), key=lambda found: found[1].pass_count)
@@ -270,28 +270,28 @@ def _passes(placement: Placement, need: Need) -> Choices:
     ]
 
 
-def _taps(placement: Placement, need: Need) -> Choices:
+def _taps(placement: Placement, need: Need) -> Suggestions:
     yield f"at most {need.limit} taps" if need.limit > 1 else 'leaky neurons (dynamics = "leaky")'
 
 
-def _pixel_slots(placement: Placement, need: Need) -> Choices:
+def _pixel_slots(placement: Placement, need: Need) -> Suggestions:
     config = placement.config
     most = need.limit // config.chunk_slots * config.chunk_slots * config.banks
     yield f"at most {most} channels in layer {need.layer!r}"
 
 
-def _logits(placement: Placement, need: Need) -> Choices:
+def _logits(placement: Placement, need: Need) -> Suggestions:
     yield f"at most {need.limit} classes"
 
 
-def _parameters(placement: Placement, need: Need) -> Choices:
+def _parameters(placement: Placement, need: Need) -> Suggestions:
     config = placement.config
     groups = [placed.groups for placed in placement.layers if placed.layer.neuron is not None]
     yield (f"fewer channels: at most {_count(config.parameter_depth // config.chunks, 'group')} of up to "
            f"{config.lanes} in all layers with neurons (now {sum(groups)})")
 
 
-def _states(placement: Placement, need: Need) -> Choices:
+def _states(placement: Placement, need: Need) -> Suggestions:
     config = placement.config
     sizes = {
         placed.layer.name: placed.state_end(config) - placed.state_base
@@ -305,7 +305,7 @@ def _placed(placement: Placement, need: Need) -> PlacedLayer:
     return next(placed for placed in placement.layers if placed.layer.name == need.layer)
 
 
-def _sums(placement: Placement, need: Need) -> Choices:
+def _sums(placement: Placement, need: Need) -> Suggestions:
     """Yield how many inputs, or which bits, make sums that fit."""
     placed = max(
         (term for term in _placed(placement, need).terms if term.term.weight is not None),
@@ -341,36 +341,36 @@ def _largest_sum(placed: PlacedTerm, kind: Limit) -> int:
     return _each(placed, kind) * placed.term.weight[0].size * placed.largest
 
 
-def _logit_sum(placement: Placement, need: Need) -> Choices:
+def _logit_sum(placement: Placement, need: Need) -> Suggestions:
     steps = need.limit * placement.network.input.steps // need.need
     if steps:
         yield f"at most {_count(steps, 'time step')}"
     yield f"fewer pixels, inputs or weight bits of layer {need.layer!r}"
 
 
-def _current(placement: Placement, need: Need) -> Choices:
+def _current(placement: Placement, need: Need) -> Suggestions:
     yield f"a bias nearer to 0 in channel {need.channel} of layer {need.layer!r}"
 
 
-def _partial(placement: Placement, need: Need) -> Choices:
+def _partial(placement: Placement, need: Need) -> Suggestions:
     yield f"smaller gains, or fewer terms and inputs, of channel {need.channel} of layer {need.layer!r}"
 
 
-def _layer_terms(placement: Placement, need: Need) -> Choices:
+def _layer_terms(placement: Placement, need: Need) -> Suggestions:
     yield f"at most {_count(need.limit, 'term')} in layer {need.layer!r}"
     several = ", ".join(name for name, config in CONFIGS.items() if config.term_count > 1)
     yield from [] if need.limit > 1 else [f"a configuration that sums several terms ({several})"]
 
 
-def _program(placement: Placement, need: Need) -> Choices:
+def _program(placement: Placement, need: Need) -> Suggestions:
     yield "fewer layers with several terms"
 
 
-def _stride(placement: Placement, need: Need) -> Choices:
+def _stride(placement: Placement, need: Need) -> Suggestions:
     yield f"a stride of at most {need.limit} in layer {need.layer!r}"
 
 
-def _pool(placement: Placement, need: Need) -> Choices:
+def _pool(placement: Placement, need: Need) -> Suggestions:
     placed = _placed(placement, need)
     steps = need.limit // placed.pool_chunks(1, placement.config)
     if steps and placement.schedule is Schedule.REGISTERS:
@@ -378,7 +378,7 @@ def _pool(placement: Placement, need: Need) -> Choices:
     yield f"a pool of its own (OrPool) behind layer {need.layer!r}"
 
 
-REMEDIES: dict[Limit, Callable[[Placement, Need], Choices]] = {
+REMEDIES: dict[Limit, Callable[[Placement, Need], Suggestions]] = {
     Limit.LAYERS: _layers, Limit.PROGRAM: _program, Limit.TERMS: _layer_terms, Limit.TABLES: _tables,
     Limit.SPIKES: _maps, Limit.ROW_FLAGS: _maps,
     Limit.SIDE: _side, Limit.STEPS: _steps, Limit.RUN_STEPS: _steps, Limit.EVENT: _event,
