@@ -222,7 +222,7 @@ def wide_figures(root: Path) -> list[Figure]:
     path = trained("1-2", root)
     checkpoint = load_checkpoint(path)
     test = load_dataset(checkpoint.recipe.data, "test", root)
-    wide, inputs = widen(checkpoint), test.inputs[:WIDE_SAMPLES]
+    wide, inputs = widen(checkpoint).network, test.inputs[:WIDE_SAMPLES]
     network = merge_pools(export_network(wide))
     classes = kept(path, "integer", lambda: {})["classes"][:WIDE_SAMPLES]
     said = kept(path, f"wide-{WIDE_SAMPLES}", lambda: {"classes": predict_integer(network, inputs)})["classes"]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 from accuracy import ZOO
+from cifar10_wide import widen
 from partial_data import CIFAR10_PART
 from spikeplane.boards import BOARDS
 from spikeplane.pruning.prune import prune, settings_of
 from spikeplane.pruning.written import RECIPE as TUNING_RECIPE
 from spikeplane.pruning.written import write_pruned
 from spikeplane.training.recipe.recipes import Recipe, load_recipe
-from spikeplane.training.run.checkpoint import load_checkpoint, save_checkpoint
+from spikeplane.training.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from spikeplane.training.run.options import RunOptions
 from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
@@ -58,8 +59,16 @@ RECOVERY = {
     "tuned": ("training.epochs=3", "training.learning_rate=0.001"),
 }
 """How it is trained on, over all images: each line begins with what the one before it left."""
+WIDER = "wider"
+WIDER_COPIES = {"conv4": 2, "conv5": 2, "conv6": 2}
+"""Of each channel of 1-2: nearly three times as many weights, which stream in."""
+WIDER_NOISE = 0.25
+"""Added to the copies' weights, in standard deviations of a channel: else they would stay copies."""
+WIDER_TRAINING = (
+    "training.epochs=3", "training.batch_size=125", "training.learning_rate=0.003", "training.augmentations.cutmix=false",
+)
 TINY = "tiny"
-VARIANTS = (*WHOLE, *TUNED, PRUNED, TINY)
+VARIANTS = (*WHOLE, *TUNED, PRUNED, WIDER, TINY)
 IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
 """What a clone brings along."""
 
@@ -68,6 +77,10 @@ def recipe_of(name: str) -> Recipe:
     """Return the recipe of a variant that is not pruned."""
     if name == TINY:
         return load_recipe(TINY_RECIPE)
+    if name == WIDER:
+        widened = load_checkpoint(start_of(WIDER)).recipe.layers
+        channels = (f"layers.{each.name}.channels={each.channels}" for each in widened if each.name in WIDER_COPIES)
+        return load_recipe(RECIPE, (*WIDER_TRAINING, *channels, f"training.start.checkpoint={start_of(WIDER)}"))
     if name in TUNED:
         return load_recipe(RECIPE, (*TUNED[name], f"training.start.checkpoint={start_of(name)}"))
     recipe = load_recipe(RECIPE, WHOLE[name])
@@ -75,23 +88,44 @@ def recipe_of(name: str) -> Recipe:
 
 
 def start_of(name: str) -> Path:
-    """Return the checkpoint that a variant begins with: 1-2, for 2-16 without the means of its channels.
+    """Return the checkpoint that a variant begins with: 1-2, changed for some.
+
+    2-16 begins without the means of channels, the wider one with copies that differ a little.
 
     Signs are those of weights less their channel's mean (:class:`.BinaryWeight`), the levels of ReScaW are not.
     """
     source = folder_of("1-2") / CHECKPOINT
-    if name != RESCALED_NAME:
+    if name not in (RESCALED_NAME, WIDER):
         return source
     path = FOLDER / name / "start.safetensors"
     if not path.exists():
         checkpoint = load_checkpoint(source)
-        with torch.no_grad():
-            for layer in INNER:
-                weight = checkpoint.network.layers[layer].get_parameter("weight")
-                weight -= weight.mean((1, 2, 3), keepdim=True)
+        if name == WIDER:
+            checkpoint = widen(checkpoint, WIDER_COPIES)
+            add_noise(checkpoint)
+        else:
+            remove_means(checkpoint)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(checkpoint, path)
     return path
+
+
+def remove_means(checkpoint: Checkpoint) -> None:
+    """Take from the weights of every inner layer the mean of their channel."""
+    with torch.no_grad():
+        for layer in INNER:
+            weight = checkpoint.network.layers[layer].get_parameter("weight")
+            weight -= weight.mean((1, 2, 3), keepdim=True)
+
+
+def add_noise(checkpoint: Checkpoint) -> None:
+    """Add noise to the weights of the layers with copies."""
+    generator = torch.Generator().manual_seed(checkpoint.recipe.seed)
+    with torch.no_grad():
+        for layer in WIDER_COPIES:
+            weight = checkpoint.network.layers[layer].get_parameter("weight")
+            deviation = weight.std((1, 2, 3), keepdim=True)
+            weight += WIDER_NOISE * deviation * torch.randn(weight.shape, generator=generator)
 
 
 def folder_of(name: str) -> Path:
@@ -115,7 +149,7 @@ def trained(name: str, root: Path) -> Path:
     if gpu:
         options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available())
     else:
-        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16", compile=name == PRUNED)
+        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16", compile=name in (PRUNED, WIDER))
     begun = time.process_time()
     path = recovered(folder.parent, root, options) if name == PRUNED else train(recipe_of(name), folder, root,
                                                                                 options=options)

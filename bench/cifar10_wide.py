@@ -7,7 +7,6 @@ takes back. So the network has the accuracy of the trained one, before a trainin
 import dataclasses
 from collections.abc import Mapping
 
-from spikeplane.training.net.networks import SpikingNetwork
 from spikeplane.training.run.checkpoint import Checkpoint
 from torch import Tensor
 
@@ -18,7 +17,7 @@ COPIES = {"conv1": 1, "conv2": 2, "conv3": 2, "conv4": 3, "conv5": 3, "conv6": 4
 
 
 
-def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> SpikingNetwork:
+def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> Checkpoint:
     """Return a trained network with ``copies`` of each layer's channels."""
     recipe = checkpoint.recipe
     layers = [
@@ -28,19 +27,20 @@ def widen(checkpoint: Checkpoint, copies: Mapping[str, int] = COPIES) -> Spiking
     ]
     made = Checkpoint.start(
         dataclasses.replace(recipe, layers=layers), checkpoint.network.form, checkpoint.classes
-    ).network
+    )
     read = {}
     before = 1
     for layer in layers:
         if layer.kind != "pool":
             read[layer.name] = before
             before = copies.get(layer.name, 1)
-    own = made.state_dict()
+    own = made.network.state_dict()
     for name, value in checkpoint.network.state_dict().items():
         _, layer, *rest = name.split(".")
         own[name] = _copied(value, rest, copies.get(layer, 1), read[layer])
-    made.load_state_dict(own)
-    return made.eval()
+    made.network.load_state_dict(own)
+    made.network.eval()
+    return made
 
 
 def _copied(value: Tensor, part: list[str], outputs: int, inputs: int) -> Tensor:

@@ -1,5 +1,7 @@
 """The smallest cores that have all that is to be proved: a proof looks at every state they can reach."""
 
+from dataclasses import replace
+
 from spikeplane_hw.config import SMALLEST, CoreConfig
 
 SIZES = {
@@ -13,4 +15,6 @@ SEVERAL = CoreConfig(
     name="several", lanes=4, updates=2, term_count=2, tap_count=2, row_queue_depth=2, segment_queue_depth=2, **SIZES,
 )
 """Registers that keep wires short, several terms a layer, taps."""
-CORES = (FRUGAL, SEVERAL)
+PAIRED = replace(SEVERAL, name="paired", clusters=2)
+"""The same with two pixels at once."""
+CORES = (FRUGAL, SEVERAL, PAIRED)

@@ -4,16 +4,17 @@
 from dataclasses import replace
 
 import pytest
-from amaranth import Fragment, Module, Signal, Value
+from amaranth import Const, Fragment, Module, Signal, Value
 from amaranth.hdl import Assert, Assume
 from anything import doing_anything
 from faults import break_method
 from proof import Contract, prove, refute
-from small_cores import FRUGAL, SEVERAL
-from spikeplane_hw import update
+from small_cores import FRUGAL, PAIRED, SEVERAL
+from spikeplane_hw import clusters, update
 from spikeplane_hw.bank import Bank
 from spikeplane_hw.banks import Banks
-from spikeplane_hw.lanes import Lanes
+from spikeplane_hw.clusters import Clusters
+from spikeplane_hw.lanes import Lanes, lanes_latency
 from spikeplane_hw.update import Update
 from spikeplane_hw.update_issue import UpdateIssue
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.formal
 CORES = (
     replace(FRUGAL, lanes=8, parameter_depth=16, state_depth=16),
     replace(SEVERAL, lanes=16, updates=1, parameter_depth=16, state_depth=16),
+    replace(PAIRED, lanes=16, updates=1, parameter_depth=16, state_depth=32),
 )
 
 
@@ -33,10 +35,20 @@ class Handover(Contract):
     """
 
     def __init__(self, config):
-        self.config = config
-        self.banks, self.lanes, self.update = Banks(config), Lanes(config), Update(config)
-        with doing_anything(Bank) as self.events:
+        self.config, self.update = config, Update(config)
+        made = []
+
+        class Watched(Banks):
+            def __init__(self, *arguments):
+                super().__init__(*arguments)
+                made.append(self)
+
+        with pytest.MonkeyPatch.context() as patch, doing_anything(Bank) as self.events:
+            patch.setattr(clusters, "Banks", Watched)
+            self.clustered = config.clusters > 1
+            self.banks = Clusters(config) if self.clustered else Watched(config)
             self.fragment = Fragment.get(self.banks, "formal")
+        self.each = made
 
     def ports(self):
         banks, update = self.banks, self.update
@@ -47,8 +59,7 @@ class Handover(Contract):
 
     def elaborate(self, platform):
         m = Module()
-        banks, lanes = self.banks, self.lanes
-        m.submodules.banks, m.submodules.lanes = self.fragment, lanes
+        m.submodules.banks = self.fragment
         issues = []
 
         class Watched(UpdateIssue):
@@ -60,53 +71,66 @@ class Handover(Contract):
             patch.setattr(update, "UpdateIssue", Watched)
             m.submodules.update = Fragment.get(self.update, platform)
         (issue,) = issues
-        m.d.comb += [
-            lanes.beat.eq(banks.beat), lanes.rotate.eq(self.update.rotate),
-            self.update.done.eq(lanes.done), banks.free.eq(self.update.free),
-        ]
+        m.d.comb += self.banks.free.eq(self.update.free)
+        if self.clustered:
+            m.d.comb += self.update.done.eq(self.banks.done)
+        else:
+            m.submodules.lanes = lanes = Lanes(self.config)
+            m.d.comb += [
+                lanes.beat.eq(self.banks.beat), lanes.rotate.eq(self.update.rotate), self.update.done.eq(lanes.done),
+            ]
 
         working, layer = Signal(), Signal.like(self.update.layer)
         m.d.sync += [working.eq(~self.update.idle), layer.eq(self.update.layer)]
         m.d.comb += Assume(~(working | ~self.update.idle) | (Value.cast(layer) == Value.cast(self.update.layer)))
+        wanted = issue.segment.p
         lanes_used = self.update.segment.p.lanes
         m.d.comb += Assume((lanes_used != 0) & (lanes_used <= self.config.lanes))
-
-        given = Signal(range(3))  # not given back
-        m.d.sync += given.eq(given + banks.beat.end - self.update.free)
-        m.d.comb += [Assert(given <= 1), Assert(~self.update.free | (given == 1))]
-
-        ends = [banks.beat.end]
-        for cycle in range(lanes.latency):
-            following = Signal(name=f"end_{cycle}")
-            m.d.sync += following.eq(ends[-1])
-            ends.append(following)
-        m.d.comb += Assert(lanes.done == ends[-1])
-
-        done, begun = Signal(2), Signal(2)
-        snapshot, request = Signal(2), Signal(2)
-        m.d.sync += [done.eq(snapshot), begun.eq(begun + (issue.segment.valid & issue.segment.ready))]
-        m.d.comb += [snapshot.eq(done + lanes.done), request.eq(begun)]
         # A stream's sums are in the state memory.
         streams = Signal()
-        reading = issue.chunk.valid & ~streams
         if self.config.term_count > 1:
-            wanted = issue.segment.p
             m.d.comb += Assume(~wanted.mean | wanted.stream)
             with m.If(issue.segment.valid & issue.segment.ready):
                 m.d.sync += streams.eq(wanted.stream)
+        for q, banks in enumerate(self.each):
+            requested, issued = Const(1), Const(1)
+            if self.clustered:
+                requested, issued = wanted.cluster == q, issue.chunk.cluster == q
+            self.watch(
+                m, end=banks.beat.end, done=self.update.done[q], free=self.update.free[q],
+                begins=issue.segment.valid & issue.segment.ready & requested,
+                reading=issue.chunk.valid & ~streams & issued,
+            )
+        return m
+
+    def watch(self, m, *, end, done, free, begins, reading):
+        """Assert that a cluster's snapshot is handed over as it should be."""
+        given = Signal(range(3))  # not given back
+        m.d.sync += given.eq(given + end - free)
+        m.d.comb += [Assert(given <= 1), Assert(~free | (given == 1))]
+
+        for _ in range(lanes_latency(self.config)):
+            following = Signal()
+            m.d.sync += following.eq(end)
+            end = following
+        m.d.comb += Assert(done == end)
+
+        finished, begun = Signal(2), Signal(2)
+        snapshot = Signal(2)
+        m.d.sync += [finished.eq(snapshot), begun.eq(begun + begins)]
+        m.d.comb += snapshot.eq(finished + done)
         # Cycle 0 is the one after a chunk is issued.
         last = update.snapshot_read(self.config) + 1
         if last < 0:
             before = Signal(2)
             m.d.sync += before.eq(snapshot)
-            m.d.comb += Assert(~reading | (before == request))
-        valid, number = reading, request
-        for cycle in range(1, last + 1):
-            reads, of = Signal(name=f"reads_{cycle}"), Signal(2, name=f"request_{cycle}")
+            m.d.comb += Assert(~reading | (before == begun))
+        valid, number = reading, begun
+        for _ in range(last):
+            reads, of = Signal(), Signal(2)
             m.d.sync += [reads.eq(valid), of.eq(number)]
             m.d.comb += Assert(~reads | (snapshot == of))
             valid, number = reads, of
-        return m
 
 
 @pytest.mark.parametrize("config", CORES, ids=lambda config: config.name)
