@@ -65,7 +65,8 @@ WIDER_COPIES = {"conv4": 2, "conv5": 2, "conv6": 2}
 WIDER_NOISE = 0.25
 """Added to the copies' weights, in standard deviations of a channel: else they would stay copies."""
 WIDER_TRAINING = (
-    "training.epochs=3", "training.batch_size=125", "training.learning_rate=0.003", "training.augmentations.cutmix=false",
+    "training.epochs=3", "training.batch_size=125", "training.learning_rate=0.003",
+    "training.augmentations.cutmix=false",
 )
 TINY = "tiny"
 VARIANTS = (*WHOLE, *TUNED, PRUNED, WIDER, TINY)

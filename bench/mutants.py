@@ -1,4 +1,4 @@
-"""Which faults the tests notice: each mutant of mutant_table.py in a copy of the tree, and its tests."""
+"""Which faults the tests notice: each mutant of the tables in a copy of the tree, and its tests."""
 
 import argparse
 import json
@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 from figures import RESULTS, Figure, save
-from mutant_table import MUTANTS, Mutant
+from mutant import Mutant
+from mutant_table import MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("hw", "sw", "boards", "sim", "bench", "tests", "docs", "zoo")

@@ -17,4 +17,6 @@ NARROW = CoreConfig(
 CHUNKY = CoreConfig(name="chunky", lanes=8, banks=2, updates=4, word_slots=8, most_packed=2, **DEPTHS)
 # Its weights are outside the chip: most networks take more slots than it has.
 OUTSIDE = replace(CHUNKY, name="outside", weight_depth=128, external_depth=1 << 14)
-SIMULATED = {config.name: config for config in (NARROW, CHUNKY, OUTSIDE, *CONFIGS.values())}
+# As `outside`, four pixels at once.
+CLUSTERED = replace(OUTSIDE, name="clustered", clusters=4)
+SIMULATED = {config.name: config for config in (NARROW, CHUNKY, OUTSIDE, CLUSTERED, *CONFIGS.values())}

@@ -80,8 +80,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="example: python sim/run.py --config narrow --seed 7 --waves"
     )
-    parser.add_argument("--config", nargs="*", choices=SIMULATED, default=["narrow", "chunky", "outside"],
-                        help="cores to simulate (default: narrow chunky outside)")
+    parser.add_argument("--config", nargs="*", choices=SIMULATED, default=["narrow", "chunky", "outside", "clustered"],
+                        help="cores to simulate (default: narrow chunky outside clustered)")
     parser.add_argument("--seed", type=int, default=1, help="repeats a run (default: 1)")
     parser.add_argument("--waves", action="store_true", default=bool(os.environ.get("WAVES")),
                         help="write every signal to build/sim/CONFIG-waves/dump.vcd")

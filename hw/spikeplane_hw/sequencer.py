@@ -150,6 +150,12 @@ class Sequencer(wiring.Component):
         again = Signal.like(self.program_address)  # the job behind its last term, from which on jobs are done again
         m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
+        # The walker's memory of terms is far away; the next descriptor comes later than that in any case.
+        stores = Signal()
+        m.d[config.wire_domain] += self.term_store.eq(stores)
+        with m.If(self.term_store):
+            m.d.sync += self.term_index.eq(self.term_index + 1)
+
         # What a job is decides a lot: a block RAM's output would be too late for all of it in one cycle.
         word = Signal(PROGRAM_WIDTH)
         m.d.sync += word.eq(self.program_data)
@@ -273,11 +279,11 @@ class Sequencer(wiring.Component):
                             m.d.comb += self.load_start.eq(1)
                             m.next = "COPY"
                         with m.Else():
-                            m.d.comb += self.term_store.eq(1)
+                            m.d.comb += stores.eq(1)
                     else:
-                        m.d.comb += self.term_store.eq(1)
-                with m.If(self.term_store):
-                    m.d.sync += [self.term_index.eq(self.term_index + 1), again.eq(self.program_address)]
+                        m.d.comb += stores.eq(1)
+                with m.If(stores):
+                    m.d.sync += again.eq(self.program_address)
 
             if several:
                 with m.State("COPY"), m.If(self.load_idle):

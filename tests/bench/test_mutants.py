@@ -2,7 +2,8 @@ from pathlib import Path
 
 import mutants
 import pytest
-from mutant_table import MUTANTS, Mutant
+from mutant import Mutant
+from mutant_table import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from amaranth import Fragment, Module, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
-from proof import Contract, Refuted, prove, refute
 from anything import doing_anything
+from proof import Contract, Refuted, prove, refute
 from small_cores import CORES, FRUGAL, PAIRED, SEVERAL
 from spikeplane_hw import bank, banks, queue, row_walk
 from spikeplane_hw.banks import Banks
@@ -137,7 +137,7 @@ class Lossless(Queue):
 
 
 class FetchedWords(Contract):
-    """Fetch and the banks, as the core connects them; what leads the rows and passes is arbitrary, and what lanes do."""
+    """Fetch and the banks, as the core connects them; what rows, passes and lanes do is arbitrary."""
 
     def __init__(self, config):
         self.fetch = Fetch(config)
@@ -192,7 +192,7 @@ def test_no_word_is_lost(config, tmp_path):
 
 @pytest.mark.usefixtures("lossless")
 # Of two clusters a trace is found at once only if more words are forgotten.
-@pytest.mark.parametrize(("config", "forgotten"), [(FRUGAL, 1), (PAIRED, 4)], ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("config", "forgotten"), [(FRUGAL, 1), (PAIRED, 4)])
 def test_forgotten_words_would_be_lost(config, forgotten, tmp_path, monkeypatch):
     monkeypatch.setattr(banks, "spike_read_latency", lambda config: spike_read_latency(config) - forgotten)
     refute(FetchedWords(config), tmp_path)
