@@ -92,32 +92,9 @@ GATEWARE = [
         ("else beat.clear | host.read", "else beat.clear"),
     ),
     *mutants(
-        "gateware", f"{HW}/clusters.py", f"{TESTS}/test_clusters.py",
-        ("hold if q % PAIR == 0 else 0", "0"),
-        ("for cycle in range(2)", "for cycle in range(1)"),
-        ("(self.passes.p.pixels >= q)", "1"),
-    ),
-    *mutants(
-        "gateware", f"{HW}/pixel_walk.py", f"{TESTS}/test_walker.py::test_walk_matches_reference",
-        ("layer.stored & ~pieces", "layer.stored"),
-        ("at.cluster.eq(at.cluster + 1)", "at.cluster.eq(0)"),
-    ),
-    *mutants(
         "gateware", f"{HW}/quantizer_tables.py", f"{TESTS}/test_update.py",
         ("ram.other.address.eq(others[0])", "ram.other.address.eq(index)"),
         ("Mux(host.read | host.write, ", "Mux(host.read, "),
-    ),
-    *mutants(
-        "gateware", f"{HW}/spans.py", f"{TESTS}/test_fetch.py::test_clusters_get_the_slots_of_their_windows",
-        ("weight - shift]", "weight]"),
-        ("below(config, right) & ~below(config, left)", "below(config, right)"),
-        ("Mux(end < 0, 0, ", "Mux(0, 0, "),
-    ),
-    *mutants(
-        "gateware", f"{HW}/segment_walk.py", f"{TESTS}/test_walker.py",
-        ("first_pixel & (each.at.cluster == 0)", "first_pixel"),
-        ("row_ends & last_pixel", "row_ends"),
-        ("Mux(slots != 0, sum(strides), 0)", "sum(strides)"),
     ),
     *mutants(
         "gateware", f"{HW}/popcount.py", f"{TESTS}/test_popcount.py",

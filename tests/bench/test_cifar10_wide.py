@@ -26,7 +26,7 @@ def checkpoint():
 
 def test_logits_are_those_of_the_copies(checkpoint):
     images = torch.randint(0, 64, (20, 3, 8, 8), dtype=torch.uint8)
-    wide = widen(checkpoint)
+    wide = widen(checkpoint).network
     with torch.no_grad():
         (logits, spikes), (wider, copied) = checkpoint.network(images), wide(images)
     assert {name: maps.shape[2] for name, maps in copied.items() if name in CHANNELS} == {

@@ -26,7 +26,9 @@ def segments_of(config, generator) -> list:
                 ]
                 words.append({
                     "masks": masks, "pixels": pixels,
-                    "own": [generator.getrandbits(config.word_slots) for _ in range(config.clusters)],
+                    "own": [generator.choice(
+                        [0, (1 << config.word_slots) - 1, generator.getrandbits(config.word_slots)],
+                    ) for _ in range(config.clusters)],
                     "weights": [
                         generator.randrange(config.weight_depth // 2 - config.word_slots)
                         for _ in range(config.clusters)
@@ -95,8 +97,10 @@ def test_weights_stream_in_while_others_are_read(clusters):
                 await ctx.tick()
                 ctx.set(dut.words.valid, 0)
                 await ctx.tick().repeat(5)  # as many may be on their way when there is no more room
-        while list(map(len, found)) != list(map(len, expected)):
-            await ctx.tick()
+        for _ in range(100 * SEGMENTS):
+            await ctx.tick().repeat(10)
+            if list(map(len, found)) == list(map(len, expected)):
+                break
         for address, word in enumerate(weights):
             ctx.set(dut.weights.address, address)
             ctx.set(dut.weights.read, 1)
@@ -116,16 +120,20 @@ def test_weights_stream_in_while_others_are_read(clusters):
             for _ in range(generator.randint(0, 2)):
                 await ctx.tick()
 
-    async def results(ctx):
-        width = config.accumulator_width
-        while True:
-            *_, done = await ctx.tick().sample(dut.done)
-            ctx.set(dut.free, done)
-            for q in range(clusters):
-                if done >> q & 1:
-                    first = q * config.lanes
-                    sums = [ctx.get(value) for value in dut.sums[first:first + config.lanes]]
-                    found[q].append((sums, ctx.get(dut.reference_sum) >> q * width & ((1 << width) - 1)))
+    def results(q):
+        """Return what takes the snapshots of a cluster, and keeps each for a while, some for long."""
+        async def take(ctx):
+            width, first, pauses = config.accumulator_width, q * config.lanes, random.Random(q)
+            while True:
+                await ctx.tick().until(dut.done[q])
+                await ctx.tick().repeat(pauses.choice([1, 1, 10, 500]))
+                sums = [ctx.get(value) for value in dut.sums[first:first + config.lanes]]
+                found[q].append((sums, ctx.get(dut.reference_sum) >> q * width & ((1 << width) - 1)))
+                ctx.set(dut.free[q], 1)
+                await ctx.tick()
+                ctx.set(dut.free[q], 0)
 
-    simulate(dut, words, stream, background=[results])
+        return take
+
+    simulate(dut, words, stream, background=[results(q) for q in range(clusters)])
     assert found == expected
