@@ -3,7 +3,6 @@
 import argparse
 import itertools
 import json
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,10 @@ import memory
 import numpy as np
 import whole_networks
 from accuracy import ZOO, data_root
-from figures import Figure, save
+from cluster_boards import BUILT, built
+from figures import RESULTS, Figure, save
 from layers import LAYER, Shape, network_of
+from own_live import BAUD, BITS, Line
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.fit import fit
@@ -28,10 +29,9 @@ from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane.training.run.train import CHECKPOINT
-from spikeplane_boards.board import Board
-from spikeplane_boards.build import BuildError, build
-from spikeplane_boards.ulx3s_85f import ULX3S_85F
-from spikeplane_hw.config import LARGE, CoreConfig
+from spikeplane_boards.ulx3s_85f import ULX3S_85F, ULX3S_85F_HUGE
+from spikeplane_hw.config import HUGE, LARGE, CoreConfig
+from spikeplane_hw.memory_map import Counter
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,22 +49,14 @@ TITLE = "random networks and graphs on simulated boards"
 OUTSIDE = "clusters and memory outside: "
 MODELLED = "cycle model"
 PREDICTED = "predicted cycles a sample: "
+LINK = "through the link: "
+LINK_SAMPLES = 20
 ROUTED = "with SDRAM on the ULX3S-85F, speed grade 6: "
-HUGE = replace(LARGE, name="huge", clusters=4, spike_depth=2560, state_depth=1024)
-"""Fits beside two copies of the weights, which take 128 of 208 block RAMs."""
-BUILT = {
-    "large of two clusters": replace(
-        ULX3S_85F, name="ulx3s-85f-two-clusters", config=replace(LARGE, name="large2", clusters=2),
-    ),
-    "huge": replace(ULX3S_85F, name="ulx3s-85f-huge", config=HUGE),
-}
-"""Boards by what carries them."""
-CELLS = "TRELLIS_COMB", "DP16KD"
 SHAPES = (Shape(128, 128, 32), Shape(128, 256, 32, stride=2), Shape(256, 256, 16), Shape(512, 512, 8))
 """Inner layers of ResNet-19."""
 RATES = 0.05, 0.15
 CLOCK = 100e6
-"""What the figures count on; no core with clusters has been routed."""
+"""What the cycle model's figures count on, and what a core with clusters was meant to reach."""
 OPERATIONS = 250.0
 """Target of :data:`RATES` 15 %, giga-operations a second."""
 MOST_CELLS = 50_184
@@ -152,27 +144,14 @@ def board_figures() -> list[Figure]:
         if clock is None:
             figures.append(Figure(f"{name}routed", "does not end", ""))
             continue
+        inner = f"inner layers of ResNet-19 at {max(RATES):.0%} firing"
         operations = modelled_operations(resident(board.config), max(RATES)) * clock
         figures += [
             Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
-            Figure.at_least(f"{name}effective operations a second for each logic cell, inner layers of ResNet-19 at "
-                            f"{max(RATES):.0%} firing", operations / cells["TRELLIS_COMB"] / 1e6, "million", 5),
+            Figure.at_least(f"{name}effective operations a second, {inner}", operations / 1e9, "G", OPERATIONS),
+            Figure.at_least(f"{name}effective operations a second for each logic cell, {inner}", operations / cells["TRELLIS_COMB"] / 1e6, "million", 5),
         ]
     return figures
-
-
-def built(board: Board) -> tuple[dict[str, int], float | None]:
-    """Return the cells that a board's design takes, and the clock that it reaches in Hz, if routing ended."""
-    directory = ROOT / "build" / board.name
-    try:
-        build(board, directory)
-    except BuildError as error:
-        print(error)
-    found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", (directory / "top.tim").read_text(), re.MULTILINE))
-    report = directory / "report.json"
-    clocks = json.loads(report.read_text())["clocks"].values() if report.exists() else []
-    clock = min((each["achieved_mhz"] * 1e6 for each in clocks), default=None)
-    return {kind: int(found[kind]) for kind in CELLS}, clock
 
 
 def resident(config: CoreConfig) -> CoreConfig:
@@ -204,7 +183,8 @@ def modelled(config: CoreConfig, rate: float) -> Figure:
 
 def predicted_figures() -> list[Figure]:
     """Return how long whole networks take on the cores for the ULX3S-85F, memory outside included."""
-    cores = {"large": LARGE} | {title: board.config for title, board in BUILT.items()}
+    boards = {"large": ULX3S_85F, **BUILT}
+    cores = {title: board.config for title, board in boards.items()}
     root, figures = data_root(), []
     for name in ZOO_NETWORKS:
         checkpoint = load_checkpoint(ZOO / name / CHECKPOINT)
@@ -225,6 +205,36 @@ def predicted_figures() -> list[Figure]:
             figures.append(Figure(name, "does not fit", ""))
             continue
         figures.append(Figure(name, float(cycles), "cycles"))
+        if core is HUGE:
+            clock = boards[core_title].clock
+            most = Figure.at_least if batch == len(inputs) else Figure
+            target = [250] if batch == len(inputs) else []
+            figures.append(most(f"{name}: images a second at {clock / 1e6:g} MHz", clock / cycles, "1/s", *target))
+    return figures
+
+
+def link_figures() -> list[Figure]:
+    """Return how many images a second of MNIST the core takes, simulated, and each way to it lets through."""
+    checkpoint = load_checkpoint(ZOO / "mnist" / CHECKPOINT)
+    network = export_network(checkpoint.network)
+    inputs = load_dataset(checkpoint.recipe.data, "test", data_root()).inputs[:LINK_SAMPLES]
+    clock, figures = ULX3S_85F_HUGE.clock, []
+    with SimulatedTransport(HUGE) as transport, Driver(transport, HUGE) as driver:
+        driver.load(compile_network(network, HUGE))
+        line = Line(driver=driver)
+        line.look()
+        cycles = np.array([driver.run(sample).counters[:, Counter.CYCLES.value].sum() for sample in inputs]).mean()
+        _, sent, received = np.array(line.look()) / len(inputs)
+    title = f"{LINK}mnist of the zoo on huge at {clock / 1e6:g} MHz"
+    figures.append(Figure(f"{title}: images a second of the core", clock / cycles, "1/s"))
+    usb = json.loads((RESULTS / "usb.json").read_text())["figures"]
+    rates = {f"{BAUD / 1e6:g} Mbaud": (BAUD / BITS, BAUD / BITS), "USB": tuple(
+        1e3 * figure["value"] for way in ("to", "from") for figure in usb
+        if figure["name"] == f"USB at full speed, simulated: {way} the device"
+    )}
+    for way, (to, back) in rates.items():
+        seconds = sent / to + cycles / clock + received / back
+        figures.append(Figure(f"{title}: images a second through {way}, one after the other", 1 / seconds, "1/s"))
     return figures
 
 
@@ -245,6 +255,7 @@ def main() -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
     one.add_argument("--predicted", action="store_true", help="only whole networks by the cycle model (minutes)")
+    one.add_argument("--link", action="store_true", help="only images a second through the link")
     one.add_argument("--board", action="store_true", help="only bitstreams (hours if they are not built)")
     one.add_argument("--random", action="store_true", help="only random networks with all weights on the chip")
     one.add_argument("--outside", action="store_true", help="only random networks with memory outside the chip")
@@ -253,6 +264,7 @@ def main() -> None:
         MODELLED: (arguments.model, model_figures),
         TITLE: (arguments.random, lambda: random_figures(arguments.networks, arguments.first)),
         PREDICTED: (arguments.predicted, predicted_figures),
+        LINK: (arguments.link, link_figures),
         ROUTED: (arguments.board, board_figures),
         OUTSIDE: (arguments.outside, lambda: outside_figures(OUTSIDE_NETWORKS)),
     }

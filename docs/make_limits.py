@@ -183,6 +183,7 @@ def page() -> str:
         row("---", *("---:" for _ in CONFIGS), "---", "---"),
         row("board", *boards.values(), "", ""),
         row("lanes x banks", *(f"{config.lanes} x {config.banks}" for config in CONFIGS.values()), "", ""),
+        row("pixels at once", *(config.clusters for config in CONFIGS.values()), "", ""),
         *(
             row(
                 kind.value.replace("|", "\\|"),

@@ -1,6 +1,8 @@
-"""Radiona ULX3S with a Lattice ECP5-85F and 25 MHz; serial port of its FTDI FT231X."""
+"""Radiona ULX3S with a Lattice ECP5-85F and 25 MHz; serial port of its FTDI FT231X. Two cores fit it."""
 
-from spikeplane_hw.config import LARGE
+from dataclasses import replace
+
+from spikeplane_hw.config import HUGE, LARGE
 from spikeplane_hw.sdram_chip import ULX3S_SDRAM
 
 from .board import Board
@@ -23,4 +25,12 @@ ULX3S_85F = Board(
     memory=ULX3S_SDRAM,
     programmer="ulx3s",
     synthesis="-abc9 -nowidelut",
+)
+ULX3S_85F_HUGE = replace(
+    ULX3S_85F,
+    name="ulx3s-85f-huge",
+    title="ULX3S (ECP5-85F), two pixels at once",
+    config=HUGE,
+    clock=60e6,
+    baud=3_000_000,  # 20 cycles a bit
 )

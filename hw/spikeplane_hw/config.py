@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import get_type_hints
 
 from amaranth.utils import ceil_log2
 
 from .neuron import QUANTIZED_BITS, STATE_WIDTH
 
-__all__ = ["BURST_BITS", "CLUSTERS", "COMPACT", "CONFIGS", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
+__all__ = ["BURST_BITS", "CLUSTERS", "COMPACT", "CONFIGS", "HUGE", "LARGE", "SMALL", "SMALLEST", "TINY", "CoreConfig"]
 
 CLUSTERS = 1, 2, 4
 """Output pixels that may be walked together."""
@@ -329,4 +329,6 @@ LARGE = CoreConfig(
     # Four groups: one block RAM with the word that is always 0.
     logit_count=511,
 )
-CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE)}
+# For the same part and memory. Four clusters take weights twice, and leave too few block RAMs for maps.
+HUGE = replace(LARGE, name="huge", clusters=2)
+CONFIGS = {config.name: config for config in (TINY, COMPACT, SMALL, LARGE, HUGE)}

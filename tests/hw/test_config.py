@@ -6,7 +6,7 @@ from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY, CoreConfig
 
 def test_peak_operations():
     assert {name: config.peak_operations for name, config in CONFIGS.items()} == {
-        "tiny": 32, "compact": 512, "small": 512, "large": 1024,
+        "tiny": 32, "compact": 512, "small": 512, "large": 1024, "huge": 2048,
     }
 
 

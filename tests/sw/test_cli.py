@@ -145,7 +145,7 @@ def test_info_says_whether_it_fits(wide):
     shown = runner.invoke(cli.app, ["info", "mnist", "--config", "all"])
     assert shown.exit_code == 0
     for text in ("tiny is too small", "43 of 32 (134%) !", "a 2-bit input or 4-bit weights in layer 'conv1'",
-                 "it fits compact, small, large"):
+                 "it fits compact, small, large, huge"):
         assert text in shown.output
     shown = runner.invoke(cli.app, ["info", "mnist", "--config", "tiny", "--set", "data.bits=2"]).output
     assert "27 of 32 (84%)" in shown and "passes, all layers" not in shown
@@ -170,7 +170,7 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     done = runner.invoke(cli.app, ["train", str(path), "--out", str(tmp_path / "out"), "--no-report"])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
-    assert lines[:5] == opening_lines(load_recipe(str(path)))
+    assert lines[:1 + len(CONFIGS)] == opening_lines(load_recipe(str(path)))
     assert lines[0].startswith("does it fit? cycles are predicted") and lines[1].startswith("tiny: fits")
     assert (tmp_path / "out" / "checkpoint.safetensors").is_file()
 
@@ -189,8 +189,9 @@ def test_train_says_first_whether_it_fits(wide, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["info", "recipes", "--config", "all"], "recipe 'recipes': expected a .toml file or one of"),
-        (["info", "mnist", "--config", "huge"], "no configuration 'huge'; known are tiny, compact, small, large"),
-        (["compile", "a", "b", "--config", "huge"], "no configuration 'huge'; known are tiny, compact, small, large"),
+        (["info", "mnist", "--config", "vast"], "no configuration 'vast'; known are tiny, compact, small, large, huge"),
+        (["compile", "a", "b", "--config", "vast"],
+         "no configuration 'vast'; known are tiny, compact, small, large, huge"),
         (["bitstream", "nexys"], "no board 'nexys'; known are"),
         (["info", "absent.spk"], "absent.spk: no such file"),
         (["info", "absent"], "recipe 'absent': expected a .toml file or one of"),

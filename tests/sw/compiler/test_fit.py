@@ -23,7 +23,7 @@ from spikeplane_hw.memory_map import Space, memory_map
 ZOO = Path(__file__).parents[3] / "zoo"
 FITTING = {
     "digits": set(CONFIGS), "mnist_tiny": set(CONFIGS),
-    **{name: {"compact", "small", "large"} for name in ("mnist", "ncars", "nmnist")},
+    **{name: {"compact", "small", "large", "huge"} for name in ("mnist", "ncars", "nmnist")},
 }
 
 

@@ -107,10 +107,10 @@ def pooled(pooling: Pooling, *, of_its_own: bool = False) -> IntegerNetwork:
 
 
 STORED = {"schedule": Schedule.STORED}
-ANY = "another configuration (it fits tiny, compact, small, large)"
+ANY = "another configuration (it fits tiny, compact, small, large, huge)"
 ONE_TERM = replace(LARGE, term_count=1)
 """It takes all planes of a classifier's weights at once."""
-BIGGER = "another configuration (it fits compact, small, large)"
+BIGGER = "another configuration (it fits compact, small, large, huge)"
 CASES = {
     Limit.LAYERS: (
         deep, replace(WIDE, layer_count=5), {},
@@ -124,8 +124,8 @@ CASES = {
         residual, TINY, {},
         "layer 'stream': terms (a shortcut, stream, digit, product, second head or groups count two): 2 needed, "
         "limit 1 (state chunks exceeded too); to make it fit: at most 1 term in layer 'stream', a "
-        "configuration that sums several terms (compact, small, large) or another configuration (it fits small with "
-        "--schedule stored, large with --reuse-maps)"),
+        "configuration that sums several terms (compact, small, large, huge) or another configuration (it fits small "
+        "with --schedule stored, large with --reuse-maps, huge with --reuse-maps)"),
     Limit.PARTIAL: (
         loud, SMALL, {},
         "layer 'a': largest sum of its 4 terms, channel 4: 18812356 needed, limit 16777215; to make it fit: smaller "
@@ -158,7 +158,7 @@ CASES = {
         lambda: network(events(steps=300), classifier()), SMALL, {},
         "input: time steps of a layer at once: 300 needed, limit 255; to make it fit: at most 255 time "
         "steps, --schedule stored or another configuration (it fits compact with --schedule stored, large with "
-        "--schedule stored)"),
+        "--schedule stored, huge with --schedule stored)"),
     Limit.EVENT: (
         lambda: network(events(width=600), classifier()), SMALL, {},
         "input: values of an event's x: 600 needed, limit 512; to make it fit: at most 512 pixels a side"),
@@ -178,12 +178,12 @@ CASES = {
     Limit.STRIDE: (
         lambda: pooled(Pooling(kernel=(2, 2), stride=5), of_its_own=True), TINY, {},
         "layer 'pool': stride: 5 needed, limit 3; to make it fit: a stride of at most 3 in layer 'pool' or another "
-        "configuration (it fits compact, small, large)"),
+        "configuration (it fits compact, small, large, huge)"),
     Limit.POOL: (
         lambda: pooled(Pooling(kernel=(2, 2), stride=2)), replace(SMALL, pool_depth=80), {},
         "layer 'a': chunks of a row of its pool on the way out, all steps of it: 120 needed, limit 80; to make it fit: "
         "at most 2 time steps, a pool of its own (OrPool) behind layer 'a', --schedule stored or "
-        "another configuration (it fits small, large)"),
+        "another configuration (it fits small, large, huge)"),
     Limit.TAPS: (
         memory_free, TINY, {},
         "layer 'a': taps: 3 needed, limit 1; to make it fit: leaky neurons (dynamics = \"leaky\") or "
@@ -205,7 +205,7 @@ CASES = {
         "layer 'b': state chunks, all layers to here: 2312 needed, limit 2048; to make it fit: fewer "
         "channels, pixels or potential bits (layer 'a' takes 1152 chunks), no --keep-states, "
         "--schedule stored or another configuration (it fits compact with --schedule stored, large with --schedule "
-        "stored)"),
+        "stored, huge with --schedule stored)"),
     Limit.SUM: (
         heavy, replace(SMALL, accumulator_width=12), {},
         "layer 'a': largest sum of channel 4: 4590 needed, limit 4095; to make it fit: at most 16 inputs "
@@ -213,7 +213,7 @@ CASES = {
     Limit.REFERENCE: (
         wide_classifier, ONE_TERM, {},
         "layer 'out': largest reference sum: 65536 needed, limit 65535; to make it fit: at most 511 "
-        "inputs of a sum (now 512), 4-bit weights in layer 'out' or another configuration (it fits large)"),
+        "inputs of a sum (now 512), 4-bit weights in layer 'out' or another configuration (it fits large, huge)"),
     Limit.LOGIT_SUM: (
         long_recording, replace(SMALL, spike_depth=1 << 20), STORED,
         "layer 'out': largest logit, all pixels and steps: 6096000000 needed, limit 2147483647; to make "
@@ -286,7 +286,7 @@ def test_what_sums_need_is_enough_and_no_more():
     (need,) = [need for need in needs(placement) if need.kind is Limit.REFERENCE and need.exceeded]
     assert remedy(placement, need) == (
         "at most 4 inputs of a sum (now 9), 4-bit weights in layer 'conv1', a 3-bit input or "
-        "another configuration (it fits compact, small, large)")
+        "another configuration (it fits compact, small, large, huge)")
     assert Limit.REFERENCE not in exceeded(with_input(image, bits=3), core)
     placement = place(with_input(image, bits=8), core, check=False)
     need = next(need for need in needs(placement) if need.kind is Limit.SUM and need.exceeded)

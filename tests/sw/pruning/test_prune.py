@@ -217,7 +217,7 @@ def test_the_command_writes_everything_and_shows_what_went(source, tmp_path, mon
 @pytest.mark.parametrize(("options", "message"), [
     (["--budget", "size=50%", "--ratio", "last=0.5"], "name one of --budget, for a search, and --ratio"),
     (["--ratio", "last"], "expected a layer and a part, as conv2=0.5"),
-    (["--config", "huge"], "no configuration 'huge'"),
+    (["--config", "vast"], "no configuration 'vast'"),
     (["--criterion", "l2", "--ratio", "last=0.5"], "criterion must be one of svs, l1, rate, random, not 'l2'"),
     (["--budget", "much"], "budget 'much': expected size, operations or cycles"),
 ])

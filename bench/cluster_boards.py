@@ -1,0 +1,34 @@
+"""Boards whose cores walk several output pixels at once, and what their bitstreams take and reach."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from spikeplane_boards.board import Board
+from spikeplane_boards.build import BuildError, build
+from spikeplane_boards.ulx3s_85f import ULX3S_85F, ULX3S_85F_HUGE
+from spikeplane_hw.config import LARGE
+
+__all__ = ["BUILT", "built"]
+
+ROOT = Path(__file__).resolve().parents[1]
+FOUR = replace(LARGE, name="four", clusters=4, spike_depth=2560, state_depth=1024)
+"""No configuration: beside two copies of the weights, in 128 of 208 block RAMs, no more maps fit."""
+BUILT = {"huge": ULX3S_85F_HUGE, "four clusters": replace(ULX3S_85F, name="ulx3s-85f-four", config=FOUR)}
+"""Boards by what carries them."""
+CELLS = "TRELLIS_COMB", "DP16KD"
+
+
+def built(board: Board) -> tuple[dict[str, int], float | None]:
+    """Return the cells that a board's design takes, and the clock that it reaches in Hz, if routing ended."""
+    directory = ROOT / "build" / board.name
+    try:
+        build(board, directory)
+    except BuildError as error:
+        print(error)
+    found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", (directory / "top.tim").read_text(), re.MULTILINE))
+    report = directory / "report.json"
+    clocks = json.loads(report.read_text())["clocks"].values() if report.exists() else []
+    clock = min((each["achieved_mhz"] * 1e6 for each in clocks), default=None)
+    return {kind: int(found[kind]) for kind in CELLS}, clock
