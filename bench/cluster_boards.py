@@ -20,15 +20,20 @@ BUILT = {"huge": ULX3S_85F_HUGE, "four clusters": replace(ULX3S_85F, name="ulx3s
 CELLS = "TRELLIS_COMB", "DP16KD"
 
 
-def built(board: Board) -> tuple[dict[str, int], float | None]:
-    """Return the cells that a board's design takes, and the clock that it reaches in Hz, if routing ended."""
+def built(board: Board) -> tuple[dict[str, int], float | None, float]:
+    """Return the cells that a board's design takes, the clock that it reaches in Hz if routing ended, and seconds.
+
+    Seconds are those of placing and routing.
+    """
     directory = ROOT / "build" / board.name
     try:
         build(board, directory)
     except BuildError as error:
         print(error)
-    found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", (directory / "top.tim").read_text(), re.MULTILINE))
+    log = (directory / "top.tim").read_text()
+    found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE))
+    spent = re.findall(r"^Info: (?:HeAP Placer Time:|SA placement time|Router1 time) ([\d.]+)s", log, re.MULTILINE)
     report = directory / "report.json"
     clocks = json.loads(report.read_text())["clocks"].values() if report.exists() else []
     clock = min((each["achieved_mhz"] * 1e6 for each in clocks), default=None)
-    return {kind: int(found[kind]) for kind in CELLS}, clock
+    return {kind: int(found[kind]) for kind in CELLS}, clock, sum(map(float, spent))

@@ -135,7 +135,7 @@ def board_figures() -> list[Figure]:
     """Return what boards with several clusters take and reach; built if they are not, which may take hours."""
     figures = []
     for title, board in BUILT.items():
-        cells, clock = built(board)
+        cells, clock, spent = built(board)
         name = f"{title} {ROUTED}"
         figures += [
             Figure.at_most(f"{name}logic cells", cells["TRELLIS_COMB"], "COMB", MOST_CELLS),
@@ -146,10 +146,12 @@ def board_figures() -> list[Figure]:
             continue
         inner = f"inner layers of ResNet-19 at {max(RATES):.0%} firing"
         operations = modelled_operations(resident(board.config), max(RATES)) * clock
+        each = operations / cells["TRELLIS_COMB"]
         figures += [
             Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
             Figure.at_least(f"{name}effective operations a second, {inner}", operations / 1e9, "G", OPERATIONS),
-            Figure.at_least(f"{name}effective operations a second for each logic cell, {inner}", operations / cells["TRELLIS_COMB"] / 1e6, "million", 5),
+            Figure.at_least(f"{name}effective operations a second for each cell, {inner}", each / 1e6, "million", 5),
+            Figure.at_most(f"{name}placed and routed", spent / 60, "minutes", 40),
         ]
     return figures
 
