@@ -55,7 +55,6 @@ CLUSTERS = [
     *mutants(
         "gateware", f"{HW}/update_issue.py", UPDATE_TESTS,
         (".bit_select(self.segment.p.cluster, 1) & known", ".any() & known"),
-        ("follows = dependent | (alone & (self.segment.p.cluster == current.cluster))", "follows = dependent"),
         ("stays, current.cluster, self.segment.p.cluster", "stays, self.segment.p.cluster, current.cluster"),
         ("bit & (request.cluster == q) for", "bit for"),
     ),
