@@ -54,8 +54,8 @@ CLUSTERS = [
     ),
     *mutants(
         "gateware", f"{HW}/update_issue.py", UPDATE_TESTS,
-        (".bit_select(self.segment.p.cluster, 1) & known", ".any() & known"),
-        ("stays, current.cluster, self.segment.p.cluster", "stays, self.segment.p.cluster, current.cluster"),
+        (".bit_select(owner, 1) & known", ".any() & known"),
+        ("stays, current.cluster, owner", "stays, owner, current.cluster"),
         ("bit & (request.cluster == q) for", "bit for"),
     ),
 ]

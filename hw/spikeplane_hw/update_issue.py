@@ -134,22 +134,33 @@ class UpdateIssue(wiring.Component):
         half = Signal()  # the first integers of a mean were read
         whole = ~current.mean | half if config.term_count > 1 else Const(1)
 
+        several = config.clusters > 1
+        request = self.segment.p
+        streamed, chunk_only = request.stream, request.lanes <= stride
+        if several:
+            # What decides whose snapshot is read next is at hand in registers: of a request that is `known`. The first
+            # chunk is picked a cycle before it is known that it begins.
+            waits, known, streamed, chunk_only = Signal(), Signal(), Signal.like(request.stream), Signal()
+            owner = Signal.like(request.cluster)
+            m.d.sync += [
+                waits.eq(self.segment.valid & ~self.segment.ready), known.eq(waits & ~self.segment.ready),
+                streamed.eq(request.stream), chunk_only.eq(request.lanes <= stride), owner.eq(request.cluster),
+            ]
+
         clear = Const(1)  # potentials of all chunks issued have been read
         if config.term_count > 1:
             unread = Signal(range(self.stream_cycles + 1))
             m.d.sync += unread.eq(Mux(issuing, self.stream_cycles, unread - (unread != 0)))
-            clear = ~self.segment.p.stream | (~issuing & (unread == 0))
+            clear = ~streamed | (~issuing & (unread == 0))
 
         dependent = Signal()
-        several = config.clusters > 1
         if several:
             m.d.sync += dependent.eq(d.logits | d.replay)
-            alone, known = Signal(), Signal()
-            m.d.sync += [alone.eq(~d.stored | (d.steps != 1)), known.eq(self.segment.valid & ~self.segment.ready)]
+            alone = Signal()
+            m.d.sync += alone.eq(~d.stored | (d.steps != 1))
             # Two steps of other pixels are longer than the loop; a pixel alone comes at once again.
-            follows = dependent | (alone & (self.segment.p.cluster == current.cluster))
-            # The first chunk is picked a cycle before it is known that it begins.
-            arrived = (self.done | waiting).bit_select(self.segment.p.cluster, 1) & known
+            follows = dependent | (alone & (owner == current.cluster))
+            arrived = (self.done | waiting).bit_select(owner, 1) & known
         else:
             m.d.sync += dependent.eq(d.logits | ~d.stored | d.replay | (d.steps != 1))
             follows, arrived = dependent, self.done | waiting
@@ -197,7 +208,7 @@ class UpdateIssue(wiring.Component):
 
         # Known before it is known which of both begins.
         single = Signal()
-        m.d.comb += single.eq(Mux(repeat, count == 1, self.segment.p.lanes <= stride))
+        m.d.comb += single.eq(Mux(repeat, count == 1, chunk_only))
         next_count = Signal(count_width)
         m.d.comb += next_count.eq(count)
         with m.If(repeat):
@@ -209,7 +220,6 @@ class UpdateIssue(wiring.Component):
                 current.initial.eq(0),
             ]
         with m.If(load):
-            request = self.segment.p
             m.d.comb += next_count.eq(
                 Mux(d.logits, request.lanes, (request.lanes + config.updates - 1) >> unit_width)
             )
@@ -237,7 +247,7 @@ class UpdateIssue(wiring.Component):
             # With the last chunk of a step, the first one of the next is picked.
             picked = Signal.like(current.cluster)
             stays = Mux(following == 0, (issuing | pending) & (steps != 1), ~load)
-            m.d.comb += picked.eq(Mux(stays, current.cluster, self.segment.p.cluster))
+            m.d.comb += picked.eq(Mux(stays, current.cluster, owner))
         chunk = self.chunk
         remaining = Signal(count_width)
         m.d.comb += [
