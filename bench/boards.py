@@ -11,7 +11,9 @@ from spikeplane.compiler.limits import CompileError
 from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import LARGE, TINY
 
-TARGETS = {"ulx3s-85f": (90.0, 60.0), "ulx3s-45f": (60.0, 60.0), "icebreaker": (18.0, 100.0)}
+TARGETS = {
+    "ulx3s-85f": (90.0, 60.0), "ulx3s-45f": (110.0, 60.0), "ulx3s-25f": (85.0, 100.0), "icebreaker": (18.0, 100.0),
+}
 """Least clock in MHz, most LUTs in percent; other boards are only reported."""
 LARGE_OPERATIONS = 1024
 """Least one-bit operations a cycle of the large configuration."""

@@ -150,11 +150,15 @@ class Sequencer(wiring.Component):
         again = Signal.like(self.program_address)  # the job behind its last term, from which on jobs are done again
         m.d.comb += [self.busy.eq(1), self.counting.eq(opened)]
 
-        # The walker's memory of terms is far away; the next descriptor comes later than that in any case.
-        stores = Signal()
-        m.d[config.wire_domain] += self.term_store.eq(stores)
-        with m.If(self.term_store):
-            m.d.sync += self.term_index.eq(self.term_index + 1)
+        # With several clusters the walker's memory of terms is far away: a term is stored a cycle later, which is still
+        # before the next descriptor comes.
+        far = config.clusters > 1
+        stores = Signal(name="stores") if far else self.term_store
+        next_term = self.term_index.eq(self.term_index + 1)
+        if far:
+            m.d.sync += self.term_store.eq(stores)
+            with m.If(self.term_store):
+                m.d.sync += next_term
 
         # What a job is decides a lot: a block RAM's output would be too late for all of it in one cycle.
         word = Signal(PROGRAM_WIDTH)
@@ -283,7 +287,7 @@ class Sequencer(wiring.Component):
                     else:
                         m.d.comb += stores.eq(1)
                 with m.If(stores):
-                    m.d.sync += again.eq(self.program_address)
+                    m.d.sync += [*([] if far else [next_term]), again.eq(self.program_address)]
 
             if several:
                 with m.State("COPY"), m.If(self.load_idle):
