@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BOARD ?= ulx3s-85f
-# Cores of `make sim`: narrow, chunky and outside unless given.
+# Cores of `make sim`: narrow, chunky, outside and clustered unless given.
 CONFIG ?=
 SEED ?= 1
 BIN := $(VENV)/bin

@@ -5,6 +5,7 @@ import itertools
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import memory
@@ -131,29 +132,26 @@ def outside_figures(count: int) -> list[Figure]:
     return [Figure(f"{OUTSIDE}random networks, on memory that stalls and refreshes often", total, "networks"), *figures]
 
 
-def board_figures() -> list[Figure]:
-    """Return what boards with several clusters take and reach; built if they are not, which may take hours."""
-    figures = []
-    for title, board in BUILT.items():
-        cells, clock, spent = built(board)
-        name = f"{title} {ROUTED}"
-        figures += [
-            Figure.at_most(f"{name}logic cells", cells["TRELLIS_COMB"], "COMB", MOST_CELLS),
-            Figure.at_most(f"{name}block RAMs", cells["DP16KD"], "DP16KD", 208),
-        ]
-        if clock is None:
-            figures.append(Figure(f"{name}routed", "does not end", ""))
-            continue
-        inner = f"inner layers of ResNet-19 at {max(RATES):.0%} firing"
-        operations = modelled_operations(resident(board.config), max(RATES)) * clock
-        each = operations / cells["TRELLIS_COMB"]
-        figures += [
-            Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
-            Figure.at_least(f"{name}effective operations a second, {inner}", operations / 1e9, "G", OPERATIONS),
-            Figure.at_least(f"{name}effective operations a second for each cell, {inner}", each / 1e6, "million", 5),
-            Figure.at_most(f"{name}placed and routed", spent / 60, "minutes", 40),
-        ]
-    return figures
+def board_figures(title: str) -> list[Figure]:
+    """Return what a board with several clusters takes and reaches; built if it is not, which may take hours."""
+    board, name = BUILT[title], f"{title} {ROUTED}"
+    cells, clock, spent = built(board)
+    figures = [
+        Figure.at_most(f"{name}logic cells", cells["TRELLIS_COMB"], "COMB", MOST_CELLS),
+        Figure.at_most(f"{name}block RAMs", cells["DP16KD"], "DP16KD", 208),
+    ]
+    if clock is None:
+        return [*figures, Figure(f"{name}routed", "does not end", "")]
+    inner = f"inner layers of ResNet-19 at {max(RATES):.0%} firing"
+    operations = modelled_operations(resident(board.config), max(RATES)) * clock
+    each = operations / cells["TRELLIS_COMB"]
+    return [
+        *figures,
+        Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
+        Figure.at_least(f"{name}effective operations a second, {inner}", operations / 1e9, "G", OPERATIONS),
+        Figure.at_least(f"{name}effective operations a second for each cell, {inner}", each / 1e6, "million", 5),
+        Figure.at_most(f"{name}placed and routed", spent / 60, "minutes", 40),
+    ]
 
 
 def resident(config: CoreConfig) -> CoreConfig:
@@ -258,7 +256,8 @@ def main() -> None:
     one.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
     one.add_argument("--predicted", action="store_true", help="only whole networks by the cycle model (minutes)")
     one.add_argument("--link", action="store_true", help="only images a second through the link")
-    one.add_argument("--board", action="store_true", help="only bitstreams (hours if they are not built)")
+    one.add_argument("--board", nargs="*", choices=BUILT,
+                     help="only bitstreams, of these (default: of all; four clusters take hours)")
     one.add_argument("--random", action="store_true", help="only random networks with all weights on the chip")
     one.add_argument("--outside", action="store_true", help="only random networks with memory outside the chip")
     arguments = parser.parse_args()
@@ -267,7 +266,8 @@ def main() -> None:
         TITLE: (arguments.random, lambda: random_figures(arguments.networks, arguments.first)),
         PREDICTED: (arguments.predicted, predicted_figures),
         LINK: (arguments.link, link_figures),
-        ROUTED: (arguments.board, board_figures),
+        **{f"{title} {ROUTED}": (arguments.board is not None and title in (arguments.board or BUILT),
+                                 partial(board_figures, title)) for title in BUILT},
         OUTSIDE: (arguments.outside, lambda: outside_figures(OUTSIDE_NETWORKS)),
     }
     chosen = [title for title, (asked, _) in parts.items() if asked] or list(parts)

@@ -190,7 +190,7 @@ def test_residual_networks_run_on_cores_of_several_terms(tmp_path):
     page = (tmp_path / PAGE_NAME).read_text()
     assert "tiny" in page and "terms (a shortcut" not in page and "2 needed, limit 1" in page
     found = json.loads((tmp_path / JSON_NAME).read_text())["network"]
-    assert {each["config"] for each in found["core"]} == {"compact", "small", "large"}
+    assert {each["config"] for each in found["core"]} == {"compact", "small", "large", "huge"}
     assert found["cost"]["core_operations"]["block"] > 0
     assert found["cost"]["operations"]["block.shortcut"]["accumulates"] > 0
 
