@@ -83,6 +83,11 @@ class Handover(Contract):
         working, layer = Signal(), Signal.like(self.update.layer)
         m.d.sync += [working.eq(~self.update.idle), layer.eq(self.update.layer)]
         m.d.comb += Assume(~(working | ~self.update.idle) | (Value.cast(layer) == Value.cast(self.update.layer)))
+        # Requests come from a queue, which keeps the contract of streams: what waits stays the same.
+        port = self.update.segment
+        stalled, waiting = Signal(), Signal.like(Value.cast(port.payload))
+        m.d.sync += [stalled.eq(port.valid & ~port.ready), waiting.eq(port.payload)]
+        m.d.comb += Assume(~stalled | (port.valid & (Value.cast(port.payload) == waiting)))
         wanted = issue.segment.p
         lanes_used = self.update.segment.p.lanes
         m.d.comb += Assume((lanes_used != 0) & (lanes_used <= self.config.lanes))
