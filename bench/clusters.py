@@ -200,11 +200,11 @@ def predicted_figures() -> list[Figure]:
     for (core_title, core), batch in itertools.product(cores.items(), (1, len(inputs))):
         name = f"{PREDICTED}{title}, batch of {batch}, on {core_title}"
         try:
-            cycles = predict_cycles(network, inputs, core, keep_maps=False, batch=batch).sum() / len(inputs)
+            cycles = float(predict_cycles(network, inputs, core, keep_maps=False, batch=batch).sum()) / len(inputs)
         except CompileError:
             figures.append(Figure(name, "does not fit", ""))
             continue
-        figures.append(Figure(name, float(cycles), "cycles"))
+        figures.append(Figure(name, cycles, "cycles"))
         if core is HUGE:
             clock = boards[core_title].clock
             most = Figure.at_least if batch == len(inputs) else Figure
