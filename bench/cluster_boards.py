@@ -33,7 +33,8 @@ def built(board: Board) -> tuple[dict[str, int], float | None, float]:
     log = (directory / "top.tim").read_text()
     found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE))
     spent = re.findall(r"^Info: (?:HeAP Placer Time:|SA placement time|Router1 time) ([\d.]+)s", log, re.MULTILINE)
-    report = directory / "report.json"
-    clocks = json.loads(report.read_text())["clocks"].values() if report.exists() else []
-    clock = min((each["achieved_mhz"] * 1e6 for each in clocks), default=None)
+    clock = None
+    if (directory / "top.bit").exists():  # A build begins without; the report may be of the one before.
+        clocks = json.loads((directory / "report.json").read_text())["clocks"].values()
+        clock = min(each["achieved_mhz"] for each in clocks) * 1e6
     return {kind: int(found[kind]) for kind in CELLS}, clock, sum(map(float, spent))

@@ -76,7 +76,7 @@ class UpdateIssue(wiring.Component):
     are those of its step. A stream is read ``stream_cycles`` earlier than potentials, and waits until
     those of the chunks before it were read. For the mean of two, each chunk takes two cycles: in the first one it is
     not ``valid``, but the first integers are read. With several clusters what a step reads was written two updates ago
-    at least, but for logits, replays, and pixels that have no neighbour.
+    at least, but for logits, replays, and pixels that have no neighbour. A request then waits two cycles at least.
 
     Members
     -------

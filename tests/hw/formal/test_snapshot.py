@@ -28,7 +28,7 @@ CORES = (
 
 
 class Handover(Contract):
-    """Banks, lanes and update, as the core connects them; events, passes and requests are arbitrary.
+    """Banks, lanes and update, as the core connects them; events, passes and what is requested are arbitrary.
 
     Snapshots and requests are counted: a chunk is read from the snapshot of its request. The last cycle
     in which one is read is that of ``snapshot_read``.
