@@ -21,8 +21,9 @@ from spikeplane.training.run.train import CHECKPOINT, train
 from spikeplane.writing import write_json
 
 __all__ = [
-    "BOARD", "FOLDER", "INNER", "PRUNED", "RECIPE", "RESCALED", "RESCALED_NAME", "TINY", "TINY_BOARD", "TINY_RECIPE",
-    "TUNED", "TUNING", "VARIANTS", "WHOLE", "recipe_of", "spent_on", "start_of", "trained", "write_narrowed",
+    "BOARD", "FOLDER", "GPUS", "INNER", "PRUNED", "RECIPE", "RESCALED", "RESCALED_NAME", "TINY", "TINY_BOARD",
+    "TINY_RECIPE", "TUNED", "TUNING", "VARIANTS", "WIDER", "recipe_of", "spent_on", "start_of", "trained",
+    "write_narrowed",
 ]
 
 RECIPE, TINY_RECIPE = "cifar10_core", "cifar10_tiny"
@@ -54,21 +55,31 @@ TUNED = {
 PRUNED = "2-16 pruned"
 RATIO = 0.3
 """Part of the channels of every group that 2-16 loses: about half of the weights and of the operations."""
+LAST = "whole"
 RECOVERY = {
-    "one-step": ("data.steps=1", "training.epochs=8", "training.learning_rate=0.003"),
-    "tuned": ("training.epochs=3", "training.learning_rate=0.001"),
+    "one-step": (
+        "data.steps=1", "training.epochs=8", "training.learning_rate=0.003", "training.batch_size=125",
+        "training.augmentations.cutmix=false",
+    ),
+    "tuned": (
+        "training.epochs=3", "training.learning_rate=0.001", "training.batch_size=125",
+        "training.augmentations.cutmix=false",
+    ),
+    LAST: (
+        "training.epochs=60", "training.learning_rate=0.004", "training.batch_size=250",
+        "training.augmentations.cutmix.probability=0.5", "training.augmentations.cutmix.until=0.85",
+    ),
 }
-"""How it is trained on, over all images: each line begins with what the one before it left."""
+"""How it is trained on, over all images: each line begins with what the one before it left. The last needs a GPU."""
 WIDER = "wider"
-WIDER_COPIES = {"conv4": 2, "conv5": 2, "conv6": 2}
-"""Of each channel of 1-2: nearly three times as many weights, which stream in."""
-WIDER_NOISE = 0.25
+WIDER_COPIES = {"conv3": 2, "conv4": 2, "conv5": 2, "conv6": 4}
+"""Of each channel of 1-2: nearly five times as many weights, which stream in."""
+WIDER_NOISE = 0.5
 """Added to the copies' weights, in standard deviations of a channel: else they would stay copies."""
-WIDER_TRAINING = (
-    "training.epochs=3", "training.batch_size=125", "training.learning_rate=0.003",
-    "training.augmentations.cutmix=false",
-)
+WIDER_TRAINING = ("training.epochs=347", "training.learning_rate=0.004")
 TINY = "tiny"
+GPUS = {**dict.fromkeys(WHOLE, "an H100"), PRUNED: "an H200", WIDER: "an H200"}
+"""What the weights here were trained on, PRUNED's in the end."""
 VARIANTS = (*WHOLE, *TUNED, PRUNED, WIDER, TINY)
 IN_ZOO = {"1-2": RECIPE, TINY: TINY_RECIPE}
 """What a clone brings along."""
@@ -134,7 +145,7 @@ def folder_of(name: str) -> Path:
     if name in IN_ZOO:
         return ZOO / IN_ZOO[name]
     folder = FOLDER / name.replace(" ", "-")
-    return folder / "tuned" if name == PRUNED else folder
+    return folder / LAST if name == PRUNED else folder
 
 
 def spent_on(name: str) -> Path:
@@ -144,13 +155,13 @@ def spent_on(name: str) -> Path:
 
 def trained(name: str, root: Path) -> Path:
     """Return the checkpoint of a variant, trained if it is not there."""
-    gpu, folder = name in WHOLE, folder_of(name)
+    gpu, folder = name in (*WHOLE, WIDER), folder_of(name)
     # Of one that was interrupted, the time is not known.
     whole = not any((each / CHECKPOINT).exists() for each in (folder, folder.parent / next(iter(RECOVERY))))
     if gpu:
-        options = RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available())
+        options = on_gpu()
     else:
-        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16", compile=name in (PRUNED, WIDER))
+        options = RunOptions() if name == TINY else RunOptions(amp="bfloat16", compile=name == PRUNED)
     begun = time.process_time()
     path = recovered(folder.parent, root, options) if name == PRUNED else train(recipe_of(name), folder, root,
                                                                                 options=options)
@@ -158,6 +169,11 @@ def trained(name: str, root: Path) -> Path:
         spent_on(name).parent.mkdir(parents=True, exist_ok=True)
         write_json(spent_on(name), time.process_time() - begun)
     return path
+
+
+def on_gpu() -> RunOptions:
+    """Return how to train where a GPU is; without one it takes days."""
+    return RunOptions(amp="bfloat16", compile=True, graphs=torch.cuda.is_available())
 
 
 def write_narrowed(source: Path, criterion: str, folder: Path, root: Path) -> None:
@@ -175,10 +191,14 @@ def recovered(folder: Path, root: Path, options: RunOptions) -> Path:
     """Return the checkpoint of 2-16 without a part of its channels, trained on over all images."""
     write_narrowed(trained(RESCALED_NAME, root), "svs", folder, root)
     path = folder / CHECKPOINT
-    for part, overrides in RECOVERY.items():
-        recipe = load_recipe(folder / TUNING_RECIPE, (
-            "data.name=cifar10", "data.validation=5000", "training.batch_size=125",
-            "training.augmentations.cutmix=false", f"training.start.checkpoint={path}", *overrides,
-        ))
-        path = train(recipe, folder / part, root, options=options)
+    for part in RECOVERY:
+        recipe = recovery_recipe(part, folder / TUNING_RECIPE, path)
+        path = train(recipe, folder / part, root, options=on_gpu() if part == LAST else options)
     return path
+
+
+def recovery_recipe(part: str, tuning: Path, start: Path) -> Recipe:
+    """Return the recipe of a line of RECOVERY, which ``tuning`` is the base of and ``start`` the beginning."""
+    return load_recipe(tuning, (
+        "data.name=cifar10", "data.validation=5000", f"training.start.checkpoint={start}", *RECOVERY[part],
+    ))

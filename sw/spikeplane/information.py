@@ -15,7 +15,7 @@ from .network.file import load_network
 from .network.graph import IntegerNetwork
 from .network.safetensors_file import FileError, parse_header, read_file
 from .wording import potential_text
-from .zoo import zoo_checkpoints
+from .zoo import zoo_checkpoints, zoo_networks
 
 __all__ = ["describe", "is_recipe", "kind_of", "placed_rows", "read_checkpoint", "shape_text", "weights_text"]
 
@@ -38,7 +38,7 @@ def describe(file: str) -> Rows:
 
         return [(name, recipe_text(load_recipe(name))) for name in recipe_names()]
     if file == "zoo":
-        return [(name, str(path)) for name, path in zoo_checkpoints().items()]
+        return [(name, str(path)) for name, path in sorted((zoo_checkpoints() | zoo_networks()).items())]
     path = Path(file)
     if is_recipe(file):
         from .training.recipe.recipes import load_recipe

@@ -106,16 +106,24 @@ def test_packages_are_typed():
 
 def test_the_whole_zoo_goes_into_a_wheel():
     files = PROJECT["tool"]["setuptools"]["data-files"]
-    expected = {path.parent.name: path for path in (ROOT / "zoo").glob("*/checkpoint.safetensors")}
+    checkpoints, networks = (
+        {path.parent.name: path for path in (ROOT / "zoo").glob(f"*/{file}.safetensors")}
+        for file in ("checkpoint", "network")
+    )
     assert files == {
-        f"share/spikeplane/zoo/{name}": [path.relative_to(ROOT).as_posix()] for name, path in expected.items()
+        f"share/spikeplane/zoo/{name}": [path.relative_to(ROOT).as_posix()]
+        for name, path in (checkpoints | networks).items()
     }
-    assert zoo.zoo_checkpoints() == expected and "digits" in expected
+    assert zoo.zoo_checkpoints() == checkpoints and "digits" in checkpoints
+    assert zoo.zoo_networks() == networks and "cifar10_wider" in networks
+    assert not checkpoints.keys() & networks.keys()
 
 
 def test_networks_of_the_zoo_have_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert zoo.find_checkpoint(Path("digits")) == ROOT / "zoo" / "digits" / "checkpoint.safetensors"
+    assert zoo.find_network(Path("cifar10_wider")) == ROOT / "zoo" / "cifar10_wider" / "network.safetensors"
+    assert zoo.find_network(Path("digits")) == Path("digits")
     assert zoo.find_checkpoint(Path("absent")) == Path("absent")
     assert zoo.find_checkpoint(Path("a/digits")) == Path("a/digits")
     Path("digits").write_text("a file of one's own comes first")

@@ -8,6 +8,7 @@ import typer
 from ..network.schedule import Schedule
 from ..output import output
 from ..writing import check_writable
+from ..zoo import find_network
 from .options import Config, config_named
 
 __all__ = ["EXAMPLE", "compile_image"]
@@ -16,7 +17,9 @@ EXAMPLE = "Example: spikeplane compile digits.network.safetensors digits.spk --c
 
 
 def compile_image(
-    network: Annotated[Path, typer.Argument(help="What `spikeplane export` wrote.")],
+    network: Annotated[Path, typer.Argument(
+        callback=find_network, help="What `spikeplane export` wrote, or a network of the zoo, as cifar10_wider.",
+    )],
     image: Annotated[Path, typer.Argument(help="Where to write the image (.spk).")],
     config: Config = "small",
     schedule: Annotated[Schedule, typer.Option(

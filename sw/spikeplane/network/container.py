@@ -46,20 +46,22 @@ def content_digest(kind: str, version: int, header: dict, tensors: dict[str, np.
         raise ContainerError(f"{kind}: {error}") from error
 
 
-def read_container(path: Path | str, kind: str, version: int) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return (header, tensors) of a file.
+def read_container(
+    path: Path | str, kind: str, version: int, oldest: int | None = None
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return (header, tensors) of a file of this version, or of versions from the ``oldest`` on.
 
     Raises a ContainerError if the file is missing, truncated, of another kind or version, or
     altered since it was written. Nothing in it is executed.
     """
     path = Path(path)
     try:
-        return _read(path, kind, version)
+        return _read(path, kind, range(version if oldest is None else oldest, version + 1))
     except FileError as error:
         raise ContainerError(f"{path}: {error}") from error
 
 
-def _read(path: Path, kind: str, version: int) -> tuple[dict, dict[str, np.ndarray]]:
+def _read(path: Path, kind: str, versions: range) -> tuple[dict, dict[str, np.ndarray]]:
     content, text = read_file(path)
     header = parse_header(text)
     if "kind" not in header:
@@ -67,8 +69,9 @@ def _read(path: Path, kind: str, version: int) -> tuple[dict, dict[str, np.ndarr
                         f"a Spikeplane file, but no {kind}: its header has no kind")
     if header["kind"] != kind:
         raise FileError(f"a Spikeplane file of kind {header['kind']!r}, not {kind!r}")
-    if type(header.get("version")) is not int or header["version"] != version:
-        raise FileError(f"{kind} format version {header.get('version')!r}; this program reads version {version}")
+    if type(header.get("version")) is not int or header["version"] not in versions:
+        known = " and ".join(map(str, versions))
+        raise FileError(f"{kind} format version {header.get('version')!r}; this program reads version {known}")
     if set(header) != {"kind", "version", "header", "sha256"} or not isinstance(header["header"], dict):
         raise FileError(f"the header is not that of a {kind}: it has {', '.join(header)}")
     try:

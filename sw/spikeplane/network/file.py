@@ -15,6 +15,7 @@ from .graph import IntegerNetwork
 from .input import InputFormat
 from .layer import Layer
 from .node import Node
+from .packing import PackingError, pack, unpack
 from .pool import OrPool
 from .product import Product
 from .shortcut import Shortcut
@@ -25,14 +26,16 @@ from .window import Window
 __all__ = ["load_network", "network_digest", "save_network"]
 
 FILE_KIND = "network"
-FILE_VERSION = 3
+FILE_VERSION, OLDEST_VERSION = 4, 3
+"""Written, and read as well: version 3 has weights of 16 bits each."""
 KINDS: dict[type, dict[str, type]] = {
     Node: {kind.kind: kind for kind in (Layer, OrPool)},
     Term: {kind.kind: kind for kind in (Window, Product, Shortcut, Stored)},
     Ending: {kind.kind: kind for kind in (Fire, Store, Digit, Logits)},
 }
 """The classes that stand for each other in a network, by the names in files."""
-ARRAY_TYPES = {"weight": np.int16, "multiplier": np.int32, "offset": np.int32}
+PACKED, TYPE = "weight", np.int32
+"""The field whose integers are packed, and the type of all others."""
 
 
 def save_network(network: IntegerNetwork, path: Path | str) -> None:
@@ -57,7 +60,7 @@ def network_digest(network: IntegerNetwork) -> str:
 
 def _content(network: IntegerNetwork) -> tuple[dict, dict[str, np.ndarray]]:
     """Return header and tensors of a network's file."""
-    tensors: dict[str, np.ndarray] = {"logit_offset": network.logit_offset.astype(np.int32)}
+    tensors: dict[str, np.ndarray] = {"logit_offset": network.logit_offset.astype(TYPE)}
     header = {
         "input": asdict(network.input), "logit_scale": float(network.logit_scale),
         "nodes": [_entry(node, node.name, tensors) for node in network.nodes],
@@ -75,8 +78,11 @@ def _entry(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
             entry[item.name] = _entry(getattr(value, item.name), f"{name}.{item.name}", tensors)
         return entry
     if isinstance(value, np.ndarray):
-        tensors[name] = value.astype(ARRAY_TYPES[name.rpartition(".")[2]])
-        return {"tensor": name}
+        if name.rpartition(".")[2] != PACKED:
+            tensors[name] = value.astype(TYPE)
+            return {"tensor": name}
+        tensors[name], form = pack(value)
+        return {"tensor": name, "packed": form}
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, tuple):
@@ -91,7 +97,7 @@ def load_network(path: Path | str) -> IntegerNetwork:
     another kind or version, or breaks a rule of networks.
     """
     try:
-        header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+        header, tensors = read_container(path, FILE_KIND, FILE_VERSION, OLDEST_VERSION)
     except ContainerError as error:
         raise NetworkError(str(error)) from error
     try:
@@ -103,7 +109,7 @@ def load_network(path: Path | str) -> IntegerNetwork:
             metadata=header["metadata"],
         )
         network.verify()
-    except NetworkError as error:
+    except (NetworkError, PackingError) as error:
         raise NetworkError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise NetworkError(f"{path}: the header is not that of a network: {error!r}") from error
@@ -126,7 +132,8 @@ def _value(kind: Any, entry: Any, tensors: dict[str, np.ndarray]) -> Any:
             for index, each in enumerate(entry)
         )
     if kind is np.ndarray:
-        return tensors[entry["tensor"]].astype(np.int64)
+        tensor = tensors[entry["tensor"]]
+        return unpack(tensor, entry["packed"]) if "packed" in entry else tensor.astype(np.int64)
     if kind in KINDS:
         entry = dict(entry)
         kind = KINDS[kind][entry.pop("kind")]

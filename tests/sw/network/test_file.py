@@ -9,6 +9,7 @@ from random_graphs import graph
 from spikeplane.network.checks import NetworkError
 from spikeplane.network.container import read_container, write_container
 from spikeplane.network.file import FILE_KIND, FILE_VERSION, load_network, save_network
+from spikeplane.network.packing import unpack
 
 
 def assert_same(one, other) -> None:
@@ -53,6 +54,9 @@ def test_a_file_without_a_network_is_named(tmp_path):
     (lambda h: h["nodes"][0]["terms"][0].update(weight={"tensor": "x"}), "the header is not that of a network: "),
     (lambda h: h["nodes"][0]["ending"]["neuron"].update(reset="NEVER"), "the header is not that of a network: "),
     (lambda h: h.update(nodes=3), "the header is not that of a network: "),
+    (lambda h: h["nodes"][0]["terms"][0]["weight"]["packed"].update(bits=17), "bits must be an integer in "),
+    (lambda h: h["nodes"][0]["terms"][0]["weight"]["packed"].update(shape=[9]), "9 integers of "),
+    (lambda h: h["nodes"][0]["terms"][0]["weight"].update(packed=1), "the header is not that of a network: "),
     (lambda h: h["nodes"].reverse(), "which comes after it"),
     (lambda h: h.update(logit_scale=None), "logit_scale must be finite and positive, not None"),
 ])
@@ -70,5 +74,20 @@ def test_an_altered_header_is_named(change, message, tmp_path):
 def test_a_network_of_an_earlier_version_is_refused_by_its_version(tmp_path):
     path = tmp_path / "a.safetensors"
     write_container(path, FILE_KIND, 2, {}, {})
-    with pytest.raises(NetworkError, match=r"network format version 2; this program reads version 3"):
+    with pytest.raises(NetworkError, match=r"network format version 2; this program reads version 3 and 4"):
         load_network(path)
+
+
+def test_a_network_of_version_3_is_read(tmp_path):
+    """Its weights were of 16 bits each."""
+    saved = network(2)
+    path = tmp_path / "a.safetensors"
+    save_network(saved, path)
+    header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    for node in header["nodes"]:
+        for term in node.get("terms", ()):
+            if form := term.get("weight", {}).pop("packed", None):
+                name = term["weight"]["tensor"]
+                tensors[name] = unpack(tensors[name], form).astype(np.int16)
+    write_container(path, FILE_KIND, 3, header, tensors)
+    assert_same(load_network(path), dataclasses.replace(saved, nodes=list(saved.nodes)))
