@@ -13,6 +13,7 @@ import numpy as np
 import whole_networks
 from accuracy import ZOO, data_root
 from cluster_boards import BUILT, built
+from cluster_networks import WHOLE, whole_figures
 from figures import RESULTS, Figure, save
 from layers import LAYER, Shape, network_of
 from own_live import BAUD, BITS, Line
@@ -255,6 +256,7 @@ def main() -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--model", action="store_true", help="only what the cycle model says (a minute)")
     one.add_argument("--predicted", action="store_true", help="only whole networks by the cycle model (minutes)")
+    one.add_argument("--whole", action="store_true", help="only whole networks on the simulated board")
     one.add_argument("--link", action="store_true", help="only images a second through the link")
     one.add_argument("--board", nargs="*", choices=BUILT,
                      help="only bitstreams, of these (default: of all; four clusters take hours)")
@@ -265,6 +267,7 @@ def main() -> None:
         MODELLED: (arguments.model, model_figures),
         TITLE: (arguments.random, lambda: random_figures(arguments.networks, arguments.first)),
         PREDICTED: (arguments.predicted, predicted_figures),
+        WHOLE: (arguments.whole, whole_figures),
         LINK: (arguments.link, link_figures),
         **{f"{title} {ROUTED}": (arguments.board is not None and title in (arguments.board or BUILT),
                                  partial(board_figures, title)) for title in BUILT},
