@@ -4,6 +4,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from cluster_networks import WHOLE, whole_figures
 from figures import RESULTS, Figure, save
 from layers import LAYER, Shape, network_of
 from own_live import BAUD, BITS, Line
+from seeded import SEEDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.fit import fit
@@ -133,22 +135,28 @@ def outside_figures(count: int) -> list[Figure]:
     return [Figure(f"{OUTSIDE}random networks, on memory that stalls and refreshes often", total, "networks"), *figures]
 
 
-def board_figures(title: str) -> list[Figure]:
-    """Return what a board with several clusters takes and reaches; built if it is not, which may take hours."""
+def board_figures(title: str, seeds: Sequence[int]) -> list[Figure]:
+    """Return what a board with several clusters takes and reaches; built if it is not, which may take hours.
+
+    Of other ``seeds`` than the board's it is the clock alone.
+    """
     board, name = BUILT[title], f"{title} {ROUTED}"
-    cells, clock, spent = built(board)
+    cells, clock, spent = built(board, board.seed)
     figures = [
         Figure.at_most(f"{name}logic cells", cells["TRELLIS_COMB"], "COMB", MOST_CELLS),
         Figure.at_most(f"{name}block RAMs", cells["DP16KD"], "DP16KD", 208),
     ]
     if clock is None:
         return [*figures, Figure(f"{name}routed", "does not end", "")]
+    others = {seed: built(board, seed)[1] for seed in seeds if seed != board.seed}
     inner = f"inner layers of ResNet-19 at {max(RATES):.0%} firing"
     operations = modelled_operations(resident(board.config), max(RATES)) * clock
     each = operations / cells["TRELLIS_COMB"]
     return [
         *figures,
         Figure.at_least(f"{name}routed, seed {board.seed}", clock / 1e6, "MHz", CLOCK / 1e6),
+        *(Figure(f"{name}routed, seed {seed}", "does not end" if other is None else other / 1e6, "MHz")
+          for seed, other in others.items()),
         Figure.at_least(f"{name}effective operations a second, {inner}", operations / 1e9, "G", OPERATIONS),
         Figure.at_least(f"{name}effective operations a second for each cell, {inner}", each / 1e6, "million", 5),
         Figure.at_most(f"{name}placed and routed", spent / 60, "minutes", 40),
@@ -260,6 +268,7 @@ def main() -> None:
     one.add_argument("--link", action="store_true", help="only images a second through the link")
     one.add_argument("--board", nargs="*", choices=BUILT,
                      help="only bitstreams, of these (default: of all; four clusters take hours)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of bitstreams (default: 1 2 3)")
     one.add_argument("--random", action="store_true", help="only random networks with all weights on the chip")
     one.add_argument("--outside", action="store_true", help="only random networks with memory outside the chip")
     arguments = parser.parse_args()
@@ -270,7 +279,7 @@ def main() -> None:
         WHOLE: (arguments.whole, whole_figures),
         LINK: (arguments.link, link_figures),
         **{f"{title} {ROUTED}": (arguments.board is not None and title in (arguments.board or BUILT),
-                                 partial(board_figures, title)) for title in BUILT},
+                                 partial(board_figures, title, arguments.seeds)) for title in BUILT},
         OUTSIDE: (arguments.outside, lambda: outside_figures(OUTSIDE_NETWORKS)),
     }
     chosen = [title for title, (asked, _) in parts.items() if asked] or list(parts)

@@ -1,7 +1,6 @@
 """Weights outside the chip: random networks and whole published ones on simulated boards with SDRAM; its bandwidth."""
 
 import argparse
-import contextlib
 import itertools
 import json
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import whole_networks
 from figures import Figure, save
+from seeded import SEEDS, build_seed
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.cycles import predict_cycles
@@ -27,7 +27,6 @@ from spikeplane.network.graph import IntegerNetwork
 from spikeplane.network.schedule import Schedule
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import Checkpoint
-from spikeplane_boards.build import BuildError, build
 from spikeplane_hw.config import BURST_BITS, LARGE, CoreConfig
 from spikeplane_hw.external_bus import BURST_BEATS
 from spikeplane_hw.sdram import Sdram
@@ -62,8 +61,6 @@ WHOLE = {
     "VGGSNN, T = 10": ("cifar10dvs_vggsnn_1w2u", ()),
 }
 """At the width they were published with; weights are random."""
-SEEDS = 1, 2, 3
-"""Of placing and routing."""
 INPUTS = 4
 BATCHES = {"VGGSNN, T = 10": (1,)}
 """Layers that run in parts take one image at a time; others run in those of ``USUAL_BATCHES``."""
@@ -339,10 +336,7 @@ def board(seeds: Sequence[int]) -> list[Figure]:
 
 def board_report(seed: int) -> dict:
     """Return the report of the board's bitstream from a seed; it may miss its clock."""
-    directory = Path("build") / (BOARD.name if seed == BOARD.seed else f"{BOARD.name}-seed-{seed}")
-    with contextlib.suppress(BuildError):  # What was reached stands in the report all the same.
-        build(replace(BOARD, seed=seed), directory)
-    return json.loads((directory / "report.json").read_text())
+    return json.loads((build_seed(BOARD, seed) / "report.json").read_text())
 
 
 def whole_figures(titles: list[str]) -> list[Figure]:
