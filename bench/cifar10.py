@@ -24,7 +24,6 @@ from cifar10_variants import (
     TINY,
     TINY_BOARD,
     TINY_RECIPE,
-    TUNED,
     VARIANTS,
     WIDER,
     spent_on,
@@ -52,8 +51,6 @@ AS_TRAINED = ("1-2", "float32", "memory-free", WIDER)
 """Variants whose test accuracy as trained is measured as well."""
 COMPARED = {"2-16": ("1-2", 0.5), PRUNED: ("2-16", 1), "1-4": ("1-2", None), "1-8": ("1-2", None)}
 """What each is compared with, and by how many points of percent it may be worse."""
-FEW_TESTS = 2_500
-"""Test images of what is trained on."""
 SAMPLES = 500
 BOARD_SAMPLES = {TINY: 50, "2-16": 200, PRUNED: 200, WIDER: 100}
 """Images that run on the simulated board: SAMPLES of 1-2, and some of its variants."""
@@ -84,16 +81,17 @@ class Found:
     trained: float | None = None
     """Percent, as trained."""
     classes: np.ndarray | None = None
-    """That integers tell of the first test images."""
+    """That integers tell of the test images."""
     size: float = 0.0
     """Bytes of weights."""
     cycles: float = 0.0
     """An image, predicted."""
 
-    def right(self, count: int) -> float:
-        """Return the share of the first ``count`` test images whose class integers tell, in percent."""
+    @property
+    def right(self) -> float:
+        """The share of the test images whose class integers tell, in percent."""
         assert self.classes is not None
-        return 100 * float((self.classes[:count] == self.labels[:count]).mean())
+        return 100 * float((self.classes == self.labels).mean())
 
 
 def kept(checkpoint: Path, what: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -184,18 +182,21 @@ def trained_accuracy(name: str, checkpoint: Checkpoint, path: Path, test: Datase
     return accuracy(found["classes"], test)
 
 
-def integer_classes(path: Path, network: IntegerNetwork, test: Dataset, count: int) -> np.ndarray:
-    """Return the classes that integers tell of the first ``count`` test images."""
-    whole = count >= len(test.labels)
-    what, images = ("integer", test.inputs) if whole else (f"integer-{count}", test.inputs[:count])
-    return kept(path, what, lambda: {"classes": predict_integer(network, images)})["classes"]
+def integer_classes(path: Path, network: IntegerNetwork, test: Dataset) -> np.ndarray:
+    """Return the classes that integers tell of the test images."""
+    return kept(path, "integer", lambda: {"classes": predict_integer(network, test.inputs)})["classes"]
+
+
+def test_images(name: str, root: Path) -> Dataset:
+    """Return the test images as a variant takes them; the recipe of one that is trained on may have a part's."""
+    return load_dataset(load_recipe(TINY_RECIPE if name == TINY else RECIPE).data, "test", root)
 
 
 def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], Found]:
     """Return a variant's figures, and what others are compared with."""
     path = trained(name, root)
     checkpoint = load_checkpoint(path)
-    test = load_dataset(load_recipe(TINY_RECIPE if name == TINY else RECIPE).data, "test", root)
+    test = test_images(name, root)
     title = f"CIFAR-10 {name}"
     figures, found = training_figures(name, checkpoint), Found(labels=test.labels)
     found.trained = trained_accuracy(name, checkpoint, path, test)
@@ -204,11 +205,9 @@ def variant_figures(name: str, root: Path, samples: int) -> tuple[list[Figure], 
     if name == "float32":
         return figures, found
     network = merge_pools(export_network(checkpoint.network))
-    few = name in (*TUNED, PRUNED)
-    found.classes = integer_classes(path, network, test, FEW_TESTS if few else len(test.labels))
-    right, count = accuracy(found.classes, test), len(found.classes)
-    which = "test images" if count == len(test.labels) else f"the first {count:,} test images"
-    label = f"{title}: {checkpoint.network.weight_count:,} weights, {which}, integer model"
+    found.classes = integer_classes(path, network, test)
+    right = accuracy(found.classes, test)
+    label = f"{title}: {checkpoint.network.weight_count:,} weights, test images, integer model"
     least = ACCURACIES.get(name)
     figures.append(Figure(label, right, "%") if least is None else Figure.at_least(label, right, "%", least))
     found.size = sum(weight_bytes(checkpoint.network).values())
@@ -242,13 +241,11 @@ def wide_figures(root: Path) -> list[Figure]:
     ]
 
 
-def few_found(name: str, root: Path, count: int) -> Found:
-    """Return what integers of a variant that is not measured now tell of the first ``count`` test images."""
-    path = trained(name, root)
-    checkpoint = load_checkpoint(path)
-    test = load_dataset(checkpoint.recipe.data, "test", root)
-    network = merge_pools(export_network(checkpoint.network))
-    return Found(labels=test.labels, classes=integer_classes(path, network, test, count))
+def quick_found(name: str, root: Path) -> Found:
+    """Return what integers tell of the test images, of a variant that is not measured now."""
+    path, test = trained(name, root), test_images(name, root)
+    network = merge_pools(export_network(load_checkpoint(path).network))
+    return Found(labels=test.labels, classes=integer_classes(path, network, test))
 
 
 def comparisons(found: dict[str, Found], root: Path) -> list[Figure]:
@@ -258,12 +255,10 @@ def comparisons(found: dict[str, Found], root: Path) -> list[Figure]:
         less = (found["float32"].trained or 0.0) - (found["1-2"].trained or 0.0)
         figures.append(Figure.at_most("CIFAR-10 float32 less 1-2", less, "points", 2))
     for other, (name, limit) in COMPARED.items():
-        classes = found[other].classes if other in found else None
-        if classes is None:
+        if other not in found:
             continue
-        count = len(classes)
-        less = (found.get(name) or few_found(name, root, count)).right(count) - found[other].right(count)
-        label = f"CIFAR-10 {name} less {other}, {count:,} test images"
+        less = (found.get(name) or quick_found(name, root)).right - found[other].right
+        label = f"CIFAR-10 {name} less {other}"
         figures.append(
             Figure(label, less, "points") if limit is None else Figure.at_most(label, less, "points", limit)
         )
@@ -273,19 +268,17 @@ def comparisons(found: dict[str, Found], root: Path) -> list[Figure]:
 def table(found: dict[str, Found]) -> list[list[str]]:
     """Return the rows of the page's table, the first of them its head."""
     rows = [[
-        "network", "trained on", "kB", "as trained, %", "integers, %", "test images", "cycles, predicted",
-        "images a second",
+        "network", "trained on", "kB", "as trained, %", "integers, %", "cycles, predicted", "images a second",
     ]]
     for name, each in found.items():
         hours = spent_hours(name)
         core = "a processor core" + ("" if hours is None else f", {hours:.3f} h")
         how = GPUS.get(name, core) if name != PRUNED else f"{core}, and {GPUS[name]}"
-        count = len(each.labels) if each.classes is None else len(each.classes)
-        right = "" if each.classes is None else f"{each.right(count):.2f}"
+        right = "" if each.classes is None else f"{each.right:.2f}"
         board = board_of(name)
         rows.append([
             name, how, f"{each.size / 1e3:.1f}" if each.size else "",
-            "" if each.trained is None else f"{each.trained:.2f}", right, f"{count:,}",
+            "" if each.trained is None else f"{each.trained:.2f}", right,
             f"{each.cycles:,.0f}" if each.cycles else "",
             f"{board.clock / each.cycles:.0f}, {board.config.name}" if each.cycles else "",
         ])
