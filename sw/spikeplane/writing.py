@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import stat
 import time
@@ -14,6 +15,8 @@ from .locking import lock
 
 __all__ = ["WritingError", "check_folder", "check_writable", "write_bytes", "write_json", "write_text"]
 
+NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")
+"""A list of numbers in JSON, one to a line; no text is found, since line ends in it are written as two characters."""
 SUFFIX = ".part"
 """Of a file that is being written: a hidden one in the folder of the file that it becomes."""
 STALE = 60.0
@@ -52,8 +55,10 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as JSON, two spaces to a level, as :func:`write_bytes` writes."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write ``value`` as JSON, two spaces to a level, lists of numbers in a line, as :func:`write_bytes` writes."""
+    text = NUMBERS.sub(lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"),
+                       json.dumps(value, indent=2))
+    write_text(path, f"{text}\n")
 
 
 def check_writable(path: Path | str) -> None:

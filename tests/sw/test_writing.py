@@ -218,8 +218,16 @@ def write_json_of_nothing(path):
 
 
 def test_json_is_read_back(tmp_path):
-    write_json(tmp_path / "a.json", {"a": [1, "two"]})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1, "two"]}
+    value = {"a": [1, "two"], "b": [[1, -2.5e-9], [None, True], []], "c": "[\n1,\n 2]", "d": [{"e": [3]}, float("inf")]}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text()) == value
+
+
+def test_a_list_of_numbers_takes_a_line_of_json(tmp_path):
+    write_json(tmp_path / "a.json", {"a": [[1, 2], [3.5]], "b": ["x"]})
+    assert (tmp_path / "a.json").read_text() == (
+        '{\n  "a": [\n    [1, 2],\n    [3.5]\n  ],\n  "b": [\n    "x"\n  ]\n}\n'
+    )
 
 
 def test_long_names_are_written(tmp_path):
