@@ -141,7 +141,6 @@ def fill_tables(page: str) -> str:
 MARKS = ("<!-- figures: made by `python bench/run.py --tables` -->", "<!-- end of figures -->")
 """Between these the README has its figures."""
 HEADLINES = (
-    ("digits", "accuracy on the device, 1-bit inner weights"),
     ("accuracy", "MNIST, integer model, 1-bit inner weights, 4-bit potentials"),
     (
         "ncars",
