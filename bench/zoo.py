@@ -115,7 +115,7 @@ def member(name: str, config: CoreConfig, root: Path) -> Member:
     figures, _ = write_run_report(path, folder, data_root=root, page=False)
     checkpoint = load_checkpoint(path)
     inputs = load_dataset(checkpoint.recipe.data, "test", root).inputs[:FEWER.get(name, SAMPLES)]
-    network = export_network(checkpoint.network)
+    network = export_network(checkpoint.network, checkpoint.metadata)
     if name in MERGED:
         network = merge_pools(network)
     if name in EXPORTED:
