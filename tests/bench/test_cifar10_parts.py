@@ -12,7 +12,7 @@ DOCUMENT = json.loads((RESULTS / "cifar10.json").read_text())
 @pytest.mark.parametrize(("name", "parts"), [
     ("CIFAR-10 2-16: bytes of weights", {"2-16"}),
     ("CIFAR-10 2-16 pruned: bytes of weights", {"2-16 pruned"}),
-    ("CIFAR-10 2-16 less 2-16 pruned, 2,500 test images", {"2-16", "2-16 pruned"}),
+    ("CIFAR-10 2-16 less 2-16 pruned", {"2-16", "2-16 pruned"}),
     ("CIFAR-10 float32 less 1-2", {"float32", "1-2"}),
     ("CIFAR-10 1-2 widened to 7 weights in SDRAM, not trained: images a second", {"wide"}),
     ("CIFAR-10, training at 2 steps: snnTorch, bfloat16", {"speed"}),
