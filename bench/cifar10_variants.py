@@ -22,7 +22,7 @@ from spikeplane.writing import write_json
 
 __all__ = [
     "BOARD", "FOLDER", "GPUS", "INNER", "PRUNED", "RECIPE", "RESCALED", "RESCALED_NAME", "TINY", "TINY_BOARD",
-    "TINY_RECIPE", "TUNED", "TUNING", "VARIANTS", "WIDER", "recipe_of", "spent_on", "start_of", "trained",
+    "TINY_RECIPE", "TUNING", "VARIANTS", "WIDER", "recipe_of", "spent_on", "start_of", "trained",
     "write_narrowed",
 ]
 

@@ -1,6 +1,5 @@
 """Boards whose cores walk several output pixels at once, and what their bitstreams take and reach."""
 
-import json
 import re
 from dataclasses import replace
 
@@ -23,12 +22,9 @@ def built(board: Board, seed: int) -> tuple[dict[str, int], float | None, float]
 
     Seconds are those of placing and routing.
     """
-    directory = build_seed(board, seed)
+    directory, report = build_seed(board, seed)
     log = (directory / "top.tim").read_text()
     found = dict(re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.MULTILINE))
     spent = re.findall(r"^Info: (?:HeAP Placer Time:|SA placement time|Router1 time) ([\d.]+)s", log, re.MULTILINE)
-    clock = None
-    if (directory / "top.bit").exists():  # A build begins without; the report may be of the one before.
-        clocks = json.loads((directory / "report.json").read_text())["clocks"].values()
-        clock = min(each["achieved_mhz"] for each in clocks) * 1e6
+    clock = None if report is None else 1e6 * min(each["achieved_mhz"] for each in report["clocks"].values())
     return {kind: int(found[kind]) for kind in CELLS}, clock, sum(map(float, spent))

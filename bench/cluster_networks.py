@@ -13,7 +13,7 @@ from spikeplane.training.net.export import export_network
 from spikeplane_boards.ulx3s_85f import ULX3S_85F_HUGE
 from spikeplane_hw.config import HUGE
 
-__all__ = ["WHOLE", "whole_figures"]
+__all__ = ["WHOLE", "WHOLE_TARGETS", "whole_figures"]
 
 WHOLE = "on the simulated huge board: "
 WHOLE_TARGETS = {"ResNet-19, T = 2": 250, "BESTformer 4-384, T = 4, random weights": 40}

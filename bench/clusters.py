@@ -14,7 +14,7 @@ import numpy as np
 import whole_networks
 from accuracy import ZOO, data_root
 from cluster_boards import BUILT, built
-from cluster_networks import WHOLE, whole_figures
+from cluster_networks import WHOLE, WHOLE_TARGETS, whole_figures
 from figures import RESULTS, Figure, save
 from layers import LAYER, Shape, network_of
 from own_live import BAUD, BITS, Line
@@ -217,7 +217,7 @@ def predicted_figures() -> list[Figure]:
         if core is HUGE:
             clock = boards[core_title].clock
             most = Figure.at_least if batch == len(inputs) else Figure
-            target = [250] if batch == len(inputs) else []
+            target = [WHOLE_TARGETS[title]] if batch == len(inputs) else []
             figures.append(most(f"{name}: images a second at {clock / 1e6:g} MHz", clock / cycles, "1/s", *target))
     return figures
 

@@ -1,5 +1,6 @@
 """Bitstreams of a board from several seeds of placing and routing, each in a folder of its own."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,16 @@ SEEDS = 1, 2, 3
 """From which boards are routed."""
 
 
-def build_seed(board: Board, seed: int) -> Path:
-    """Return the folder of the board's bitstream from ``seed``, built if it is not; it may miss its clock."""
+def build_seed(board: Board, seed: int) -> tuple[Path, dict | None]:
+    """Return the folder of the board's bitstream from ``seed``, built if it is not, and its report.
+
+    It may miss its clock; the report is None if no bitstream came out.
+    """
     folder = Path("build") / (board.name if seed == board.seed else f"{board.name}-seed-{seed}")
     try:
         build(replace(board, seed=seed), folder)
-    except BuildError as error:  # What was reached is told all the same.
+    except BuildError as error:
         print(error)
-    return folder
+        if not (folder / "top.bit").exists():  # A build begins without; a report may be of the one before.
+            return folder, None
+    return folder, json.loads((folder / "report.json").read_text())
