@@ -1,14 +1,14 @@
 """Bitstreams of all boards: resources, clocks, and operations a second for each LUT."""
 
 import argparse
-import json
-from pathlib import Path
+from collections.abc import Sequence
 
-from figures import RESULTS, Figure, save
+from figures import Figure, save
 from layers import Shape, measure, open_driver
+from seeded import SEEDS, build_seed
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.limits import CompileError
-from spikeplane_boards.build import BuildError, build
+from spikeplane_boards.board import Board
 from spikeplane_hw.config import LARGE, TINY
 
 TARGETS = {
@@ -36,27 +36,34 @@ def longest_path(name: str, report: dict) -> list[Figure]:
     ]
 
 
-def kept(chosen: list[str]) -> list[Figure]:
-    """Return the figures of earlier runs of all boards but the chosen ones."""
-    path = RESULTS / "boards.json"
-    figures = json.loads(path.read_text())["figures"] if path.exists() else []
-    others = {f"{name}:" for name in BOARDS if name not in chosen}
-    return [Figure(**figure) for figure in figures if figure["name"].split()[0] in others]
+def slowest(report: dict) -> float:
+    """Return the frequency in MHz that the slowest clock of a board's report reaches."""
+    return min(clock["achieved_mhz"] for clock in report["clocks"].values())
+
+
+def seed_figures(board: Board, seeds: Sequence[int]) -> list[Figure]:
+    """Return what each seed of placing and routing reaches of the clock that the board's PLL is set to."""
+    reports = {seed: build_seed(board, seed)[1] for seed in seeds}
+    return [
+        Figure(f"{board.name}: clock, seed {seed}", "does not end", "", "ends", False) if report is None else
+        Figure.at_least(f"{board.name}: clock, seed {seed}", slowest(report), "MHz", board.clock / 1e6)
+        for seed, report in reports.items()
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python bench/boards.py --board icebreaker")
     parser.add_argument("--board", nargs="*", choices=list(BOARDS), default=list(BOARDS),
                         help="measure only these; the others' figures stay (default: all)")
-    chosen = parser.parse_args().board
-    figures = kept(chosen)
-    for name in chosen:
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of placing and routing (default: 1 2 3)")
+    arguments = parser.parse_args()
+    figures = []
+    for name in arguments.board:
         board = BOARDS[name]
         clock_target, lut_target = TARGETS.get(name, (0.0, 100.0))
-        try:
-            report = build(board, Path("build") / name)
-        except BuildError as error:
-            figures.append(Figure(f"{name}: built", str(error).splitlines()[0], "", "builds", False))
+        folder, report = build_seed(board, board.seed)
+        if report is None:
+            figures.append(Figure(f"{name}: built", f"no bitstream in {folder}", "", "builds", False))
             continue
         for resource, numbers in report["resources"].items():
             figures.append(Figure(f"{name}: {resource}", numbers["used"], f"of {numbers['available']}"))
@@ -64,8 +71,9 @@ def main() -> None:
         figures.append(Figure.at_most(
             f"{name}: LUTs", 100 * luts["used"] / luts["available"], "%", lut_target
         ))
-        clock = min(clock["achieved_mhz"] for clock in report["clocks"].values())
+        clock = slowest(report)
         figures.append(Figure.at_least(f"{name}: clock", clock, "MHz", clock_target))
+        figures += seed_figures(board, arguments.seeds)
         figures += longest_path(name, report)
         if board.config is TINY:
             continue
@@ -99,7 +107,8 @@ def main() -> None:
                 ))
         simulated.close()
     figures += [Figure(f"peer: {name}", value, "million a second for each LUT") for name, value in PEERS.items()]
-    save("boards", figures)
+    measured = {f"{name}:" for name in arguments.board}
+    save("boards", figures, kept=lambda name: name.split()[0] not in measured)
 
 
 if __name__ == "__main__":

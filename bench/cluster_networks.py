@@ -2,11 +2,10 @@
 
 import memory
 import whole_networks
+from beside_model import beside_model
 from bestformer_published import published_network
 from figures import Figure
-from spikeplane.compiler.compile import compile_network, random_samples
-from spikeplane.compiler.cycles import predict_cycles
-from spikeplane.device.comparison import compare_with_model
+from spikeplane.compiler.compile import random_samples
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.training.net.export import export_network
@@ -31,17 +30,13 @@ def whole_figures() -> list[Figure]:
     with SimulatedTransport(HUGE) as transport, Driver(transport, HUGE, run_timeout=3600) as driver:
         for title, (network, batch) in networks.items():
             inputs = random_samples(network.input, batch, whole_networks.DENSITY)
-            driver.load(compile_network(network, HUGE, keep_maps=False, samples=inputs, batch=batch))
-            found = compare_with_model(driver, network, inputs)
-            cycles = float(found.cycles.sum(1).mean())
-            predicted = float(predict_cycles(network, inputs, HUGE, keep_maps=False, batch=batch).sum()) / batch
+            found = beside_model(driver, network, inputs, batch=batch)
             name = f"{WHOLE}{title}, batch of {batch}"
-            compared = f"{name}: of {sum(found.compared.values()):,} values different"
             figures += [
-                Figure.at_most(compared, found.total, "values", 0),
-                Figure(f"{name}: cycles an image", cycles, "cycles"),
-                Figure.at_most(f"{name}: predicted cycles, off by", 100 * abs(predicted / cycles - 1), "%", 10),
-                Figure.at_least(f"{name}: images a second at {clock / 1e6:g} MHz", clock / cycles, "1/s",
+                found.different(f"{name}:"),
+                Figure(f"{name}: cycles an image", found.mean, "cycles"),
+                found.prediction(name),
+                Figure.at_least(f"{name}: images a second at {clock / 1e6:g} MHz", clock / found.mean, "1/s",
                                 WHOLE_TARGETS[title]),
             ]
     return figures

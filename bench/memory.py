@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import whole_networks
+from beside_model import beside_model
 from figures import Figure, save
 from seeded import SEEDS, build_seed
 from spikeplane.boards import BOARDS
@@ -236,25 +237,19 @@ def whole(title: str, made: tuple[str, tuple[str, ...]], driver: Driver, batch: 
     """Return what a whole network gave in batches of so many images, and what its stream takes."""
     network = export_network(sparse_checkpoint(*made).network)
     inputs = random_samples(network.input, INPUTS, whole_networks.DENSITY)
-    image = compile_network(network, LARGE, keep_maps=False, samples=inputs[:batch], batch=batch)
-    driver.load(image)
-    found = compare_with_model(driver, network, inputs)
-    cycles, measured = found.cycles.sum(1)[::batch], float(found.cycles.sum(1).mean())
-    predicted = predict_cycles(network, inputs, LARGE, keep_maps=False, batch=batch).sum(1) / batch
+    found = beside_model(driver, network, inputs, batch=batch)
+    measured = found.mean
     resident = replace(LARGE, external_depth=0, weight_depth=1 << 15, spike_depth=1 << 16, row_flag_count=1 << 13)
     walked = predict_cycles(network, inputs, resident, keep_maps=False).sum(1)
     spikes = model.run(network, inputs[:1], trace=True, counters=False).spikes
     firing = 100 * float(np.mean([float(each.float().mean()) for each in spikes.values()]))
-    off = 100 * float(np.abs(predicted / cycles - 1).max())
     bursts = place(network, LARGE, keep_maps=False, batch=batch).traffic
     title = f"{title}, batch of {batch}"
-    print(f"{title}: {found.mismatches}, {cycles} cycles, predicted {predicted}, without waiting {walked}")
     return [
-        Figure.at_most(f"{title}: {INPUTS} inputs on the simulated large board, of {sum(found.compared.values()):,} "
-                       "values different", found.total, "values", 0),
+        found.different(f"{title}: {INPUTS} inputs on the simulated large board,"),
         Figure(f"{title}: neurons that fire in a step, mean of all layers", firing, "%"),
         Figure(f"{title}: cycles an image", measured, "cycles"),
-        Figure.at_most(f"{title}: predicted cycles, off by", off, "%", 10),
+        found.prediction(title),
         Figure(f"{title}: of its cycles it waits for memory, by prediction",
                100 * max(0.0, 1 - float(walked.mean()) / measured), "%"),
         Figure(f"{title}: between SDRAM and core an image", bursts * BURST_BITS / 8 / 1e6 / batch, "MB"),

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from beside_model import MOST_OFF, beside_model
 from figures import Figure
-from spikeplane.compiler.compile import compile_network, random_samples
-from spikeplane.compiler.cycles import predict_cycles
+from spikeplane.compiler.compile import random_samples
 from spikeplane.data.sets.shapes import input_format
-from spikeplane.device.comparison import compare_with_model
 from spikeplane.device.driver import Driver
 from spikeplane.device.simulated import SimulatedTransport
 from spikeplane.network.graph import IntegerNetwork
@@ -59,20 +58,12 @@ def measure() -> list[Figure]:
     figures = []
     with SimulatedTransport(LARGE) as transport, Driver(transport, LARGE) as driver:
         for title, network in networks().items():
-            inputs = random_samples(network.input, INPUTS, DENSITY)
-            image = compile_network(network, LARGE, keep_maps=False, keep_states=False, samples=inputs[:1])
-            driver.load(image)
-            found = compare_with_model(driver, network, inputs)
-            predicted = predict_cycles(network, inputs, LARGE, keep_maps=False)
-            off = 100 * float(np.abs(predicted.sum(1) / found.cycles.sum(1) - 1).max())
-            layer = 100 * float(np.abs(predicted / found.cycles - 1).max())
-            compared = sum(found.compared.values())
-            print(f"{title}: {found.mismatches}, {found.cycles.sum(1)} cycles, predicted {predicted.sum(1)}")
+            found = beside_model(driver, network, random_samples(network.input, INPUTS, DENSITY))
+            layer = 100 * float(np.abs(found.predicted / found.cycles - 1).max())
             figures += [
-                Figure.at_most(f"{title}: {INPUTS} inputs on the simulated large board, of {compared:,} values "
-                               "different", found.total, "values", 0),
-                Figure(f"{title}: cycles an input", float(found.cycles.sum(1).mean()), "cycles"),
-                Figure.at_most(f"{title}: predicted cycles, off by", off, "%", 10),
-                Figure.at_most(f"{title}: predicted cycles of a layer, off by at most", layer, "%", 10),
+                found.different(f"{title}: {INPUTS} inputs on the simulated large board,"),
+                Figure(f"{title}: cycles an input", found.mean, "cycles"),
+                found.prediction(title),
+                Figure.at_most(f"{title}: predicted cycles of a layer, off by at most", layer, "%", MOST_OFF),
             ]
     return figures
