@@ -88,7 +88,7 @@ COMPILER = [
              ('image.config.hash != header["config_hash"]', "False")),
 ]
 DEVICE = "sw/spikeplane/device"
-DEVICE_TESTS = "tests/sw/device/test_driver.py tests/sw/device/test_stop.py"
+DEVICE_TESTS = " ".join(f"tests/sw/device/test_{name}.py" for name in ("driver", "streaming", "stop"))
 DRIVER = [
     *mutants(
         "driver", f"{DEVICE}/session.py", f"{DEVICE_TESTS}",

@@ -9,16 +9,9 @@ from narrow_core import CONFIG
 from spikeplane.compiler.compile import compile_network
 from spikeplane.device import simulated
 from spikeplane.device.driver import DeviceError, Driver
-from spikeplane.device.simulated import SimulatedTransport
 from spikeplane_hw.descriptor import Job, descriptor_words, job_layout
 from spikeplane_hw.memory_map import Control, Register, Space, memory_map
 from stopping import stop_programs
-
-
-@pytest.fixture(scope="module")
-def transport():
-    with SimulatedTransport(CONFIG) as transport:
-        yield transport
 
 
 @pytest.fixture
