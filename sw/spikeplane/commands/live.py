@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ __all__ = ["EXAMPLE", "live"]
 EXAMPLE = "Example: spikeplane live gestures.spk --source udp://127.0.0.1:3333 --every 10ms --page --port /dev/ttyUSB0"
 PAGE = 8000
 """The port of the page, unless another one is asked for."""
-SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+SECONDS = {"us": Fraction(1, 1_000_000), "ms": Fraction(1, 1000), "s": Fraction(1)}
 
 
 def live(
@@ -87,7 +88,7 @@ def live(
     if every is not None:
         step = _seconds(every)
     elif isinstance(bins, TimeBins) and bins.duration is not None:
-        step = bins.duration / bins.steps / 1e6
+        step = Fraction(bins.duration, bins.steps) * SECONDS["us"]
     else:
         raise typer.BadParameter(f"{image} does not say how long a time step is: name it, as --every 10ms")
     if port is None:
@@ -100,7 +101,7 @@ def live(
     transport = SimulatedTransport(loaded.config) if port is None else open_port(port, baud)
     statistics = LiveStatistics()
     shown = None
-    shower = LivePage(loaded, statistics, step, page_port) if page else None
+    shower = LivePage(loaded, statistics, float(step), page_port) if page else None
     with shower or nullcontext(), Driver(transport, loaded.config) as driver:
         driver.load(loaded)
         driver.self_test()
@@ -115,7 +116,7 @@ def live(
                 if as_json:
                     print(json.dumps(found.to_dict()), flush=True)
                 elif found.label != shown:
-                    output.show(f"{found.index * step:9.3f} s: {found.name} (logit {max(found.logits):.4g}; "
+                    output.show(f"{float(found.index * step):9.3f} s: {found.name} (logit {max(found.logits):.4g}; "
                                 f"{found.events:,} events)")
                     shown = found.label
                 if seconds is not None and statistics.seconds >= seconds:
@@ -138,8 +139,8 @@ def _show_statistics(statistics, as_json: bool) -> None:
     output.show(table)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str) -> Fraction:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(us|ms|s)", text.strip())
     if found is None or not float(found[1]):
         raise typer.BadParameter(f"--every {text}: expected a time above 0, as 10ms, 500us or 0.1s")
-    return float(found[1]) * SECONDS[found[2]]
+    return Fraction(found[1]) * SECONDS[found[2]]

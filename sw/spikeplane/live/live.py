@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class LiveStatistics:
 
 
 def run_live(
-    driver: Driver, source: Source, every: float, bins: Bins, size: tuple[int, int], *, queue: int = QUEUE,
+    driver: Driver, source: Source, every: float | Fraction, bins: Bins, size: tuple[int, int], *, queue: int = QUEUE,
     window: int | None = None, statistics: LiveStatistics | None = None,
     show: Callable[[LiveStep, np.ndarray, np.ndarray], object] | None = None,
 ) -> Generator[LiveStep, None, None]:
@@ -102,7 +103,7 @@ def run_live(
     statistics = LiveStatistics() if statistics is None else statistics
     window = image.input.steps if window is None else window
     if window < 1 or not every > 0:
-        raise ValueError(f"a window of {window} steps of {every} s, must be of 1 or more that take time")
+        raise ValueError(f"a window of {window} steps of {float(every)} s, must be of 1 or more that take time")
     names = class_names(image.metadata, len(image.logit_offset))
     cells = CountBins(steps=1, downsample=bins.downsample, side=bins.side, threshold=bins.threshold)
     frame = Recording(name=source.name, events=np.zeros(0), height=size[0], width=size[1])
@@ -154,7 +155,7 @@ def run_live(
         _measure(statistics, waiting, source, time.monotonic() - begun)
 
 
-def _feed(source: Source, every: float, waiting: BinQueue, stopping: threading.Event) -> None:
+def _feed(source: Source, every: float | Fraction, waiting: BinQueue, stopping: threading.Event) -> None:
     try:
         for found in source.bins(every, stopping):
             if not waiting.put(found, wait=source.patient):

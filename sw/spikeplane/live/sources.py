@@ -9,6 +9,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..data.formats.events import EVENT, Recording
+from ..data.sets.bins import step_edges
 from .bin_queue import EventBin
 from .packets import PacketReader
 
@@ -25,6 +28,10 @@ LARGEST = 1 << 16
 """Bytes that are read at once: no UDP packet has more."""
 CONNECTING = 5.0
 """Seconds for a TCP connection."""
+
+
+FINEST = 1_000_000_000
+"""Parts of a second to which a time that is a float is taken: 0.009 is 9 / 1000 again."""
 
 
 class SourceError(ValueError):
@@ -42,7 +49,7 @@ class Source(ABC):
     """Bytes that came and were no whole event."""
 
     @abstractmethod
-    def bins(self, every: float, stopping: threading.Event) -> Iterator[EventBin]:
+    def bins(self, every: float | Fraction, stopping: threading.Event) -> Iterator[EventBin]:
         """Yield a bin for every ``every`` seconds, empty ones too, until the end, or until ``stopping`` is set."""
 
     @abstractmethod
@@ -59,13 +66,12 @@ class FileSource(Source):
     def close(self) -> None:
         """Nothing: the recording was read whole."""
 
-    def bins(self, every: float, stopping: threading.Event) -> Iterator[EventBin]:
+    def bins(self, every: float | Fraction, stopping: threading.Event) -> Iterator[EventBin]:
         events = self.recording.events
-        microseconds = every * 1e6
-        steps = (events["t"] / microseconds).astype(np.int64)
+        step = max(Fraction(every).limit_denominator(FINEST), Fraction(1, FINEST)) * 1_000_000
+        edges = np.searchsorted(events["t"], step_edges(step, int(events["t"][-1] // step) + 1))
         begun = time.monotonic()
-        for index in range(int(steps[-1]) + 1):
-            first, last = np.searchsorted(steps, (index, index + 1))
+        for index, (first, last) in enumerate(pairwise(edges)):
             some = events[first:last]
             arrived = begun + float(some["t"][-1]) / 1e6 if len(some) else None
             if self.patient:
@@ -87,7 +93,7 @@ class _Bytes(Source):
     def _read(self, timeout: float) -> bytes | None:
         """Return what has come, nothing after ``timeout`` seconds; None at the end."""
 
-    def bins(self, every: float, stopping: threading.Event) -> Iterator[EventBin]:
+    def bins(self, every: float | Fraction, stopping: threading.Event) -> Iterator[EventBin]:
         end = time.monotonic() + every
         index, open_end = 0, True
         while open_end and not stopping.is_set():

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import warnings
+from fractions import Fraction
 
 import faery
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from own_files import SIZE, bar_events
 from packet_senders import encode
 from spikeplane.data.formats.events import Recording
+from spikeplane.data.sets.bins import TimeBins
 from spikeplane.live.packets import PacketReader
 from spikeplane.live.sources import FileSource, SourceError, StandardInput, TcpSource, UdpSource, open_source
 
@@ -43,6 +45,23 @@ def test_a_file_is_binned_by_its_times():
         assert ((EVENTS["t"] // 1000 == each.index) == np.isin(EVENTS["t"], each.events["t"])).all()
         assert (each.arrived is None) == (not len(each.events))
     assert sorted_places(bins) == PLACES
+
+
+@pytest.mark.parametrize("duration, steps", [(90_000, 10), (130_000, 10), (300_000, 18), (100_000, 24)])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_file_has_the_steps_of_the_training(duration, steps, exact):
+    """Events at the edges are in the step that training puts them in: no float decides it."""
+    edges = [-(-step * duration // steps) for step in range(steps)]
+    times = sorted({time for edge in edges for time in (max(0, edge - 1), edge, edge + 1)})
+    events = np.zeros(len(times), EVENTS.dtype)
+    events["t"] = times
+    events["x"] = np.arange(len(times))
+    moving = Recording(name="edges", events=events, width=len(times), height=1)
+    every = Fraction(duration, steps * 1_000_000)
+    source = FileSource(name="edges", recording=moving, patient=True)
+    found = list(source.bins(every if exact else float(every), threading.Event()))
+    trained = TimeBins(steps=steps, duration=duration).spikes(moving)
+    assert [each.events["x"].tolist() for each in found] == [np.flatnonzero(step[0, 0]).tolist() for step in trained]
 
 
 def test_a_file_goes_at_its_own_speed():

@@ -3,13 +3,14 @@
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ..formats.events import TIME_LIMIT, Recording, RecordingError
 
-__all__ = ["BINS", "STEP_EVENT", "Bins", "CountBins", "TimeBins", "scatter"]
+__all__ = ["BINS", "STEP_EVENT", "Bins", "CountBins", "TimeBins", "scatter", "step_edges"]
 
 STEP_EVENT = np.dtype([
     ("step", np.uint16), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)
@@ -17,6 +18,14 @@ STEP_EVENT = np.dtype([
 """An event as a core takes it: the time stamp is the index of its time step."""
 STEP_LIMIT = 1 << 16
 """Of steps: a STEP_EVENT's has 16 bits."""
+
+
+def step_edges(step: Fraction, count: int) -> np.ndarray:
+    """Return the first whole time of each of ``count`` steps and of the one behind them, int64 (count + 1,).
+
+    A step takes ``step`` units of time. Edges are exact: neither a float rounds them, nor does a product wrap.
+    """
+    return np.array([-(-index * step.numerator // step.denominator) for index in range(count + 1)], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +130,7 @@ class TimeBins(Bins):
     def _assign(self, recording: Recording) -> np.ndarray:
         time = recording.events["t"] - self.start
         duration = max(1, int(time[-1]) + 1) if self.duration is None else self.duration
-        # Not time * steps // duration, which wraps: step k begins at the first whole time from k * duration / steps on.
-        edges = np.array([-(-step * duration // self.steps) for step in range(self.steps + 1)], np.int64)
+        edges = step_edges(Fraction(duration, self.steps), self.steps)
         return np.searchsorted(edges, time, side="right") - 1
 
 
