@@ -14,7 +14,7 @@ from .samples import StoredSamples, held, parts_of, select
 __all__ = ["array_loader", "load_arrays"]
 
 IMAGES, SPIKES, LABELS, CLASSES = ("images", "x"), ("spikes",), ("labels", "y"), "classes"
-"""What files call arrays; x and y may end in _train and _test, where one file has both parts."""
+"""What files call arrays; all but the last may end in _train and _test, where one file has both parts."""
 
 
 def load_arrays(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
@@ -69,7 +69,7 @@ class _Arrays:
         chosen = own or arrays
         made = cls.of(str(path), chosen | {CLASSES: arrays[CLASSES]} if CLASSES in arrays else chosen,
                       chosen[inputs[0]], inputs[0], files.layout == "channels_last")
-        made.both = "x_test" in arrays
+        made.both = any(f"{name}_test" in arrays for name in (*IMAGES, *SPIKES))
         return made
 
     @classmethod

@@ -21,10 +21,16 @@ from .samples import StoredSamples, held
 __all__ = ["IMAGE_ENDINGS", "load_image_folder", "load_recording_folder", "read_image"]
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm")
-VERSION = 1
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM")
+"""What Pillow takes a file for, whatever its name: nothing that starts another program, as EPS does."""
+VERSION = 2
 """Of how files become rows; a change makes all that is cached anew."""
 MODES = {"1": 1, "L": 1, "P": 3, "RGB": 3}
 """Colours of Pillow's modes."""
+WIDE_MODES = ("I;16", "I;16B", "I;16L")
+"""Greys of 16 bits, of which Pillow clips what is above 255."""
+CONVERTED = (*MODES, *WIDE_MODES, "LA", "PA", "RGBA", "RGBX", "CMYK", "YCbCr")
+"""Modes whose values have a known range."""
 SHOWN = 200
 """Files from which on a bar is drawn while they are read."""
 
@@ -76,8 +82,9 @@ def read_image(
 ) -> np.ndarray:
     """Return an image file as uint8 (1 or 3, height, width).
 
-    ``colours`` converts it, ``width`` and ``height``, both or none, bring it to a size. A DataError names a file that
-    cannot be read, or has another number of colours and no ``colours`` is given.
+    ``colours`` converts it: of greys of 16 bits the upper 8 are taken, rounded, and white is behind what is
+    transparent. ``width`` and ``height``, both or none, bring it to a size. A DataError names a file that cannot be
+    read, or has another number of colours and no ``colours`` is given.
     """
     if (width is None) != (height is None):
         raise DataError("data.files.width and data.files.height are given together, or none of them")
@@ -85,12 +92,16 @@ def read_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pillow.DecompressionBombWarning)
-            with pillow.open(path) as opened:
+            with pillow.open(path, formats=FORMATS) as opened:
                 image = operations.exif_transpose(opened)
+                if image.mode not in CONVERTED:
+                    raise DataError(f"{path}: an image of mode {image.mode}, whose range of values is not known: "
+                                    f"save it with 8 or 16 bits")
                 if colours is None and image.mode not in MODES:
                     raise DataError(f"{path}: an image of mode {image.mode}, known are {', '.join(MODES)}: set "
                                     f"data.files.colours to 1 or 3 to convert it")
-                image = image.convert("L" if (colours or MODES[image.mode]) == 1 else "RGB")
+                mode = "L" if (colours or MODES[image.mode]) == 1 else "RGB"
+                image = _opaque(_narrow(image)).convert(mode)
                 if width is not None and height is not None:
                     image = image.resize((width, height), pillow.Resampling.BILINEAR)
                 pixels = np.asarray(image, np.uint8)
@@ -99,6 +110,21 @@ def read_image(
     except Exception as error:  # Whatever Pillow stumbles over in a damaged file.
         raise DataError(f"{path}: not a readable image: {error}") from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _narrow(image):
+    """Return a Pillow image of 8 bits a value."""
+    if image.mode not in WIDE_MODES:
+        return image
+    return import_extra("PIL.Image").fromarray(((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8))
+
+
+def _opaque(image):
+    """Return a Pillow image before white where it is transparent: by a channel, or by a colour that is named."""
+    if "A" not in image.mode.upper() and "transparency" not in image.info:
+        return image
+    pillow, image = import_extra("PIL.Image"), image.convert("RGBA")
+    return pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)
 
 
 class _Rows(StoredSamples):

@@ -46,9 +46,13 @@ def test_every_format_gives_the_same(tmp_path, ending, kept, monkeypatch):
     assert train.classes == 2 and train.class_names == ()
 
 
-def test_a_file_may_have_both_parts(tmp_path):
+@pytest.mark.parametrize("inputs, targets", [("x", "y"), ("images", "labels")])
+def test_a_file_may_have_both_parts(tmp_path, inputs, targets):
     images, labels = bar_images(20)
-    np.savez(tmp_path / "a.npz", x_train=images[:12], y_train=labels[:12, None], x_test=images[12:], y_test=labels[12:])
+    np.savez(tmp_path / "a.npz", **{
+        f"{inputs}_train": images[:12], f"{targets}_train": labels[:12, None],
+        f"{inputs}_test": images[12:], f"{targets}_test": labels[12:],
+    })
     train, test = (load_dataset(recipe(), part, tmp_path) for part in ("train", "test"))
     np.testing.assert_array_equal(train.inputs[:, 0], images[:12])
     np.testing.assert_array_equal(test.inputs[:, 0], images[12:])

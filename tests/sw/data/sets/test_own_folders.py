@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from own_files import SIZE, bar_events, bar_images, recording_folder, write_aedat, write_npz
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from spikeplane.data.formats.events import Recording, RecordingError, RecordingWarning
 from spikeplane.data.formats.files import DataError
 from spikeplane.data.sets import contents, own_folders, row_cache, samples
 from spikeplane.data.sets.bins import TimeBins
 from spikeplane.data.sets.datasets import DataRecipe, FilesRecipe, load_dataset, load_parts
+from spikeplane.data.sets.own_folders import read_image
 from spikeplane.data.sets.samples import StoredSamples
 
 
@@ -293,7 +294,39 @@ def test_images_by_folder(tmp_path):
     assert resized.input.shape == (3, 4, 5)
 
 
-def test_bad_images_are_named(tmp_path):
+def test_greys_of_16_bits_keep_their_upper_8(tmp_path):
+    values = np.array([[0, 128, 129], [257, 32896, 65535]], np.uint16)
+    Image.fromarray(values).save(path := tmp_path / "wide.png")
+    assert read_image(path, colours=1).tolist() == [[[0, 0, 1], [1, 128, 255]]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_white_is_behind_what_is_transparent(tmp_path, mode):
+    """What is drawn in the alpha channel alone, black on black, is seen."""
+    image = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
+    image.putpixel((1, 0), (0, 0, 0, 0))
+    image.putpixel((2, 0), (255, 0, 0, 255))
+    transparent = {"transparency": 1} if mode == "P" else {}
+    if mode == "P":
+        image = Image.new("P", (3, 1))
+        image.putpalette([0, 0, 0, 9, 9, 9, 255, 0, 0])
+        image.putpixel((1, 0), 1)
+        image.putpixel((2, 0), 2)
+    image.convert(mode).save(path := tmp_path / "drawn.png", **transparent)
+    found = read_image(path, colours=3)[:, 0].T.tolist()
+    assert found[:2] == [[0, 0, 0], [255, 255, 255]] and found[2] == ([76] * 3 if mode == "LA" else [255, 0, 0])
+
+
+def test_images_start_no_other_program(tmp_path, monkeypatch):
+    """Whatever a file is called, PostScript in it is not run."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *arguments: pytest.fail("Ghostscript is called"))
+    path = tmp_path / "drawn.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n")
+    with pytest.raises(DataError, match=r"drawn.png: not a readable image: cannot identify image file"):
+        read_image(path)
+
+
+def test_bad_images_are_named(tmp_path, monkeypatch):
     folder = write_images(tmp_path / "pictures")
     chosen = DataRecipe(name="images", steps=2, bits=8, files=FilesRecipe(train="pictures", test_share=0.3))
     bad = folder / "lies" / "3.png"
@@ -304,6 +337,13 @@ def test_bad_images_are_named(tmp_path):
     Image.new("RGBA", (10, 8)).save(bad)
     with pytest.raises(DataError, match=r"3.png: an image of mode RGBA, known are 1, L, P, RGB: set data"):
         load_both(chosen, tmp_path)
+    Image.new("F", (10, 8)).save(tiff := tmp_path / "values.tiff")
+    with pytest.raises(DataError, match=r"values.tiff: not a readable image: "):
+        read_image(tiff)
+    monkeypatch.setattr(own_folders, "FORMATS", ("TIFF",))
+    with pytest.raises(DataError, match=r"values.tiff: an image of mode F, whose range of values is not known: save"):
+        read_image(tiff, colours=1)
+    monkeypatch.undo()
     bad.write_bytes(good[:60])
     with pytest.raises(DataError, match=r"3.png: not a readable image: "):
         load_both(chosen, tmp_path)
