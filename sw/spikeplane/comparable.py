@@ -37,7 +37,8 @@ class Comparable:
 
         They are the first ones behind ``offset``, in the order of the test part, or with a ``seed`` in one that is
         drawn from it. A ValueError says that a file cannot be used, that they do not belong together, that the image
-        carries no recipe, that the recipe's samples are none of its network's, or that there is none behind ``offset``.
+        carries no recipe, that the recipe's samples or classes are not its network's, or that there is no sample behind
+        ``offset``.
         """
         image = load_image(image_path)
         network = None if network_path is None else load_network(network_path)
@@ -55,6 +56,8 @@ class Comparable:
         if test.input != image.input:
             raise ImageError(f"{image_path}: its input is {image.input}, the samples of {name} are {test.input}: name "
                              f"the recipe of its network by --recipe")
+        names = class_names(image.metadata, len(image.logit_offset))
+        test.check_classes(str(image_path), len(names), names if "class_names" in image.metadata else ())
         if offset >= len(test.labels):
             raise ValueError(f"offset {offset}: {test.name} has {len(test.labels):,} samples")
         order = np.arange(len(test.labels)) if seed is None else np.random.RandomState(seed).permutation(
@@ -62,7 +65,7 @@ class Comparable:
         chosen = order[offset : offset + samples]
         return cls(
             image=image, network=network, inputs=np.ascontiguousarray(select(test.inputs, chosen)[:]),
-            labels=test.labels[chosen], indices=chosen, names=class_names(image.metadata, test.classes),
+            labels=test.labels[chosen], indices=chosen, names=names,
         )
 
     @staticmethod

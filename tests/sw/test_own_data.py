@@ -1,16 +1,27 @@
 """Files of one's own from a recipe to a report: commands that know them, and names of classes on the way."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from own_files import SIZE, bar_events, bar_images, recording_folder, write_aedat, write_recipe
 from spikeplane import cli
+from spikeplane.comparable import Comparable
+from spikeplane.compiler.compile import compile_network
+from spikeplane.compiler.image import save_image
+from spikeplane.data.formats.files import DataError
 from spikeplane.data.sets import samples
 from spikeplane.network.file import load_network
+from spikeplane.pruning.prune import prune
+from spikeplane.reports.energy import checkpoint_cost
+from spikeplane.reports.run_figures import run_figures
+from spikeplane.training.net.export import export_network
 from spikeplane.training.recipe.recipes import load_recipe
 from spikeplane.training.run.checkpoint import load_checkpoint
+from spikeplane.training.run.evaluate import evaluate
 from spikeplane.training.run.train import train
+from spikeplane_hw.config import TINY
 from typer.testing import CliRunner
 
 RECORDINGS = f"""name = "recordings"
@@ -84,6 +95,31 @@ def test_another_test_part_is_refused_ahead_of_the_training(tmp_path, size, mess
     with pytest.raises(ValueError, match=message):
         train(load_recipe(recipe), tmp_path / "run", tmp_path, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("change, found", [
+    (lambda bars: (bars / "lies").rename(bars / "z_lies"), "stands, z_lies"),
+    (lambda bars: recording_folder(bars, 8, ("stands", "another")), "another, lies, stands"),
+    (lambda bars: shutil.rmtree(bars / "lies") or recording_folder(bars, 8, ("stands", "z")), "stands, z"),
+])
+def test_other_classes_than_those_of_the_training_are_refused(tmp_path, change, found):
+    """Their labels would mean something else: by every command that reads the data of a checkpoint or an image."""
+    bars, image = recording_folder(tmp_path / "bars", 8), tmp_path / "bars.spk"
+    recipe = load_recipe(write_recipe(tmp_path / "bars.toml", RECORDINGS), ["training.epochs=1"])
+    checkpoint = train(recipe, tmp_path / "run", tmp_path, progress=False)
+    loaded = load_checkpoint(checkpoint)
+    save_image(compile_network(export_network(loaded.network, loaded.metadata), TINY), image)
+    assert Comparable.load(image, None, None, 2, tmp_path).names == ["lies", "stands"]
+    change(bars)
+    for file, look in (
+        (checkpoint, lambda: evaluate(checkpoint, data_root=tmp_path)),
+        (checkpoint, lambda: run_figures(checkpoint, tmp_path)),
+        (checkpoint, lambda: checkpoint_cost(checkpoint, tmp_path)),
+        (checkpoint, lambda: prune(checkpoint, ratios={"conv": 0.5}, data_root=tmp_path)),
+        (image, lambda: Comparable.load(image, None, None, 2, tmp_path)),
+    ):
+        with pytest.raises(DataError, match=rf"^{file} was trained on lies, stands; recordings \w+ has {found}: "):
+            look()
 
 
 @pytest.mark.parametrize(("data", "message"), [

@@ -98,6 +98,7 @@ def prune(
     if budget is None:
         counts = _counts_of(source, groups, settings.ratios if ratios is None else ratios)
     train, held_out = load_parts(recipe.data, data_root)
+    train.check_classes(str(source), loaded.classes, loaded.class_names)
     calibration = calibration_batches(recipe, train, settings.batches, settings.batch_size)
     looked = train if held_out is None else held_out
     inputs, labels = looked.inputs[:SEARCH_SAMPLES], looked.labels[:SEARCH_SAMPLES]

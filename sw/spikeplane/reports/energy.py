@@ -15,7 +15,6 @@ from spikeplane_hw.memory_map import LOGIT_WIDTH
 from spikeplane_hw.neuron import MULTIPLIER_WIDTH, OFFSET_WIDTH
 from torch import Tensor
 
-from ..data.sets.datasets import load_dataset
 from ..network import model
 from ..network.checks import NetworkError
 from ..network.counting import count_windows
@@ -29,7 +28,7 @@ from ..training.net.networks import SpikingNetwork
 from ..training.net.quantizers import WeightQuantizer
 from ..training.net.streams import Heads
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
-from ..training.run.evaluate import batches
+from ..training.run.evaluate import batches, load_test
 from .probes import Neurons, Synapses, probe
 
 __all__ = [
@@ -140,9 +139,10 @@ def checkpoint_cost(
     checkpoint: Checkpoint | Path, data_root: Path | None = None, samples: int = 100
 ) -> Cost:
     """Return the cost of a checkpoint's network on the first ``samples`` of its test data."""
+    path = None
     if not isinstance(checkpoint, Checkpoint):
-        checkpoint = load_checkpoint(checkpoint)
-    test = load_dataset(checkpoint.recipe.data, "test", data_root)
+        path, checkpoint = checkpoint, load_checkpoint(checkpoint)
+    test = load_test(checkpoint, data_root, path)
     return cost(checkpoint.network, test.inputs[:samples])
 
 

@@ -11,11 +11,10 @@ import torch
 
 from ..compiler.footprint import Footprint, footprints
 from ..confusion import confusion_matrix
-from ..data.sets.datasets import load_dataset
 from ..network.schedule import Schedule
 from ..training.net.export import export_network
 from ..training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from ..training.run.evaluate import Evaluation, evaluate
+from ..training.run.evaluate import Evaluation, evaluate, load_test
 from .distributions import Distributions, distributions
 from .energy import Cost, cost
 
@@ -106,7 +105,7 @@ def run_figures(
     """
     path = Path(checkpoint)
     loaded = load_checkpoint(path)
-    test = load_dataset(loaded.recipe.data, "test", data_root)
+    test = load_test(loaded, data_root, path)
     if test_samples is not None:
         test = test.part(test.name, np.arange(min(test_samples, len(test.labels))))
     network, inputs = loaded.network, test.inputs[:SAMPLES]
@@ -117,7 +116,7 @@ def run_figures(
         taken, refusals = footprints(export_network(network), inputs[:CYCLE_SAMPLES])
     return RunFigures(
         path=path, checkpoint=loaded, evaluation=evaluation,
-        confusion=confusion_matrix(test.labels, evaluation.predictions, test.classes), cost=spent,
+        confusion=confusion_matrix(test.labels, evaluation.predictions, loaded.classes), cost=spent,
         distributions=distributions(network, inputs), footprints=taken, refusals=refusals,
     )
 

@@ -163,6 +163,22 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     """Of each class; empty: they are called by their labels."""
 
+    def check_classes(self, trained: str, classes: int, class_names: Sequence[str] = ()) -> None:
+        """Raise a DataError if labels do not mean here what they mean to what was ``trained`` on ``classes`` classes.
+
+        Where one of them names no classes, there must be no more than it knows.
+        """
+        if self.class_names and class_names:
+            same = tuple(self.class_names) == tuple(class_names)
+        else:
+            same = self.classes <= classes
+        if not same:
+            known, found = (", ".join(names) or f"{count} classes" for names, count in (
+                (class_names, classes), (self.class_names, self.classes),
+            ))
+            raise DataError(f"{trained} was trained on {known}; {self.name} has {found}: give it the data that it was "
+                            f"trained on, or train again")
+
     def part(self, name: str, samples: np.ndarray) -> "Dataset":
         """Return some samples, by their indices, as a data set called ``name``."""
         return replace(self, name=name, inputs=select(self.inputs, samples), labels=self.labels[samples])

@@ -21,7 +21,8 @@ from .checkpoint import Checkpoint, load_checkpoint
 from .health import activity_findings, checkpoint_findings, guessing_findings, unfinished_findings
 
 __all__ = [
-    "Agreement", "Evaluation", "batches", "compare", "evaluate", "float_activity", "predict", "predict_integer",
+    "Agreement", "Evaluation", "batches", "compare", "evaluate", "float_activity", "load_test", "predict",
+    "predict_integer",
 ]
 
 BATCH = 250
@@ -139,6 +140,14 @@ def float_activity(network: SpikingNetwork, inputs: np.ndarray) -> Activity:
     return activity.result()
 
 
+def load_test(checkpoint: Checkpoint, data_root: Path | None = None, path: Path | None = None) -> Dataset:
+    """Return the test part of a checkpoint's data; a DataError names ``path`` where it has other classes."""
+    test = load_dataset(checkpoint.recipe.data, "test", data_root)
+    name = f"recipe {checkpoint.recipe.name}" if path is None else str(path)
+    test.check_classes(name, checkpoint.classes, checkpoint.class_names)
+    return test
+
+
 def evaluate(
     checkpoint: Checkpoint | Path,
     dataset: Dataset | None = None,
@@ -152,10 +161,11 @@ def evaluate(
     The network as trained predicts on ``device``; all else, the integer model too, is computed on
     the CPU.
     """
+    path = None
     if not isinstance(checkpoint, Checkpoint):
-        checkpoint = load_checkpoint(checkpoint)
+        path, checkpoint = checkpoint, load_checkpoint(checkpoint)
     if dataset is None:
-        dataset = load_dataset(checkpoint.recipe.data, "test", data_root)
+        dataset = load_test(checkpoint, data_root, path)
     network = checkpoint.network
     predictions = predict(network.to(device), dataset.inputs)
     network.to("cpu")
