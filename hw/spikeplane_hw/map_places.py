@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from .config import CoreConfig
 from .descriptor import layer_layout, map_rows, term_layout
 
-__all__ = ["InputPlace", "MapPlaces", "Places", "find_places"]
+__all__ = ["InputPlace", "MapPlaces", "Places", "advance", "find_places"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +35,14 @@ class Places:
 
 
 def find_places(
-    config: CoreConfig, layer: Mapping[str, int], terms: Sequence[Mapping[str, int]], outer: int, time: int
+    config: CoreConfig, layer: Mapping[str, int], terms: Sequence[Mapping[str, int]], streamed: InputPlace, time: int
 ) -> Places:
-    """Return a layer's places in an outer step of a run; ``time`` counts resumed runs on."""
+    """Return a layer's places in a step: the streamed map is at ``streamed``, and ``time`` counts resumed runs on."""
     inputs = []
     for term in terms:
         phase = time & term["input_ring"]
-        advanced = outer if term["streamed"] else phase
-        inputs.append(InputPlace(
-            offset=advanced * term["input_step"], flags=advanced * term["input_rows"], phase=phase,
+        inputs.append(InputPlace(offset=streamed.offset, flags=streamed.flags, phase=phase) if term["streamed"] else (
+            InputPlace(offset=phase * term["input_step"], flags=phase * term["input_rows"], phase=phase)
         ))
     output_phase = (time & layer["output_ring"]) * (layer["steps"] if config.most_samples > 1 else 1)
     return Places(
@@ -52,6 +51,13 @@ def find_places(
         output_flags=output_phase * map_rows(config, layer),
         age=min(time, config.tap_count - 1),
     )
+
+
+def advance(streamed: InputPlace, term: Mapping[str, int]) -> InputPlace:
+    """Return where the streamed map is after the walk of a layer whose last term this is."""
+    if not term["streamed"] or not term["streamed_last"]:
+        return streamed
+    return InputPlace(offset=streamed.offset + term["input_step"], flags=streamed.flags + term["input_rows"])
 
 
 class MapPlaces(wiring.Component):

@@ -13,6 +13,7 @@ import streamed_networks
 import transformer_networks
 from configs import WIDE_LOGIC
 from core_bench import run_image
+from input_readers import READERS
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.limits import CompileError, Limit, needs
 from spikeplane.compiler.parts import SplitKind
@@ -64,6 +65,13 @@ def test_core_equals_the_integer_model(config, schedule, direct):
     # More networks, and the boards' configurations, run in Verilog: sim/ and tests/sw/device/test_driver.py.
     network = ragged_networks.network(3, direct=direct)
     check(network, config, schedule, ragged_networks.samples(network, 2))
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("made", READERS, ids=lambda made: made.__name__)
+def test_ways_to_read_the_input(made, schedule):
+    network, samples, config = made()
+    check(network, config, schedule, samples)
 
 
 def test_a_core_without_statistics():

@@ -3,7 +3,7 @@ import random
 import pytest
 from configs import BATCHED, CHAIN, NARROW, WIDE
 from geometry import random_layer
-from spikeplane_hw.map_places import MapPlaces, find_places
+from spikeplane_hw.map_places import InputPlace, MapPlaces, advance, find_places
 from spikeplane_hw.testing import simulate
 
 
@@ -11,13 +11,12 @@ from spikeplane_hw.testing import simulate
 def test_places_of_layers_step_by_step(config):
     generator = random.Random(config.name)
     layers = [random_layer(config, generator)[:2] for _ in range(3)]
-    # The first two layers read the streamed map, which is that of one input.
+    # The first two layers read the streamed map; the last one of them says how far it moves on.
     for index, (_, terms) in enumerate(layers):
         for term in terms:
             term["streamed"] = 0
         if index < 2:
             terms[-1] |= {"streamed": 1, "streamed_last": index, "input_ring": 0}
-            terms[-1] |= {name: layers[0][1][-1][name] for name in ("input_step", "input_rows")}
     dut = MapPlaces(config)
 
     async def testbench(ctx):
@@ -28,10 +27,11 @@ def test_places_of_layers_step_by_step(config):
             ctx.set(dut.restart, 1)
             await ctx.tick()
             ctx.set(dut.restart, 0)
-            for outer in range(generator.randint(1, 11)):
+            streamed = InputPlace()
+            for _ in range(generator.randint(1, 11)):
                 for layer, terms in layers:
                     ctx.set(dut.layer, layer)
-                    places = find_places(config, layer, terms, outer, time)
+                    places = find_places(config, layer, terms, streamed, time)
                     for term, place in zip(terms, places.inputs, strict=True):
                         ctx.set(dut.term, term)
                         ctx.set(dut.place, 1)
@@ -48,6 +48,7 @@ def test_places_of_layers_step_by_step(config):
                     ctx.set(dut.walked, 1)
                     await ctx.tick()
                     ctx.set(dut.walked, 0)
+                    streamed = advance(streamed, terms[-1])
                 ctx.set(dut.advance, 1)
                 await ctx.tick()
                 ctx.set(dut.advance, 0)

@@ -10,7 +10,7 @@ from amaranth.lib.memory import Memory
 from configs import BATCHED, CHAIN, FOUR, NARROW, PAIR, WIDE
 from geometry import random_layer, random_term
 from spikeplane_hw.descriptor import pass_layout
-from spikeplane_hw.map_places import find_places
+from spikeplane_hw.map_places import InputPlace, find_places
 from spikeplane_hw.state_memory import moves_states
 from spikeplane_hw.testing import Pauses, receive, simulate, watch
 from spikeplane_hw.walker import Walker
@@ -95,7 +95,8 @@ def test_the_first_pixel_alone_begins_logits(config):
 def check_walk(config, generator, layer, terms, passes, longest_pause, *, initial=None, pieces=False):
     """Walk a layer at a random time and compare all that comes with the reference."""
     time = generator.randrange(12)
-    places = find_places(config, layer, terms, generator.randrange(3), time)
+    streamed = InputPlace(offset=generator.randrange(1 << config.slot_width), flags=generator.randrange(64))
+    places = find_places(config, layer, terms, streamed, time)
     initial = generator.randint(0, 1) if initial is None else initial
     pieces = moves_states(config) and pieces
     segments = list(walk(config, layer, terms, passes, places, initial=bool(initial), pieces=pieces))
@@ -171,7 +172,7 @@ def test_windows_are_parts_of_what_is_fetched(clusters, seed):
     generator = random.Random(seed)
     config = replace(WIDE, clusters=clusters)
     layer, terms, passes = random_layer(config, generator)
-    places = find_places(config, layer, terms, 0, 0)
+    places = find_places(config, layer, terms, InputPlace(), 0)
     fetched = None
     for segment in walk(config, layer, terms, passes, places):
         fetched = segment.fetched or fetched
@@ -189,7 +190,7 @@ def test_windows_are_parts_of_what_is_fetched(clusters, seed):
 def test_clusters_walk_all_pixels_once():
     layer, terms, passes = random_layer(WIDE, random.Random(1))
     layer |= {"output_columns": 7, "stored": 1, "logits": 0, "steps": 3, "replay": 0}
-    places = find_places(WIDE, layer, terms, 0, 0)
+    places = find_places(WIDE, layer, terms, InputPlace(), 0)
     alone, *others = ([
         {**vars(segment), "cluster": 0, "fetched": None}
         for segment in walk(replace(WIDE, clusters=clusters), layer, terms, passes, places)
@@ -211,7 +212,7 @@ def test_silent_rows_are_left_out(config):
         for term in terms:
             term |= {"skip_silent": generator.randint(0, 1), "streamed": 0}
         flags = [generator.randint(0, 1) for _ in range(config.row_flag_count)]
-        places = find_places(config, layer, terms, 0, 0)
+        places = find_places(config, layer, terms, InputPlace(), 0)
         for segment in walk(config, layer, terms, passes, places):
             for plane in segment.fetched.passes if segment.fetched else ():
                 rows += len(plane.rows)

@@ -92,6 +92,10 @@ class Arrangement:
         self.last_reader = max((
             index for index, layer in enumerate(self.lowered) if any(INPUT in term.sources for term in layer.terms)
         ), default=-1)
+        # The events' row flags move on by the rows of the last term that reads them, one where it reads a step whole.
+        self.flags_stay = self.live and self.input_map.height > 1 and self._reads_whole(
+            ordered_terms(self.lowered[self.last_reader])[-1]
+        )
 
     def placement(self) -> Placement:
         """Return the whole."""
@@ -138,13 +142,15 @@ class Arrangement:
         stored = layer.name in self.states.bases
         target = self.maps.at(layer.name, index)
         loads = self._stream_loads(index)
-        terms = self._terms(index, own, groups, samples)
+        last = split is None or split.kind is not SplitKind.PLANES or number == len(split.ranges) - 1
+        terms = self._terms(index, own, groups, samples, last=last)
         return PlacedLayer(
             layer=own, node=index, split=split, number=number, terms=terms, target=target,
             made=_unflagged(target) if target is not None and self._banded(layer.name) else target,
             output_height=height, output_width=width, groups=groups, group_lanes=group_lanes,
             last_lanes=layer.channels - (groups - 1) * group_lanes,
-            replay=all(self.formats[term.source].replayed for term in layer.terms),
+            # A stream's steps have places of their own, which a replay does not reach.
+            replay=not layer.stores and all(self.formats[term.source].replayed for term in layer.terms),
             target_ring=(
                 sample_ring(choices.batch) if layer.name in self.collected - choices.spilled
                 else self.rings.get(layer.name, 1)
@@ -161,8 +167,11 @@ class Arrangement:
             after=self._stores(index),
         )
 
-    def _terms(self, index: int, own: CoreLayer, groups: int, samples: int) -> list[PlacedTerm]:
-        """Return the terms of a layer, whose weights and parameters come behind those that have their places."""
+    def _terms(self, index: int, own: CoreLayer, groups: int, samples: int, *, last: bool) -> list[PlacedTerm]:
+        """Return the terms of a layer, whose weights and parameters come behind those that have their places.
+
+        ``last`` says that no other part of the node comes behind it.
+        """
         config, formats, used, form = self.config, self.formats, self.used, self.network.input
         terms, scaled = ordered_terms(own), self.lowered[index].neuron is not None
         if self.loads_parameters:
@@ -171,15 +180,14 @@ class Arrangement:
             used.restart(shortcuts=any(term.shares_weights(config) for term in terms))
         placed = []
         for term in terms:
-            source, shares, streamed = formats[term.source], term.shares_weights(config), (
-                self.live and term.source == INPUT
-            )
+            source, shares = formats[term.source], term.shares_weights(config)
+            streamed = self.live and term.source == INPUT
             placed.append(used.place(
                 term, self._found(term.source, index), groups, scaled=scaled, samples=samples,
                 second=self._optional(term.second, index), operand=self._optional(term.operand, index),
                 operand_ring=self.rings.get(term.operand or "", 1),
-                still=source.replayed, shares=shares, full=_fills(term, source.height, source.width, shares=shares),
-                streamed=streamed, streamed_last=streamed and term is terms[-1] and index == self.last_reader,
+                still=source.replayed, shares=shares, full=self._reads_whole(term), streamed=streamed,
+                streamed_last=streamed and last and term is terms[-1] and index == self.last_reader,
                 ring=1 if term.source == INPUT else self.rings[term.source],
                 rows=range(source.height), steps=range(form.steps), pad_rows=term.padding,
             ))
@@ -195,7 +203,16 @@ class Arrangement:
         """Return where a map or a stream lies when a node runs."""
         spikes = self.maps.at(name, index) or self.states.streams.at(name, index)
         assert spikes is not None, f"{name} is nowhere"
-        return _unflagged(spikes) if self._banded(name) else spikes
+        stay = name == INPUT and self.flags_stay
+        return _unflagged(spikes) if stay or self._banded(name) else spikes
+
+    def _reads_whole(self, term: CoreTerm) -> bool:
+        """Return whether a term reads all of its map for each output pixel."""
+        source = self.formats[term.source]
+        return (
+            term.kind is TermKind.WINDOW and term.groups == 1 and not term.shares_weights(self.config)
+            and term.walk.fills(source.height, source.width)
+        )
 
     def _optional(self, name: str | None, index: int) -> SpikeMap | None:
         return None if name is None else self._found(name, index)
@@ -257,11 +274,6 @@ class Arrangement:
                 placed = replace(placed, before=[move, *placed.before])
             found.append(placed)
         return found
-
-
-def _fills(term: CoreTerm, height: int, width: int, *, shares: bool) -> bool:
-    """Return whether a term reads all of its map for each output pixel."""
-    return term.kind is TermKind.WINDOW and term.groups == 1 and not shares and term.walk.fills(height, width)
 
 
 def _unflagged(spikes: SpikeMap) -> SpikeMap:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from spikeplane_hw.config import BURST_BITS
 from spikeplane_hw.descriptor import map_rows, parameter_bursts, pass_layout, sample_bursts, state_bursts
-from spikeplane_hw.map_places import find_places
+from spikeplane_hw.map_places import InputPlace, advance, find_places
 from spikeplane_hw.memory_map import Counter, Register, Space, memory_map
 from spikeplane_hw.neuron import (
     DECODE_SHIFT,
@@ -113,11 +113,12 @@ class _Machine:
         self.outside: dict[int, np.ndarray] = {}  # words by their bursts
         for number, sample in enumerate(samples):
             self.give(sample)
+            self.input_place = InputPlace()
             for outer in range(self.image.registers[Register.OUTER_STEPS]):
                 for index, jobs in enumerate(self.program):
                     if jobs.collect and number != jobs.collect - 1:
                         break
-                    self.layer(index, outer, max(outer, number), initial=outer == number == 0)
+                    self.layer(index, max(outer, number), initial=outer == number == 0)
         return self.outcome()
 
     def give(self, sample: np.ndarray) -> None:
@@ -131,14 +132,14 @@ class _Machine:
             rows = np.asarray(sample).any((1, 3)).ravel()
             self.flags[:len(rows)] = rows
 
-    def layer(self, index: int, outer: int, time: int, *, initial: bool) -> None:
-        config, jobs = self.config, self.program[index]
+    def layer(self, index: int, time: int, *, initial: bool) -> None:
+        config, jobs, streamed = self.config, self.program[index], self.input_place
         d, terms = jobs.layer, jobs.terms
         for move in jobs.before:
             self.move(move, time)
-        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, outer, time).inputs, strict=True):
+        for load, place in zip(jobs.loads, find_places(config, d, jobs.loads, streamed, time).inputs, strict=True):
             self.load(load, place.offset)
-        places = find_places(config, d, terms, outer, time)
+        places = find_places(config, d, terms, streamed, time)
         here = -1
         if len(self.stream):
             # Where the layer's first slot is in the ring; operands are none of it.
@@ -180,6 +181,7 @@ class _Machine:
                     self.move(move, time)
         for move in [] if jobs.pieces else jobs.after:
             self.move(move, time)
+        self.input_place = advance(streamed, terms[-1])
 
     def move(self, d: dict[str, int], sample: int) -> None:
         """Store words of a memory outside the chip, or load them again."""
@@ -270,7 +272,7 @@ class _Machine:
         if d["stored"]:
             pieces, pixel = self.program[index].pieces, segment.pixel
             place = pixel % d["output_columns"] if pieces else pixel * d["groups"] + segment.group
-            row = d["state_base"] + place + step * d["state_step"]
+            row = d["state_base"] + place + first_step * d["state_step"]  # where a replay stays
         word, low, width = self.state_places(row, len(exact), d["state_pack"])
         code = self.states[word] >> low & ((1 << width) - 1)
         state = (code - (code >> (width - 1) << width)) * (not initial)

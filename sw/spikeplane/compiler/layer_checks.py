@@ -1,5 +1,6 @@
 """What an image says of its layers, held against the descriptors and passes in its words."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spikeplane_hw.descriptor import pass_layout
@@ -60,6 +61,8 @@ def verify_layers(image: "Image") -> None:
     streamed = [
         index for index, each in enumerate(program) if any(term["streamed"] for term in each.terms)
     ]
+    if streamed and program[streamed[-1]].terms[-1]["input_rows"] < image.input_map.height:
+        held.maps[INPUT] = replace(image.input_map, flagged=False)  # flags do not move on as its rows do
     heads = 0
     begin = (held.next_pass, held.next_weight, held.next_parameter, held.next_slot)
     for index, (part, jobs) in enumerate(zip(parts, program, strict=True)):
@@ -197,7 +200,7 @@ def _verify_layer(where: str, image: "Image", part: Part, d: dict[str, int]) -> 
                              f"{max(config.banks, config.updates)}")
     must(where, "group_lanes", info.group_lanes, lanes)
     must(where, "channels", info.channels, (d["groups"] - 1) * lanes + d["last_lanes"])
-    replayed = set(info.sources) == {INPUT} and image.input.direct
+    replayed = set(info.sources) == {INPUT} and image.input.direct and not d["store"]
     for name, expected in (
         ("steps", steps * info.samples), ("sample_steps", steps if image.batch > 1 else 0), ("replay", replayed),
     ):

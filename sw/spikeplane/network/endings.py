@@ -26,6 +26,8 @@ class Ending(ABC):
 
     kind: ClassVar[str]
     """The name of the class in files."""
+    replays: ClassVar[bool] = True
+    """Whether the sum of an image is summed up once and given to it in every step."""
 
     @property
     @abstractmethod
@@ -150,6 +152,7 @@ class Store(Ending):
     """A stream: the sum itself, STREAM_BITS signed bits, saturated."""
 
     kind = "store"
+    replays = False
 
     fraction_bits: int
     """1.0 is ``2**fraction_bits``."""

@@ -102,7 +102,7 @@ class LayerPlan(NodePlan):
         self.node, self.steps = node, steps
         self.terms = [term.plan(maps, node.ending.scale) for term in node.terms]
         self.wide = sum(term.reach for term in self.terms) >= 1 << 31
-        self.replays = all(term.replays(maps) for term in node.terms)
+        self.replays = node.ending.replays and all(term.replays(maps) for term in node.terms)
 
     def run(
         self, values: Values, schedule: Schedule, config: CoreConfig | None, counted: bool

@@ -8,6 +8,7 @@ import random_graphs
 import residual_networks
 import streamed_networks
 import transformer_networks
+from input_readers import READERS
 from ragged_networks import CORES, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
@@ -54,6 +55,17 @@ def check(net, config, schedule, count=2):
 @pytest.mark.parametrize("seed", range(12))
 def test_words_give_what_the_model_gives(seed, taps, direct, schedule):
     check(network(seed, direct=direct, taps=taps), CORES[seed % len(CORES)], schedule)
+
+
+@pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
+@pytest.mark.parametrize("made", READERS, ids=lambda made: made.__name__)
+def test_words_of_ways_to_read_the_input(made, schedule):
+    net, inputs, config = made()
+    check(net, config, schedule)
+    image = compile_network(net, config, schedule, samples=inputs)
+    image.verify()
+    expected = model.run(net, inputs, schedule=schedule).sums
+    assert [interpret(image, sample).sums.tolist() for sample in inputs] == expected.tolist()
 
 
 @pytest.mark.parametrize("schedule", Schedule, ids=lambda s: s.value)
