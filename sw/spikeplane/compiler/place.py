@@ -42,12 +42,12 @@ def place(
     and memory as can be. ``pieces`` says that no more is there of streams than a row of a channel group; by default,
     where they are spilled and do not fit as a whole.
     """
+    if check:
+        network.verify()
     choices = choose(
         network, config, schedule, keep_maps=keep_maps, keep_states=keep_states, streaming=streaming, batch=batch,
         early=early, spilled=spilled, splits=splits, pieces=pieces,
     )
-    if check:
-        network.verify()
     placement = arrange(network, config, choices)
     if check and (exceeded := [need for need in needs(placement) if need.exceeded]):
         from .remedies import error  # They are tried by placing the network again.

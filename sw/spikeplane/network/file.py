@@ -104,7 +104,7 @@ def load_network(path: Path | str) -> IntegerNetwork:
         network = IntegerNetwork(
             input=InputFormat(**header["input"]),
             nodes=[_value(Node, entry, tensors) for entry in header["nodes"]],
-            logit_offset=tensors["logit_offset"].astype(np.int64),
+            logit_offset=_integers(tensors, "logit_offset"),
             logit_scale=header["logit_scale"],
             metadata=header["metadata"],
         )
@@ -117,6 +117,14 @@ def load_network(path: Path | str) -> IntegerNetwork:
     if unread:
         raise NetworkError(f"{path}: tensor {min(unread)} belongs to no layer")
     return network
+
+
+def _integers(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Return a tensor as int64; a NetworkError says that its values would not stay as they are."""
+    tensor = tensors[name]
+    if not np.can_cast(tensor.dtype, np.int64):
+        raise NetworkError(f"tensor {name} is of {tensor.dtype}, must be of integers of at most 64 signed bits")
+    return tensor.astype(np.int64)
 
 
 def _value(kind: Any, entry: Any, tensors: dict[str, np.ndarray]) -> Any:
@@ -132,8 +140,8 @@ def _value(kind: Any, entry: Any, tensors: dict[str, np.ndarray]) -> Any:
             for index, each in enumerate(entry)
         )
     if kind is np.ndarray:
-        tensor = tensors[entry["tensor"]]
-        return unpack(tensor, entry["packed"]) if "packed" in entry else tensor.astype(np.int64)
+        name = entry["tensor"]
+        return unpack(tensors[name], entry["packed"]) if "packed" in entry else _integers(tensors, name)
     if kind in KINDS:
         entry = dict(entry)
         kind = KINDS[kind][entry.pop("kind")]

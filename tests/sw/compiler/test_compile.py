@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from deep_network import deep
-from ragged_networks import CORES, network, samples
+from ragged_networks import CORES, changed, network, samples
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.interpreter import interpret
 from spikeplane.compiler.limits import CompileError
 from spikeplane.compiler.place import place
 from spikeplane.compiler.program import Program, decode_fields, encode_fields
 from spikeplane.network import model
+from spikeplane.network.checks import NetworkError
 from spikeplane.network.schedule import Schedule
 from spikeplane_hw.config import LARGE, SMALL, TINY
 from spikeplane_hw.descriptor import Job, job_layout, layer_layout
@@ -109,3 +110,15 @@ def test_descriptor_fields_that_overflow_are_named():
     program.layers[0].layer["steps"] = 256
     with pytest.raises(CompileError, match=r"steps is 256, limit 0\.\.255$"):
         program.verify()
+
+
+@pytest.mark.parametrize("core", [SMALL, LARGE], ids=lambda c: c.name)
+@pytest.mark.parametrize("change, message", [
+    (lambda net: replace(net, nodes=[]), "the network has no layers"),
+    (lambda net: replace(net, nodes=[*net.nodes[:-1], replace(net.nodes[-1], terms=())]), "no terms to sum up"),
+    (lambda net: replace(net, nodes=[*net.nodes[:-1], changed(net.nodes[-1], stride=0)]), "stride is 0, must be"),
+])
+def test_networks_that_break_a_rule_are_named_by_every_core(core, change, message):
+    """Also by cores with memory outside, for which is chosen what lies there."""
+    with pytest.raises(NetworkError, match=message):
+        compile_network(change(network(3)), core)

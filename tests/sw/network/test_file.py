@@ -71,6 +71,18 @@ def test_an_altered_header_is_named(change, message, tmp_path):
     assert str(error.value).startswith(f"{path}: ") and message in str(error.value)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.uint64])
+@pytest.mark.parametrize("name", ["logit_offset", "layer0.terms.0.offset"])
+def test_tensors_that_are_no_integers_are_named(tmp_path, name, kind):
+    path = tmp_path / "a.safetensors"
+    save_network(network(2), path)
+    header, tensors = read_container(path, FILE_KIND, FILE_VERSION)
+    tensors[name] = tensors[name].astype(kind)
+    write_container(path, FILE_KIND, FILE_VERSION, header, tensors)
+    with pytest.raises(NetworkError, match=f"^{path}: tensor {name} is of {np.dtype(kind)}, must be of integers"):
+        load_network(path)
+
+
 def test_a_network_of_an_earlier_version_is_refused_by_its_version(tmp_path):
     path = tmp_path / "a.safetensors"
     write_container(path, FILE_KIND, 2, {}, {})
