@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from spikeplane_hw.config import SMALL, CoreConfig
 
@@ -75,7 +76,7 @@ def run_demo(
     """
     if not config.statistics:
         raise ValueError(f"config must have statistics, which the report shows; {config.name!r} has none")
-    console = Console(quiet=not progress)
+    console = Console(quiet=not progress, emoji=False)
     # Layers this small gain nothing from threads, and lose much where the machine is busy.
     torch.set_num_threads(1)
     recipe = load_recipe("digits", overrides)
@@ -134,7 +135,7 @@ def run_demo(
     results["run"] = provenance() | {"seed": recipe.seed, "recipe": recipe.name} | {
         f"version of {name}": version for name, version in checkpoint.versions.items()
     }
-    console.print(f"[bold]5/5[/] write {directory}/{json_name} and {page_name}")
+    console.print(f"[bold]5/5[/] write {escape(str(directory))}/{json_name} and {page_name}")
     write_json(directory / json_name, results)
     demo_page(results, test, network, comparison.predictions, cycles).write(directory / page_name)
     _print(console, results)

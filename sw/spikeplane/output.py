@@ -41,7 +41,7 @@ class Output:
         """Print a table or a line of text as it is, and note ``values``, plain ones, for ``--json``."""
         self.values |= values
         if what is not None and self.talks:
-            stdout = Console(width=_width(), highlight=False, markup=False)
+            stdout = Console(width=_width(), highlight=False, markup=False, emoji=False)
             stdout.print(what, soft_wrap=isinstance(what, str))
 
     @contextmanager
@@ -64,8 +64,8 @@ class Output:
             print(json.dumps(_finite(self.values), indent=2, allow_nan=False), flush=True)
 
 
-errors = Console(stderr=True, soft_wrap=True)
-"""Standard error."""
+errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+"""Standard error; what it shows may hold names of files and classes, which are no markup."""
 output = Output()
 """Of the one command that a process runs."""
 

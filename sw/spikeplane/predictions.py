@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .data.sets.datasets import DURATIONS, FILE_TIMES, DataRecipe
 from .device.driver import Answer, Driver
 from .image_data import class_names, image_data
 
-__all__ = ["Frames", "Prediction", "predict_recordings", "read_standard_input"]
+__all__ = ["Frames", "Prediction", "StandardInput", "predict_recordings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,38 @@ class Frames:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StandardInput:
+    """What came on standard input, of the format that files with an ending have."""
+
+    content: bytes
+    ending: str
+    name: ClassVar[str] = "standard input"
+
+    def __post_init__(self):
+        if self.suffix not in READERS:
+            raise RecordingError(f"{self.name}: format {self.suffix[1:]!r}, must be one of "
+                                 f"{', '.join(each[1:] for each in READERS)}")
+
+    @property
+    def suffix(self) -> str:
+        """The ending as names have it."""
+        return f".{self.ending.lower().removeprefix('.')}"
+
+    def read(self, frames: Frames) -> Recording:
+        """Return the recording; a RecordingError names standard input and what is wrong with it."""
+        # Readers take files: of some formats a library reads them.
+        with tempfile.NamedTemporaryFile(suffix=self.suffix, delete=False) as file:
+            file.write(self.content)
+        path = Path(file.name)
+        try:
+            return replace(frames.read(path), name=self.name)
+        except RecordingError as error:
+            raise RecordingError(str(error).replace(str(path), self.name)) from error
+        finally:
+            path.unlink()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
     """What a board says of a recording, or why there is nothing to say."""
 
@@ -105,7 +137,7 @@ class Prediction:
 
 
 def predict_recordings(
-    driver: Driver, files: Iterable[Path | Recording], frames: Frames, *, by_step: bool = False
+    driver: Driver, files: Iterable[Path | Recording | StandardInput], frames: Frames, *, by_step: bool = False
 ) -> Iterator[Prediction]:
     """Yield what the image on ``driver`` predicts of each file, in their order.
 
@@ -117,9 +149,12 @@ def predict_recordings(
         raise ValueError("no image is loaded on the board")
     names = class_names(image.metadata, len(image.logit_offset))
     for file in files:
-        name = file.name if isinstance(file, Recording) else str(file)
+        name = str(file) if isinstance(file, Path) else file.name
         try:
-            recording = file if isinstance(file, Recording) else frames.read(file)
+            if isinstance(file, StandardInput):
+                recording = file.read(frames)
+            else:
+                recording = file if isinstance(file, Recording) else frames.read(file)
             events = frames.events(recording, image)
         except OSError as error:
             yield Prediction(file=name, error=f"{name}: cannot be read: {error.strerror or error}")
@@ -140,24 +175,3 @@ def predict_recordings(
 def _by_step(driver: Driver, events: np.ndarray, image: Image) -> list[Answer]:
     form = image.input
     return list(driver.stream(scatter(events, form.steps, form.height, form.width)))
-
-
-def read_standard_input(content: bytes, ending: str, frames: Frames) -> Recording:
-    """Return the recording in ``content``, of the format that files with this ending have.
-
-    A RecordingError says that there is no such format, or names standard input and what is wrong with it.
-    """
-    ending = f".{ending.lower().removeprefix('.')}"
-    if ending not in READERS:
-        raise RecordingError(f"standard input: format {ending[1:]!r}, must be one of "
-                             f"{', '.join(each[1:] for each in READERS)}")
-    # Readers take files: of some formats a library reads them.
-    with tempfile.NamedTemporaryFile(suffix=ending, delete=False) as file:
-        file.write(content)
-    path = Path(file.name)
-    try:
-        return replace(frames.read(path), name="standard input")
-    except RecordingError as error:
-        raise RecordingError(str(error).replace(str(path), "standard input")) from error
-    finally:
-        path.unlink()

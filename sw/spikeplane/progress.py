@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["counted", "is_watched", "stages", "steps"]
 
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+COLUMNS = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
 
 
 def is_watched() -> bool:

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from rich.table import Table
 from spikeplane import cli
 from spikeplane.comparable import Comparable
 from spikeplane.compiler.compile import compile_network
@@ -14,7 +15,7 @@ from spikeplane.compiler.image import save_image
 from spikeplane.confusion import confusion_matrix
 from spikeplane.fit_report import LONG_SEGMENTS, candidate, fits_of
 from spikeplane.network.file import save_network
-from spikeplane.output import output
+from spikeplane.output import errors, output
 from spikeplane_hw.config import CONFIGS, TINY
 from spikeplane_hw.memory_map import Space
 from test_predictions import network
@@ -111,6 +112,20 @@ def test_tables_are_whole_in_a_pipe(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert f"{'x' * 150} │ {folder} │" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["foo:smile:.spk", "[red]foo[/red]", "[/]"])
+def test_names_are_shown_as_they_are(text, capsys):
+    """Rich takes words between colons for emojis, and brackets for markup."""
+    table = Table(text, title=text)
+    table.add_row(f"row {text}")
+    output.reset()
+    output.show(table)
+    output.show(text)
+    shown = capsys.readouterr().out
+    assert shown.count(text) == 4 and shown.endswith(f"\n{text}\n")
+    errors.print(text)
+    assert capsys.readouterr().err == f"{text}\n"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from spikeplane.device.driver import Answer
 from spikeplane.image_data import class_names, image_data
 from spikeplane.network import model
 from spikeplane.network.input import InputFormat
-from spikeplane.predictions import Frames, predict_recordings, read_standard_input
+from spikeplane.predictions import Frames, StandardInput, predict_recordings
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import Checkpoint
 from spikeplane_hw.config import TINY
@@ -159,13 +159,13 @@ def test_times_of_a_file_are_kept_where_the_training_kept_them(tmp_path):
 
 def test_standard_input(made, files):
     content = files[0].read_bytes()
-    found = read_standard_input(content, "npz", frames(made[1]))
+    found = StandardInput(content=content, ending="npz").read(frames(made[1]))
     assert found.name == "standard input"
     np.testing.assert_array_equal(found.events, read_recording(files[0], width=SIZE, height=SIZE).events)
     with pytest.raises(ValueError, match=r"^standard input: format 'txt', must be one of bin, dat, aedat"):
-        read_standard_input(content, "txt", frames(made[1]))
+        StandardInput(content=content, ending="txt")
     with pytest.raises(ValueError, match=r"^standard input: not a readable NumPy file"):
-        read_standard_input(content[:20], ".npz", frames(made[1]))
+        StandardInput(content=content[:20], ending=".NPZ").read(frames(made[1]))
 
 
 @pytest.fixture
@@ -231,6 +231,27 @@ def test_the_command_reads_standard_input(command, files, tmp_path):
     assert status == 0 and shown.startswith("standard input: ")
     status, _, errors = command(tmp_path / "bars.spk", "-", *SIZES)
     assert status == 2 and "needs --format" in errors
+    status, _, errors = command(tmp_path / "bars.spk", "-", "--format", "txt", *SIZES, stdin=b"junk")
+    assert status == 1 and errors.startswith("spikeplane: standard input: format 'txt', must be one of")
+
+
+def test_standard_input_that_is_no_recording_stops_no_other(command, files, tmp_path):
+    line = [tmp_path / "bars.spk", files[0], "-", files[1], "--format", "npz", *SIZES]
+    status, shown, errors = command(*line, "--json", stdin=b"junk")
+    found = [json.loads(each) for each in shown.splitlines()]
+    assert status == 1 and not errors
+    assert [each["file"] for each in found] == [str(files[0]), "standard input", str(files[1])]
+    assert [each.get("error", "")[:41] for each in found] == ["", "standard input: not a readable NumPy file", ""]
+    status, shown, errors = command(*line, stdin=b"junk")
+    assert status == 1 and len(shown.splitlines()) == 2
+    assert errors.startswith("spikeplane: standard input: not a readable NumPy file") and errors.count("\n") == 1
+
+
+def test_names_of_files_are_shown_as_they_are(command, files, tmp_path):
+    path = files[0].rename(tmp_path / "a:smile:[red].npz")
+    status, shown, errors = command(tmp_path / "bars.spk", path, tmp_path / "[/]:smile:.npz", *SIZES)
+    assert status == 1 and shown.startswith(f"{path}: ")
+    assert errors == f"spikeplane: {tmp_path}/[/]:smile:.npz: cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

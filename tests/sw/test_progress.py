@@ -18,7 +18,7 @@ with steps(3, unit="thing", title="things") as bar:
 with steps(3, unit="thing", title="unseen", shown=False) as bar:
     bar.update()
 with stages() as progress:
-    progress.add_task("a stage", total=None)
+    progress.add_task("a [stage]:smile:", total=None)
 with counted(70, unit="samples") as done:
     done(35)
 """
@@ -47,7 +47,7 @@ def test_a_terminal_gets_bars():
             break
         shown += part
     os.close(mine)
-    assert b"things" in shown and b"a stage" in shown and b"35/70" in shown and b"unseen" not in shown
+    assert b"things" in shown and b"a [stage]:smile:" in shown and b"35/70" in shown and b"unseen" not in shown
 
 
 def test_bars_come_from_one_place():

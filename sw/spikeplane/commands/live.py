@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from ..output import output
+from ..output import errors, output
 
 __all__ = ["EXAMPLE", "live"]
 
@@ -106,7 +105,7 @@ def live(
         driver.load(loaded)
         driver.self_test()
         if shower is not None and not output.quiet:
-            Console(stderr=True).print(f"page: {shower.address}", highlight=False)
+            errors.print(f"page: {shower.address}")
         steps = run_live(
             driver, opened, step, bins, size, queue=queue or QUEUE, window=window, statistics=statistics,
             show=None if shower is None else shower.show,

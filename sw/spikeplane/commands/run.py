@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ..output import output
+from ..output import errors, output
 
 __all__ = ["EXAMPLE", "run"]
 
@@ -44,7 +43,7 @@ def run(
     from ..device.port import open_port
     from ..device.simulated import SimulatedTransport
     from ..device.verilate import check_tools
-    from ..predictions import Frames, predict_recordings, read_standard_input
+    from ..predictions import Frames, StandardInput, predict_recordings
 
     loaded = load_image(image)
     if by_step and not loaded.schedule.stores:
@@ -59,7 +58,7 @@ def run(
     if "-" in files and ending is None:
         raise typer.BadParameter("- needs --format, the ending of files of the same format")
     given = [
-        read_standard_input(sys.stdin.buffer.read(), ending or "", frames) if name == "-" else Path(name)
+        StandardInput(content=sys.stdin.buffer.read(), ending=ending or "") if name == "-" else Path(name)
         for name in files
     ]
     if port is None:
@@ -67,7 +66,6 @@ def run(
         transport = SimulatedTransport(loaded.config)
     else:
         transport = open_port(port, baud)
-    errors = Console(stderr=True, soft_wrap=True)
     failed = False
     with Driver(transport, loaded.config) as driver:
         driver.load(loaded)
@@ -77,7 +75,7 @@ def run(
             if as_json:
                 print(json.dumps(found.to_dict()), flush=True)
             elif found.error is not None:
-                errors.print(f"spikeplane: {found.error}", style="red", highlight=False, markup=False)
+                errors.print(f"spikeplane: {found.error}", style="red")
             else:
                 output.show(found.text)
     if failed:

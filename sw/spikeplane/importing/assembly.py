@@ -21,6 +21,7 @@ class Assembly:
         self._label = ""
         """What has the operator's weights, else the first one that it was made of."""
         self._flat = False
+        """Whether what comes are vectors, of the map's values channels first."""
 
     @property
     def shape(self) -> Shape:
@@ -43,16 +44,16 @@ class Assembly:
         """Add a fully connected layer, weights (outputs, inputs); return what it becomes."""
         if not self._flat and self.shape[1:] != (1, 1):
             raise ValueError(f"it takes a vector, the map before it is {self.shape}: a Flatten is missing")
-        made, self._flat = dense(weight, bias, self.shape), False
-        return self.weights(label, made)
+        return self.weights(label, dense(weight, bias, self.shape))
 
     def weights(self, label: str, operator: Operator) -> str:
         """Add a layer with weights of its own; return what it becomes."""
-        self._label = self._label or label
+        self._label, self._flat = self._label or label, False
         return ("weights, one convolution with the nodes before" if self._add(operator) else "weights")
 
     def fold(self, operator: Operator) -> str:
         """Add an operator without weights of its own; return what it becomes."""
+        self._flat = self._flat and operator.shape == operator.source  # A pool is one of a map.
         return "folded into the weights" if self._add(operator) else "folded into the next weights"
 
     def _add(self, operator: Operator) -> bool:
@@ -73,7 +74,7 @@ class Assembly:
             pooling.verify("it", self.shape)
         except NetworkError as error:
             raise ValueError(str(error)) from error
-        self._stages[-1] = self._stages[-1].pooled(pooling)
+        self._stages[-1], self._flat = self._stages[-1].pooled(pooling), False
         return "a spike wherever the window has one"
 
     def neurons(
@@ -85,7 +86,7 @@ class Assembly:
             operator = scaling(np.ones(self.shape[0]), np.zeros(self.shape[0]), self.shape)
         operator = operator.scaled(gain, added)
         self._stages.append(Stage(name=self._label or label, operator=operator, neuron=neuron))
-        self._operator, self._label, self._flat = None, "", False
+        self._operator, self._label = None, ""
 
     def chain(self, rows: list[tuple[str, str, str]]) -> Chain:
         """Return the chain; ``rows`` are what was read, (node, what it is, what it becomes)."""

@@ -145,7 +145,7 @@ def _convolution(module: Any, shape: Shape) -> Operator:
         padding = extent // 2 if padding == "same" else 0
     bias = np.zeros(len(weight)) if module.bias is None else numbers(module.bias)
     return Operator.convolution(
-        weight, bias, shape, stride=stride, padding=one("padding", padding), groups=module.groups, dilation=dilation
+        weight, bias, shape, stride=stride, padding=one("padding", padding, 0), groups=module.groups, dilation=dilation
     )
 
 
@@ -162,7 +162,7 @@ def _normalization(module: Any, shape: Shape) -> Operator:
 
 
 def _average(module: Any, shape: Shape) -> Operator:
-    if one("padding", module.padding) or module.ceil_mode:
+    if one("padding", module.padding, 0) or module.ceil_mode:
         raise ValueError("it pads, or has ceil_mode: its windows must lie within the map")
     kernel = pair("kernel_size", module.kernel_size)
     divisor = module.divisor_override or math.prod(kernel)
@@ -174,7 +174,7 @@ def _maximum(module: Any) -> Pooling:
         raise ValueError("its ceil_mode, return_indices and dilation must be those by default")
     return Pooling(
         kernel=pair("kernel_size", module.kernel_size), stride=one("stride", module.stride),
-        padding=one("padding", module.padding),
+        padding=one("padding", module.padding, 0),
     )
 
 

@@ -63,7 +63,7 @@ def read_nir(path: Path, meaning: Meaning, source: Shape | None = None) -> Chain
     try:
         graph = nir.read(path, type_check=False)
     except Exception as error:  # Whatever the library and HDF5 stumble over in a damaged file.
-        raise NetworkError(f"{path}: not a readable NIR file: {error}") from error
+        raise NetworkError(f"{path}: not a readable NIR file: {_unreadable(nir, path, error)}") from error
     try:
         return _Reader(nir, graph, meaning, source).chain()
     except NetworkError as error:
@@ -216,6 +216,29 @@ class _Reader:
                          "Flatten, SumPool2d, AvgPool2d, IF, LIF and CubaLIF")
 
 
+def _unreadable(nir: ModuleType, path: Path, error: Exception) -> str:
+    """Return why the library stumbles over a file: the first node that it does not read, else what it says."""
+    try:
+        with nir.serialization.h5py.File(path, "r") as file:
+            nodes = nir.serialization.hdf2dict(file["node"]["nodes"])
+    except Exception:  # A file without nodes.
+        nodes = {}
+    for name, node in nodes.items():
+        try:
+            nir.dict2NIRNode(node)
+        except Exception as reason:
+            kind = node.get("type") if isinstance(node, dict) else None
+            if not (isinstance(kind, str) and hasattr(nir, kind)):
+                return f"node {name!r} is of type {kind!r}, which version {nir.__version__} of nir does not know"
+            return f"node {name!r} ({kind}): {_named(reason)}"
+    return _named(error)
+
+
+def _named(error: Exception) -> str:
+    """Return an error's type, and what it says if it says anything."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def _text(node: Any) -> str:
     """Return the kind of a node, and the shape of its weights or of its neurons, or its kernel."""
     kernel = getattr(node, "kernel_size", None)
@@ -240,6 +263,6 @@ def _convolution(node: Any, shape: Shape) -> Operator:
                              f"both sides")
     bias = np.zeros(len(weight)) if node.bias is None else np.asarray(node.bias, np.float64)
     return Operator.convolution(
-        weight, np.broadcast_to(bias, (len(weight),)), shape, stride=stride, padding=one("padding", padding),
-        groups=int(node.groups), dilation=dilation,
+        weight, np.broadcast_to(bias, (len(weight),)), shape, stride=stride, padding=one("padding", padding, 0),
+        groups=one("groups", node.groups), dilation=dilation,
     )

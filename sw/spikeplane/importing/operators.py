@@ -143,17 +143,19 @@ def channel_values(name: str, values: object, shape: Shape) -> np.ndarray:
     raise ValueError(f"{name} has the shape {array.shape}, the map before it {shape}")
 
 
-def pair(name: str, value: object) -> tuple[int, int]:
-    """Return the two sides of a setting that may be given as one number."""
+def pair(name: str, value: object, least: int = 1) -> tuple[int, int]:
+    """Return the two sides of a setting that may be given as one number; a ValueError says that one is too small."""
     values = np.ravel(np.asarray(value))
     if values.size not in (1, 2) or values.dtype.kind not in "iu":
         raise ValueError(f"{name} is {value!r}, must be one or two integers")
+    if (values < least).any():
+        raise ValueError(f"{name} is {' by '.join(map(str, values))}, must be {least} or more")
     return int(values[0]), int(values[-1])
 
 
-def one(name: str, value: object) -> int:
+def one(name: str, value: object, least: int = 1) -> int:
     """Return a setting that must be the same both ways."""
-    first, second = pair(name, value)
+    first, second = pair(name, value, least)
     if first != second:
         raise ValueError(f"{name} is {first} by {second}, must be the same both ways")
     return first

@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from ..writing import write_text
@@ -68,7 +69,9 @@ class Report:
         self.sections.append(Section(title, note, heads, rows))
 
     def picture(self, title: str, figure: Figure, note: str = "") -> None:
-        """Add a matplotlib figure, embedded as PNG, and close it."""
+        """Add a matplotlib figure, embedded as PNG, its texts as they are, and close it."""
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # A name of a class or layer between two $ is no formula.
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         plt.close(figure)

@@ -1,5 +1,6 @@
 """NIR files: what each node means, against plain loops of NIR's equations, and what is refused by name."""
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -198,6 +199,27 @@ def test_damaged_files_are_named(tmp_path):
             read_nir(path, MEANING)
     with pytest.raises(NetworkError, match=r"absent.nir: no such file"):
         read_nir(tmp_path / "absent.nir", MEANING)
+
+
+@pytest.mark.parametrize(("node", "values", "message"), [
+    ("0", {"type": "Leaky"}, r"not a readable NIR file: node '0' is of type 'Leaky', which version .* of nir does"),
+    ("0", {"type": None}, r"not a readable NIR file: node '0' is of type None"),
+    ("1", {"type": "NIRNode"}, r"not a readable NIR file: node '1' \(NIRNode\): AssertionError$"),
+    ("0", {"weight": None}, r"not a readable NIR file: node '0' \(Conv2d\): TypeError: .* missing 1 .* 'weight'"),
+    ("0", {"groups": 0}, r"node '0' \(Conv2d\): groups is 0, must be 1 or more"),
+    ("0", {"padding": np.array([-1, -1])}, r"node '0' \(Conv2d\): padding is -1 by -1, must be 0 or more"),
+    ("2", {"stride": np.array([0, 0])}, r"node '2' \(AvgPool2d\): stride is 0 by 0, must be 1 or more"),
+    ("2", {"kernel_size": np.array([0, 0])}, r"node '2' \(AvgPool2d\): kernel is 0 by 0, must be 1 or more"),
+])
+def test_values_that_no_node_has_are_named(tmp_path, node, values, message):
+    path = write(tmp_path / "a.nir", convolution(), if_neurons(6, 8, 8), pool(nir.AvgPool2d))
+    with h5py.File(path, "r+") as file:
+        for name, value in values.items():
+            del file[f"node/nodes/{node}/{name}"]
+            if value is not None:
+                file[f"node/nodes/{node}/{name}"] = value
+    with pytest.raises(NetworkError, match=f"^{path}: {message}"):
+        read_nir(path, MEANING)
 
 
 def test_the_shape_of_the_input(tmp_path):

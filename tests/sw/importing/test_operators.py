@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from spikeplane.importing.operators import Operator, dense, scaling, window_sums
+from spikeplane.importing.operators import Operator, dense, one, pair, scaling, window_sums
 from torch.nn import functional
 
 
@@ -63,6 +63,15 @@ def test_one_after_the_other_is_the_same_as_folded(first, made):
 def test_what_is_not_the_same_is_refused(first, second, message):
     with pytest.raises(ValueError, match=message):
         first.then(second)
+
+
+def test_sides_are_named_that_are_too_small():
+    assert pair("kernel", np.array([2, 3])) == (2, 3) and one("padding", 0, 0) == 0
+    for value, least, message in ((0, 1, "size is 0, must be 1"), ((2, 0), 1, "size is 2 by 0, must be 1 or more"),
+                                  (np.array([-1, -1]), 0, "size is -1 by -1, must be 0 or more")):
+        for read in (pair, one):
+            with pytest.raises(ValueError, match=message):
+                read("size", value, least)
 
 
 def test_what_does_not_fit_is_refused():

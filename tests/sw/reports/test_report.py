@@ -2,7 +2,9 @@ import base64
 import re
 
 import numpy as np
-from spikeplane.reports.report import Report, bars, event_picture, raster
+import pytest
+from matplotlib.text import Text
+from spikeplane.reports.report import Report, bars, curves, event_picture, gallery, heat_map, histograms, raster
 
 
 def test_page_holds_everything_itself(tmp_path):
@@ -21,3 +23,23 @@ def test_page_holds_everything_itself(tmp_path):
     assert len(pictures) == 3
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
     assert "http" not in page
+
+
+NAMES = ["$a_$", r"$5\$", "$x$ $y_$"]
+"""Formulas for matplotlib, some of them bad ones, and names of classes and layers for us."""
+FIGURES = {
+    "bars": lambda: bars(dict.fromkeys(NAMES, 1.0), NAMES[0]),
+    "curves": lambda: curves({NAMES[0]: {name: [(0, 1), (1, 2)] for name in NAMES}}, NAMES[0]),
+    "gallery": lambda: gallery({0: (np.ones((1, 2, 4, 4), np.uint8), NAMES[0], True)}),
+    "heat map": lambda: heat_map(np.eye(3), NAMES[0], NAMES[1], NAMES),
+    "histograms": lambda: histograms({name: {NAMES[0]: (0.0, 1.0, [1, 2])} for name in NAMES}),
+    "raster": lambda: raster({name: np.ones((2, 2, 4, 4), np.uint8) for name in NAMES}),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_are_no_formulas(name):
+    figure = FIGURES[name]()
+    Report(title="").picture("Picture", figure)
+    shown = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert shown and not any(text.get_parse_math() for text in shown)

@@ -45,7 +45,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _npy(path: Path) -> dict[str, np.ndarray]:
-    return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+    loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(loaded, np.ndarray):  # NumPy looks at the content, not at the name.
+        loaded.close()
+        raise ValueError("an archive of arrays, whose name must end in .npz")
+    return {"": loaded}
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:

@@ -37,13 +37,15 @@ def read_numpy(
     try:
         if zipfile.is_zipfile(io.BytesIO(raw)):
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                held = [name.removesuffix(".npy") for name in archive.namelist()]
                 values = npz_arrays(archive, len(raw), {name for names in NAMES.values() for name in names})
         else:
             loaded = npy_array(io.BytesIO(raw), len(raw))
-            values = {name: loaded[name] for name in loaded.dtype.names or ()}
+            held = list(loaded.dtype.names or ())
+            values = {name: loaded[name] for name in held}
     except Exception as error:  # Whatever NumPy and zipfile stumble over in a damaged file.
         raise RecordingError(f"{path}: not a readable NumPy file: {error}") from error
-    return _recording(path, values, label, (width, height), unit)
+    return _recording(path, values, held, label, (width, height), unit)
 
 
 def read_mat(
@@ -66,19 +68,22 @@ def read_mat(
         raise RecordingError(
             f"{path}: not a readable MATLAB file of {len(raw)} bytes: {error}"
         ) from error
-    return _recording(path, values, label, (width, height), unit)
+    held = [name for name in values if not name.startswith("__")]  # The others are SciPy's.
+    return _recording(path, values, held, label, (width, height), unit)
 
 
 def _recording(
-    path: Path, values: Mapping[str, Any], label: int | None, given: tuple[int | None, int | None], unit: str | None
+    path: Path, values: Mapping[str, Any], held: list[str], label: int | None, given: tuple[int | None, int | None],
+    unit: str | None,
 ) -> Recording:
+    """Return the recording of some ``values`` of a file, which has arrays of the names ``held``."""
     width, height = agree_on_size(path, given, (None, None))
     fields = {}
     for field, names in NAMES.items():
         name = next((name for name in names if name in values), None)
         if name is None:
             raise RecordingError(
-                f"{path}: expected an array {' or '.join(names)}, found {', '.join(values) or 'none'}"
+                f"{path}: expected an array {' or '.join(names)}, found {', '.join(held) or 'none'}"
             )
         fields[field] = np.atleast_1d(np.asarray(values[name]))
     fields["t"] = to_microseconds(str(path), fields["t"], unit)

@@ -2,20 +2,22 @@
 
 import csv
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..formats.events import RecordingWarning
-from ..formats.files import FOREIGN, DataError
+from ..formats.files import DataError
 from .dataset import DataRecipe, FilesRecipe
 from .split import split_training
 
 __all__ = ["ClassFiles", "check_parts", "class_files", "files_of", "own_path", "test_samples"]
 
 PARTS = ("train", "test")
+FOLDERS, TABLE = "a folder with a folder for each class", "a CSV file with a column `file`"
+"""What is expected where a recipe names a folder, and a table."""
 
 
 @dataclass(kw_only=True)
@@ -36,9 +38,22 @@ def files_of(recipe: DataRecipe) -> FilesRecipe:
     return recipe.files
 
 
-def own_path(root: Path | None, name: str) -> Path:
-    """Return the path of a file or folder that a recipe names: below ``root``, without one where the command runs."""
-    return Path(name) if root is None else Path(root) / name
+def own_path(root: Path | None, name: str, expected: str) -> Path:
+    """Return the path of a file or folder that a recipe names: below ``root``, without one where the command runs.
+
+    A DataError says that it is missing, what was ``expected``, and what says where it is looked for.
+    """
+    path = Path(name) if root is None else Path(root) / name
+    if path.exists():
+        return path
+    if Path(name).is_absolute():
+        where = ""
+    elif root is None:
+        where = "; without --data or SPIKEPLANE_DATA it is looked for where the command runs"
+    else:
+        where = (f"; {name} is looked for below {root}, which --data or SPIKEPLANE_DATA names, without these where the "
+                 f"command runs")
+    raise DataError(f"{path} is missing: expected {expected}{where}")
 
 
 def check_parts(what: str, names: Collection[str], counts: dict[str, int]) -> None:
@@ -50,32 +65,41 @@ def check_parts(what: str, names: Collection[str], counts: dict[str, int]) -> No
             raise DataError(f"{what}: the {part} part has no samples")
 
 
-def test_samples(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of training and test samples: of each class its share tests, chosen by a seed."""
-    return split_training(labels, round(share * len(labels)), seed)
+def test_samples(what: str, labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of training and test samples: of each class its share tests, chosen by a seed.
+
+    A DataError says that none of the samples, of the file or folder ``what``, would train.
+    """
+    count = round(share * len(labels))
+    if count >= len(labels):
+        raise DataError(f"{what}: with data.files.test_share {share:g} all of {len(labels)} samples test, and none "
+                        f"trains: set a smaller one")
+    return split_training(labels, count, seed)
 
 
 def class_files(recipe: DataRecipe, root: Path | None, part: str, endings: Collection[str]) -> ClassFiles:
     """Return the files of ``part``, "train" or "test", in the order of the table, or in a random one that a seed says.
 
     A file belongs to the class of the folder that it lies in, or to the one that the table says. Files with other
-    ``endings`` are left out, which a warning says; hidden ones are no files of a data set. A DataError names a folder
-    that is missing or empty, a class alone, and what in the table is wrong.
+    ``endings``, and links to folders within that of a class, are left out, which warnings say; hidden ones are no files
+    of a data set. A DataError names a folder that is missing or empty or whose name is no UTF-8, a link that leads
+    nowhere, a class alone, and what in the table is wrong.
     """
     files = files_of(recipe)
-    folder = own_path(root, files.train)
     if files.table is not None:
-        return _by_table(files, folder, own_path(root, files.table), part)
+        table = own_path(root, files.table, TABLE)
+        return _by_table(files, own_path(root, files.train, "the folder of the table's files"), table, part)
+    folder = own_path(root, files.train, FOLDERS)
     entries = _by_folder(folder, endings)
     names = _class_names(files, folder, [name for name, _ in entries])
     if files.test is None:
         chosen = _labelled(folder, names, entries)
-        rest, held = test_samples(np.array(chosen.labels), files.test_share, files.seed)
+        rest, held = test_samples(str(folder), np.array(chosen.labels), files.test_share, files.seed)
         check_parts(str(folder), names, {"train": len(rest), "test": len(held)})
         return _mixed(chosen, rest if part == "train" else held, files.seed)
     check_parts(str(folder), names, {"train": len(entries)})
     if part == "test":
-        folder = own_path(root, files.test)
+        folder = own_path(root, files.test, FOLDERS)
         entries = _by_folder(folder, endings)
     return _mixed(_labelled(folder, names, entries), np.arange(len(entries)), files.seed)
 
@@ -92,26 +116,53 @@ def _mixed(found: ClassFiles, indices: np.ndarray, seed: int) -> ClassFiles:
 def _by_folder(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
     """Return (class, path) of each file below a folder of folders of classes."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is missing: expected a folder with a folder for each class")
-    classes = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+        raise DataError(f"{folder}: expected {FOLDERS}, found a file")
+    entries = _entries(folder.iterdir())
+    classes = [path for path in entries if path.is_dir()]
     if not classes:
         raise DataError(f"{folder}: expected a folder for each class, found none")
-    found, others = [], []
+    found, others, linked = [], [], []
     for each in classes:
-        paths = sorted(path for path in each.rglob("*") if path.is_file() and not path.name.startswith("."))
+        name, below = _class_name(each), _entries(each.rglob("*"))
+        paths = [path for path in below if path.is_file()]
+        linked += [path for path in below if path.is_symlink() and path.is_dir()]
         wanted = [path for path in paths if path.suffix.lower() in endings]
         others += [path for path in paths if path.suffix.lower() not in endings]
         if not wanted:
             raise DataError(f"{each}: the folder of a class is empty: expected files that end in one of "
                             f"{', '.join(endings)}, found {f'{len(paths)} others' if paths else 'none'}")
-        found += [(each.name, path) for path in wanted]
-    others += [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(("." , FOREIGN))]
+        found += [(name, path) for path in wanted]
+    others += [path for path in entries if path.is_file()]
+    if linked:
+        warnings.warn(
+            f"{folder}: {len(linked)} links to folders are left out, the first one {linked[0]}: only the folder of a "
+            f"class may be one", RecordingWarning, stacklevel=2,
+        )
     if others:
         warnings.warn(
             f"{folder}: {len(others)} files are left out, the first one {others[0]}: they lie in no class's folder, or "
             f"end in none of {', '.join(endings)}", RecordingWarning, stacklevel=2,
         )
     return found
+
+
+def _entries(paths: Iterable[Path]) -> list[Path]:
+    """Return paths in their order, without hidden ones; a DataError names a link that leads nowhere."""
+    found = sorted(path for path in paths if not path.name.startswith("."))
+    for path in found:
+        if path.is_symlink() and not path.exists():
+            raise DataError(f"{path}: a link to {path.readlink()}, which is missing: remove it, or link what was moved")
+    return found
+
+
+def _class_name(folder: Path) -> str:
+    """Return the name of a class's folder; a DataError says that no report could show it."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{folder.parent}: the folder of a class has the name {folder.name!r}, which is no UTF-8: "
+                        f"rename it") from error
+    return folder.name
 
 
 def _order(name: str) -> tuple:
@@ -158,7 +209,7 @@ def _by_table(files: FilesRecipe, folder: Path, table: Path, part: str) -> Class
     if "part" in rows[0][1]:
         chosen = {each: [index for index, entry in enumerate(entries) if entry[2] == each] for each in PARTS}
     else:
-        split = test_samples(np.array(whole.labels), files.test_share, files.seed)
+        split = test_samples(str(table), np.array(whole.labels), files.test_share, files.seed)
         chosen = {each: indices.tolist() for each, indices in zip(PARTS, split, strict=True)}
     check_parts(str(table), names, {each: len(chosen[each]) for each in PARTS})
     return ClassFiles(
@@ -170,7 +221,7 @@ def _by_table(files: FilesRecipe, folder: Path, table: Path, part: str) -> Class
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     """Return (line, values by column) of a CSV file."""
     if not table.is_file():
-        raise DataError(f"{table} is missing: expected a CSV file with a column `file`")
+        raise DataError(f"{table}: expected {TABLE}, found a folder")
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)

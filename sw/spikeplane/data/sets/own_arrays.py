@@ -15,6 +15,8 @@ __all__ = ["array_loader", "load_arrays"]
 
 IMAGES, SPIKES, LABELS, CLASSES = ("images", "x"), ("spikes",), ("labels", "y"), "classes"
 """What files call arrays; all but the last may end in _train and _test, where one file has both parts."""
+FILE = "a file of arrays"
+"""What is expected where a recipe names one."""
 
 
 def load_arrays(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
@@ -24,11 +26,12 @@ def load_arrays(recipe: DataRecipe, root: Path | None, part: str) -> Dataset:
     """
     files = files_of(recipe)
     files.refuse("arrays", "table", "width", "height", "unit", "colours")
-    train = _Arrays.read(own_path(root, files.train), "train", files)
+    path = own_path(root, files.train, FILE)
+    train = _Arrays.read(path, "train", files)
     if files.test is not None:
-        test = _Arrays.read(own_path(root, files.test), "test", files)
+        test = _Arrays.read(own_path(root, files.test, FILE), "test", files)
     elif train.both:
-        test = _Arrays.read(own_path(root, files.train), "test", files)
+        test = _Arrays.read(path, "test", files)
     else:
         test = None
     names = tuple(files.classes or train.names)
@@ -84,6 +87,10 @@ class _Arrays:
         labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise DataError(f"{name}: {key} must be integers of one dimension, not {labels.ndim} of {labels.dtype}")
+        dimensions = {"images": (3, 4), "spikes": (5,)}.get(called, (3, 4, 5))
+        if values.ndim not in dimensions:
+            raise DataError(f"{name}: an array of shape {values.shape}; images are (count, height, width) or (count, "
+                            f"channels, height, width), spikes (count, steps, channels, height, width)")
         if len(labels) != len(values) or not len(labels):
             raise DataError(f"{name}: {len(values)} samples and {len(labels)} labels; there must be as many, and some")
         negative = np.flatnonzero(labels < 0)
@@ -92,10 +99,6 @@ class _Arrays:
         names = arrays.get(CLASSES, np.empty(0, "U"))
         if names.ndim != 1 or names.dtype.kind != "U":
             raise DataError(f"{name}: {CLASSES} must be texts of one dimension, not {names.ndim} of {names.dtype}")
-        dimensions = {"images": (3, 4), "spikes": (5,)}.get(called, (3, 4, 5))
-        if values.ndim not in dimensions:
-            raise DataError(f"{name}: an array of shape {values.shape}; images are (count, height, width) or (count, "
-                            f"channels, height, width), spikes (count, steps, channels, height, width)")
         return cls(name, values, labels.astype(np.int64), tuple(names.tolist()), last)
 
     @property
@@ -143,7 +146,7 @@ def _dataset(
     check_parts(train.name, names or [str(label) for label in np.unique(train.labels)], {"train": len(train.labels)})
     if test is None:
         files = files_of(recipe)
-        rest, chosen = test_samples(train.labels, files.test_share, files.seed)
+        rest, chosen = test_samples(train.name, train.labels, files.test_share, files.seed)
         check_parts(train.name, [str(label) for label in range(classes)], {"train": len(rest), "test": len(chosen)})
         samples, labels = _Mapped(train, recipe.bits), train.labels
         indices = rest if part == "train" else chosen

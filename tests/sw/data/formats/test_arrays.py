@@ -43,8 +43,14 @@ def test_pickles_are_refused(tmp_path):
 def test_missing_values_are_named(tmp_path):
     path = tmp_path / "sample.npz"
     np.savez(path, t=[1], x=[2], p=[1])
-    with pytest.raises(RecordingError, match="expected an array y, found t, x, p"):
+    with pytest.raises(RecordingError, match=r"expected an array y, found t, x, p$"):
         read_numpy(path, None, 7, 5)
+    np.savez(path, time=[1], xs=[2], ys=[1], pol=[1])
+    with pytest.raises(RecordingError, match=r"expected an array t or ts .*, found time, xs, ys, pol$"):
+        read_numpy(path, None, 7, 5)
+    np.save(tmp_path / "sample.npy", np.zeros(2, [("time", int), ("x", int)]))
+    with pytest.raises(RecordingError, match=r"expected an array t or ts .*, found time, x$"):
+        read_numpy(tmp_path / "sample.npy", None, 7, 5)
     with pytest.raises(RecordingError, match="the file names no width; give width and height"):
         read_numpy(path)
 
@@ -147,6 +153,13 @@ def test_a_header_that_claims_more_than_the_file_has(tmp_path):
     path.write_bytes(raw.replace(b"'shape': (60,), }  ", b"'shape': (6000,), }"))
     with pytest.raises(RecordingError, match=r"the header claims \d+ bytes of .*, the file has \d+$"):
         read_numpy(path, None, 7, 5)
+
+
+def test_missing_values_of_a_mat_file_are_named(tmp_path):
+    scipy_io = pytest.importorskip("scipy.io")
+    scipy_io.savemat(tmp_path / "sample.mat", {"time": [1], "x": [2]})
+    with pytest.raises(RecordingError, match=r"expected an array t or ts .*, found time, x$"):
+        read_mat(tmp_path / "sample.mat", None, 7, 5)
 
 
 def test_a_damaged_mat_file(tmp_path):

@@ -117,6 +117,7 @@ def bad(**changes):
     (bad(images=np.full((10, 4, 4), np.nan)), "the value nan; images of floating-point numbers are in 0..1"),
     (bad(images=np.zeros((10, 4, 4), complex)), "samples must be numbers, not complex128"),
     (bad(images=np.zeros((10, 4))), r"an array of shape \(10, 4\); images are"),
+    (bad(images=np.uint8(3)), r"an array of shape \(\); images are"),
     ({"labels": np.arange(3)}, "expected one array called images, x, spikes, or x_train, found labels"),
     ({"images": np.zeros((3, 2, 2))}, "expected an array called labels or y, found images"),
     (bad(labels=np.array([None] * 10)), "not a readable file of arrays: Object arrays cannot be loaded"),
@@ -125,6 +126,12 @@ def test_bad_arrays_are_named(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=f"a.npz.*{message}"):
         load_dataset(recipe(), "train", tmp_path)
+
+
+def test_some_samples_must_train(tmp_path):
+    write(tmp_path / "a.npz", *bar_images(40))
+    with pytest.raises(DataError, match=r"a.npz: with data.files.test_share 0.99 all of 40 samples test, and none"):
+        load_dataset(recipe(test_share=0.99), "train", tmp_path)
 
 
 def test_other_shapes_and_labels_of_the_test_part_are_named(tmp_path):
@@ -163,6 +170,7 @@ def test_damaged_files_are_named(tmp_path, name):
         load_dataset(recipe(name), "train", tmp_path)
     with pytest.raises(DataError, match=r"absent.npz is missing"):
         load_dataset(recipe("absent.npz"), "train", tmp_path)
+    (tmp_path / "a.mat").touch()
     with pytest.raises(DataError, match=r"a.mat: expected a name that ends in one of .npy, .npz, .safetensors"):
         load_dataset(recipe("a.mat"), "train", tmp_path)
 
