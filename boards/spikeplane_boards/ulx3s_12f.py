@@ -17,8 +17,8 @@ ULX3S_12F = Board(
     title="ULX3S (ECP5-12F)",
     platform=platform,
     config=COMPACT,
-    clock=75e6,
-    baud=3_000_000,
+    clock=84e6,  # as on the ULX3S-25F
+    baud=3_000_000,  # 28 cycles a bit
     programmer="ulx3s",
     synthesis="-abc9 -nowidelut",
 )
