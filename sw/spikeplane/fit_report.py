@@ -120,6 +120,9 @@ def short_lines(chosen: Candidate) -> list[str]:
     """Return a line for each named configuration, after one that says what its cycles are."""
     lines = [f"does it fit? {chosen.cycles_text}"]
     for found in fits_of(chosen, CONFIGS.values(), SHORT_SEGMENTS):
+        if not found.runs:
+            lines.append(f"{found.config.name}: does not fit: {found.note}")
+            continue
         if not found.fits:
             first, *others = found.exceeded
             more = f", and {len(others)} other limit{'s' * (len(others) > 1)}" if others else ""
@@ -149,10 +152,10 @@ def fit_tables(chosen: Candidate, configs: list[CoreConfig]) -> list[Table | str
     title = f"{chosen.name}: {shape_text(chosen.network.input)}"
     table = Table("what", *(found.config.name for found in fits), title=title)
     table.add_row("fits", *("yes" if found.fits else "NO" for found in fits))
-    table.add_row("options of compile", *map(way_text, fits), end_section=True)
-    for space in fits[0].words:
+    table.add_row("options of compile", *(way_text(found) if found.runs else "" for found in fits), end_section=True)
+    for space in dict.fromkeys(space for found in fits for space in found.words):
         table.add_row(f"words of {space.name}", *(
-            part_text(found.words[space], found.depths[space]) for found in fits
+            part_text(found.words[space], found.depths[space]) if space in found.words else "" for found in fits
         ))
     table.add_section()
     for kind in Limit:
@@ -164,9 +167,7 @@ def fit_tables(chosen: Candidate, configs: list[CoreConfig]) -> list[Table | str
         table.add_row(f"cycles of {name}", *(
             f"{found.cycles[name]:,.0f}" if found.cycles else "" for found in fits
         ))
-    table.add_row("cycles of a sample", *(
-        f"{found.total_cycles:,.0f}" if found.cycles else found.note for found in fits
-    ))
+    table.add_row("cycles of a sample", *map(sample_text, fits))
     times = [{time.board: time for time in found.board_times} for found in fits]
     for board in dict.fromkeys(name for each in times for name in each):
         clock = next(each[board].clock for each in times if board in each)
@@ -177,7 +178,14 @@ def fit_tables(chosen: Candidate, configs: list[CoreConfig]) -> list[Table | str
     others = [config for config in CONFIGS.values() if config not in configs]
     fitting = [found.config.name for found in [*fits, *fits_of(chosen, others, 0)] if found.fits]
     last = f"it fits {', '.join(fitting)}" if fitting else f"it fits none of {', '.join(CONFIGS)}"
-    return [table, chosen.cycles_text, *remedy_tables(fits), last]
+    return [table, chosen.cycles_text, *remedies_of(fits), last]
+
+
+def sample_text(found: Fit) -> str:
+    """Return the cycles of a sample, or in few words why there are none."""
+    if found.cycles:
+        return f"{found.total_cycles:,.0f}"
+    return found.note if found.runs else "does not run"
 
 
 def part_text(need: int, limit: int) -> str:
@@ -186,11 +194,14 @@ def part_text(need: int, limit: int) -> str:
     return f"{need:,} of {limit:,}{share}{' !' * (need > limit)}"
 
 
-def remedy_tables(fits: list[Fit]) -> list[Table]:
-    """Return a table for each configuration that is too small: what is exceeded, and what would help."""
-    shown = []
+def remedies_of(fits: list[Fit]) -> list[Table | str]:
+    """Return a table for each configuration that is too small, of what would help, or why it does not run at all."""
+    shown: list[Table | str] = []
     for found in fits:
         if found.fits:
+            continue
+        if not found.runs:
+            shown.append(f"{found.config.name} does not run it: {found.note}")
             continue
         table = Table("exceeded", "to make it fit", title=f"{found.config.name} is too small")
         for need, changes in zip(found.exceeded, found.changes, strict=True):

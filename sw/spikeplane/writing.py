@@ -13,7 +13,9 @@ from typing import Any
 
 from .locking import lock
 
-__all__ = ["WritingError", "check_folder", "check_writable", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "WritingError", "check_distinct", "check_folder", "check_writable", "write_bytes", "write_json", "write_text",
+]
 
 NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")
 """A list of numbers in JSON, one to a line; no text is found, since line ends in it are written as two characters."""
@@ -80,6 +82,13 @@ def check_folder(path: Path | str) -> None:
         _try_folder(Path(os.path.realpath(path)))
 
 
+def check_distinct(output: Path | str, *inputs: Path | str | None) -> None:
+    """Raise a WritingError if the file to write, ``output``, is one of ``inputs``, which are read; None is no file."""
+    for read in inputs:
+        if read is not None and _same(output, read):
+            raise WritingError(f"{output}: would replace {read}, which is read: write somewhere else")
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Let what the system refuses name ``path``."""
@@ -89,6 +98,14 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise WritingError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _same(one: Path | str, other: Path | str) -> bool:
+    """Return whether two paths lead to one file, which may be missing."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:  # One of them is missing, or leads nowhere.
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _target(path: Path) -> Path:

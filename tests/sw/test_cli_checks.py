@@ -44,7 +44,6 @@ def command(monkeypatch, capsys, files):
     monkeypatch.setattr(simulated, "build_library", built)
     for name in ("train.load_parts", "evaluate.load_dataset"):
         monkeypatch.setattr(f"spikeplane.training.run.{name}", built)
-    monkeypatch.setattr("spikeplane.reports.run_figures.load_dataset", built)
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["spikeplane", *arguments])
@@ -93,6 +92,48 @@ def test_arguments_are_checked_first(command, files, line, message):
     before = sorted(files.rglob("*"))
     assert message in command(*line.split())
     assert sorted(files.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("line", "output", "read"), [
+    ("compile a.network ./a.network", "a.network", "a.network"),
+    ("convert a.checkpoint link", "link", "a.checkpoint"),
+    ("export a.checkpoint folder/../a.checkpoint", "folder/../a.checkpoint", "a.checkpoint"),
+    ("export --nir a.network link.network", "link.network", "a.network"),
+    ("import a.nir a.nir --steps 2", "a.nir", "a.nir"),
+    ("import a.nir own.toml --recipe own.toml", "own.toml", "own.toml"),
+    ("import a.nir new --recipe folder/recipe.toml --fine-tune folder", "folder/recipe.toml", "folder/recipe.toml"),
+    ("import folder/start.safetensors new --recipe digits --fine-tune ./folder", "folder/start.safetensors",
+     "folder/start.safetensors"),
+    ("prune folder/checkpoint.safetensors --out folder", "folder/checkpoint.safetensors",
+     "folder/checkpoint.safetensors"),
+    ("prune folder/pruning.json --out folder", "folder/pruning.json", "folder/pruning.json"),
+    ("report folder/report.json", "folder/report.json", "folder/report.json"),
+    ("report a.checkpoint --out folder --float32 folder/report-first-9.html --samples 9", "folder/report-first-9.html",
+     "folder/report-first-9.html"),
+    ("simulate a.spk --network a.network --waves a.spk", "a.spk", "a.spk"),
+    ("simulate a.spk --network a.network --predictions a.network", "a.network", "a.network"),
+    ("stream a.spk --port /dev/null --predictions a.spk", "a.spk", "a.spk"),
+    ("stream a.spk --port /dev/null --recipe own.toml --predictions link.toml", "link.toml", "own.toml"),
+])
+def test_what_is_read_is_not_replaced(command, tmp_path, monkeypatch, line, output, read):
+    """It is told ahead of reading: no file holds what its name says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name in ("a.network", "a.checkpoint", "a.nir", "a.spk", "own.toml", "folder/recipe.toml", "folder/report.json",
+                 "folder/checkpoint.safetensors", "folder/start.safetensors", "folder/pruning.json",
+                 "folder/report-first-9.html"):
+        (tmp_path / name).write_text(name)
+    for name, target in (("link", "a.checkpoint"), ("link.network", "a.network"), ("link.toml", "own.toml")):
+        (tmp_path / name).symlink_to(target)
+    before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert command(*line.split()) == f"{output}: would replace {read}, which is read: write somewhere else"
+    assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_name_of_a_recipe_is_no_file(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").touch()
+    assert "a.nir" in command("import", "a.nir", "digits", "--recipe", "digits")
 
 
 def test_an_image_without_a_recipe_asks_for_one(command, files, tmp_path):

@@ -13,10 +13,12 @@ from spikeplane import fit_report
 from spikeplane.compiler.compile import compile_network, random_samples
 from spikeplane.compiler.fit import fit_all
 from spikeplane.compiler.image import save_image
-from spikeplane.fit_report import candidate, fit_tables, opening_lines, recipe_candidate, short_lines
+from spikeplane.fit_report import Candidate, candidate, fit_tables, opening_lines, recipe_candidate, short_lines
+from spikeplane.fit_values import fit_values
 from spikeplane.network.file import save_network
 from spikeplane.training.recipe.recipes import load_recipe
-from spikeplane_hw.config import CONFIGS, SMALL, TINY
+from spikeplane_hw.config import CONFIGS, HUGE, LARGE, SMALL, TINY
+from transformer_networks import attention
 
 ZOO = Path(__file__).parents[2] / "zoo"
 ALL = list(CONFIGS.values())
@@ -71,6 +73,37 @@ def test_a_network_that_fits_nothing():
     assert row(text, "fits") == ["NO"] * len(ALL)
     assert text.count("is too small") == 5
     assert text.rstrip().endswith("it fits none of tiny, compact, small, large, huge")
+
+
+HEADS = Candidate(
+    name="heads", network=attention(0, width=16, heads=2, height=4, columns=2, steps=2), trained=True)
+"""Heads of 8 channels, which `large` and `huge` do not run."""
+REFUSED = ("layer 'attention map': its 2 groups have 8 output channels each; large runs groups of a multiple of 16, "
+           "at most 128: make them so, or merge groups")
+
+
+def test_a_configuration_that_does_not_run_it_hides_no_others():
+    text = shown(HEADS, ALL)
+    assert row(text, "fits") == ["NO", "yes", "yes", "NO", "NO"]
+    assert row(text, "options of compile")[2:] == ["no options", "", ""]
+    assert row(text, "words of PASSES")[2:] == ["8 of 256 (3%)", "", ""]
+    assert row(text, "cycles of a sample")[3:] == ["does not run"] * 2
+    assert f"large does not run it: {REFUSED}" in text
+    assert text.rstrip().endswith("it fits compact, small")
+    text = shown(HEADS, [LARGE, SMALL])
+    assert row(text, "words of PASSES") == ["", "8 of 256 (3%)"]
+    assert "large is too small" not in text
+    assert row(shown(HEADS, [HUGE]), "fits") == ["NO"]
+    lines = short_lines(HEADS)
+    assert lines[3].startswith("small: fits (no options), ")
+    assert lines[4] == f"large: does not fit: {REFUSED}"
+
+
+def test_values_of_a_configuration_that_does_not_run_it():
+    small, large = fit_values(HEADS, [SMALL, LARGE])["configs"]
+    assert small["fits"] and small["cycles_note"] is None
+    assert not large["fits"] and large["cycles_note"] == REFUSED
+    assert (large["words"], large["limits"], large["exceeded"], large["cycles"]) == ({}, {}, [], None)
 
 
 def test_a_trained_network_is_told_from_an_untrained_one(tmp_path):

@@ -21,7 +21,15 @@ from spikeplane.compiler.image import save_image
 from spikeplane.network.container import read_container, write_container
 from spikeplane.network.file import save_network
 from spikeplane.reports.report import Report
-from spikeplane.writing import WritingError, check_folder, check_writable, write_bytes, write_json, write_text
+from spikeplane.writing import (
+    WritingError,
+    check_distinct,
+    check_folder,
+    check_writable,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from training_samples import untrained_checkpoint
 
 SOURCES = Path(__file__).parents[2]
@@ -215,6 +223,26 @@ def test_places_that_cannot_be_written_are_named_before_work(tmp_path):
 
 def write_json_of_nothing(path):
     write_json(path, {})
+
+
+def test_what_is_read_is_not_replaced_by_whatever_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").touch()
+    Path("other").touch()
+    Path("link").symlink_to("file")
+    Path("same").symlink_to("folder")
+    Path("hard").hardlink_to("file")
+    for output, read in (
+        ("file", "file"), (Path("./folder/../file"), tmp_path / "file"), ("link", "file"), ("file", "link"),
+        ("hard", "file"), ("same/new", "folder/new"),
+    ):
+        with pytest.raises(WritingError) as caught:
+            check_distinct(output, None, "other", read)
+        assert str(caught.value) == f"{output}: would replace {read}, which is read: write somewhere else"
+    check_distinct("new", "file", "link", None, tmp_path / "newer")
+    check_distinct("file", "other", "new", "folder/file")
+    check_distinct("same/new", "same/newer")
 
 
 def test_json_is_read_back(tmp_path):

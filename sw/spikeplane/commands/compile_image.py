@@ -7,7 +7,7 @@ import typer
 
 from ..network.schedule import Schedule
 from ..output import output
-from ..writing import check_writable
+from ..writing import check_distinct, check_writable
 from ..zoo import find_network
 from .options import Config, config_named
 
@@ -38,6 +38,7 @@ def compile_image(
     from ..network.file import load_network
 
     core = config_named(config)
+    check_distinct(image, network)
     check_writable(image)
     compiled = compile_network(
         load_network(network), core, schedule,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..output import output
-from ..writing import check_writable
+from ..writing import check_distinct, check_writable
 from .options import Checkpoint
 
 __all__ = ["EXAMPLE", "convert"]
@@ -25,6 +25,7 @@ def convert(
     from ..training.run.checkpoint import save_checkpoint
     from ..training.run.conversion import convert as convert_checkpoint
 
+    check_distinct(out, checkpoint)
     check_writable(out)
     made = convert_checkpoint(checkpoint, signed=signed)
     save_checkpoint(made, out)

@@ -8,7 +8,7 @@ import typer
 from ..findings import clipped_multipliers
 from ..notices import note_findings
 from ..output import output
-from ..writing import check_writable
+from ..writing import check_distinct, check_writable
 from .options import Checkpoint
 
 __all__ = ["EXAMPLE", "export"]
@@ -41,6 +41,7 @@ def export(
     from ..training.run.checkpoint import load_checkpoint
     from ..training.run.health import unfinished_findings
 
+    check_distinct(network, checkpoint)
     check_writable(network)
     if quantized and not nir:
         raise typer.BadParameter("--quantized is of --nir: integer networks have potentials of few bits as they are")

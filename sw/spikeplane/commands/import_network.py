@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..output import output
+from .options import recipe_file
 
 __all__ = ["EXAMPLE", "import_network"]
 
@@ -83,13 +84,16 @@ def import_network(
     from ..importing.imported import Imported, float_predictions, import_nir
     from ..importing.nir_file import Meaning
     from ..importing.tables import layer_table, node_table, width_table
-    from ..importing.tuning import start_tuning, write_tuning
+    from ..importing.tuning import CHECKPOINT, RECIPE, start_tuning, write_tuning
     from ..importing.widths import Width, compare_widths
     from ..network.file import save_network
     from ..training.recipe.recipes import load_data_recipe
     from ..training.run.evaluate import predict_integer
-    from ..writing import check_folder, check_writable
+    from ..writing import check_distinct, check_folder, check_writable
 
+    tuned = [] if fine_tune is None else [fine_tune / CHECKPOINT, fine_tune / RECIPE]
+    for written in (network, *tuned):
+        check_distinct(written, file, recipe_file(recipe))
     check_writable(network)
     if fine_tune is not None:
         check_folder(fine_tune)

@@ -10,7 +10,7 @@ from ..zoo import find_checkpoint
 
 __all__ = [
     "Checkpoint", "ChoiceSeed", "Config", "Confusion", "Data", "Offset", "Overrides", "Predictions", "TestRecipe",
-    "board_named", "config_named",
+    "board_named", "config_named", "recipe_file",
 ]
 
 Data = Annotated[Path | None, typer.Option(
@@ -39,6 +39,11 @@ def config_named(name: str) -> CoreConfig:
     if name not in CONFIGS:
         raise typer.BadParameter(f"no configuration {name!r}; known are {', '.join(CONFIGS)}")
     return CONFIGS[name]
+
+
+def recipe_file(name: str | None) -> Path | None:
+    """Return the file that a recipe is named by; None for one that comes along."""
+    return Path(name) if name is not None and name.endswith(".toml") else None
 
 
 def board_named(name: str):

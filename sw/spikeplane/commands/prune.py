@@ -44,10 +44,12 @@ def prune(
     from ..pruning.costs import parse_budget
     from ..pruning.prune import prune as prune_checkpoint
     from ..pruning.prune import settings_of
-    from ..pruning.written import figures, result_tables, write_pruned
+    from ..pruning.written import FILES, figures, result_tables, write_pruned
     from ..training.run.devices import choose_device
-    from ..writing import check_folder
+    from ..writing import check_distinct, check_folder
 
+    for name in FILES:
+        check_distinct(folder / name, checkpoint)
     limit = None if budget is None else parse_budget(budget)
     settings = settings_of(checkpoint, criterion, tolerance)
     check_folder(folder)

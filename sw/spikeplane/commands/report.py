@@ -8,7 +8,7 @@ import typer
 
 from ..notices import note_findings
 from ..output import output
-from ..writing import check_folder
+from ..writing import check_distinct, check_folder
 from .options import Data
 
 __all__ = ["EXAMPLE", "report", "require_report", "write_report"]
@@ -26,7 +26,12 @@ def report(
 ) -> None:
     """Write a training's report: accuracy, size, operations, energy, curves and histograms."""
     require_report()
-    check_folder(out or checkpoint.parent)
+    from ..reports.run_report import report_names
+
+    folder = out or checkpoint.parent
+    for name in report_names(samples):
+        check_distinct(folder / name, checkpoint, float32)
+    check_folder(folder)
     write_report(checkpoint, device, out, float32=float32, data_root=data, test_samples=samples)
 
 

@@ -8,7 +8,8 @@ import typer
 
 from ..comparable import Comparable
 from ..comparison_report import run_comparison
-from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe
+from ..writing import check_distinct
+from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe, recipe_file
 
 __all__ = ["EXAMPLE", "stream"]
 
@@ -37,6 +38,8 @@ def stream(
     if network is not None and find_spec("torch") is None:
         raise ValueError("torch is needed to compare with the integer model: install Spikeplane with its extra, as "
                          "spikeplane[train], or leave out --network")
+    if predictions is not None:
+        check_distinct(predictions, image, network, recipe_file(recipe))
     ready = Comparable.load(image, network, recipe, samples, data, offset=offset, seed=seed)
     run_comparison(
         Driver(open_port(port, baud), ready.image.config), ready, confusion=confusion, predictions=predictions,

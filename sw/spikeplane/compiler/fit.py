@@ -10,7 +10,7 @@ from spikeplane_hw.memory_map import Space, memory_map
 from ..network.graph import IntegerNetwork
 from ..network.schedule import Schedule
 from .footprint import layer_cycles, memory_words
-from .limits import Limit, Need, memory_needs, needs
+from .limits import CompileError, Limit, Need, memory_needs, needs
 from .place import place
 from .placement import Placement
 from .remedies import changes
@@ -44,12 +44,13 @@ class Fit:
     words: dict[Space, int]
     """Words of each memory, also of more than the core has."""
     needs: list[Need]
+    """None where the core does not run it, however large its memories."""
     changes: list[list[str]]
     """What would meet each need of ``exceeded``, in their order, each change by itself."""
     cycles: dict[str, float]
     """Of each layer for one sample, by the cycle model; empty where none are predicted."""
     note: str
-    """Why none are, or ""."""
+    """Why none are, or ""; where the core does not run it, why not."""
 
     @property
     def exceeded(self) -> list[Need]:
@@ -57,9 +58,14 @@ class Fit:
         return _exceeded(self.needs)
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a way to place it; its needs may be exceeded."""
+        return bool(self.needs)
+
+    @property
     def fits(self) -> bool:
-        """Whether no need is exceeded."""
-        return not any(need.exceeded for need in self.needs)
+        """Whether it runs and no need is exceeded."""
+        return self.runs and not any(need.exceeded for need in self.needs)
 
     @property
     def worst(self) -> dict[Limit, Need]:
@@ -111,19 +117,27 @@ def fit(
 
     Of the schedules and of maps kept or overwritten, where not given, the first is taken that fits:
     steps in registers before stored potentials, kept maps before overwritten ones. If none fits, the
-    one is whose worst memory is exceeded least. ``inputs``, uint8 (n, *InputFormat.shape), are samples
-    whose mean cycles are predicted where the network fits and has at most ``most_segments`` segments
-    (output pixels, times channel groups, times steps). Raises a NetworkError if the network breaks a
-    rule that no core could lift.
+    one is whose worst memory is exceeded least. Ways in which the core cannot run some layer are left out.
+    ``inputs``, uint8 (n, *InputFormat.shape), are samples whose mean cycles are predicted where the network
+    fits and has at most ``most_segments`` segments (output pixels, times channel groups, times steps).
+    Raises a NetworkError if the network breaks a rule that no core could lift.
     """
     network.verify()
     ways = product(
         Schedule if schedule is None else [schedule], (True, False) if keep_maps is None else [keep_maps]
     )
-    placements = {
-        (schedule, keep): place(network, config, schedule, keep_maps=keep, check=False)
-        for schedule, keep in ways
-    }
+    placements: dict[tuple[Schedule, bool], Placement] = {}
+    refusals: dict[tuple[Schedule, bool], str] = {}
+    for schedule, keep in ways:
+        try:
+            placements[schedule, keep] = place(network, config, schedule, keep_maps=keep, check=False)
+        except CompileError as error:  # There may be another way.
+            refusals[schedule, keep] = str(error)
+    if not placements:
+        (schedule, keep), why = next(iter(refusals.items()))
+        return Fit(
+            config=config, schedule=schedule, keep_maps=keep, words={}, needs=[], changes=[], cycles={}, note=why,
+        )
     way = min(placements, key=lambda way: _overflow(placements[way]))
     placement = placements[way]
     found = needs(placement)

@@ -202,23 +202,34 @@ def _weights(placement: Placement, need: Need) -> Suggestions:
     mixed = [placed.layer.name for placed in placement.layers if mixes(placed.layer, placement.config)]
     if placement.config.external_depth and mixed:
         yield f"a layer of its own for the product of layer {mixed[0]!r}, so that weights can stream in"
-    over = placement.layers[-1].weight_end - need.limit
-    name, placed = max(_terms(placement), key=lambda found: found[1].weight_slots)
+    only_operands = placement.layers[-1].weight_end < need.limit
+    if only_operands:
+        yield from _operand(placement, need)
+    # An operand ends behind the weights of all layers.
+    over = max(placed.operand_end for placed in placement.layers) - need.limit
+    terms = _terms(placement)
+    if not terms:
+        return
+    name, placed = max(terms, key=lambda found: found[1].weight_slots)
     taken, bits = placed.weight_slots, placed.term.weight_bits
     choices = [
         f"{fewer}-bit weights in layer {name!r}" for fewer in _fewer_bits(bits)
         if taken - taken // bits * fewer >= over
     ][:1]
-    groups = (taken - over) // placed.weight_size
-    if groups > 0:
-        choices.append(f"at most {groups * placement.config.lanes} channels in layer {name!r}")
-    yield from choices or [
-        f"fewer channels, inputs or weight bits (layer {name!r} takes {taken} slots)"
-    ]
+    most = (taken - over) // placed.weight_size * placement.config.lanes
+    if placed.term.groups == 1 and 0 < most < placed.term.channels:
+        choices.append(f"at most {most} channels in layer {name!r}")
+    if not choices and not only_operands:
+        choices.append(f"fewer channels, inputs or weight bits (layer {name!r} takes {taken} slots)")
+    yield from choices
 
 
 def _operand(placement: Placement, need: Need) -> Suggestions:
-    steps = need.limit * placement.network.input.steps // need.need
+    """Yield how many steps would do for the largest operand; they take the same place one after the other."""
+    first = _placed(placement, need).products[0].weight_base
+    taken = max(placed.operand_end for placed in placement.layers if placed.products) - first
+    room, steps = placement.config.weight_depth - first, placement.network.input.steps
+    steps = room * placement.schedule.inner_steps(steps) // taken
     if steps:
         yield f"at most {_count(steps, 'time step')}"
     yield f"fewer channels or pixels of the operand of layer {need.layer!r}"

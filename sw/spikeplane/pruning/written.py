@@ -13,9 +13,10 @@ from ..training.run.checkpoint import save_checkpoint
 from ..writing import write_json, write_text
 from .prune import Pruned
 
-__all__ = ["CHECKPOINT", "RECIPE", "result_tables", "write_pruned"]
+__all__ = ["CHECKPOINT", "FILES", "RECIPE", "result_tables", "write_pruned"]
 
 CHECKPOINT, RECIPE, FIGURES, PAGE = "checkpoint.safetensors", "recipe.toml", "pruning.json", "pruning.html"
+FILES = (CHECKPOINT, RECIPE, FIGURES, PAGE)
 COSTS = {
     "size": "bytes of weights", "operations": "synaptic operations a sample", "cycles": "cycles a sample",
 }

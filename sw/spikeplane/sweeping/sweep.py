@@ -40,6 +40,8 @@ RESULTS = ("accuracy", "size", "cycles", "checkpoint", "reason")
 """Attributes of a trial that say what came of it."""
 REPEAT = "repeat"
 """Attribute of a trial that drew what another one had drawn already: it is none, and nothing was run."""
+INTERRUPTED = "interrupted"
+"""Attribute of a trial that was interrupted: what it drew is waiting to be run by another one."""
 HEARTBEAT = 10
 """Seconds between signs of life of a process."""
 GRACE = 60
@@ -260,14 +262,17 @@ def _next(study: optuna.Study, runner: Trials, parameters: dict[str, tuple], see
     """Run one trial; what comes of it is in the study."""
     known = study.get_trials(deepcopy=False, states=COUNTED)
     tried = {_key(trial.params): trial for trial in known}
-    # A new one for each trial: it draws the same after an interrupt, and other processes draw something else.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(known), constant_liar=True)
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    seed += len(known) + sum(INTERRUPTED not in trial.user_attrs for trial in failed)
+    # A new one for each trial: it draws the same after an interrupt, something else after a failure, which would come
+    # again, and in other processes.
+    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
     def objective(trial: Trial) -> tuple[float, float]:
         values = {name: trial.suggest_categorical(name, choices) for name, choices in parameters.items()}
         former = tried.get(_key(values))
         if former is not None:
-            study.enqueue_trial(_untried(parameters, tried, Random(seed + len(known))))
+            study.enqueue_trial(_untried(parameters, tried, Random(seed)))
             trial.set_user_attr(REPEAT, True)
             raise optuna.TrialPruned
         try:
@@ -277,13 +282,15 @@ def _next(study: optuna.Study, runner: Trials, parameters: dict[str, tuple], see
             raise optuna.TrialPruned from error
         except KeyboardInterrupt:
             study.enqueue_trial(values)
+            trial.set_user_attr(INTERRUPTED, True)
             raise
         for name in ("accuracy", "size", "cycles"):
             trial.set_user_attr(name, getattr(outcome, name))
         trial.set_user_attr("checkpoint", str(outcome.checkpoint))
         return outcome.accuracy, outcome.cost(runner.budget.kind)
 
-    study.optimize(objective, n_trials=1)
+    # What a trial without enough memory held is freed ahead of the next one.
+    study.optimize(objective, n_trials=1, gc_after_trial=True)
 
 
 def _untried(parameters: dict[str, tuple], tried: dict[str, Any], random: Random) -> dict[str, Any]:

@@ -29,17 +29,19 @@ from ..training.recipe.recipes import Recipe, load_recipe
 from ..training.run.checkpoint import Checkpoint, load_checkpoint
 from ..training.run.evaluate import predict_integer
 from ..training.run.options import RunOptions
-from ..training.run.train import train
+from ..training.run.train import DivergedError, train
 from .space import chosen, ratios_of
 
 __all__ = ["Infeasible", "Outcome", "Trials"]
 
 CYCLE_SAMPLES = 2
 """Held-out samples whose cycles are predicted."""
+NO_MEMORY = ("DefaultCPUAllocator", "Storage size calculation overflowed", "Overflow when unpacking long")
+"""What PyTorch says of a tensor that there is no room for; on the CPU such errors have no class of their own."""
 
 
 class Infeasible(Exception):
-    """A trial's network does not fit the core or the budget; the message says why."""
+    """A trial's network does not fit the core, the budget or the memory, or diverges; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,17 @@ class Trials:
         What can be told without training is told first: whether the network can be made, its bytes, and whether it
         fits, with random weights.
         """
+        try:
+            return self._run(values)
+        except DivergedError as error:
+            reason = str(error)
+        except (MemoryError, RuntimeError, TypeError) as error:
+            if not _without_memory(error):
+                raise
+            reason = "not enough memory: " + str(error).partition("\n")[0]
+        raise Infeasible(f"{', '.join(f'{name} {value}' for name, value in values.items())}: {reason}")
+
+    def _run(self, values: Mapping[str, Any]) -> Outcome:
         recipe, ratios = chosen(self.recipe, values), ratios_of(values)
         untrained = self._untrained(recipe, ratios)
         if self.budget.kind == "size":
@@ -112,7 +125,7 @@ class Trials:
         except NetworkError as error:
             raise Infeasible(str(error)) from error
         if not found.fits:
-            raise Infeasible(f"does not fit {self.config.name}: {'; '.join(map(str, found.exceeded))}")
+            raise Infeasible(f"does not fit {self.config.name}: {'; '.join(map(str, found.exceeded)) or found.note}")
         return found
 
     def _check_cost(self, cost: float) -> None:
@@ -145,6 +158,11 @@ class Trials:
         )
         self._check_cost(outcome.cost(self.budget.kind))
         return outcome
+
+
+def _without_memory(error: Exception) -> bool:
+    """Return whether an error says that memory is used up, or that no machine has as much."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in str(error) for part in NO_MEMORY)
 
 
 def _digest(values: Any) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deep_network import deep
-from ragged_networks import CORES, network, samples
+from ragged_networks import CORES, affine, network, samples, weights
 from spikeplane.boards import BOARDS
 from spikeplane.compiler.cycles import predict_cycles
 from spikeplane.compiler.fit import fit, fit_all
@@ -14,11 +14,19 @@ from spikeplane.compiler.footprint import footprint
 from spikeplane.compiler.limits import CompileError, Limit
 from spikeplane.compiler.place import place
 from spikeplane.network.checks import NetworkError
+from spikeplane.network.endings import Fire, Logits
+from spikeplane.network.graph import IntegerNetwork
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
+from spikeplane.network.product import Product
 from spikeplane.network.schedule import Schedule
+from spikeplane.network.window import Window
 from spikeplane.training.net.export import export_network
 from spikeplane.training.run.checkpoint import load_checkpoint
 from spikeplane_hw.config import CONFIGS, SMALL, TINY
 from spikeplane_hw.memory_map import Space, memory_map
+from spikeplane_hw.neuron import Neuron
+from transformer_networks import attention
 
 ZOO = Path(__file__).parents[3] / "zoo"
 FITTING = {
@@ -156,3 +164,31 @@ def test_a_network_that_fits_nothing():
     assert not any(found.fits for found in fit_all(net, np.zeros((0, *net.input.shape), np.uint8)))
     for found in fit_all(net):
         assert {Limit.STEPS, Limit.SPIKES} <= {need.kind for need in found.exceeded}
+
+
+def test_ways_that_do_not_run_are_left_out():
+    """Of the input no step is kept as weights where steps come one after the other."""
+    random = np.random.default_rng(0)
+    product = Product(source=INPUT, operand=INPUT, **affine(random, 4, 2, 5))
+    net = IntegerNetwork(
+        input=InputFormat(channels=2, height=2, width=2, steps=2), logit_offset=np.zeros(3, np.int64),
+        nodes=[
+            Layer(name="map", terms=(product,), ending=Fire(neuron=Neuron())),
+            Layer(name="head", terms=(Window(source="map", **weights(random, 3, 4, (1, 1))),), ending=Logits()),
+        ],
+    )
+    found = fit(net, SMALL)
+    assert found.fits and found.runs and found.schedule is Schedule.REGISTERS
+    other = fit(net, SMALL, Schedule.STORED, keep_maps=False)
+    assert not other.fits and not other.runs
+    assert (other.schedule, other.keep_maps, other.words, other.exceeded, other.changes, other.cycles) == (
+        Schedule.STORED, False, {}, [], [], {})
+    assert other.note.startswith("layer 'map': the operand of its product is the input")
+
+
+def test_configurations_that_do_not_run_it_hide_no_others():
+    found = {each.config.name: each for each in fit_all(attention(0, width=16, heads=2, height=4, columns=2, steps=2))}
+    assert {name for name, each in found.items() if each.fits} == {"compact", "small"}
+    assert {name for name, each in found.items() if not each.runs} == {"large", "huge"}
+    for name in ("large", "huge"):
+        assert f"{name} runs groups of a multiple of 16" in found[name].note

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import odd_networks
 import pytest
 import random_graphs
 import residual_networks
@@ -128,3 +129,11 @@ def test_words_of_a_transformer(schedule):
     """Attention of heads, streams and their means."""
     core = replace(CORES[2], layer_count=24)
     check(transformer_networks.transformer(3, width=16, heads=2, side=4, steps=2, blocks=1), core, schedule, 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_words_of_odd_networks(seed):
+    config, schedule = CORES[seed % len(CORES)], list(Schedule)[seed // len(CORES) % len(Schedule)]
+    net = odd_networks.fitting(1000 * seed, config, schedule)
+    check(net, config, schedule)
+    compile_network(net, config, schedule, keep_maps=False).verify()

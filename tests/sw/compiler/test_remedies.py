@@ -6,18 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from deep_network import conv, deep, residual
-from ragged_networks import chain, changed, layer
+from ragged_networks import chain, changed, layer, weights
 from spikeplane.compiler.compile import compile_network
 from spikeplane.compiler.limits import CompileError, Limit, needs
 from spikeplane.compiler.place import place
 from spikeplane.compiler.remedies import REMEDIES, fits, remedy, ways
+from spikeplane.network.endings import Logits
 from spikeplane.network.graph import IntegerNetwork
-from spikeplane.network.input import InputFormat
+from spikeplane.network.input import INPUT, InputFormat
+from spikeplane.network.layer import Layer
 from spikeplane.network.pool import OrPool, Pooling
+from spikeplane.network.product import Product
 from spikeplane.network.schedule import Schedule
 from spikeplane.network.weights import WeightKind
+from spikeplane.network.window import Window
 from spikeplane_hw.config import CONFIGS, LARGE, SMALL, TINY
 from spikeplane_hw.neuron import Levels, Neuron, Reset
+from transformer_networks import attention
 
 FEW_PASSES = replace(SMALL, pass_count=64, image_planes=1)
 WIDE = replace(SMALL, lanes=32, most_packed=4, state_depth=512)
@@ -339,6 +344,69 @@ def test_what_weights_need_is_enough_and_no_more():
     narrower = network(net.input, conv("wide", 192, 8, 1, bits=8, kind=WeightKind.TWOS),
                        classifier(channels=192))
     assert not exceeded(narrower, core)
+
+
+def attending(steps=36, classes=10, bits=4) -> IntegerNetwork:
+    """Return an attention on 8x8 pixels, whose operands take more slots than its weights."""
+    net = attention(0, width=8, heads=1, height=8, columns=8, steps=steps)
+    *nodes, head = net.nodes
+    fields = weights(np.random.default_rng(0), classes, 8, (8, 8), bits, WeightKind.TWOS)
+    head = replace(head, terms=(Window(source=head.terms[0].source, **fields),))
+    return replace(net, nodes=[*nodes, head], logit_offset=np.zeros(classes, np.int64))
+
+
+def remedies(net: IntegerNetwork, core=SMALL, schedule=Schedule.REGISTERS) -> str:
+    """Return what would help against what is told of a network's weights where maps are overwritten."""
+    placement = place(net, core, schedule, keep_maps=False, check=False)
+    need = next(need for need in needs(placement) if need.kind is Limit.WEIGHTS and need.exceeded)
+    return ", ".join(REMEDIES[Limit.WEIGHTS](placement, need))
+
+
+def test_channels_of_groups_are_no_remedy():
+    """Of fewer channels there would be as many groups, each of which takes its slots."""
+    second = conv("second", 128, 8, 1, bits=8, groups=16, kind=WeightKind.TWOS)
+    net = network(events(channels=8), conv("first", 128, 8, 1), second, classifier(channels=128))
+    assert remedies(net, replace(SMALL, weight_depth=34)) == (
+        "fewer channels, inputs or weight bits (layer 'second' takes 128 slots)")
+
+
+def test_what_operands_need_is_enough_and_no_more():
+    net = attending(classes=100, bits=2)
+    assert exceeded(net, SMALL, keep_maps=False) == {Limit.WEIGHTS}
+    assert remedies(net) == (
+        "at most 31 time steps, fewer channels or pixels of the operand of layer 'attention picked', 1-bit weights in "
+        "layer 'head', at most 64 channels in layer 'head'")
+    for helped, less in (
+        (attending(31, 100, 2), attending(32, 100, 2)), (attending(36, 64, 2), attending(36, 65, 2)),
+        (attending(36, 100, 1), net),
+    ):
+        place(helped, SMALL, keep_maps=False)
+        assert exceeded(less, SMALL, keep_maps=False) == {Limit.WEIGHTS}
+
+
+def test_what_does_not_help_an_operand_is_not_offered():
+    assert "channels in layer 'head'" not in remedies(attending())  # The ten are one group of lanes.
+    assert remedies(attending(steps=60, bits=1)) == (
+        "at most 55 time steps, fewer channels or pixels of the operand of layer 'attention picked'")
+    # Nor are steps where one at a time is there, or none would do.
+    tight = replace(SMALL, weight_depth=280, state_depth=4096)
+    assert exceeded(attending(), tight, schedule=Schedule.STORED, keep_maps=False) == set()
+    tighter = replace(tight, weight_depth=265)
+    assert remedies(attending(), tighter, Schedule.STORED).startswith("fewer channels or pixels of the operand")
+    assert remedies(attending(bits=8)).startswith("2-bit weights")
+    assert exceeded(attending(bits=2), SMALL, keep_maps=False) == set()
+
+
+def test_an_operand_may_be_all_the_weights_there_are():
+    product = Product(source=INPUT, operand=INPUT)
+    net = IntegerNetwork(
+        input=events(height=8, width=8, steps=40, channels=8), logit_offset=np.zeros(64, np.int64),
+        nodes=[Layer(name="out", terms=(product,), ending=Logits())],
+    )
+    core = replace(SMALL, weight_depth=32)
+    assert remedies(net, core) == "at most 31 time steps, fewer channels or pixels of the operand of layer 'out'"
+    place(with_input(net, steps=31), core)
+    assert Limit.WEIGHTS in exceeded(with_input(net, steps=32), core)
 
 
 def test_configurations_that_are_named_do_fit():

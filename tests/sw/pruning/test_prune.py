@@ -214,6 +214,22 @@ def test_the_command_writes_everything_and_shows_what_went(source, tmp_path, mon
     assert load_checkpoint(out / CHECKPOINT).recipe.name == "sample-pruned"
 
 
+def test_a_pruning_replaces_an_earlier_one_and_never_its_source(source, tmp_path):
+    def command(checkpoint, ratio):
+        return CliRunner().invoke(cli.app, ["prune", str(checkpoint), "--ratio", f"last={ratio}", "--out",
+                                            str(tmp_path)])
+
+    for ratio, channels in ((0.25, 9), (0.5, 6)):
+        done = command(source, ratio)
+        assert done.exit_code == 0, done.output
+        layers = load_checkpoint(tmp_path / CHECKPOINT).recipe.layers
+        assert {layer.name: layer.channels for layer in layers}["last"] == channels
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    done = command(tmp_path / CHECKPOINT, 0.5)
+    assert f"{CHECKPOINT}: would replace {tmp_path / CHECKPOINT}, which is read" in str(done.exception)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
 @pytest.mark.parametrize(("options", "message"), [
     (["--budget", "size=50%", "--ratio", "last=0.5"], "name one of --budget, for a search, and --ratio"),
     (["--ratio", "last"], "expected a layer and a part, as conv2=0.5"),

@@ -1,10 +1,15 @@
 """Sweeps of tiny trainings: what is tried, what is infeasible, the front, and what goes on after an interrupt."""
 
+import gc
+import itertools
 import json
 import sqlite3
+import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 from optuna.storages import RDBStorage
 from spikeplane import cli
 from spikeplane.pruning.costs import Budget
@@ -89,6 +94,105 @@ def test_what_does_not_fit_is_not_trained(tmp_path, trained):
 def test_cycles_are_known_behind_the_training(tmp_path):
     swept = sweep(RECIPE, Space(bits={"inner": (1, 2)}), Budget("cycles", 10.0), tmp_path, trials=2)
     assert all((trial.reason or "").endswith("is above the budget, cycles=10") for trial in swept.trials)
+
+
+def test_what_diverges_is_infeasible(tmp_path):
+    made = replace(RECIPE, training=replace(RECIPE.training, learning_rate=1e30))
+    swept = sweep(made, SPACE, WIDE, tmp_path, trials=4)
+    assert {trial.reason for trial in swept.trials} == {
+        f"bits.inner {inner}, bits.last {last}: recipe sample: weights are infinite or NaN in epoch 1; "
+        f"training.learning_rate 1e+30 may be too high" for inner in (1, 2) for last in (1, 8)
+    }
+
+
+def test_a_network_beyond_all_memory_is_infeasible(tmp_path, trained):
+    """Nobody has so much, no address space holds it, no number counts it: the others are tried."""
+    swept = sweep(RECIPE, Space(widths={"last": (1.0, 1e15, 1e17, 1e30)}), WIDE, tmp_path, trials=4)
+    reasons = {trial.values["width.last"]: trial.reason for trial in swept.trials}
+    assert reasons.pop(1.0) is None and len(trained) == 1
+    for width, reason in reasons.items():
+        assert reason.startswith(f"width.last {width}: not enough memory: ") and "\n" not in reason
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")], ids=["host", "GPU"])
+def test_a_training_without_enough_memory_is_infeasible_and_holds_none(error, tmp_path, trained, monkeypatch, request):
+    """Error and network are in a circle, which only a collection frees."""
+    gc.disable()
+    request.addfinalizer(gc.enable)
+    training, held = trial_module.train, []
+
+    class Network:
+        pass
+
+    def full(recipe, *arguments, **options):
+        if [layer.weight_bits for layer in recipe.layers if layer.name == "last"] != [1]:
+            assert all(network() is None for network in held)
+            return training(recipe, *arguments, **options)
+        network = Network()
+        held.append(weakref.ref(network))
+        network.error = type(error)(*error.args)
+        raise network.error
+
+    monkeypatch.setattr(trial_module, "train", full)
+    swept = sweep(RECIPE, Space(bits={"last": (1, 8)}), WIDE, tmp_path, trials=2)
+    assert [trial.reason for trial in swept.trials] == [f"bits.last 1: not enough memory: {error}", None]
+    assert len(held) == len(trained) == 1
+
+
+def outcome(values):
+    """Return what a trial of some choices comes to, with nothing trained."""
+    return trial_module.Outcome(accuracy=0.5, size=sum(values.values()), cycles=1.0, checkpoint=Path("none"))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("a bug")],
+                         ids=["full disk", "bug"])
+def test_other_errors_end_the_sweep_and_the_next_one_draws_something_else(error, tmp_path, monkeypatch):
+    """The first combination that is drawn fails for good; all others are tried, at the first or a later start."""
+    space = Space(bits={"inner": (2, 4), "last": (1, 8)})  # The recipe as it is, which comes without a draw, is none.
+    drawn = []
+
+    def failing(recipe, folder, *arguments, **options):
+        raise error
+
+    def run(runner, values):
+        drawn.append(tuple(values.values()))
+        return whole(runner, values) if drawn[-1] == drawn[0] else outcome(values)
+
+    whole = trial_module.Trials.run
+    monkeypatch.setattr(trial_module, "train", failing)
+    monkeypatch.setattr(trial_module.Trials, "run", run)
+    for _ in range(20):
+        try:
+            swept = sweep(RECIPE, space, WIDE, tmp_path, trials=3)
+            break
+        except type(error) as raised:
+            assert raised is error
+    else:
+        raise AssertionError(f"the sweep never got beyond {drawn}")
+    tried = {tuple(trial.values.values()) for trial in swept.trials}
+    assert tried == set(itertools.product((2, 4), (1, 8))) - {drawn[0]}
+    assert all(trial.reason is None for trial in swept.trials)
+
+
+def test_an_interrupt_changes_nothing_that_is_drawn(tmp_path, monkeypatch):
+    drawn = []
+
+    def run(runner, values):
+        drawn.append(tuple(values.values()))
+        if len(drawn) == stop:
+            raise KeyboardInterrupt
+        return outcome(values)
+
+    monkeypatch.setattr(trial_module.Trials, "run", run)
+    space = Space(bits={"first": (1, 2, 4, 8), "inner": (1, 2, 4, 8), "last": (1, 2, 4, 8)})
+    stop = 0
+    sweep(RECIPE, space, WIDE, tmp_path / "whole", trials=4)
+    expected, stop = drawn.copy(), 2
+    drawn.clear()
+    with pytest.raises(KeyboardInterrupt):
+        sweep(RECIPE, space, WIDE, tmp_path / "interrupted", trials=4)
+    sweep(RECIPE, space, WIDE, tmp_path / "interrupted", trials=4)
+    assert [drawn[0], *drawn[2:]] == expected and drawn[1] == drawn[2]
 
 
 def test_pruned_trials_train_on(tmp_path):

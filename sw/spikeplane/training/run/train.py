@@ -45,11 +45,15 @@ from .start import start_table
 from .step import Batch, Step
 from .teacher import create_teacher
 
-__all__ = ["CHECKPOINT", "train"]
+__all__ = ["CHECKPOINT", "DivergedError", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
 MIXING = 1
 """What of a batch is drawn, beside its augmentations: which samples are mixed."""
+
+
+class DivergedError(ValueError):
+    """Weights became infinite or NaN in a training; the message names the recipe, the epoch and the learning rate."""
 
 
 def train(
@@ -305,7 +309,7 @@ class _Training:
         """Add to the epoch's sums what a :class:`Step` returned of batch ``number`` since the start."""
         loss, right, finite, *rates = values
         if not finite:
-            raise ValueError(
+            raise DivergedError(
                 f"recipe {self.recipe.name}: weights are infinite or NaN in epoch "
                 f"{self.checkpoint.epoch + 1}; training.learning_rate {self.recipe.training.learning_rate} may be "
                 f"too high"
