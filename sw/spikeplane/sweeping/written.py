@@ -88,7 +88,8 @@ def plot(swept: Swept) -> Figure:
               color="#3b6fb6", marker="o", drawstyle="steps-post", label="Pareto front")
     axis.axvline(swept.limit, color="#c0504d", linestyle="--", label=f"budget {swept.budget.text(swept.limit)}")
     unfit = sum(trial.reason is not None for trial in swept.trials)
-    axis.set_title(f"{swept.recipe} on {swept.config}: {len(swept.trials)} trials, {unfit} infeasible")
+    title = f"{swept.recipe} on {swept.config}: {len(swept.trials)} trials, {unfit} infeasible"
+    axis.set_title(title, parse_math=False)  # A recipe's name may hold a $.
     axis.set_xlabel(COSTS[kind])
     axis.set_ylabel(f"accuracy on {swept.samples:,} held-out samples, %")
     axis.legend()

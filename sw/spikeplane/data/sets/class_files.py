@@ -2,7 +2,7 @@
 
 import csv
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,13 +117,13 @@ def _by_folder(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]
     """Return (class, path) of each file below a folder of folders of classes."""
     if not folder.is_dir():
         raise DataError(f"{folder}: expected {FOLDERS}, found a file")
-    entries = _entries(folder.iterdir())
+    entries = _entries(folder, "*")
     classes = [path for path in entries if path.is_dir()]
     if not classes:
         raise DataError(f"{folder}: expected a folder for each class, found none")
     found, others, linked = [], [], []
     for each in classes:
-        name, below = _class_name(each), _entries(each.rglob("*"))
+        name, below = _class_name(each), _entries(each, "**/*")
         paths = [path for path in below if path.is_file()]
         linked += [path for path in below if path.is_symlink() and path.is_dir()]
         wanted = [path for path in paths if path.suffix.lower() in endings]
@@ -146,9 +146,12 @@ def _by_folder(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]
     return found
 
 
-def _entries(paths: Iterable[Path]) -> list[Path]:
-    """Return paths in their order, without hidden ones; a DataError names a link that leads nowhere."""
-    found = sorted(path for path in paths if not path.name.startswith("."))
+def _entries(folder: Path, pattern: str) -> list[Path]:
+    """Return what is in a folder in its order, nothing that is hidden; a DataError names a link that leads nowhere."""
+    found = sorted(
+        path for path in folder.glob(pattern)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
     for path in found:
         if path.is_symlink() and not path.exists():
             raise DataError(f"{path}: a link to {path.readlink()}, which is missing: remove it, or link what was moved")

@@ -28,6 +28,14 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path):
         path.unlink()
 
 
+def test_what_is_hidden_is_no_sample(tmp_path):
+    folder = recording_folder(tmp_path / "bars")
+    for hidden in (folder / "lies" / ".git" / "below", folder / ".git"):
+        write_npz(hidden / "0.npz", bar_events(0, 0))
+    whole = found(tmp_path)
+    assert whole.names == ("lies", "stands") and len(whole.paths) == 16
+
+
 def test_linked_folders_within_a_class_are_left_out_aloud(tmp_path):
     folder = recording_folder(tmp_path / "bars")
     other = recording_folder(tmp_path / "other") / "lies"
