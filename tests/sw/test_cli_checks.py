@@ -102,6 +102,7 @@ def test_arguments_are_checked_first(command, files, line, message):
     ("import a.nir a.nir --steps 2", "a.nir", "a.nir"),
     ("import a.nir own.toml --recipe own.toml", "own.toml", "own.toml"),
     ("import a.nir new --recipe folder/recipe.toml --fine-tune folder", "folder/recipe.toml", "folder/recipe.toml"),
+    ("import a.nir new --recipe own.toml --fine-tune folder", "folder/recipe.toml", "folder/recipe.toml"),
     ("import folder/start.safetensors new --recipe digits --fine-tune ./folder", "folder/start.safetensors",
      "folder/start.safetensors"),
     ("prune folder/checkpoint.safetensors --out folder", "folder/checkpoint.safetensors",
@@ -116,13 +117,15 @@ def test_arguments_are_checked_first(command, files, line, message):
     ("stream a.spk --port /dev/null --recipe own.toml --predictions link.toml", "link.toml", "own.toml"),
 ])
 def test_what_is_read_is_not_replaced(command, tmp_path, monkeypatch, line, output, read):
-    """It is told ahead of reading: no file holds what its name says."""
+    """It is told ahead of reading more than recipes: no other file holds what its name says."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     for name in ("a.network", "a.checkpoint", "a.nir", "a.spk", "own.toml", "folder/recipe.toml", "folder/report.json",
                  "folder/checkpoint.safetensors", "folder/start.safetensors", "folder/pruning.json",
                  "folder/report-first-9.html"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "own.toml").write_text('extends = "folder/recipe.toml"')
+    (tmp_path / "folder" / "recipe.toml").write_text('extends = "digits"')
     for name, target in (("link", "a.checkpoint"), ("link.network", "a.network"), ("link.toml", "own.toml")):
         (tmp_path / name).symlink_to(target)
     before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..output import output
-from .options import recipe_file
+from .options import files_of_recipe
 
 __all__ = ["EXAMPLE", "import_network"]
 
@@ -93,7 +93,7 @@ def import_network(
 
     tuned = [] if fine_tune is None else [fine_tune / CHECKPOINT, fine_tune / RECIPE]
     for written in (network, *tuned):
-        check_distinct(written, file, recipe_file(recipe))
+        check_distinct(written, file, *files_of_recipe(recipe))
     check_writable(network)
     if fine_tune is not None:
         check_folder(fine_tune)

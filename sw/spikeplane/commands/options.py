@@ -10,7 +10,7 @@ from ..zoo import find_checkpoint
 
 __all__ = [
     "Checkpoint", "ChoiceSeed", "Config", "Confusion", "Data", "Offset", "Overrides", "Predictions", "TestRecipe",
-    "board_named", "config_named", "recipe_file",
+    "board_named", "config_named", "files_of_recipe",
 ]
 
 Data = Annotated[Path | None, typer.Option(
@@ -41,9 +41,13 @@ def config_named(name: str) -> CoreConfig:
     return CONFIGS[name]
 
 
-def recipe_file(name: str | None) -> Path | None:
-    """Return the file that a recipe is named by; None for one that comes along."""
-    return Path(name) if name is not None and name.endswith(".toml") else None
+def files_of_recipe(name: str | None) -> list[Path]:
+    """Return the files that a recipe is read from, if it is one of files; a recipe that comes along is none."""
+    if name is None or not name.endswith(".toml"):
+        return []
+    from ..training.recipe.recipes import recipe_files
+
+    return recipe_files(name)
 
 
 def board_named(name: str):

@@ -8,7 +8,7 @@ import typer
 from ..comparable import Comparable
 from ..comparison_report import run_comparison
 from ..writing import check_distinct, check_writable
-from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe, recipe_file
+from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe, files_of_recipe
 
 __all__ = ["EXAMPLE", "simulate"]
 
@@ -33,7 +33,7 @@ def simulate(
     from ..device.verilate import check_tools
 
     for path in filter(None, (waves, predictions)):
-        check_distinct(path, image, network, recipe_file(recipe))
+        check_distinct(path, image, network, *files_of_recipe(recipe))
         check_writable(path)
     check_tools()
     ready = Comparable.load(image, network, recipe, samples, data, offset=offset, seed=seed)

@@ -9,7 +9,7 @@ import typer
 from ..comparable import Comparable
 from ..comparison_report import run_comparison
 from ..writing import check_distinct
-from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe, recipe_file
+from .options import ChoiceSeed, Confusion, Data, Offset, Predictions, TestRecipe, files_of_recipe
 
 __all__ = ["EXAMPLE", "stream"]
 
@@ -39,7 +39,7 @@ def stream(
         raise ValueError("torch is needed to compare with the integer model: install Spikeplane with its extra, as "
                          "spikeplane[train], or leave out --network")
     if predictions is not None:
-        check_distinct(predictions, image, network, recipe_file(recipe))
+        check_distinct(predictions, image, network, *files_of_recipe(recipe))
     ready = Comparable.load(image, network, recipe, samples, data, offset=offset, seed=seed)
     run_comparison(
         Driver(open_port(port, baud), ready.image.config), ready, confusion=confusion, predictions=predictions,

@@ -22,7 +22,8 @@ from .pruning import PruningRecipe
 from .regularizers import create_regularizers
 from .sources import StartRecipe, TeacherRecipe
 
-__all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_data_recipe", "load_recipe", "recipe_names"]
+__all__ = ["Recipe", "RecipeError", "TrainingRecipe", "load_data_recipe", "load_recipe", "recipe_files",
+           "recipe_names"]
 
 OPTIMIZERS = ("adamw", "sgd")
 SEED_LIMIT = 2**32 - 1
@@ -237,6 +238,13 @@ def load_data_recipe(name_or_path: str | Path) -> DataRecipe:
     return data
 
 
+def recipe_files(name_or_path: str | Path) -> list[Path]:
+    """Return the files that a recipe is read from: its own, and what it extends."""
+    path, files = _find(str(name_or_path), Path(), ""), []
+    _read(path, (), files)
+    return files
+
+
 def _find(name: str, folder: Path, what: str) -> Path:
     """Return the file of a recipe; ``folder`` is that of relative paths, ``what`` begins the error."""
     if name.endswith(".toml") or (what and name.endswith(".safetensors")):
@@ -248,8 +256,13 @@ def _find(name: str, folder: Path, what: str) -> Path:
     return Path(str(resources.files("spikeplane") / "recipes" / f"{name}.toml"))
 
 
-def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
-    """Return the values of a file and of what it extends; ``before`` are the files that extend it."""
+def _read(path: Path, before: tuple[Path, ...], files: list[Path] | None = None) -> dict[str, Any]:
+    """Return the values of a file and of what it extends; ``before`` are the files that extend it.
+
+    Each that is read is added to ``files``.
+    """
+    files = [] if files is None else files
+    files.append(path)
     if path.resolve() in before:
         raise RecipeError(f"{before[-1]}: extends {path.name}, which extends this file")
     try:
@@ -265,7 +278,11 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(extends, str):
         raise RecipeError(f"{path}: extends must be str, not {extends!r}")
     file = _find(extends, path.parent, f"{path}: extends ")
-    base = _read(file, (*before, path.resolve())) if file.suffix == ".toml" else _of_checkpoint(file, path)
+    if file.suffix == ".toml":
+        base = _read(file, (*before, path.resolve()), files)
+    else:
+        files.append(file)
+        base = _of_checkpoint(file, path)
     base.pop("name", None)
     return merge(base, values, str(path))
 
