@@ -31,5 +31,5 @@ ULX3S_85F_HUGE = replace(
     name="ulx3s-85f-huge",
     title="ULX3S (ECP5-85F), two pixels at once",
     config=HUGE,
-    clock=60e6,  # seeds 1 to 3 route with it, at 63.6 to 69.3 MHz
+    clock=60e6,  # seeds 1 to 3 route with it
 )
